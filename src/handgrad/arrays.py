@@ -1,0 +1,336 @@
+"""Which array library am I holding, and the few functions that the standard lacks.
+
+``xp`` is the one name that the rules need. ``xp.exp(x)`` looks at ``x`` and calls the ``exp`` of
+the library that made it: NumPy, JAX, PyTorch, any other that follows the Python array API
+standard, or handgrad's own recorded and symbolic arrays, which bring a namespace along.
+
+The standard lacks a handful of functions that rules need; they are at the end of this file, each
+with one small implementation per library, and look to a rule like all the others:
+
+``scatter_add(dout, index, shape)``  zeros of ``shape`` with ``dout`` added at ``index``
+``getitem(x, index)``                ``x[index]``, as a function
+``erf(x)``, ``erfc(x)``              the error function and its complement
+``random_uniform(x, key)``           float32 in [0, 1), of the shape of ``x``
+``fold_in(key, n)``                  a new key from a key and a number
+``arange_like(x, n)``                0 .. n-1 on the device of ``x``
+``stop_gradient(x)``                 ``x``, held constant
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad.tree import leaves
+
+
+class Recorded:
+    """An array that notes which rules are applied to it (``tape.Variable``).
+
+    ``level`` tells nested recordings apart: the highest level among a rule's inputs records first.
+    """
+
+    __slots__ = ()
+    level: int
+
+    def record(self, rule: Any, inputs: tuple, options: dict) -> Any:
+        raise NotImplementedError
+
+
+class Library:
+    """An array library's own namespace with the functions that the standard lacks beside it."""
+
+    def __init__(self, base: Any, **lacking: Any):
+        self.base = base
+        self.__dict__.update(lacking)
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self.base, name)
+        setattr(self, name, function)
+        return function
+
+
+class Dispatcher:
+    """``xp``: every function, sent to the library of its arguments."""
+
+    def __getattr__(self, name: str) -> Any:
+        def function(*args: Any, **options: Any) -> Any:
+            return getattr(namespace_of(*args), name)(*args, **options)
+
+        function.__name__ = name
+        setattr(self, name, function)
+        return function
+
+
+xp: Any = Dispatcher()
+
+NUMPY_TYPES = (np.ndarray, np.generic, float, int)
+
+
+def namespace_of(*args: Any) -> Any:
+    """The namespace for these arguments: recorded arrays first, then any library but NumPy, then NumPy."""
+    top: Recorded | None = None
+    other = None
+    for arg in args:
+        if isinstance(arg, NUMPY_TYPES):
+            continue
+        for x in leaves(arg) if isinstance(arg, (list, tuple)) else (arg,):
+            if isinstance(x, Recorded):
+                top = x if top is None or x.level > top.level else top
+            elif not isinstance(x, NUMPY_TYPES):
+                other = library_of(type(x)) or other
+    if top is not None:
+        return top.__array_namespace__()  # type: ignore[attr-defined]
+    return other or NUMPY
+
+
+@functools.cache
+def library_of(kind: type) -> Any:
+    """The namespace of arrays of this type; None for what is no array (slices, names, None)."""
+    root = kind.__module__.partition(".")[0]
+    if root == "torch" and kind.__name__ in ("Tensor", "Parameter"):
+        return torch_library()
+    if root in ("jax", "jaxlib") and hasattr(kind, "__array_namespace__"):
+        return jax_library()
+    if root == "array_api_strict" and hasattr(kind, "__array_namespace__"):
+        return strict_library()
+    return getattr(kind, "namespace", None)
+
+
+# What every array, Python numbers included, can be asked.
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The shape of an array; () for a number."""
+    found = getattr(x, "shape", ())
+    return found if type(found) is tuple else tuple(found)
+
+
+def size(x: Any) -> int:
+    return math.prod(shape(x))
+
+
+def is_floating(x: Any) -> bool:
+    """Whether ``x`` holds floating-point numbers."""
+    if not hasattr(x, "dtype"):
+        return isinstance(x, float)
+    return bool(namespace_of(x).isdtype(x.dtype, "real floating"))
+
+
+def is_integer(x: Any) -> bool:
+    """Whether ``x`` holds integers (booleans are not)."""
+    if not hasattr(x, "dtype"):
+        return isinstance(x, int) and not isinstance(x, bool)
+    return bool(namespace_of(x).isdtype(x.dtype, "integral"))
+
+
+def cast(x: Any, like: Any) -> Any:
+    """``x`` in the dtype of ``like``; Python numbers have none and stay or leave things as they are."""
+    wanted = getattr(like, "dtype", None)
+    if wanted is None or getattr(x, "dtype", wanted) == wanted:
+        return x
+    return xp.astype(x, wanted)
+
+
+def sum_to(g: Any, target: tuple[int, ...]) -> Any:
+    """Undo broadcasting: ``g`` summed over the axes along which ``target`` was repeated."""
+    have = shape(g)
+    if have == target:
+        return g
+    lead = len(have) - len(target)
+    repeated = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(target) if n == 1 and have[lead + i] != 1
+    )
+    return xp.reshape(xp.sum(g, axis=repeated), target)
+
+
+def values_are_known(x: Any) -> bool:
+    """Whether looking at the values is possible and cheap: not for symbols, tracers, or a GPU's memory."""
+    return isinstance(x, NUMPY_TYPES) or type(x).__module__.startswith("array_api_strict")
+
+
+# The functions that the standard lacks.
+
+
+def polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    """Horner's scheme, highest power first."""
+    total: Any = coefficients[0]
+    for c in coefficients[1:]:
+        total = total * x + c
+    return total
+
+
+# W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969).
+# Numerators and denominators, highest power first: erf on [0, 1/2], erfc on [1/2, 4] and above 4.
+ERF_NEAR = (
+    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
+     3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)  # fmt: skip
+ERFC_MIDDLE = (
+    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
+     2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+     1.23033935479799725e3),
+    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
+)  # fmt: skip
+ERFC_FAR = (
+    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+     1.60837851487422766e-2, 6.58749161529837803e-4),
+    (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
+
+
+def _ratio(fraction: tuple, x: Any) -> Any:
+    return polynomial(fraction[0], x) / polynomial(fraction[1], x)
+
+
+def _erf_parts(x: Any) -> tuple[Any, Any, Any]:
+    """Whether |x| <= 1/2, erf(x) there, and erfc(|x|) elsewhere."""
+    ax = xp.abs(x)
+    near = xp.where(ax < 0.5, x, xp.zeros_like(x))
+    erf_near = near * _ratio(ERF_NEAR, near * near)
+    middle = xp.clip(ax, 0.5, 4.0)
+    far = xp.clip(ax, 4.0, 30.0)
+    inverse = 1 / (far * far)
+    tail = (1 / math.sqrt(math.pi) - inverse * _ratio(ERFC_FAR, inverse)) / far
+    # exp(-x²) with x² split in two, so that the rounding of x² does not grow with x.
+    capped = xp.clip(ax, 0.0, 30.0)
+    coarse = xp.floor(capped * 16) / 16
+    gauss = xp.exp(-coarse * coarse) * xp.exp(-(capped - coarse) * (capped + coarse))
+    erfc_beyond = gauss * xp.where(ax <= 4, _ratio(ERFC_MIDDLE, middle), tail)
+    return ax < 0.5, erf_near, erfc_beyond
+
+
+def _erf(x: Any) -> Any:
+    x = x * 1.0
+    is_near, near, beyond = _erf_parts(x)
+    return xp.where(is_near, near, xp.where(x < 0, beyond - 1, 1 - beyond))
+
+
+def _erfc(x: Any) -> Any:
+    x = x * 1.0
+    is_near, near, beyond = _erf_parts(x)
+    return xp.where(is_near, 1 - near, xp.where(x < 0, 2 - beyond, beyond))
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    return x[index]
+
+
+def _stop_gradient(x: Any) -> Any:
+    return x
+
+
+def _numpy_scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.zeros(shape, np.result_type(dout))
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(type(part) in (int, slice, type(None), type(...)) for part in parts):
+        out[index] = dout  # a basic index meets every place at most once
+    else:
+        np.add.at(out, index, dout)
+    return out
+
+
+def _numpy_random_uniform(x: Any, key: Any) -> np.ndarray:
+    bits = np.random.Philox(key=int(key[0]) << 32 | int(key[1]))
+    return np.random.Generator(bits).random(shape(x), dtype=np.float32)
+
+
+def _numpy_fold_in(key: Any, n: int) -> np.ndarray:
+    return np.random.SeedSequence([int(key[0]), int(key[1]), n]).generate_state(2)
+
+
+NUMPY = Library(
+    np,
+    astype=lambda x, dtype: np.asarray(x).astype(dtype),
+    scatter_add=_numpy_scatter_add,
+    getitem=_getitem,
+    erf=_erf,
+    erfc=_erfc,
+    random_uniform=_numpy_random_uniform,
+    fold_in=_numpy_fold_in,
+    arange_like=lambda x, n: np.arange(n),
+    stop_gradient=_stop_gradient,
+)
+
+
+@functools.cache
+def jax_library() -> Library:
+    import jax
+    import jax.numpy as jnp
+
+    def typed(key: Any) -> Any:
+        return jax.random.wrap_key_data(jnp.asarray(key, jnp.uint32))
+
+    return Library(
+        jnp,
+        scatter_add=lambda dout, index, shape: jnp.zeros(shape, dout.dtype).at[index].add(dout),
+        getitem=_getitem,
+        erf=jax.scipy.special.erf,
+        erfc=jax.scipy.special.erfc,
+        random_uniform=lambda x, key: jax.random.uniform(typed(key), shape(x), jnp.float32),
+        fold_in=lambda key, n: jax.random.key_data(jax.random.fold_in(typed(key), n)),
+        arange_like=lambda x, n: jnp.arange(n),
+        stop_gradient=_stop_gradient,
+    )
+
+
+@functools.cache
+def torch_library() -> Library:
+    import array_api_compat.torch as compat
+    import torch
+
+    def where_it_lands(index: Any, shape: tuple[int, ...], device: Any) -> Any:
+        places = torch.arange(math.prod(shape), device=device).reshape(shape)
+        return places[index]
+
+    def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        places = where_it_lands(index, shape, dout.device)
+        flat = dout.new_zeros(math.prod(shape))
+        added = flat.index_add(0, places.reshape(-1), dout.expand(places.shape).reshape(-1))
+        return added.reshape(shape)
+
+    def random_uniform(x: Any, key: Any) -> Any:
+        seed = int(key[0]) << 32 | int(key[1])
+        generator = torch.Generator(device=x.device).manual_seed(seed)
+        return torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
+
+    return Library(
+        compat,
+        scatter_add=scatter_add,
+        getitem=_getitem,
+        erf=torch.special.erf,
+        erfc=torch.special.erfc,
+        random_uniform=random_uniform,
+        fold_in=_numpy_fold_in,
+        arange_like=lambda x, n: torch.arange(n, device=x.device),
+        stop_gradient=_stop_gradient,
+    )
+
+
+@functools.cache
+def strict_library() -> Library:
+    import array_api_strict as strict
+
+    def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        from handgrad.tree import tree_map
+
+        index = tree_map(lambda i: np.asarray(i) if hasattr(i, "dtype") else i, index)
+        return strict.asarray(_numpy_scatter_add(np.asarray(dout), index, shape))
+
+    return Library(
+        strict,
+        scatter_add=scatter_add,
+        getitem=_getitem,
+        erf=_erf,
+        erfc=_erfc,
+        random_uniform=lambda x, key: strict.asarray(_numpy_random_uniform(x, key)),
+        fold_in=_numpy_fold_in,
+        arange_like=lambda x, n: strict.arange(n),
+        stop_gradient=_stop_gradient,
+    )

@@ -1,0 +1,19 @@
+"""The rules: each operation's forward with its backward, one file a family.
+
+This module is also the array namespace of recorded arrays: the standard's own names
+(``asin``, ``concat``, ``permute_dims``, ``pow``) stand beside NumPy's.
+"""
+
+from handgrad.rules.activation import *
+from handgrad.rules.arithmetic import *
+from handgrad.rules.elementary import *
+from handgrad.rules.indexing import *
+from handgrad.rules.linear import *
+from handgrad.rules.loss import *
+from handgrad.rules.reduction import *
+from handgrad.rules.rule import Rule, elementwise, rule
+from handgrad.rules.shaping import *
+
+ALL = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}
+
+__all__ = ["ALL", "Rule", "elementwise", "rule", *ALL]

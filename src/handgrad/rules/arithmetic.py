@@ -1,0 +1,184 @@
+"""Sums, products, powers, and what picks between numbers."""
+
+from handgrad.arrays import cast, xp
+from handgrad.rules.rule import elementwise, rule
+
+
+@elementwise
+def add(x, y):
+    """Sum, out = x + y."""
+
+    def backward(dout):
+        return dout, dout
+
+    return x + y, backward
+
+
+@elementwise
+def subtract(x, y):
+    """Difference, out = x - y."""
+
+    def backward(dout):
+        return dout, -dout
+
+    return x - y, backward
+
+
+@elementwise
+def multiply(x, y):
+    """Product, out = x·y."""
+
+    def backward(dout):
+        return dout * y, dout * x
+
+    return x * y, backward
+
+
+@elementwise
+def divide(x, y):
+    """Quotient, out = x / y."""
+    out = x / y
+
+    def backward(dout):
+        dx = dout / y
+        return dx, -dx * out
+
+    return out, backward
+
+
+@elementwise
+def negative(x):
+    """Negation, out = -x."""
+
+    def backward(dout):
+        return -dout
+
+    return -x, backward
+
+
+@elementwise
+def power(x, y):
+    """Power, out = x**y.   dx = y·x**(y-1)·dout, dy = log(x)·x**y·dout
+
+    Where y = 0, dx is 0. Where x = 0, dy is 0. Where x < 0 only whole y have a power, so dy does not
+    exist and is nan.
+    """
+    out = x**y
+
+    def backward(dout):
+        dx = dout * y * xp.where(y == 0, 1.0, x) ** xp.where(y == 0, 1.0, y - 1)
+        log_x = xp.where(x < 0, float("nan"), xp.log(xp.where(x > 0, x, 1.0)))
+        return dx, dout * out * log_x
+
+    return out, backward
+
+
+@elementwise
+def square(x):
+    """Square, out = x².   dx = 2x·dout"""
+
+    def backward(dout):
+        return 2 * x * dout
+
+    return x * x, backward
+
+
+@elementwise
+def sqrt(x):
+    """Square root, out = √x.   dx = dout / 2√x"""
+    out = xp.sqrt(x)
+
+    def backward(dout):
+        return dout / (2 * out)
+
+    return out, backward
+
+
+@elementwise
+def abs(x):
+    """Magnitude, out = |x|.   dx = sign(x)·dout: 0 at the kink"""
+
+    def backward(dout):
+        return dout * xp.sign(x)
+
+    return xp.abs(x), backward
+
+
+@elementwise
+def sign(x):
+    """-1, 0 or 1. The derivative is 0 wherever there is one."""
+
+    def backward(dout):
+        return xp.zeros_like(dout)
+
+    return xp.sign(x), backward
+
+
+def _share(wins, ties_too, dout):
+    """1 where an operand wins, 1/2 where both are equal, 0 where it loses."""
+    return 0.5 * cast(wins, like=dout) + 0.5 * cast(ties_too, like=dout)
+
+
+@elementwise
+def maximum(x, y):
+    """The larger of two. A tie's gradient is shared by halves."""
+
+    def backward(dout):
+        to_x = _share(x > y, x >= y, dout)
+        return dout * to_x, dout * (1 - to_x)
+
+    return xp.maximum(x, y), backward
+
+
+@elementwise
+def minimum(x, y):
+    """The smaller of two. A tie's gradient is shared by halves."""
+
+    def backward(dout):
+        to_x = _share(x < y, x <= y, dout)
+        return dout * to_x, dout * (1 - to_x)
+
+    return xp.minimum(x, y), backward
+
+
+@rule
+def clip(x, /, min=None, max=None):
+    """x held between min and max, either of which may be None.   dx = dout inside, bounds included
+
+    The bounds are constants of the shape of x or numbers; with ``maximum`` and ``minimum`` they
+    have gradients.
+    """
+
+    def backward(dout):
+        if min is not None:
+            dout = xp.where(x >= min, dout, 0 * dout)
+        if max is not None:
+            dout = xp.where(x <= max, dout, 0 * dout)
+        return dout
+
+    out = x if min is None else xp.maximum(x, min)
+    return out if max is None else xp.minimum(out, max), backward
+
+
+@elementwise
+def where(condition, x, y):
+    """x where the condition holds, else y."""
+
+    def backward(dout):
+        zero = xp.zeros_like(dout)
+        return None, xp.where(condition, dout, zero), xp.where(condition, zero, dout)
+
+    return xp.where(condition, x, y), backward
+
+
+@rule
+def astype(x, /, dtype):
+    """x in another dtype; the gradient comes back in the dtype of x."""
+
+    def backward(dout):
+        return cast(dout, like=x)
+
+    return xp.astype(x, dtype), backward
+
+
+pow = power

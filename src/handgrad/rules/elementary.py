@@ -1,0 +1,171 @@
+"""Exponentials, logarithms, circular and hyperbolic functions, and the error function."""
+
+import math
+
+from handgrad.arrays import xp
+from handgrad.rules.rule import elementwise
+
+
+@elementwise
+def exp(x):
+    """out = eˣ.   dx = eˣ·dout"""
+    out = xp.exp(x)
+
+    def backward(dout):
+        return dout * out
+
+    return out, backward
+
+
+@elementwise
+def expm1(x):
+    """out = eˣ - 1, exact near 0.   dx = eˣ·dout"""
+    out = xp.expm1(x)
+
+    def backward(dout):
+        return dout * (out + 1)
+
+    return out, backward
+
+
+@elementwise
+def log(x):
+    """Natural logarithm, out = log x.   dx = dout / x"""
+
+    def backward(dout):
+        return dout / x
+
+    return xp.log(x), backward
+
+
+@elementwise
+def log1p(x):
+    """out = log(1 + x), exact near 0.   dx = dout / (1 + x)"""
+
+    def backward(dout):
+        return dout / (1 + x)
+
+    return xp.log1p(x), backward
+
+
+@elementwise
+def sin(x):
+    """out = sin x.   dx = cos x·dout"""
+
+    def backward(dout):
+        return dout * xp.cos(x)
+
+    return xp.sin(x), backward
+
+
+@elementwise
+def cos(x):
+    """out = cos x.   dx = -sin x·dout"""
+
+    def backward(dout):
+        return -dout * xp.sin(x)
+
+    return xp.cos(x), backward
+
+
+@elementwise
+def tan(x):
+    """out = tan x.   dx = (1 + tan² x)·dout"""
+    out = xp.tan(x)
+
+    def backward(dout):
+        return dout * (1 + out * out)
+
+    return out, backward
+
+
+@elementwise
+def arcsin(x):
+    """out = arcsin x.   dx = dout / √(1 - x²), with 1 - x² as (1 - x)(1 + x): exact near ±1"""
+
+    def backward(dout):
+        return dout / xp.sqrt((1 - x) * (1 + x))
+
+    return xp.asin(x), backward
+
+
+@elementwise
+def arccos(x):
+    """out = arccos x.   dx = -dout / √(1 - x²), with 1 - x² as (1 - x)(1 + x): exact near ±1"""
+
+    def backward(dout):
+        return -dout / xp.sqrt((1 - x) * (1 + x))
+
+    return xp.acos(x), backward
+
+
+@elementwise
+def arctan(x):
+    """out = arctan x.   dx = dout / (1 + x²), as cos²(arctan x)·dout: x² cannot overflow"""
+    out = xp.atan(x)
+
+    def backward(dout):
+        cosine = xp.cos(out)
+        return dout * cosine * cosine
+
+    return out, backward
+
+
+@elementwise
+def sinh(x):
+    """out = sinh x.   dx = cosh x·dout"""
+
+    def backward(dout):
+        return dout * xp.cosh(x)
+
+    return xp.sinh(x), backward
+
+
+@elementwise
+def cosh(x):
+    """out = cosh x.   dx = sinh x·dout"""
+
+    def backward(dout):
+        return dout * xp.sinh(x)
+
+    return xp.cosh(x), backward
+
+
+@elementwise
+def tanh(x):
+    """out = tanh x.   dx = (1 - tanh² x)·dout"""
+    out = xp.tanh(x)
+
+    def backward(dout):
+        return dout * (1 - out * out)
+
+    return out, backward
+
+
+@elementwise
+def erf(x):
+    """Error function.   dx = 2/√π·exp(-x²)·dout"""
+
+    def backward(dout):
+        return dout * _gauss(x)
+
+    return xp.erf(x), backward
+
+
+@elementwise
+def erfc(x):
+    """Complement of the error function, 1 - erf x, exact for large x.   dx = -2/√π·exp(-x²)·dout"""
+
+    def backward(dout):
+        return -dout * _gauss(x)
+
+    return xp.erfc(x), backward
+
+
+def _gauss(x):
+    # Beyond 30 the value is 0 in any dtype; clipping keeps the square from overflowing.
+    near = xp.clip(x, -30.0, 30.0)
+    return 2 / math.sqrt(math.pi) * xp.exp(-near * near)
+
+
+asin, acos, atan = arcsin, arccos, arctan

@@ -1,0 +1,69 @@
+"""Matrix products, and the affine layers made of them."""
+
+from handgrad.arrays import shape, size, sum_to, xp
+from handgrad.rules.rule import elementwise, rule
+
+
+def transposed(x):
+    """The last two axes swapped."""
+    order = tuple(range(len(shape(x))))
+    return xp.permute_dims(x, (*order[:-2], order[-1], order[-2]))
+
+
+@rule
+def matmul(x, y):
+    """Matrix product over the last two axes, out = x y.   dx = dout yᵀ, dy = xᵀ dout
+
+    (..., N, K), (..., K, M) -> (..., N, M); leading axes broadcast. A one-dimensional x is a row, a
+    one-dimensional y a column, and the axis so added is taken from the result.
+    """
+
+    def backward(dout):
+        row = x if len(shape(x)) > 1 else xp.reshape(x, (1, *shape(x)))
+        column = y if len(shape(y)) > 1 else xp.reshape(y, (*shape(y), 1))
+        batch = shape(dout)[: max(len(shape(row)), len(shape(column))) - 2]
+        d = xp.reshape(dout, (*batch, shape(row)[-2], shape(column)[-1]))
+        dx = sum_to(d @ transposed(column), shape(row))
+        dy = sum_to(transposed(row) @ d, shape(column))
+        return xp.reshape(dx, shape(x)), xp.reshape(dy, shape(y))
+
+    return x @ y, backward
+
+
+@rule
+def affine(x, W, b):
+    """Linear map and bias, out = x W + b.   dx = dout Wᵀ, dW = xᵀ dout, db = Σ dout
+
+    x (..., D), W (D, M), b (M,) -> (..., M)
+    """
+    D, M = shape(W)
+    lead = size(x) // D if D else 0
+
+    def backward(dout):
+        dx = dout @ W.T
+        rows = dout if len(shape(dout)) == 2 else xp.reshape(dout, (lead, M))
+        X = x if len(shape(x)) == 2 else xp.reshape(x, (lead, D))
+        dW = X.T @ rows
+        db = xp.sum(rows, axis=0)
+        return dx, dW, db
+
+    return x @ W + b, backward
+
+
+@elementwise
+def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
+    """Normalise and rescale, out = γ·x̂ + β with x̂ = (x - mean) / √(var + eps).   Ioffe & Szegedy 2015
+
+    The statistics are inputs: the batch's own while training, so that their gradients flow on
+    through ``mean`` and ``var``, the running ones in evaluation.
+    """
+    scale = 1 / xp.sqrt(var + eps)
+    x_hat = (x - mean) * scale
+
+    def backward(dout):
+        dx_hat = dout * gamma
+        dx = dx_hat * scale
+        dvar = -0.5 * dx_hat * x_hat * scale * scale
+        return dx, -dx, dvar, dout * x_hat, dout
+
+    return gamma * x_hat + beta, backward

@@ -1,0 +1,243 @@
+"""Softmax and the losses.
+
+Classes lie along the last axis: y or x (..., C). Labels t are class indices (...), integers in
+0 .. C-1, or one weight for each class (..., C): one-hot or soft. ``reduction`` is "mean", "sum"
+or "none".
+"""
+
+from handgrad.arrays import cast, is_floating, is_integer, shape, size, values_are_known, xp
+from handgrad.rules.rule import rule
+
+
+@rule
+def softmax(x, axis=-1):
+    """out = eˣ / Σ eˣ.   dx = out·(dout - Σ out·dout)"""
+    e = xp.exp(x - xp.stop_gradient(xp.max(x, axis=axis, keepdims=True)))
+    out = e / xp.sum(e, axis=axis, keepdims=True)
+
+    def backward(dout):
+        return out * (dout - xp.sum(out * dout, axis=axis, keepdims=True))
+
+    return out, backward
+
+
+@rule
+def log_softmax(x, axis=-1):
+    """out = x - log Σ eˣ.   dx = dout - softmax(x)·Σ dout"""
+    shifted = x - xp.stop_gradient(xp.max(x, axis=axis, keepdims=True))
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=axis, keepdims=True)
+
+    def backward(dout):
+        return dout - e / total * xp.sum(dout, axis=axis, keepdims=True)
+
+    return shifted - xp.log(total), backward
+
+
+def class_weights(t, x, ignore_index=None):
+    """Labels as one weight for each class, q (..., C), in the dtype of x, and which rows count (..., 1).
+
+    Raises:
+        ValueError: t is neither class indices (...) nor weights (..., C), or an index is outside 0 .. C-1.
+        TypeError: class indices that are not integers.
+    """
+    if shape(t) == shape(x):
+        return cast(t, like=x), None
+    rows, C = shape(x)[:-1], shape(x)[-1]
+    if shape(t) != rows:
+        raise ValueError(
+            f"labels of shape {shape(t)} do not fit outputs of shape {shape(x)}: expected class indices "
+            f"of shape {rows}, or one weight for each class, {shape(x)}"
+        )
+    if not is_integer(t):
+        kind = getattr(t, "dtype", type(t).__name__)
+        raise TypeError(f"class indices are integers, not {kind}; for a one-hot t expected {shape(x)}")
+    check_class_indices(t, C, ignore_index)
+    t = xp.reshape(t, (*rows, 1))
+    hit = xp.arange_like(t, C) == t
+    if ignore_index is None:
+        return xp.astype(hit, x.dtype), None
+    counted = t != ignore_index
+    return xp.astype(hit & counted, x.dtype), xp.astype(counted, x.dtype)
+
+
+def check_class_indices(t, C, ignore_index):
+    """Name a label that is outside 0 .. C-1, where values can be looked at."""
+    if not values_are_known(t):
+        return
+    bad = (t < 0) | (t >= C)
+    bad = bad if ignore_index is None else bad & (t != ignore_index)
+    if xp.any(bad):
+        worst = int(xp.min(t)) if xp.any(bad & (t < 0)) else int(xp.max(t))
+        raise ValueError(f"label {worst} is out of range: there are {C} classes, 0 .. {C - 1}")
+
+
+def _per_class_loss(q, log_y):
+    """-Σ q·log y over the classes; a class of weight 0 adds 0, whatever its logarithm."""
+    return -xp.sum(xp.where(q == 0, xp.zeros_like(q), q * log_y), axis=-1)
+
+
+def _reduced(loss, reduction, count):
+    """The loss as asked for, and the way from its gradient to that of each row."""
+    if reduction == "none":
+        return loss, lambda dout: dout
+    if reduction == "sum":
+        return xp.sum(loss), lambda dout: xp.broadcast_to(dout, shape(loss))
+    if reduction == "mean":
+        return xp.sum(loss) / count, lambda dout: xp.broadcast_to(dout / count, shape(loss))
+    raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+
+
+@rule
+def cross_entropy(y, t, eps=0.0, reduction="mean"):
+    """Cross-entropy of probabilities, loss = -Σ t·log(y + eps).   dy = -t·dout / (y + eps)
+
+    For the outputs of a network, before softmax, ``softmax_cross_entropy`` is exact where this
+    one rounds to 0 or overflows.
+
+    Raises:
+        ValueError: labels that do not fit y, or are out of range; an unknown ``reduction``.
+        TypeError: class indices that are not integers.
+    """
+    q, _ = class_weights(t, y)
+    used = q != 0
+    safe = xp.where(used, y + eps, xp.ones_like(y))
+    loss, to_rows = _reduced(_per_class_loss(q, xp.log(safe)), reduction, max(size(y) // shape(y)[-1], 1))
+
+    def backward(dout):
+        rows = xp.expand_dims(to_rows(dout), axis=-1)
+        return -rows * q / safe, (-rows * xp.log(y + eps) if is_floating(t) else None)
+
+    return loss, backward
+
+
+@rule
+def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=None, reduction="mean"):
+    """Cross-entropy of softmax(x), fused and exact: loss = log Σ eˣ - x_t.   dx = (softmax(x) - t)·dout
+
+    ``weight`` (C,) scales each class; ``label_smoothing`` ε mixes t with uniform labels, (1-ε)t + ε/C;
+    rows with the label ``ignore_index`` count for nothing. As in PyTorch, the mean over class
+    indices is over the weights of the rows that count, and over rows for one-hot or soft labels;
+    where no row counts the loss is 0.
+
+    Raises:
+        ValueError: labels that do not fit x, or are out of range; an unknown ``reduction``.
+        TypeError: class indices that are not integers.
+    """
+    C = shape(x)[-1]
+    by_index = shape(t) != shape(x)
+    q, counted = class_weights(t, x, ignore_index)
+    total_weight = size(x) // C if C else 0
+    if by_index and (weight is not None or counted is not None):
+        total_weight = xp.sum(q if weight is None else q * weight)
+        total_weight = xp.where(total_weight == 0, xp.ones_like(total_weight), total_weight)
+    elif total_weight == 0:
+        total_weight = 1
+    if label_smoothing:
+        uniform = label_smoothing / C
+        q = (1 - label_smoothing) * q + (uniform if counted is None else uniform * counted)
+    if weight is not None:
+        q = q * weight
+    shifted = x - xp.stop_gradient(xp.max(x, axis=-1, keepdims=True))
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=-1, keepdims=True)
+    log_y = shifted - xp.log(total)
+    loss, to_rows = _reduced(_per_class_loss(q, log_y), reduction, total_weight)
+
+    def backward(dout):
+        d = xp.expand_dims(to_rows(dout), axis=-1)
+        dx = d * (e / total * xp.sum(q, axis=-1, keepdims=True) - q)
+        if by_index or not is_floating(t):
+            return dx, None
+        dt = -d * log_y * (1 - label_smoothing)
+        return dx, dt if weight is None else dt * weight
+
+    return loss, backward
+
+
+def same_shape(y, t):
+    if shape(y) != shape(t):
+        raise ValueError(
+            f"outputs of shape {shape(y)} and targets of shape {shape(t)} would broadcast; "
+            f"reshape one to the other's shape"
+        )
+
+
+@rule
+def mean_squared_error(y, t, reduction="mean"):
+    """loss = (y - t)², averaged over all elements.   dy = 2 (y - t)·dout / n
+
+    Raises:
+        ValueError: y and t differ in shape; an unknown ``reduction``.
+    """
+    same_shape(y, t)
+    r = y - t
+    loss, to_elements = _reduced(r * r, reduction, size(y) or float("nan"))
+
+    def backward(dout):
+        dy = 2 * r * to_elements(dout)
+        return dy, -dy
+
+    return loss, backward
+
+
+@rule
+def mean_absolute_error(y, t, reduction="mean"):
+    """loss = |y - t|, averaged over all elements.   dy = sign(y - t)·dout / n
+
+    Raises:
+        ValueError: y and t differ in shape; an unknown ``reduction``.
+    """
+    same_shape(y, t)
+    r = y - t
+    loss, to_elements = _reduced(xp.abs(r), reduction, size(y) or float("nan"))
+
+    def backward(dout):
+        dy = xp.sign(r) * to_elements(dout)
+        return dy, -dy
+
+    return loss, backward
+
+
+@rule
+def huber(y, t, delta=1.0, reduction="mean"):
+    """loss = c·(r - c/2) with r = y - t and c = r held within ±δ: r²/2 near 0, linear beyond.   dy = c·dout / n
+
+    Huber, "Robust estimation of a location parameter", 1964.
+
+    Raises:
+        ValueError: y and t differ in shape; an unknown ``reduction``.
+    """
+    same_shape(y, t)
+    r = y - t
+    c = xp.clip(r, -delta, delta)
+    loss, to_elements = _reduced(c * (r - c / 2), reduction, size(y) or float("nan"))
+
+    def backward(dout):
+        dy = c * to_elements(dout)
+        return dy, -dy
+
+    return loss, backward
+
+
+@rule
+def binary_cross_entropy_with_logits(x, t, reduction="mean"):
+    """Cross-entropy of sigmoid(x) with t in [0, 1]: loss = max(x, 0) - x·t + log(1 + e⁻|ˣ|).
+
+    dx = (sigmoid(x) - t)·dout / n
+
+    Raises:
+        ValueError: x and t differ in shape; an unknown ``reduction``.
+    """
+    same_shape(x, t)
+    e = xp.exp(-xp.abs(x))
+    target = cast(t, like=x)
+    elements = xp.maximum(x, 0) - x * target + xp.log1p(e)
+    loss, to_elements = _reduced(elements, reduction, size(x) or float("nan"))
+
+    def backward(dout):
+        d = to_elements(dout)
+        y = xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+        return d * (y - target), (-d * x if is_floating(t) else None)
+
+    return loss, backward

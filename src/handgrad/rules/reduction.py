@@ -1,0 +1,169 @@
+"""Sums, means, extremes and moments over axes: ``axis`` is None (all), an integer or a tuple."""
+
+from handgrad.arrays import shape, size, xp
+from handgrad.rules.rule import rule
+
+
+def axes_of(axis, ndim):
+    """The axes meant by ``axis``, as non-negative integers."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"axis {a} is out of range for {ndim} dimensions")
+    return tuple(a % ndim for a in axes)
+
+
+def kept_shape(x, axis):
+    """The shape of x with the reduced axes of size one."""
+    axes = axes_of(axis, len(shape(x)))
+    return tuple(1 if i in axes else n for i, n in enumerate(shape(x)))
+
+
+def spread(dout, x, axis):
+    """What a reduction took away, given back: ``dout`` repeated to the shape of x."""
+    return xp.broadcast_to(xp.reshape(dout, kept_shape(x, axis)), shape(x))
+
+
+def count(x, axis):
+    """How many elements go into one result; nan for none, so that 0/0 is a nan and no exception."""
+    reduced = 1
+    for a in axes_of(axis, len(shape(x))):
+        reduced *= shape(x)[a]
+    return reduced or float("nan")
+
+
+def _finish(out, x, axis, keepdims):
+    """A result that has kept its axes, without them unless they are wanted."""
+    if keepdims:
+        return out
+    axes = axes_of(axis, len(shape(x)))
+    return xp.reshape(out, tuple(n for i, n in enumerate(shape(x)) if i not in axes))
+
+
+@rule
+def sum(x, axis=None, keepdims=False):
+    """Sum over axes.   dx = dout, repeated"""
+
+    def backward(dout):
+        return spread(dout, x, axis)
+
+    return xp.sum(x, axis=axis, keepdims=keepdims), backward
+
+
+@rule
+def mean(x, axis=None, keepdims=False):
+    """Mean over axes.   dx = dout / n, repeated"""
+    n = count(x, axis)
+
+    def backward(dout):
+        return spread(dout / n, x, axis)
+
+    return xp.sum(x, axis=axis, keepdims=keepdims) / n, backward
+
+
+def _extreme(pick, x, axis, keepdims):
+    peak = pick(x, axis=axis, keepdims=True)
+    hit = xp.astype(x == peak, peak.dtype)
+    share = hit / xp.sum(hit, axis=axis, keepdims=True)
+
+    def backward(dout):
+        return spread(dout, x, axis) * share
+
+    return _finish(peak, x, axis, keepdims), backward
+
+
+@rule
+def max(x, axis=None, keepdims=False):
+    """Largest element over axes. Elements that tie share the gradient equally."""
+    return _extreme(xp.max, x, axis, keepdims)
+
+
+@rule
+def min(x, axis=None, keepdims=False):
+    """Smallest element over axes. Elements that tie share the gradient equally."""
+    return _extreme(xp.min, x, axis, keepdims)
+
+
+@rule
+def prod(x, axis=None, keepdims=False):
+    """Product over axes.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case"""
+    axes = axes_of(axis, len(shape(x)))
+    others = tuple(i for i in range(len(shape(x))) if i not in axes)
+    order = others + axes
+
+    def backward(dout):
+        flat = xp.reshape(xp.permute_dims(x, order), (size(dout), -1 if size(x) else 0))
+        dflat = _products_of_others(flat, xp.reshape(dout, (size(dout), 1)))
+        moved = xp.reshape(dflat, tuple(shape(x)[i] for i in order))
+        return xp.permute_dims(moved, tuple(order.index(i) for i in range(len(order))))
+
+    return xp.prod(x, axis=axis, keepdims=keepdims), backward
+
+
+def _products_of_others(x, dout):
+    """For x (N, n) and dout (N, 1): dout times the product of each row's other elements.
+
+    A binary tree of products on the way up; on the way down each half is handed the product of
+    all that lies outside it. O(n), and itself differentiable any number of times.
+    """
+    n = shape(x)[1]
+    if n <= 1:
+        return xp.broadcast_to(dout, shape(x))
+    half = n // 2
+    left, right, odd = x[:, :half], x[:, half : 2 * half], x[:, 2 * half :]
+    pairs = xp.concat([left * right, odd], axis=1)
+    outside = _products_of_others(pairs, dout)
+    of_pairs, of_odd = outside[:, :half], outside[:, half:]
+    return xp.concat([of_pairs * right, of_pairs * left, of_odd], axis=1)
+
+
+def _moment(x, axis, correction):
+    """Deviations from the mean, their mean square, and the divisor."""
+    n = count(x, axis)
+    deviation = x - xp.sum(x, axis=axis, keepdims=True) / n
+    divisor = n - correction
+    divisor = divisor if divisor > 0 else float("nan")
+    return deviation, xp.sum(deviation * deviation, axis=axis, keepdims=True) / divisor, divisor
+
+
+@rule
+def var(x, axis=None, correction=0, keepdims=False):
+    """Variance, Σ(x - x̄)² / (n - correction).   dx = 2 (x - x̄)·dout / (n - correction)"""
+    deviation, out, divisor = _moment(x, axis, correction)
+
+    def backward(dout):
+        return 2 / divisor * deviation * spread(dout, x, axis)
+
+    return _finish(out, x, axis, keepdims), backward
+
+
+@rule
+def std(x, axis=None, correction=0, keepdims=False):
+    """Standard deviation σ, the root of ``var``.   dx = (x - x̄)·dout / σ(n - correction)
+
+    Where all elements are equal σ has a kink, and dx is 0.
+    """
+    deviation, variance, divisor = _moment(x, axis, correction)
+    out = xp.sqrt(variance)
+
+    def backward(dout):
+        safe = xp.where(out == 0, xp.ones_like(out), out)
+        return deviation / safe * spread(dout, x, axis) / divisor
+
+    return _finish(out, x, axis, keepdims), backward
+
+
+@rule
+def logsumexp(x, axis=None, keepdims=False):
+    """log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout"""
+    peak = xp.stop_gradient(xp.max(x, axis=axis, keepdims=True))
+    peak = xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
+    e = xp.exp(x - peak)
+    total = xp.sum(e, axis=axis, keepdims=True)
+
+    def backward(dout):
+        return spread(dout, x, axis) * (e / total)
+
+    return _finish(xp.log(total) + peak, x, axis, keepdims), backward

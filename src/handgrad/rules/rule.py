@@ -1,0 +1,154 @@
+"""The rule: a forward and the backward that belongs to it, as one function.
+
+    @rule
+    def affine(x, W, b):
+        def backward(dout):
+            return dout @ W.T, x.T @ dout, xp.sum(dout, axis=0)
+        return x @ W + b, backward
+
+Parameters without a default are *inputs*: arrays, or lists, tuples and dicts of them, each of which
+``backward`` answers with a gradient, in order, or with ``None`` where there is none (labels,
+indices). Parameters with a default are *options* and have no gradient. Where an option must be
+given, a ``/`` marks where the inputs end: ``def reshape(x, /, shape)``.
+
+Calling a rule gives its output alone. ``rule.vjp(...)`` gives the pair ``(out, backward)``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from handgrad.arrays import Recorded, cast, is_floating, shape, sum_to
+from handgrad.tree import leaves, tree_map
+
+Backward = Callable[[Any], tuple]
+
+
+class Rule:
+    """A body ``(x, ...) -> (out, backward)`` that can be called, recorded and checked."""
+
+    def __init__(self, body: Callable[..., tuple[Any, Callable]], broadcasts: bool = False):
+        functools.update_wrapper(self, body)
+        parameters = inspect.signature(body).parameters.values()
+        inputs = [p for p in parameters if p.kind is p.POSITIONAL_ONLY] or [
+            p for p in parameters if p.default is p.empty
+        ]
+        self.body = body
+        self.broadcasts = broadcasts
+        self.name = body.__name__
+        self.inputs = tuple(p.name for p in inputs)
+        self.options = tuple(p.name for p in parameters if p.name not in self.inputs)
+
+    def __repr__(self) -> str:
+        return f"<rule {self.name}{inspect.signature(self.body)}>"
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        inputs, options = self.bind(args, options)
+        top = highest(inputs)
+        if top is not None:
+            return top.record(self, inputs, options)
+        return self.run_body(inputs, options)[0]
+
+    def vjp(self, *args: Any, **options: Any) -> tuple[Any, Backward]:
+        """``(out, backward)``. ``backward(dout)`` returns a tuple, one gradient for each input.
+
+        Each gradient has the shape and floating dtype of its input. Where there are several
+        outputs, ``out`` and ``dout`` are tuples.
+
+        Raises:
+            ValueError: a gradient's shape is not its input's, or there are not as many as inputs.
+        """
+        return self.pair(*self.bind(args, options))
+
+    def pair(self, inputs: tuple, options: dict) -> tuple[Any, Backward]:
+        """``vjp`` of arguments that are sorted already."""
+        out, body_backward = self.run_body(inputs, options)
+
+        def backward(dout: Any) -> tuple:
+            grads = body_backward(dout)
+            if len(inputs) == 1 and not (isinstance(grads, tuple) and len(grads) == 1):
+                grads = (grads,)
+            if not isinstance(grads, tuple) or len(grads) != len(inputs):
+                got = f"{len(grads)} gradients" if isinstance(grads, tuple) else "one gradient"
+                wanted = f"{len(inputs)} inputs, {', '.join(self.inputs)}"
+                raise ValueError(f"{self.name}: backward returned {got} for {wanted}")
+            return tuple(map(self.fit, self.inputs, grads, inputs))
+
+        return out, backward
+
+    def bind(self, args: tuple, options: dict) -> tuple[tuple, dict]:
+        """Sort the arguments of a call into inputs and options."""
+        count = len(self.inputs)
+        if len(args) != count:
+            if len(args) > count + len(self.options):
+                most = count + len(self.options)
+                raise TypeError(f"{self.name} takes at most {most} arguments, got {len(args)}")
+            options = dict(zip(self.options, args[count:], strict=False), **options)
+            missing = [name for name in self.inputs[len(args) :] if name not in options]
+            if missing:
+                raise TypeError(f"{self.name} needs {', '.join(missing)} too")
+            args = args[:count] + tuple(options.pop(name) for name in self.inputs[len(args) :])
+        for name, value in options.items():
+            if isinstance(value, Recorded):
+                raise TypeError(
+                    f"{self.name}: the option {name} has no gradient, so it cannot be a recorded "
+                    f"array; pass its .value, or write the operation with rules that take it as input"
+                )
+        return args, options
+
+    def run_body(self, inputs: tuple, options: dict) -> tuple[Any, Callable]:
+        """The body's ``(out, backward)``; its errors name the rule and the shapes that came in."""
+        try:
+            return self.body(*inputs, **options)
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
+            came = ", ".join(f"{n} {describe(x)}" for n, x in zip(self.inputs, inputs, strict=True))
+            kind = type(error) if type(error) in (ValueError, TypeError, IndexError) else ValueError
+            raise kind(f"{self.name}({came}): {error}") from error
+
+    def fit(self, name: str, dx: Any, x: Any) -> Any:
+        """Check the gradient of one input, and sum away what broadcasting repeated."""
+        if dx is None:
+            return None
+        if isinstance(x, (list, tuple, dict)):
+            if len(leaves(dx)) != len(leaves(x)):
+                raise ValueError(
+                    f"{self.name}: {len(leaves(dx))} gradients for the {len(leaves(x))} arrays in {name}"
+                )
+            return tree_map(lambda x, dx: self.fit(name, dx, x), x, dx)
+        if self.broadcasts:
+            dx = sum_to(dx, shape(x))
+        if shape(dx) != shape(x):
+            raise ValueError(
+                f"{self.name}: the gradient of {name} has shape {shape(dx)}, but {name} has {shape(x)}"
+            )
+        return cast(dx, like=x) if is_floating(x) else dx
+
+
+def highest(inputs: tuple) -> Recorded | None:
+    """The recorded array of the highest level among a rule's inputs, if there is one."""
+    top: Recorded | None = None
+    for given in inputs:
+        for x in leaves(given) if isinstance(given, (list, tuple, dict)) else (given,):
+            if isinstance(x, Recorded) and (top is None or x.level > top.level):
+                top = x
+    return top
+
+
+def describe(x: Any) -> str:
+    """A shape, or what there is instead of one."""
+    if isinstance(x, (list, tuple, dict)):
+        return "[" + ", ".join(describe(leaf) for leaf in leaves(x)) + "]"
+    return str(shape(x)) if hasattr(x, "shape") else repr(x)
+
+
+def rule(body: Callable) -> Rule:
+    """Make a rule of a function that returns ``(out, backward)``."""
+    return Rule(body)
+
+
+def elementwise(body: Callable) -> Rule:
+    """Make a rule whose inputs broadcast: their gradients are summed back to their own shapes."""
+    return Rule(body, broadcasts=True)

@@ -1,0 +1,187 @@
+"""Shapes changed, arrays joined and taken apart: no number is computed, only moved."""
+
+import numpy as np
+
+from handgrad.arrays import shape as shape_of
+from handgrad.arrays import sum_to, xp
+from handgrad.rules.reduction import axes_of
+from handgrad.rules.rule import rule
+
+
+@rule
+def reshape(x, /, shape):
+    """The same elements in another shape; one -1 stands for what is left over."""
+    target = (shape,) if isinstance(shape, int) else tuple(shape)
+
+    def backward(dout):
+        return xp.reshape(dout, shape_of(x))
+
+    return xp.reshape(x, target), backward
+
+
+@rule
+def transpose(x, axes=None):
+    """Axes in another order; None reverses them.   dx = dout with the order undone"""
+    order = axes_of(axes, len(shape_of(x))) if axes is not None else tuple(reversed(range(len(shape_of(x)))))
+
+    def backward(dout):
+        return xp.permute_dims(dout, tuple(order.index(i) for i in range(len(order))))
+
+    return xp.permute_dims(x, order), backward
+
+
+@rule
+def expand_dims(x, /, axis):
+    """New axes of size one at ``axis``, an integer or a tuple of places in the result."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    ndim = len(shape_of(x)) + len(axes)
+    new = axes_of(axes, ndim)
+    old = iter(shape_of(x))
+    target = tuple(1 if i in new else next(old) for i in range(ndim))
+
+    def backward(dout):
+        return xp.reshape(dout, shape_of(x))
+
+    return xp.reshape(x, target), backward
+
+
+@rule
+def squeeze(x, axis=None):
+    """Axes of size one removed: those at ``axis``, or all.
+
+    Raises:
+        ValueError: an axis at ``axis`` is not of size one.
+    """
+    ndim = len(shape_of(x))
+    gone = axes_of(axis, ndim) if axis is not None else tuple(i for i in range(ndim) if shape_of(x)[i] == 1)
+    for i in gone:
+        if shape_of(x)[i] != 1:
+            raise ValueError(f"axis {i} has size {shape_of(x)[i]}; only an axis of size 1 can be removed")
+
+    def backward(dout):
+        return xp.reshape(dout, shape_of(x))
+
+    return xp.reshape(x, tuple(n for i, n in enumerate(shape_of(x)) if i not in gone)), backward
+
+
+@rule
+def broadcast_to(x, /, shape):
+    """x repeated to a larger shape.   dx = dout, summed over what was repeated"""
+
+    def backward(dout):
+        return sum_to(dout, shape_of(x))
+
+    return xp.broadcast_to(x, shape), backward
+
+
+@rule
+def concatenate(arrays, axis=0):
+    """Arrays joined along an axis that they have."""
+    arrays = list(arrays)
+
+    def backward(dout):
+        grads, start = [], 0
+        for x in arrays:
+            where = axes_of(axis, len(shape_of(x)))[0]
+            stop = start + shape_of(x)[where]
+            grads.append(dout[(slice(None),) * where + (slice(start, stop),)])
+            start = stop
+        return (grads,)
+
+    return xp.concat(arrays, axis=axis), backward
+
+
+@rule
+def stack(arrays, axis=0):
+    """Arrays of one shape, side by side along a new axis."""
+    arrays = list(arrays)
+
+    def backward(dout):
+        where = axes_of(axis, len(shape_of(dout)))[0]
+        return ([dout[(slice(None),) * where + (i,)] for i in range(len(arrays))],)
+
+    return xp.stack(arrays, axis=axis), backward
+
+
+@rule
+def split(x, /, sections, axis=0):
+    """x cut along an axis: into that many equal parts, or before each of a list of places.
+
+    Raises:
+        ValueError: the axis does not divide by the number of parts.
+    """
+    (where,) = axes_of(axis, len(shape_of(x)))
+    n = shape_of(x)[where]
+    if isinstance(sections, int):
+        if sections < 1 or n % sections:
+            raise ValueError(f"an axis of size {n} does not divide into {sections} equal parts")
+        places = [n // sections * i for i in range(1, sections)]
+    else:
+        places = [slice(None, int(p)).indices(n)[1] for p in sections]
+    bounds = zip([0, *places], [*places, n], strict=True)
+
+    def backward(dout):
+        return xp.concat(list(dout), axis=where)
+
+    return tuple(x[(slice(None),) * where + (slice(a, b),)] for a, b in bounds), backward
+
+
+@rule
+def flip(x, axis=None):
+    """Elements in reverse order along axes (None: all)."""
+
+    def backward(dout):
+        return xp.flip(dout, axis=axis)
+
+    return xp.flip(x, axis=axis), backward
+
+
+@rule
+def pad(x, /, width, mode="constant", value=0):
+    """x with a border. ``width``: one number, one (before, after), or one pair for each axis.
+
+    ``mode`` is "constant" (``value``), or any of ``numpy.pad``'s that repeats elements of x:
+    "edge", "reflect", "symmetric", "wrap"; their gradients add up on the elements repeated.
+
+    Raises:
+        ValueError: another mode, or a width that is negative or does not fit the axes.
+    """
+    ndim = len(shape_of(x))
+    pairs = np.broadcast_to(np.asarray(width), (ndim, 2)).tolist()
+    if any(w < 0 for pair in pairs for w in pair):
+        raise ValueError(f"widths are 0 or more, not {width}")
+    if mode in ("edge", "reflect", "symmetric", "wrap"):
+        return _pad_by_repeating(x, pairs, mode)
+    if mode != "constant":
+        raise ValueError(f"mode is constant, edge, reflect, symmetric or wrap, not {mode!r}")
+    target = tuple(n + sum(pair) for n, pair in zip(shape_of(x), pairs, strict=True))
+    inner = tuple(slice(before, before + n) for n, (before, _) in zip(shape_of(x), pairs, strict=True))
+
+    def backward(dout):
+        return dout[inner]
+
+    out = xp.scatter_add(x, inner, target)
+    if value != 0:
+        inside = xp.scatter_add(xp.ones_like(x), inner, target)
+        out = xp.where(inside == 1, out, value)
+    return out, backward
+
+
+def _pad_by_repeating(x, pairs, mode):
+    """Each axis is a list of the places in x that it shows, so padding is taking."""
+    out = x
+    for axis, (n, pair) in enumerate(zip(shape_of(x), pairs, strict=True)):
+        out = xp.take(out, np.pad(np.arange(n), pair, mode=mode), axis=axis)  # type: ignore[call-overload]
+
+    def backward(dout):
+        for axis, (n, pair) in enumerate(zip(shape_of(x), pairs, strict=True)):
+            places = np.pad(np.arange(n), pair, mode=mode)
+            target = shape_of(dout)[:axis] + (n,) + shape_of(dout)[axis + 1 :]
+            dout = xp.scatter_add(dout, (slice(None),) * axis + (places,), target)
+        return dout
+
+    return out, backward
+
+
+permute_dims = permute = transpose
+concat = concatenate

@@ -1,0 +1,39 @@
+"""Nested lists, tuples and dicts of arrays: taken apart to leaves, and put together again.
+
+Everything that is not a list, a tuple or a dict is a leaf. Dicts keep their own order, named
+tuples their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves, left to right."""
+    if not isinstance(tree, (list, tuple, dict)):
+        return [tree]
+    branches = tree.values() if isinstance(tree, dict) else tree
+    return [leaf for branch in branches for leaf in leaves(branch)]
+
+
+def rebuild(tree: Any, new_leaves: Iterator[Any]) -> Any:
+    """A tree of the same structure, its leaves drawn from ``new_leaves`` in order."""
+    if isinstance(tree, dict):
+        return {key: rebuild(branch, new_leaves) for key, branch in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        branches = [rebuild(branch, new_leaves) for branch in tree]
+        return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+    return next(new_leaves)
+
+
+def unflatten(tree: Any, new_leaves: list[Any]) -> Any:
+    """``rebuild`` from a list, which must hold exactly as many leaves as ``tree``."""
+    return rebuild(tree, iter(new_leaves))
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """``f`` applied to each leaf of ``tree``, with the leaves at the same places of ``rest``."""
+    columns = zip(leaves(tree), *(leaves(other) for other in rest), strict=True)
+    return unflatten(tree, [f(*column) for column in columns])
