@@ -35,6 +35,7 @@ class Recorded:
 
     __slots__ = ()
     level: int
+    value: Any
 
     def record(self, rule: Any, inputs: tuple, options: dict) -> Any:
         raise NotImplementedError
@@ -81,7 +82,7 @@ def namespace_of(*args: Any) -> Any:
             if isinstance(x, Recorded):
                 top = x if top is None or x.level > top.level else top
             elif not isinstance(x, NUMPY_TYPES):
-                other = library_of(type(x)) or other
+                other = library_of(type(x)) or other  # type: ignore[arg-type]
     if top is not None:
         return top.__array_namespace__()  # type: ignore[attr-defined]
     return other or NUMPY

@@ -201,9 +201,9 @@ def mean_absolute_error(y, t, reduction="mean"):
 
 @rule
 def huber(y, t, delta=1.0, reduction="mean"):
-    """loss = c·(r - c/2) with r = y - t and c = r held within ±δ: r²/2 near 0, linear beyond.   dy = c·dout / n
+    """loss = c·(r - c/2) with r = y - t and c = r held within ±δ: r²/2 near 0, linear beyond.
 
-    Huber, "Robust estimation of a location parameter", 1964.
+    dy = c·dout / n.   Huber, "Robust estimation of a location parameter", 1964.
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.

@@ -171,12 +171,12 @@ def _pad_by_repeating(x, pairs, mode):
     """Each axis is a list of the places in x that it shows, so padding is taking."""
     out = x
     for axis, (n, pair) in enumerate(zip(shape_of(x), pairs, strict=True)):
-        out = xp.take(out, np.pad(np.arange(n), pair, mode=mode), axis=axis)  # type: ignore[call-overload]
+        out = xp.take(out, np.pad(np.arange(n), pair, mode=mode), axis=axis)
 
     def backward(dout):
         for axis, (n, pair) in enumerate(zip(shape_of(x), pairs, strict=True)):
             places = np.pad(np.arange(n), pair, mode=mode)
-            target = shape_of(dout)[:axis] + (n,) + shape_of(dout)[axis + 1 :]
+            target = (*shape_of(dout)[:axis], n, *shape_of(dout)[axis + 1 :])
             dout = xp.scatter_add(dout, (slice(None),) * axis + (places,), target)
         return dout
 

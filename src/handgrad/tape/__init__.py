@@ -9,7 +9,9 @@ from handgrad.tape.derivatives import (
     vjp,
     vjp_with_aux,
 )
-from handgrad.tape.variable import Node, Variable, backpropagate, scope, stripped, variable
+from handgrad.tape.graph import Node, backpropagate, scope
+from handgrad.tape.namespace import stripped
+from handgrad.tape.variable import Variable, variable
 
 __all__ = [
     "Node", "Variable", "backpropagate", "grad", "hessian", "hvp", "jacobian", "scope", "stripped",

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad.arrays import cast, shape, xp
-from handgrad.tape.variable import Variable, backpropagate, checked_dout, unit_dout
+from handgrad.tape.graph import backpropagate
+from handgrad.tape.variable import Variable, checked_dout, unit_dout
 from handgrad.tree import leaves, tree_map, unflatten
 
 _levels = itertools.count(1)  # 0 is for variables that the user made
@@ -29,7 +30,7 @@ def vjp(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple]]:
 
 
 def vjp_with_aux(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple], Any]:
-    """``vjp`` of a function that returns ``(out, aux)``, where ``aux`` is handed on and not differentiated."""
+    """``vjp`` of a function that returns ``(out, aux)``: ``aux`` is handed on and not differentiated."""
     level = next(_levels)
     recorded = tree_map(lambda x: Variable(x, level) if _is_array(x) else x, xs)
     result, aux = f(*recorded)
@@ -47,7 +48,8 @@ def vjp_with_aux(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple], An
             for out, d in zip(outputs, douts, strict=True)
             if isinstance(out, Variable) and out.level == level
         ]
-        grads = {id(variable): grad for variable, grad in backpropagate(seeds)}
+        wanted = {id(x) for x in leaves(recorded)}
+        grads = {id(x): dx for x, dx in backpropagate(seeds) if id(x) in wanted}
         return tree_map(lambda x: grads[id(x)] if id(x) in grads else _zeros(value(x)), recorded)
 
     return tree_map(value, result), backward, tree_map(value, aux)

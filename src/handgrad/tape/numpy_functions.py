@@ -14,11 +14,12 @@ import numpy as np
 
 from handgrad import rules
 from handgrad.arrays import shape
+from handgrad.tape.namespace import namespace
 
 REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
 
 
-def call_ufunc(namespace: Any, ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
+def call_ufunc(ufunc: Any, method: str, inputs: tuple, options: dict) -> Any:
     """``Variable.__array_ufunc__``.
 
     Raises:
@@ -30,22 +31,23 @@ def call_ufunc(namespace: Any, ufunc: Any, method: str, inputs: tuple, options: 
             f"write x = x + v in place of x += v, and leave out= away"
         )
     if method == "reduce" and ufunc.__name__ in REDUCTIONS:
-        return getattr(namespace, REDUCTIONS[ufunc.__name__])(*inputs, **{"axis": 0, **options})
+        return function_by_name(REDUCTIONS[ufunc.__name__])(*inputs, **{"axis": 0, **options})
     if method != "__call__":
         raise TypeError(f"np.{ufunc.__name__}.{method} has no rule for recorded arrays")
-    return _found(namespace, ufunc.__name__)(*inputs, **options)
+    return function_by_name(ufunc.__name__)(*inputs, **options)
 
 
-def call_numpy_function(namespace: Any, function: Any, args: tuple, options: dict) -> Any:
+def call_function(function: Any, args: tuple, options: dict) -> Any:
     """``Variable.__array_function__``.
 
     Raises:
         TypeError: there is no rule for the function.
     """
-    return _found(namespace, function.__name__)(*args, **options)
+    return function_by_name(function.__name__)(*args, **options)
 
 
-def _found(namespace: Any, name: str) -> Callable:
+def function_by_name(name: str) -> Callable:
+    """What NumPy's function of this name is for recorded arrays."""
     if name in ADAPTED:
         return ADAPTED[name]
     try:

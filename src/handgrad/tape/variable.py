@@ -1,61 +1,40 @@
-"""Recorded arrays: a Variable knows its value, and the node that made it.
-
-A node is one use of a rule: what went in, and the way back. Nodes are numbered in the order in which they
-were made, so walking them from the highest number down meets each one after all that used its
-result: backpropagation is a loop, not a recursion.
-"""
+"""Recorded arrays: a Variable knows its value, and the node that made it."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-import heapq
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Recorded, cast, is_floating, shape, xp
-from handgrad.rules import ALL
+from handgrad.arrays import Recorded, cast, is_floating, shape, size, xp
 from handgrad.rules.rule import Rule
-from handgrad.tape.numpy_functions import call_numpy_function, call_ufunc
-from handgrad.tree import leaves, tree_map, unflatten
-
-_orders = itertools.count()
-_scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
-
-
-@contextlib.contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Nodes made inside carry this name, so that a graph can be told apart by layers."""
-    token = _scope.set(name)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
+from handgrad.tape.graph import Node, backpropagate
+from handgrad.tape.namespace import namespace
+from handgrad.tape.numpy_functions import call_function, call_ufunc, function_by_name
+from handgrad.tree import tree_map
 
 
-class Node:
-    """One use of a rule: its inputs as they were given, and the backward that answers them."""
+def _operators(name: str) -> tuple[Callable, Callable]:
+    """``x ∘ y`` with the variable on the left, and on the right."""
 
-    __slots__ = ("backward", "inputs", "options", "order", "outputs", "rule", "scope")
+    def operator(self: Variable, other: Any) -> Any:
+        return getattr(namespace, name)(self, array(other))
 
-    def __init__(
-        self,
-        rule: Rule | None = None,
-        inputs: tuple = (),
-        options: dict | None = None,
-        backward: Callable[[Any], tuple] | None = None,
-        outputs: tuple | None = None,
-    ):
-        self.rule = rule  # None for what was not computed: a leaf
-        self.inputs = inputs
-        self.options = options or {}
-        self.backward = backward
-        self.outputs = outputs  # the values, where a rule has several outputs
-        self.order = next(_orders)
-        self.scope = _scope.get()
+    def swapped(self: Variable, other: Any) -> Any:
+        return getattr(namespace, name)(array(other), self)
+
+    return operator, swapped
+
+
+def _method(name: str) -> Callable:
+    """A method that is NumPy's function of that name."""
+
+    def method(self: Variable, *args: Any, **options: Any) -> Any:
+        return function_by_name(name)(self, *args, **options)
+
+    method.__name__ = name
+    return method
 
 
 class Variable(Recorded):
@@ -72,15 +51,14 @@ class Variable(Recorded):
         self.value = value
         self.level = level
         self.node = node or Node()
-        self.index = index
+        self.index = index  # which of the node's outputs
         self.name: str | None = None
         self.grad: Any = None
 
     def record(self, rule: Rule, inputs: tuple, options: dict) -> Any:
-        """Run a rule on what this level's variables hold, and note it."""
+        """Run a rule on what the variables of this level hold, and note it."""
         level = self.level
-        values = tuple(lowered(x, level) for x in inputs)
-        out, backward = rule.pair(values, options)
+        out, backward = rule.pair(tuple(lowered(x, level) for x in inputs), options)
         if isinstance(out, tuple):
             node = Node(rule, inputs, options, backward, out)
             return tuple(Variable(value, level, node, i) for i, value in enumerate(out))
@@ -97,24 +75,20 @@ class Variable(Recorded):
         """
         if dout is None:
             dout = unit_dout(self.value, "backward() without dout")
-        seed = checked_dout(dout, self.value)
-        for variable, grad in backpropagate([(self, seed)], keep=True):
+        for variable, grad in list(backpropagate([(self, checked_dout(dout, self.value))])):
             variable.grad = grad
 
     # What it is.
 
     shape = property(lambda self: shape(self.value))
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: int(np.prod(self.shape)))
-    T = property(lambda self: ALL["transpose"](self))
+    ndim = property(lambda self: len(shape(self.value)))
+    size = property(lambda self: size(self.value))
+    T = property(lambda self: namespace.transpose(self))
+    mT = property(lambda self: function_by_name("swapaxes")(self, -1, -2))
 
     @property
     def dtype(self) -> Any:
-        return getattr(self.value, "dtype", None) or np.asarray(self.value).dtype
-
-    @property
-    def mT(self) -> Any:
-        return ALL["transpose"](self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))
+        return self.value.dtype if hasattr(self.value, "dtype") else np.asarray(self.value).dtype
 
     def __repr__(self) -> str:
         name = f"{self.name}: " if self.name else ""
@@ -157,56 +131,61 @@ class Variable(Recorded):
         return namespace
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return call_ufunc(namespace, ufunc, method, inputs, options)
+        return call_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: tuple, options: dict) -> Any:
-        return call_numpy_function(namespace, function, args, options)
+        return call_function(function, args, options)
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: tuple = (), options: Any = None) -> Any:
-        return call_numpy_function(namespace, function, args, options or {})
+        return call_function(function, args, options or {})
+
+    __add__, __radd__ = _operators("add")
+    __sub__, __rsub__ = _operators("subtract")
+    __mul__, __rmul__ = _operators("multiply")
+    __truediv__, __rtruediv__ = _operators("divide")
+    __pow__, __rpow__ = _operators("power")
+    __matmul__, __rmatmul__ = _operators("matmul")
+    __eq__, _ = _operators("equal")
+    __ne__, _ = _operators("not_equal")
+    __lt__, __gt__ = _operators("less")[0], _operators("greater")[0]
+    __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Any:
+        return namespace.negative(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return namespace.abs(self)
 
     def __getitem__(self, index: Any) -> Any:
-        return ALL["getitem"](self, index)
+        return namespace.getitem(self, index)
 
     def reshape(self, *shape: Any) -> Any:
-        return ALL["reshape"](self, shape[0] if len(shape) == 1 else shape)
+        return namespace.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Any:
-        return ALL["transpose"](self, *axes) if len(axes) <= 1 else ALL["transpose"](self, axes)
+        return namespace.transpose(self, *axes) if len(axes) <= 1 else namespace.transpose(self, axes)
 
     def flatten(self) -> Any:
-        return ALL["reshape"](self, (-1,))
+        return namespace.reshape(self, (-1,))
+
+    def astype(self, dtype: Any) -> Any:
+        return namespace.astype(self, dtype)
 
     ravel = flatten
+    sum, mean, prod, max, min = map(_method, ("sum", "mean", "prod", "max", "min"))
+    var, std, argmax, argmin = map(_method, ("var", "std", "argmax", "argmin"))
+    squeeze, swapaxes, take, repeat = map(_method, ("squeeze", "swapaxes", "take", "repeat"))
+    clip, dot, round = map(_method, ("clip", "dot", "round"))
 
 
-def _method(name: str) -> Callable:
-    """A method that is the rule of the same name."""
-
-    def method(self: Variable, *args: Any, **options: Any) -> Any:
-        return getattr(numpy_namespace, name)(self, *args, **options)
-
-    method.__name__, method.__doc__ = name, ALL[name].__doc__ if name in ALL else None
-    return method
-
-
-def _operator(name: str, swapped: bool = False) -> Callable:
-    """An operator that is the rule, or the comparison, of that name."""
-
-    def operator(self: Variable, other: Any) -> Any:
-        other = np.asarray(other) if isinstance(other, list) else other
-        pair = (other, self) if swapped else (self, other)
-        return getattr(namespace, name)(*pair)
-
-    return operator
-
-
-def stripped(x: Any) -> Any:
-    """The value at the bottom of a variable, or of a variable that holds one."""
-    while isinstance(x, Variable):
-        x = x.value
-    return x
+def array(x: Any) -> Any:
+    """Lists and tuples of numbers as arrays; anything else as it is."""
+    return np.asarray(x) if isinstance(x, (list, tuple)) else x
 
 
 def lowered(x: Any, level: int) -> Any:
@@ -216,80 +195,13 @@ def lowered(x: Any, level: int) -> Any:
     return x.value if isinstance(x, Variable) and x.level == level else x
 
 
-NOT_DIFFERENTIABLE = frozenset(
-    ["all", "any", "argmax", "argmin", "argsort", "array_equal", "array_equiv", "allclose", "around", "ceil", "count_nonzero", "digitize", "equal", "fix", "floor", "floor_divide", "greater", "greater_equal", "iscomplexobj", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isrealobj", "less", "less_equal", "lexsort", "logical_and", "logical_not", "logical_or", "logical_xor", "ndim", "nonzero", "not_equal", "result_type", "rint", "round", "searchsorted", "shape", "signbit", "size", "trunc", "unique", "arange_like", "empty_like", "full_like", "ones_like", "zeros_like", "random_uniform", "stop_gradient", "finfo", "iinfo", "isdtype", "can_cast", "astype_dtype", "arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros", "e", "pi", "inf", "nan", "newaxis", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
-)
-
-
-class RecordedNamespace:
-    """The array namespace of variables: the rules, and what has no derivative on bare values."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ALL:
-            found: Any = ALL[name]
-        elif name in NOT_DIFFERENTIABLE:
-            found = self._on_values(name)
-        else:
-            raise AttributeError(
-                f"there is no rule for {name}; write it with rules, add one with @rule, or pass .value "
-                f"where no gradient is wanted"
-            )
-        setattr(self, name, found)
-        return found
-
-    def _on_values(self, name: str) -> Any:
-        constant = getattr(np, name, None)
-        if (not callable(constant) and constant is not None) or isinstance(constant, type):
-            return constant
-
-        def function(*args: Any, **options: Any) -> Any:
-            return getattr(xp, name)(*tree_map(stripped, args), **options)
-
-        return function
-
-
-namespace: Any = RecordedNamespace()
-
-
-class _NumpyNamespace:
-    """Methods by NumPy's names and with NumPy's arguments."""
-
-    def __getattr__(self, name: str) -> Any:
-        def function(*args: Any, **options: Any) -> Any:
-            return call_numpy_function(namespace, getattr(np, name), args, options)
-
-        return function
-
-
-numpy_namespace: Any = _NumpyNamespace()
-
-for _name in ["add", "subtract", "multiply", "divide", "power", "matmul"]:
-    _symbol = {"divide": "truediv", "power": "pow", "subtract": "sub", "multiply": "mul"}.get(_name, _name)
-    setattr(Variable, f"__{_symbol}__", _operator(_name))
-    setattr(Variable, f"__r{_symbol}__", _operator(_name, swapped=True))
-for _name in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]:
-    _symbol = {"equal": "eq", "not_equal": "ne", "less": "lt", "less_equal": "le", "greater": "gt"}.get(
-        _name, "ge"
-    )
-    setattr(Variable, f"__{_symbol}__", _operator(_name))
-for (
-    _name
-) in ["sum", "mean", "max", "min", "prod", "var", "std", "squeeze", "clip", "dot", "take", "argmax", "argmin", "round", "repeat", "swapaxes"]:
-    setattr(Variable, _name, _method(_name))
-Variable.__neg__ = lambda self: ALL["negative"](self)  # type: ignore[attr-defined]
-Variable.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Variable.__abs__ = lambda self: ALL["abs"](self)  # type: ignore[attr-defined]
-Variable.__hash__ = object.__hash__  # type: ignore[assignment]
-Variable.astype = lambda self, dtype: ALL["astype"](self, dtype)  # type: ignore[attr-defined]
-
-
 def variable(x: Any, name: str | None = None) -> Variable:
     """Start recording: a Variable that holds the array, number or (nested) list of numbers ``x``.
 
     Raises:
         TypeError: ``x`` does not hold real numbers.
     """
-    value = np.asarray(x) if isinstance(x, (list, tuple)) else x
+    value = array(x)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
         raise TypeError(f"a variable holds real numbers, not {value.dtype}")
     made = Variable(value)
@@ -308,68 +220,8 @@ def unit_dout(out: Any, caller: str) -> Any:
 
 
 def checked_dout(dout: Any, out: Any) -> Any:
-    """``dout`` as the gradient of ``out``: of its shape, and its dtype where both are floating."""
-    dout = np.asarray(dout) if isinstance(dout, (list, tuple)) else dout
+    """``dout`` as the gradient of ``out``: of its shape, and its dtype where that is floating."""
+    dout = array(dout)
     if shape(dout) != shape(out):
         raise ValueError(f"dout has shape {shape(dout)}, but the output has {shape(out)}")
     return cast(dout, like=out) if is_floating(out) else dout
-
-
-def backpropagate(seeds: list[tuple[Variable, Any]], keep: bool = False) -> list[tuple[Variable, Any]]:
-    """Gradients of everything that the seeds were computed from, as pairs (variable, gradient).
-
-    ``seeds`` are pairs of an output and its ``dout``. With ``keep``, the gradients of intermediate
-    variables are given too, else only those of leaves.
-    """
-    grads: dict[int, Any] = {}
-    reached: dict[int, dict[int, Variable]] = {}  # by a node's order: those of its outputs that were met
-    nodes: list[int] = []
-
-    def give(variable: Variable, dx: Any) -> None:
-        key, order = id(variable), variable.node.order
-        if key in grads:
-            grads[key] = grads[key] + dx
-            return
-        grads[key] = dx
-        if order not in reached:
-            reached[order] = {}
-            heapq.heappush(nodes, -order)
-        reached[order][variable.index] = variable
-
-    for variable, dout in seeds:
-        give(variable, dout)
-    found = []
-    while nodes:
-        outputs = reached[-heapq.heappop(nodes)]
-        node = next(iter(outputs.values())).node
-        if node.backward is None or keep:
-            found += [(variable, grads[id(variable)]) for variable in outputs.values()]
-        if node.backward is not None:
-            _pull(node, outputs, grads, give)
-    return found
-
-
-def _pull(node: Node, outputs: dict[int, Variable], grads: dict, give: Callable) -> None:
-    """One node's backward: its outputs' gradients in, its inputs' out."""
-    assert node.backward is not None
-    level = next(iter(outputs.values())).level
-    if node.outputs is None:
-        dout = grads.pop(id(outputs[0]))
-    else:
-        dout = tuple(
-            grads.pop(id(outputs[i])) if i in outputs else xp.zeros_like(value)
-            for i, value in enumerate(node.outputs)
-        )
-    for given, dx in zip(node.inputs, node.backward(dout), strict=True):
-        if dx is None:
-            continue
-        if isinstance(given, Variable):
-            if given.level == level:
-                give(given, dx)
-        elif isinstance(given, (list, tuple, dict)):
-            for x, dxi in zip(leaves(given), leaves(dx), strict=True):
-                if isinstance(x, Variable) and x.level == level and dxi is not None:
-                    give(x, dxi)
-
-
-__all__ = ["Node", "Variable", "backpropagate", "checked_dout", "scope", "stripped", "unflatten", "variable"]
