@@ -77,6 +77,11 @@ def _per_class_loss(q, log_y):
     return -xp.sum(xp.where(q == 0, xp.zeros_like(q), q * log_y), axis=-1)
 
 
+def _column(rows):
+    """One number a row, beside the classes: (...) -> (..., 1)."""
+    return xp.reshape(rows, (*shape(rows), 1))
+
+
 def _reduced(loss, reduction, count):
     """The loss as asked for, and the way from its gradient to that of each row."""
     if reduction == "none":
@@ -105,7 +110,7 @@ def cross_entropy(y, t, eps=0.0, reduction="mean"):
     loss, to_rows = _reduced(_per_class_loss(q, xp.log(safe)), reduction, max(size(y) // shape(y)[-1], 1))
 
     def backward(dout):
-        rows = xp.expand_dims(to_rows(dout), axis=-1)
+        rows = _column(to_rows(dout))
         return -rows * q / safe, (-rows * xp.log(y + eps) if is_floating(t) else None)
 
     return loss, backward
@@ -145,7 +150,7 @@ def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=N
     loss, to_rows = _reduced(_per_class_loss(q, log_y), reduction, total_weight)
 
     def backward(dout):
-        d = xp.expand_dims(to_rows(dout), axis=-1)
+        d = _column(to_rows(dout))
         dx = d * (e / total * xp.sum(q, axis=-1, keepdims=True) - q)
         if by_index or not is_floating(t):
             return dx, None

@@ -1,0 +1,6 @@
+"""A step as a program: symbols in place of arrays, and a straight line of array operations out."""
+
+from handgrad.program.program import Operation, Program, trace
+from handgrad.program.symbol import Symbol
+
+__all__ = ["Operation", "Program", "Symbol", "trace"]

@@ -1,0 +1,144 @@
+"""What each array operation makes of shapes and dtypes, without computing a number.
+
+Shapes follow from shapes; dtypes from NumPy itself, asked with one element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import NUMPY, shape, size
+from handgrad.tree import leaves, tree_map
+
+Shape = tuple[int, ...]
+
+ELEMENTWISE = frozenset(
+    """
+    add subtract multiply divide negative pow power floor_divide remainder
+    abs sign sqrt square exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf erfc floor
+    maximum minimum clip where equal not_equal less less_equal greater greater_equal
+    logical_and logical_or logical_not isfinite zeros_like ones_like
+    """.split()
+)
+REDUCTIONS = frozenset("sum prod max min any all".split())
+
+
+def sample(x: Any) -> Any:
+    """One element of the same dtype; Python numbers stay, since they take the dtype of their company."""
+    return np.ones((), x.dtype) if hasattr(x, "dtype") else x
+
+
+def _sampled_dtype(name: str, args: tuple) -> np.dtype:
+    return np.result_type(getattr(NUMPY, name)(*map(sample, args)))
+
+
+def result(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
+    """Shape and dtype of an operation's output.
+
+    Raises:
+        TypeError: the operation is not one of a program's.
+        ValueError: the shapes do not fit together.
+    """
+    if name in ELEMENTWISE:
+        arrays = [x for x in args if x is not None]
+        return np.broadcast_shapes(*map(shape, arrays)), _sampled_dtype(name, args)
+    if name in REDUCTIONS:
+        return _reduced(args[0], **options), _sampled_dtype(name, (np.ones(1, args[0].dtype),))
+    if name in SHAPES:
+        return SHAPES[name](*args, **options), np.dtype(DTYPES[name](*args, **options))
+    raise TypeError(f"{name} is not an operation of programs")
+
+
+def _reduced(x: Any, axis: Any = None, keepdims: bool = False) -> Shape:
+    ndim = len(shape(x))
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    gone = {a % ndim for a in axes}
+    if keepdims:
+        return tuple(1 if i in gone else n for i, n in enumerate(shape(x)))
+    return tuple(n for i, n in enumerate(shape(x)) if i not in gone)
+
+
+def _reshape(x: Any, target: Shape) -> Shape:
+    if -1 in target:
+        known = math.prod(n for n in target if n != -1)
+        target = tuple(size(x) // max(known, 1) if n == -1 else n for n in target)
+    if math.prod(target) != size(x):
+        raise ValueError(f"cannot reshape {shape(x)} to {target}")
+    return target
+
+
+def _matmul(x: Any, y: Any) -> Shape:
+    a, b = shape(x), shape(y)
+    rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
+    if not a or not b or a[-1] != b[-2 if len(b) > 1 else -1]:
+        raise ValueError(f"a product of {a} and {b} does not fit")
+    return (*np.broadcast_shapes(a[:-2], b[:-2]), *rows, *columns)
+
+
+def _concat(arrays: list, axis: int = 0) -> Shape:
+    first = list(shape(arrays[0]))
+    first[axis] = sum(shape(x)[axis] for x in arrays)
+    return tuple(first)
+
+
+def _stack(arrays: list, axis: int = 0) -> Shape:
+    first = list(shape(arrays[0]))
+    first.insert(axis % (len(first) + 1), len(arrays))
+    return tuple(first)
+
+
+def _getitem(x: Any, index: Any) -> Shape:
+    """NumPy's own answer, on an array that takes no memory."""
+    ghost = np.broadcast_to(np.zeros((), bool), shape(x))
+    return ghost[tree_map(lambda i: np.zeros(shape(i), i.dtype) if hasattr(i, "dtype") else i, index)].shape
+
+
+def _take(x: Any, indices: Any, axis: int = 0) -> Shape:
+    return (*shape(x)[:axis], *shape(indices), *shape(x)[axis + 1 :])
+
+
+def _along(x: Any, indices: Any, axis: int = -1) -> Shape:
+    axis %= len(shape(x))
+    others = [tuple(1 if i == axis else n for i, n in enumerate(shape(a))) for a in (x, indices)]
+    whole = list(np.broadcast_shapes(*others))
+    whole[axis] = shape(indices)[axis]
+    return tuple(whole)
+
+
+def _own_dtype(x: Any, *args: Any, **options: Any) -> Any:
+    return x.dtype
+
+
+def _joint_dtype(arrays: list, **options: Any) -> Any:
+    return np.result_type(*(sample(x) for x in leaves(arrays)))
+
+
+SHAPES: dict[str, Callable[..., Shape]] = {
+    "astype": lambda x, dtype: shape(x),
+    "broadcast_to": lambda x, target: np.broadcast_shapes(shape(x), target),
+    "concat": _concat,
+    "flip": lambda x, axis=None: shape(x),
+    "fold_in": lambda key, n: shape(key),
+    "getitem": _getitem,
+    "matmul": _matmul,
+    "permute_dims": lambda x, axes: tuple(shape(x)[i] for i in axes),
+    "random_uniform": lambda x, key: shape(x),
+    "reshape": _reshape,
+    "scatter_add": lambda x, index, target: tuple(target),
+    "stack": _stack,
+    "take": _take,
+    "take_along_axis": _along,
+}
+
+DTYPES: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(SHAPES, _own_dtype),
+    "astype": lambda x, dtype: dtype,
+    "concat": _joint_dtype,
+    "matmul": lambda x, y: _joint_dtype([x, y]),
+    "random_uniform": lambda x, key: np.float32,
+    "stack": _joint_dtype,
+}
