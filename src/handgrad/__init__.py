@@ -1,5 +1,30 @@
-"""handgrad: backpropagation by hand, at machine speed."""
+"""handgrad: backpropagation by hand, at machine speed.
 
-from handgrad import rules
+Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
+
+- by hand: ``AddLayer``, ``MulLayer``, ``SoftmaxWithLoss``, and ``multiply.vjp(x, y)`` of any rule;
+- recorded: ``variable``, ``vjp``, ``grad``, ``jacobian``, ``hessian``, over rules and NumPy's functions;
+- trained: ``handgrad.layers``, ``handgrad.optim``, ``handgrad.train``, and the ``handgrad`` command.
+"""
+
+import builtins as _builtins
+from importlib.metadata import version as _version
+
+from handgrad import layers, rules
+from handgrad.layers import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
 from handgrad.rules import *
+from handgrad.rules import Rule, elementwise, rule
 from handgrad.tape import Variable, grad, hessian, hvp, jacobian, value_and_grad, variable, vjp
+
+__all__ = [
+    "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Variable", "cross_entropy_error", "elementwise",
+    "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad", "variable", "vjp",
+]  # fmt: skip
+# `from handgrad import *` must not hide a builtin, so `sum`, `max` and the like are handgrad.sum only.
+__all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":  # reading it takes longer than all the rest of the import
+        return _version("handgrad")
+    raise AttributeError(f"module 'handgrad' has no attribute {name!r}")

@@ -1,0 +1,261 @@
+"""The standard layers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad import rules
+from handgrad.arrays import shape, xp
+from handgrad.layers import initialisers
+from handgrad.layers.layer import Layer
+
+Seed = int | np.random.Generator | None
+
+
+class Affine(Layer):
+    """Linear map and bias, out = x W + b.   x (..., D) -> (..., M)
+
+    W (D, M) begins by ``weight``, b (M,) by ``bias``, drawn from ``seed`` (a number, or a generator that
+    several layers share).
+    """
+
+    def __init__(
+        self,
+        D: int,
+        M: int,
+        weight: initialisers.Initialiser = initialisers.he_normal,
+        bias: initialisers.Initialiser = initialisers.zeros,
+        seed: Seed = None,
+        dtype: Any = np.float32,
+    ):
+        rng = np.random.default_rng(seed)
+        self.params = {"W": weight(rng, (D, M)).astype(dtype), "b": bias(rng, (M,)).astype(dtype)}
+
+    def forward(self, x: Any) -> Any:
+        W, b = self.params["W"], self.params["b"]
+        if shape(x)[-1:] != shape(W)[:1]:
+            raise ValueError(
+                f"{self.label} takes x of shape (..., {shape(W)[0]}) for W {shape(W)}, got {shape(x)}"
+            )
+        return rules.affine(x, W, b)
+
+    def describe(self) -> str:
+        return "Affine({}, {})".format(*shape(self.params["W"]))
+
+
+class Sigmoid(Layer):
+    """out = 1 / (1 + e⁻ˣ)."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.sigmoid(x)
+
+
+class Tanh(Layer):
+    """out = tanh x."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.tanh(x)
+
+
+class ReLU(Layer):
+    """out = max(x, 0)."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.relu(x)
+
+
+class LeakyReLU(Layer):
+    """out = x where x > 0, else negative_slope·x."""
+
+    def __init__(self, negative_slope: float = 0.01):
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Any:
+        return rules.leaky_relu(x, negative_slope=self.negative_slope)
+
+
+class ELU(Layer):
+    """out = x where x > 0, else α(eˣ - 1)."""
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        return rules.elu(x, alpha=self.alpha)
+
+
+class Softplus(Layer):
+    """out = log(1 + eˣ)."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.softplus(x)
+
+
+class GELU(Layer):
+    """out = x·Φ(x); ``approximate`` is "none" or "tanh"."""
+
+    def __init__(self, approximate: str = "none"):
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Any:
+        return rules.gelu(x, approximate=self.approximate)
+
+
+class SiLU(Layer):
+    """out = x·sigmoid(x)."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.silu(x)
+
+
+class Dropout(Layer):
+    """While training, zeroes a random share ``rate`` and scales the rest by 1 / (1 - rate); else out = x.
+
+    The masks are a function of ``seed`` and of how many forwards in training went before: the key,
+    two uint32 numbers, is part of the state, so that a resumed training draws the same.
+    """
+
+    def __init__(self, rate: float = 0.5, seed: Seed = None):
+        if not 0 <= rate < 1:
+            raise ValueError(f"Dropout: rate is the share to drop, in [0, 1), not {rate}")
+        self.rate = rate
+        key = np.random.default_rng(seed).integers(2**32, size=2, dtype=np.uint32)
+        self.state = {"key": key}
+
+    def forward(self, x: Any) -> Any:
+        if not self.is_training() or self.rate == 0:
+            return x
+        key = self.state["key"]
+        self.state["key"] = xp.fold_in(key, 1)
+        return rules.dropout(x, key, rate=self.rate)
+
+    def describe(self) -> str:
+        return f"Dropout({self.rate})"
+
+
+class BatchNorm(Layer):
+    """Normalise each feature, out = γ·(x - mean) / √(var + eps) + β.   Ioffe & Szegedy 2015
+
+    x (N, D), or (N, D, ...) where the statistics are over all axes but the second. While training they
+    are the batch's, and the running ones move towards them by ``momentum`` (the variance's towards the
+    unbiased one); in evaluation the running ones are used.
+    """
+
+    def __init__(self, D: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32):
+        self.momentum, self.eps = momentum, eps
+        self.params = {"gamma": np.ones(D, dtype), "beta": np.zeros(D, dtype)}
+        self.state = {"running_mean": np.zeros(D, dtype), "running_var": np.ones(D, dtype)}
+
+    def forward(self, x: Any) -> Any:
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        D = shape(gamma)[0]
+        if len(shape(x)) < 2 or shape(x)[1] != D:
+            raise ValueError(f"{self.label} takes x of shape (N, {D}) or (N, {D}, ...), got {shape(x)}")
+        mean, var = self._batch_statistics(x) if self.is_training() else self._running_statistics()
+        along = (D,) + (1,) * (len(shape(x)) - 2)
+        mean, var, gamma, beta = (rules.reshape(a, along) for a in (mean, var, gamma, beta))
+        return rules.batch_norm(x, mean, var, gamma, beta, eps=self.eps)
+
+    def _running_statistics(self) -> tuple[Any, Any]:
+        return self.state["running_mean"], self.state["running_var"]
+
+    def _batch_statistics(self, x: Any) -> tuple[Any, Any]:
+        axes = tuple(i for i in range(len(shape(x))) if i != 1)
+        n = math.prod(shape(x)[i] for i in axes)
+        if n < 2:
+            raise ValueError(f"{self.label} needs two examples to train on, got x of shape {shape(x)}")
+        mean, var = rules.mean(x, axis=axes), rules.var(x, axis=axes)
+        self._move("running_mean", mean)
+        self._move("running_var", var * (n / (n - 1)))
+        return mean, var
+
+    def _move(self, name: str, towards: Any) -> None:
+        old = self.state[name]
+        self.state[name] = (1 - self.momentum) * old + self.momentum * xp.stop_gradient(towards)
+
+    def describe(self) -> str:
+        return f"BatchNorm({shape(self.params['gamma'])[0]})"
+
+
+class Flatten(Layer):
+    """(N, ...) -> (N, D), D the product of the rest."""
+
+    def forward(self, x: Any) -> Any:
+        return rules.reshape(x, (shape(x)[0], math.prod(shape(x)[1:])))
+
+
+class Sequential(Layer):
+    """Layers one after the other; parameters are named by place: ``0.W``, ``2.b``."""
+
+    def __init__(self, *layers: Layer):
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Sequential is of layers, not {type(layer).__name__}")
+        self.layers = list(layers)
+
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        return ((str(i), layer) for i, layer in enumerate(self.layers))
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, i: int) -> Layer:
+        return self.layers[i]
+
+
+ACTIVATIONS = {
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky-relu": LeakyReLU,
+    "elu": ELU,
+    "softplus": Softplus,
+    "gelu": GELU,
+    "silu": SiLU,
+}
+
+
+def mlp(
+    widths: list[int],
+    activation: str = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    seed: Seed = None,
+    dtype: Any = np.float32,
+) -> Sequential:
+    """A multi-layer perceptron: ``mlp([784, 50, 10])`` is Affine, ReLU, Affine, with a Flatten before.
+
+    ``activation`` is one of ``ACTIVATIONS``; weights begin by Xavier for sigmoid and tanh, by He for the
+    rest, and by LeCun in the last layer, which has no activation. Between each Affine and its
+    activation goes a BatchNorm, after it a Dropout, where wanted.
+
+    Raises:
+        ValueError: fewer than two widths, or an unknown activation.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths name inputs, hidden layers and outputs, at least two, not {widths}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+    rng = np.random.default_rng(seed)
+    saturates = activation in ("sigmoid", "tanh")
+    weight = initialisers.xavier_normal if saturates else initialisers.he_normal
+    layers: list[Layer] = [Flatten()]
+    for D, M in itertools.pairwise(widths[:-1]):
+        layers.append(Affine(D, M, weight, seed=rng, dtype=dtype))
+        if batch_norm:
+            layers.append(BatchNorm(M, dtype=dtype))
+        layers.append(ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(Dropout(dropout, seed=rng))
+    layers.append(Affine(widths[-2], widths[-1], initialisers.lecun_normal, seed=rng, dtype=dtype))
+    return Sequential(*layers)

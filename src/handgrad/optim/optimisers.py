@@ -1,0 +1,141 @@
+"""Optimisers: how one parameter moves by its gradient.
+
+Each is an ``init``, which gives the state of one parameter (a dict of arrays of its shape), and an
+``update``, a pure function
+
+    update(p, dp, state, lr, t) -> (p, state)
+
+of the parameter, its gradient, its state, the learning rate, and the number of the step (from 1).
+Nothing is written in place. The arithmetic is array code, so it runs on any array library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from handgrad.arrays import cast, xp
+from handgrad.optim.schedules import Schedule, constant
+
+State = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimiser:
+    """Base of all: ``lr`` is a number, or a schedule (step -> number)."""
+
+    lr: float | Schedule = 1e-3
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        schedule = self.lr if callable(self.lr) else constant(self.lr)
+        return schedule(step)
+
+    def init(self, p: Any) -> State:
+        """The state of a parameter before the first step."""
+        return {}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        """The parameter and its state after a step."""
+        raise TypeError(f"{type(self).__name__} has no update; write def update(self, p, dp, state, lr, t)")
+
+
+@dataclasses.dataclass(frozen=True)
+class SGD(Optimiser):
+    """p ← p - lr·dp."""
+
+    lr: float | Schedule = 1e-2
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        return p - lr * dp, state
+
+
+@dataclasses.dataclass(frozen=True)
+class Momentum(Optimiser):
+    """v ← momentum·v + dp,   p ← p - lr·v.   Polyak 1964"""
+
+    lr: float | Schedule = 1e-2
+    momentum: float = 0.9
+
+    def init(self, p: Any) -> State:
+        return {"v": xp.zeros_like(p)}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        v = self.momentum * state["v"] + dp
+        return p - lr * v, {"v": v}
+
+
+@dataclasses.dataclass(frozen=True)
+class Nesterov(Momentum):
+    """v ← momentum·v + dp,   p ← p - lr·(dp + momentum·v).   Nesterov 1983, Sutskever et al. 2013"""
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        v = self.momentum * state["v"] + dp
+        return p - lr * (dp + self.momentum * v), {"v": v}
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaGrad(Optimiser):
+    """h ← h + dp²,   p ← p - lr·dp / (√h + eps).   Duchi et al. 2011"""
+
+    lr: float | Schedule = 1e-2
+    eps: float = 1e-10
+
+    def init(self, p: Any) -> State:
+        return {"h": xp.zeros_like(p)}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        h = state["h"] + dp * dp
+        return p - lr * dp / (xp.sqrt(h) + self.eps), {"h": h}
+
+
+@dataclasses.dataclass(frozen=True)
+class RMSProp(Optimiser):
+    """h ← decay·h + (1 - decay)·dp²,   p ← p - lr·dp / (√h + eps).   Tieleman & Hinton 2012"""
+
+    lr: float | Schedule = 1e-2
+    decay: float = 0.99
+    eps: float = 1e-8
+
+    def init(self, p: Any) -> State:
+        return {"h": xp.zeros_like(p)}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        h = self.decay * state["h"] + (1 - self.decay) * dp * dp
+        return p - lr * dp / (xp.sqrt(h) + self.eps), {"h": h}
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam(Optimiser):
+    """Moments of the gradient, corrected for their start at zero.   Kingma & Ba 2015
+
+    m ← β₁m + (1 - β₁)dp,   v ← β₂v + (1 - β₂)dp²
+    p ← p - lr·m̂ / (√v̂ + eps)   with   m̂ = m / (1 - β₁ᵗ),   v̂ = v / (1 - β₂ᵗ)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def init(self, p: Any) -> State:
+        return {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        m = self.beta1 * state["m"] + (1 - self.beta1) * dp
+        v = self.beta2 * state["v"] + (1 - self.beta2) * dp * dp
+        m_scale = cast(lr / (1 - self.beta1**t), like=p)
+        v_scale = cast((1 - self.beta2**t) ** 0.5, like=p)
+        return p - m_scale * m / (xp.sqrt(v) / v_scale + self.eps), {"m": m, "v": v}
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam, with weight decay apart from the gradient: p ← (1 - lr·weight_decay)·p first.
+
+    Loshchilov & Hutter 2019
+    """
+
+    weight_decay: float = 1e-2
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        return super().update(p * (1 - lr * self.weight_decay), dp, state, lr, t)

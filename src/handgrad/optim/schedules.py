@@ -1,0 +1,34 @@
+"""Schedules: functions from the number of a step, counted from 0, to its learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+Schedule = Callable[[int], float]
+
+
+def constant(lr: float) -> Schedule:
+    """The same rate throughout."""
+    return lambda step: lr
+
+
+def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
+    """The rate times ``factor`` after each ``every`` steps."""
+    return lambda step: lr * factor ** (step // every)
+
+
+def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
+    """From ``lr`` down to ``final`` along half a cosine in that many steps.   Loshchilov & Hutter 2017"""
+
+    def rate(step: int) -> float:
+        done = min(step / steps, 1.0)
+        return final + (lr - final) * (1 + math.cos(math.pi * done)) / 2
+
+    return rate
+
+
+def warm_up(schedule: Schedule | float, steps: int) -> Schedule:
+    """Linear from near 0 over the first steps, then ``schedule`` (or a fixed rate), from its beginning."""
+    after = schedule if callable(schedule) else constant(schedule)
+    return lambda step: after(0) * (step + 1) / (steps + 1) if step < steps else after(step - steps)
