@@ -1,0 +1,65 @@
+"""The command ``handgrad``: one file a subcommand, each with ``add`` (its options) and ``run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from handgrad.cli import check, evaluate, predict, train
+
+USAGE_ERROR = 2
+
+EXPECTED = (ValueError, TypeError, OSError, ImportError, ArithmeticError, AttributeError, MemoryError)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="handgrad",
+        description="Train small networks, use them, and check backward passes.",
+        epilog="Begin with: handgrad train digits --epochs 20",
+    )
+    top.add_argument("--version", action=_Version)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (train, predict, evaluate, check):
+        made = command.add(commands)
+        made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        made.set_defaults(run=command.run)
+    return top
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: list[str], dest: str):
+        super().__init__(option_strings, dest, nargs=0, help="show the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> None:
+        import handgrad
+
+        parser.exit(message=f"handgrad {handgrad.__version__}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; the exit code: 0 done, 1 a check failed, 2 an error, 130 interrupted."""
+    args = parser().parse_args(arguments)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop or 'interrupted'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output went away; so do we, quietly
+        return USAGE_ERROR
+    except EXPECTED as error:
+        if args.debug:
+            raise
+        print(f"handgrad: {sentence(error)}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def sentence(error: BaseException) -> str:
+    """An error on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    notes = " ".join(getattr(error, "__notes__", [])[:1])
+    return f"{text} ({notes})" if notes else text

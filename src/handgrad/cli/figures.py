@@ -1,0 +1,29 @@
+"""How good predictions are, in figures and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from handgrad.data import Dataset
+
+
+def figures(outputs: np.ndarray, data: Dataset) -> dict[str, float]:
+    """Accuracy of probabilities (N, C); for regression RMSE in the target's units, and R²."""
+    t = np.asarray(data.t)
+    if data.classes is not None:
+        return {"test accuracy": float(np.mean(outputs.argmax(axis=1) == t))}
+    t = t.reshape(len(t), -1)
+    squares = float(np.sum((outputs - t) ** 2))
+    spread = float(np.sum((t - t.mean(axis=0)) ** 2))
+    r2 = 1 - squares / spread if spread else float("nan")
+    return {"RMSE": (squares / t.size) ** 0.5, "R²": r2}
+
+
+def told(found: dict[str, float]) -> str:
+    return ", ".join(
+        f"{name} {100 * value:.2f} %" if "accuracy" in name else f"{name} {value:.4g}"
+        for name, value in found.items()
+    )

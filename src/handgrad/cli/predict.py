@@ -1,0 +1,58 @@
+"""``handgrad predict``: a trained network on new data."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HELP = "predict with a trained network"
+DESCRIPTION = """Write one line for each example: for classes the likeliest and the probability of each, for
+numbers the number, in the units that it was trained on."""
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    made = commands.add_parser("predict", help=HELP, description=DESCRIPTION)
+    made.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished training")
+    made.add_argument("source", metavar="INPUT", help="data of the same kind as it was trained on")
+    made.add_argument("--out", "-o", metavar="FILE", help="a CSV file, or - for standard output")
+    return made
+
+
+def run(args: argparse.Namespace) -> int:
+    from handgrad.data import load
+    from handgrad.train import load_run
+    from handgrad.train.files import write_atomically
+
+    trained = load_run(args.folder)
+    data = load(args.source, task="classification" if trained.classes is not None else "regression")
+    text = table(trained.outputs(data.x), trained.classes)
+    if args.out == "-":
+        sys.stdout.write(text)
+        return 0
+    file = Path(args.out) if args.out else args.folder / f"predictions-{Path(args.source).stem}.csv"
+    write_atomically(file, text)
+    print(f"{len(data):,} predictions in {file}")
+    return 0
+
+
+def table(outputs: np.ndarray, classes: tuple[str, ...] | None) -> str:
+    """The CSV: (N, C) probabilities with their classes, or (N, M) numbers."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if classes is not None:
+        writer.writerow(["row", "predicted", *(f"probability {name}" for name in classes)])
+        for i, row in enumerate(outputs):
+            writer.writerow([i, classes[int(row.argmax())], *(f"{p:.6g}" for p in row)])
+    else:
+        names = (
+            ["predicted"] if outputs.shape[1] == 1 else [f"predicted {j}" for j in range(outputs.shape[1])]
+        )
+        writer.writerow(["row", *names])
+        writer.writerows([i, *(f"{value:.8g}" for value in row)] for i, row in enumerate(outputs))
+    return text.getvalue()

@@ -1,0 +1,28 @@
+"""What is told of a network beside its loss: functions (outputs, targets) -> one number per example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Metric = Callable[[Any, Any], Any]
+
+
+def correct(y: Any, t: Any) -> np.ndarray:
+    """1 where the largest output is the labelled class.   y (N, C), t (N,) or (N, C) -> (N,)"""
+    labels = np.argmax(t, axis=-1) if np.ndim(t) == np.ndim(y) else t
+    return np.asarray(np.argmax(y, axis=-1) == labels, float)
+
+
+def default_metrics(t: Any) -> dict[str, Metric]:
+    """Accuracy for class indices; nothing beside the loss for other targets."""
+    return {"accuracy": correct} if np.asarray(t[:1]).dtype.kind in "iu" else {}
+
+
+def confusion_counts(predicted: Any, labels: Any, classes: int) -> np.ndarray:
+    """How often each class (row) was taken for each (column).   (N,), (N,) -> (C, C)"""
+    return np.bincount(np.asarray(labels) * classes + predicted, minlength=classes**2).reshape(
+        classes, classes
+    )

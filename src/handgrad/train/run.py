@@ -1,0 +1,122 @@
+"""A training as a folder: what was trained on what, and the network that came out.
+
+``config.json`` describes the data, how it is prepared, the network and the training;
+``model.safetensors`` holds the network's arrays by dotted name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad import rules
+from handgrad.data import Dataset, Preparation, TargetScale
+from handgrad.layers import Sequential, mlp
+from handgrad.train.files import read_json, write_atomically, write_json
+from handgrad.train.trainer import predict
+
+CONFIG, MODEL = "config.json", "model.safetensors"
+
+
+class RunError(ValueError):
+    """A folder that does not hold a training, or a damaged one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A network with all that is needed to use it on raw data."""
+
+    network: dict[str, Any]  # the arguments of mlp, but for its seed
+    preparation: Preparation
+    classes: tuple[str, ...] | None  # None: regression
+    scale: TargetScale | None  # of regression's targets
+    training: dict[str, Any]  # the command's options
+    net: Sequential
+
+    def outputs(self, x: Any) -> np.ndarray:
+        """Class probabilities (N, C), or targets (N, M) in the units of the data."""
+        y = predict(self.net, self.prepared(x))
+        if self.classes is not None:
+            return rules.softmax(np.asarray(y, np.float64))
+        return self.scale.unscale(y) if self.scale is not None else y
+
+    def prepared(self, x: Any) -> Any:
+        return self.preparation(x, dtype=np.dtype(self.network["dtype"]))
+
+    def targets(self, data: Dataset) -> np.ndarray:
+        """What the network is trained towards: class indices, or scaled targets (N, M)."""
+        return scaled_targets(data, self.scale, np.dtype(self.network["dtype"]))
+
+    def loss(self, y: Any, t: Any) -> Any:
+        return rules.softmax_cross_entropy(y, t) if self.classes else rules.mean_squared_error(y, t)
+
+    def save_config(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        scale = self.scale.to_json() if self.scale is not None else None
+        described = {
+            "format": 1,
+            "task": "classification" if self.classes is not None else "regression",
+            "classes": self.classes,
+            "network": self.network,
+            "preparation": self.preparation.to_json(),
+            "target_scale": scale,
+            "training": self.training,
+        }
+        write_json(folder / CONFIG, described)
+
+    def save_model(self, folder: Path) -> None:
+        from safetensors.numpy import save
+
+        arrays = {**self.net.parameters(), **self.net.states()}
+        write_atomically(folder / MODEL, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+
+
+def scaled_targets(data: Dataset, scale: TargetScale | None, dtype: Any) -> np.ndarray:
+    t = np.asarray(data.t)
+    if scale is None:
+        return t
+    return np.asarray(scale.scale(t.reshape(len(t), -1)), dtype)
+
+
+def build(network: dict[str, Any], seed: int) -> Sequential:
+    return mlp(**{**network, "dtype": np.dtype(network["dtype"])}, seed=seed)
+
+
+def load_run(folder: str | Path, with_model: bool = True) -> Run:
+    """The run in a folder, its network in evaluation.
+
+    Raises:
+        RunError: there is none, or its files are damaged or do not belong together.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = Path(folder)
+    try:
+        config = read_json(folder / CONFIG)
+        scale = config["target_scale"]
+        run = Run(
+            network=config["network"],
+            preparation=Preparation.from_json(config["preparation"]),
+            classes=tuple(config["classes"]) if config["classes"] is not None else None,
+            scale=TargetScale.from_json(scale) if scale is not None else None,
+            training=config["training"],
+            net=build(config["network"], config["training"]["seed"]),
+        )
+        if with_model:
+            arrays = load((folder / MODEL).read_bytes())
+            params, states = run.net.parameters(), run.net.states()
+            run.net.load_parameters({k: v for k, v in arrays.items() if k not in states})
+            run.net.load_states({k: v for k, v in arrays.items() if k not in params}, check=True)
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        unfinished = missing == MODEL and folder.is_dir()
+        hint = f"; finish it with handgrad train --resume {folder}" if unfinished else ""
+        raise RunError(f"{folder} is not a finished run: {missing} is missing{hint}") from None
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise RunError(f"the run in {folder} is damaged: {error}") from None
+    run.net.evaluate()
+    return run

@@ -1,0 +1,323 @@
+"""The trainer: mini-batches through a network, its loss and its optimiser, with nothing lost on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.data import permutation
+from handgrad.layers import Layer
+from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
+from handgrad.tape import value_and_grad
+from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
+from handgrad.train.display import Silent, display_for
+from handgrad.train.files import append_line, json_line, read_jsonl, write_atomically
+from handgrad.train.metrics import Metric, default_metrics
+from handgrad.train.progress import CHECKPOINT, Arrays, Progress, load_checkpoint, save_checkpoint
+
+METRICS = "metrics.jsonl"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came: all steps that were finished are kept, and the message says how to go on."""
+
+
+class Trainer:
+    """Trains ``net`` to make ``loss(net(x), t)`` small.
+
+    Args:
+        net: a layer; its parameters and states are replaced when ``fit`` ends, however it ends.
+        loss: a function of rules ``(y, t) -> scalar``, the mean over the batch.
+        optimiser: one of ``handgrad.optim``.
+        seed: of the order of the examples; the same seed gives the same order, epoch by epoch.
+        clip_norm, clip_value: bounds on the gradient's joint norm, or on each element.
+        metrics: functions ``(y, t) -> (N,)``; by default the accuracy, for class indices.
+        out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
+        checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
+        progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        loss: Callable,
+        optimiser: Optimiser,
+        *,
+        seed: int = 0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        metrics: dict[str, Metric] | None = None,
+        out: str | Path | None = None,
+        checkpoint_seconds: float = 10.0,
+        progress: bool = False,
+    ):
+        self.net = net
+        self.loss = loss
+        self.optimiser = optimiser
+        self.seed = seed
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.metrics = metrics
+        self.out = Path(out) if out is not None else None
+        self.checkpoint_seconds = checkpoint_seconds
+        self.show_progress = progress
+        self.progress = self._beginning()
+
+    def _beginning(self) -> Progress:
+        params = self.net.parameters()
+        moments = {name: self.optimiser.init(p) for name, p in params.items()}
+        return Progress(params, self.net.states(), moments)
+
+    # One step.
+
+    def gradients(self, progress: Progress, x: Any, t: Any) -> tuple[float, Any, Arrays, Arrays]:
+        """(loss, outputs, gradients, new states) of one mini-batch."""
+
+        def loss_of(params: Arrays) -> tuple[Any, tuple]:
+            net = self.net.bind(params, progress.states).train()
+            y = net(x)
+            return self.loss(y, t), (y, net.states())
+
+        (loss, (y, states)), grads = value_and_grad(loss_of, has_aux=True)(progress.params)
+        return loss, y, grads, states
+
+    def step(self, progress: Progress, x: Any, t: Any) -> tuple[Progress, float, Any]:
+        """One mini-batch: the new progress, the loss before the update, and the outputs.
+
+        Raises:
+            NonFiniteError: the loss or a gradient is not finite; the progress is as it was.
+        """
+        with np.errstate(all="ignore"):  # what overflows is found, and named, below
+            loss, y, grads, states = self.gradients(progress, x, t)
+            if not is_finite(loss) or not all(is_finite(dp) for dp in grads.values()):
+                where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
+                raise NonFiniteError(
+                    f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not "
+                    f"finite. First, {where}. A smaller learning rate, or clip_norm, may help"
+                )
+            params, moments = self._update(progress, self._clipped(grads))
+        stepped = dataclasses.replace(
+            progress,
+            params=params,
+            states=states,
+            moments=moments,
+            step=progress.step + 1,
+            batch=progress.batch + 1,
+            totals=self._added(progress.totals, loss, y, t),
+        )
+        return stepped, float(loss), y
+
+    def _clipped(self, grads: Arrays) -> Arrays:
+        if self.clip_value is not None:
+            grads = clip_by_value(grads, self.clip_value)
+        return clip_by_norm(grads, self.clip_norm) if self.clip_norm is not None else grads
+
+    def _update(self, progress: Progress, grads: Arrays) -> tuple[Arrays, dict[str, Arrays]]:
+        lr, t = self.optimiser.rate(progress.step), progress.step + 1
+        params, moments = {}, {}
+        for name, p in progress.params.items():
+            params[name], moments[name] = self.optimiser.update(p, grads[name], progress.moments[name], lr, t)
+        return params, moments
+
+    def _added(self, totals: dict[str, float], loss: Any, y: Any, t: Any) -> dict[str, float]:
+        """An epoch's sums with one more mini-batch in them."""
+        n = len(t)
+        sums = {"examples": n, "loss": float(loss) * n}
+        sums |= {name: float(np.sum(metric(y, t))) for name, metric in (self.metrics or {}).items()}
+        return {name: totals.get(name, 0.0) + value for name, value in sums.items()}
+
+    # Many steps.
+
+    def fit(
+        self,
+        x: Any,
+        t: Any,
+        epochs: int,
+        batch_size: int = 100,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        patience: int | None = None,
+        resume: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Train for that many epochs in all; returns one record of figures for each.
+
+        Args:
+            x: inputs (N, ...), or anything with a length that gives a mini-batch for an array of indices.
+            t: targets, N of them.
+            validation: (x, t) to measure after each epoch.
+            patience: stop when the validation loss has not improved for that many epochs, and go back
+                to the best; needs ``validation``.
+            resume: go on from the checkpoint in ``out``. The end is the same, to the last bit, as
+                if it had never stopped.
+
+        Raises:
+            ValueError: inputs and targets that do not fit, or sizes that are not positive.
+            FileExistsError: ``out`` holds a checkpoint, and ``resume`` was not asked for.
+            CheckpointError: resuming from a checkpoint that is missing, damaged, or another training's.
+            NonFiniteError: the loss or a gradient is not finite; the last good step is kept.
+            Interrupted: Ctrl-C; the last step is kept.
+        """
+        self._check(x, t, epochs, batch_size, validation, patience)
+        if self.metrics is None:
+            self.metrics = default_metrics(t)
+        training = self._description(len(x), batch_size)
+        records = self._opened(training, resume)
+        shown = display_for(self.show_progress)
+        steps = -(-len(x) // batch_size)
+        shown.start(epochs, steps, self.progress.step)
+        try:
+            while self.progress.epoch < epochs and not self.progress.finished:
+                record = self._epoch(x, t, batch_size, validation, shown, training)
+                records.append(record)
+                shown.epoch(record)
+                self._finish_epoch(record, patience)
+        except KeyboardInterrupt:
+            raise Interrupted(self._how_to_resume()) from None
+        finally:
+            shown.stop()
+            self._close(training)
+        return records
+
+    def _check(self, x: Any, t: Any, epochs: int, batch_size: int, validation: Any, patience: Any) -> None:
+        if len(x) != len(t) or len(x) == 0:
+            raise ValueError(f"{len(x)} inputs and {len(t)} targets: there must be one target for each input")
+        if epochs < 1 or batch_size < 1:
+            raise ValueError(f"epochs and batch_size are 1 or more, not {epochs} and {batch_size}")
+        if patience is not None and validation is None:
+            raise ValueError("patience needs validation: early stopping watches the validation loss")
+
+    def _description(self, n: int, batch_size: int) -> dict[str, Any]:
+        """What must agree for a checkpoint to be continued."""
+        shapes = {name: [str(p.dtype), *p.shape] for name, p in self.progress.params.items()}
+        return {
+            "examples": n,
+            "batch_size": batch_size,
+            "seed": self.seed,
+            "optimiser": type(self.optimiser).__name__,
+            "parameters": shapes,
+        }
+
+    def _opened(self, training: dict[str, Any], resume: bool) -> list[dict[str, Any]]:
+        """The records so far; the files are cut back to where the checkpoint stands."""
+        self.saved_at = time.monotonic()
+        if self.out is None:
+            if resume:
+                raise ValueError("resume needs out, the folder of the checkpoint")
+            return []
+        self.out.mkdir(parents=True, exist_ok=True)
+        if resume:
+            self.progress = load_checkpoint(self.out, training)
+        elif self.progress.step == 0 and (self.out / CHECKPOINT).exists():
+            raise FileExistsError(
+                f"{self.out} holds a checkpoint already: resume it, or train into another folder"
+            )
+        records = read_jsonl(self.out / METRICS)[: self.progress.epoch]
+        write_atomically(self.out / METRICS, "".join(map(json_line, records)))
+        save_checkpoint(self.out, self.progress, training)
+        return records
+
+    def _epoch(
+        self, x: Any, t: Any, batch_size: int, validation: Any, shown: Silent, training: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The rest of the epoch that is under way, and its record."""
+        began = time.perf_counter()
+        epoch = self.progress.epoch
+        order = permutation(len(x), self.seed, epoch)
+        while self.progress.batch * batch_size < len(order):
+            first = self.progress.batch * batch_size
+            picked = order[first : first + batch_size]
+            self.progress, *_ = self.step(self.progress, self._cast(x[picked]), self._cast(t[picked]))
+            shown.step(epoch, self.progress.step, len(picked), _means(self.progress.totals))
+            if self.out is not None and time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+                save_checkpoint(self.out, self.progress, training)
+                self.saved_at = time.monotonic()
+        record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
+        if validation is not None:
+            figures = self.evaluate(*validation)
+            record |= {f"validation_{name}": value for name, value in figures.items()}
+        record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
+        record["seconds"] = round(time.perf_counter() - began, 4)
+        if self.out is not None:
+            append_line(self.out / METRICS, record)
+        return record
+
+    def _finish_epoch(self, record: dict[str, Any], patience: int | None) -> None:
+        """Count the epoch as done; with patience, note the best and stop when it is long ago."""
+        done = dataclasses.replace(self.progress, epoch=self.progress.epoch + 1, batch=0, totals={})
+        if patience is not None:
+            loss = record["validation_loss"]
+            if done.best is None or loss < done.best["loss"]:
+                arrays = {**done.params, **done.states}
+                best = {"epoch": done.epoch, "loss": loss}
+                done = dataclasses.replace(done, best=best, best_arrays=arrays)
+            elif done.epoch - done.best["epoch"] >= patience:
+                done = dataclasses.replace(done, finished=True)
+        self.progress = done
+
+    def _close(self, training: dict[str, Any]) -> None:
+        """Put what was reached into the network, and onto the disk."""
+        arrays = self.progress.best_arrays or {**self.progress.params, **self.progress.states}
+        self.net.load_parameters({name: arrays[name] for name in self.progress.params})
+        self.net.load_states({name: arrays[name] for name in self.progress.states})
+        self.net.evaluate()
+        if self.out is not None:
+            save_checkpoint(self.out, self.progress, training)
+
+    def _how_to_resume(self) -> str:
+        reached = f"stopped after step {self.progress.step}, in epoch {self.progress.epoch + 1}"
+        if self.out is None:
+            return f"{reached}; without out there is no checkpoint"
+        return f"{reached}; fit(..., resume=True) goes on from {self.out}"
+
+    # Using what was learnt.
+
+    def predict(self, x: Any, batch_size: int = 1000) -> np.ndarray:
+        """The network's outputs in evaluation, for the parameters reached so far."""
+        return predict(self.net, x, batch_size, self.progress.params, self.progress.states)
+
+    def evaluate(self, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
+        """Mean loss and metrics in evaluation, for the parameters reached so far."""
+        net = self.net.bind(self.progress.params, self.progress.states).evaluate()
+        metrics = self.metrics if self.metrics is not None else default_metrics(t)
+        totals: dict[str, float] = {}
+        with np.errstate(all="ignore"):
+            for picked in _slices(len(x), batch_size):
+                batch_t = self._cast(t[picked])
+                y, n = net(self._cast(x[picked])), len(batch_t)
+                sums = {"examples": n, "loss": float(self.loss(y, batch_t)) * n}
+                sums |= {name: float(np.sum(metric(y, batch_t))) for name, metric in metrics.items()}
+                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
+        return _means(totals)
+
+    def _cast(self, x: Any) -> Any:
+        return cast_to(next(iter(self.progress.params.values()), None), x)
+
+
+def cast_to(p: Any, x: Any) -> Any:
+    """Floating-point arrays in the network's dtype; class indices stay integers."""
+    x = np.asarray(x)
+    return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
+
+
+def predict(
+    net: Layer, x: Any, batch_size: int = 1000, params: Arrays | None = None, states: Arrays | None = None
+) -> np.ndarray:
+    """A network's outputs in evaluation, batch by batch.   x (N, ...) -> (N, M)"""
+    bound = net.bind(params, states).evaluate()
+    p = next(iter(bound.parameters().values()), None)
+    outs = [bound(cast_to(p, x[picked])) for picked in _slices(len(x), batch_size)]
+    return np.concatenate(outs) if outs else np.zeros((0,))
+
+
+def _slices(n: int, size: int) -> list[slice]:
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def _means(totals: dict[str, float]) -> dict[str, float]:
+    n = max(totals.get("examples", 0.0), 1)
+    return {name: value / n for name, value in totals.items() if name != "examples"}
