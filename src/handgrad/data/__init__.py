@@ -1,0 +1,21 @@
+"""Data: built-in sets, users' files, splits, preparation, batches."""
+
+from handgrad.data.batches import batches, permutation
+from handgrad.data.builtin import BUILT_IN
+from handgrad.data.dataset import Dataset, Table, split_rows
+from handgrad.data.errors import DataError
+from handgrad.data.prepare import Preparation, TargetScale
+from handgrad.data.sources import load
+
+__all__ = [
+    "BUILT_IN",
+    "DataError",
+    "Dataset",
+    "Preparation",
+    "Table",
+    "TargetScale",
+    "batches",
+    "load",
+    "permutation",
+    "split_rows",
+]

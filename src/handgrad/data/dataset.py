@@ -1,0 +1,165 @@
+"""What training reads: examples ``x`` with their targets ``t``, and tables of named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.data.errors import DataError
+
+TEXT = np.dtypes.StringDType()
+
+
+def is_text(values: np.ndarray) -> bool:
+    return values.dtype.kind in "UT"
+
+
+def column(name: str, values: Any) -> np.ndarray:
+    """Values as a table keeps them: float64 with NaN for missing, or text with '' for missing."""
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise DataError(f"column {name!r} has shape {values.shape}: a column of a table has one axis")
+    if values.dtype == object:
+        present = [value for value in values if value is not None]
+        missing: object = "" if all(isinstance(value, str) for value in present) and present else np.nan
+        values = np.asarray([missing if value is None else value for value in values])
+        if present and is_text(values) and not isinstance(missing, str):
+            raise DataError(f"column {name!r} mixes text with other values: make it all text, or all numbers")
+    if is_text(values):
+        return values.astype(TEXT)
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64)
+    raise DataError(f"column {name!r} holds {values.dtype}: a column holds numbers or text")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of one length, in order.
+
+    A column of numbers is float64 with NaN where a value is missing; a column of text is an array of
+    NumPy's ``StringDType`` with ``''`` there. Lists and other arrays are turned into these, ``None``
+    into what stands for missing.
+
+    Raises:
+        DataError: no columns, lengths that differ, or a column that is neither numbers nor text.
+    """
+
+    columns: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        columns = {str(name): column(str(name), values) for name, values in self.columns.items()}
+        lengths = {name: len(values) for name, values in columns.items()}
+        if not columns:
+            raise DataError("a table without columns: give it at least one")
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns of a table differ in length: {lengths}")
+        object.__setattr__(self, "columns", columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.columns)
+
+    def take(self, indices: Any) -> Table:
+        """The rows at ``indices``, in their order, copied."""
+        return Table({name: values[indices] for name, values in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples and their targets.
+
+    x: raw inputs, an array (N, ...) of numbers (perhaps a read-only memory map) or a ``Table``.
+    t: class indices int64 (N,), or float64 targets (N,) or (N, M), or None where there are none.
+    classes: the name of each class, or None where the targets are numbers.
+    name: what to call it.
+    examples: a name for each example where its source has one (the files of a folder), or None.
+
+    Raises:
+        DataError: lengths of x and t differ; t is no class index, or not finite.
+    """
+
+    x: np.ndarray | Table
+    t: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
+    name: str = "data"
+    examples: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.t is None:
+            return
+        if len(self.t) != len(self.x):
+            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.t):,} targets in t")
+        if self.classes is not None:
+            check_indices(self.t, len(self.classes), self.name)
+        elif self.t.dtype.kind != "f" or not np.isfinite(self.t).all():
+            raise DataError(f"{self.name}: t is {self.t.dtype}; targets without classes are finite floats")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def task(self) -> str | None:
+        """``'classification'`` where there are classes, ``'regression'`` where there are only
+        targets, None where there is neither."""
+        if self.classes is not None:
+            return "classification"
+        return None if self.t is None else "regression"
+
+    def take(self, indices: Any) -> Dataset:
+        """The examples at ``indices``, in their order. Copies them: out of a memory map, into memory."""
+        indices = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            x=self.x.take(indices) if isinstance(self.x, Table) else np.asarray(self.x[indices]),
+            t=None if self.t is None else self.t[indices],
+            examples=None if self.examples is None else tuple(self.examples[i] for i in indices),
+        )
+
+    def split(self, test: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """``(train, test)``: shuffled by ``seed``, each example in exactly one of the two.
+
+        test: the fraction in (0, 1) that goes to the test part, or how many examples.
+
+        Raises:
+            DataError: either part would be empty.
+        """
+        train_rows, test_rows = split_rows(len(self), test, seed)
+        return self.take(train_rows), self.take(test_rows)
+
+
+def check_indices(t: np.ndarray, count: int, name: str) -> None:
+    if t.dtype.kind not in "iu" or t.ndim != 1:
+        raise DataError(f"{name}: t is {t.dtype} {t.shape}; class indices are integers (N,)")
+    if len(t) and not 0 <= t.min() <= t.max() < count:
+        raise DataError(f"{name}: t holds {t.min()} to {t.max()}; {count} classes are 0 to {count - 1}")
+
+
+def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that ``Dataset.split`` puts in each part: two int64 arrays, train and test."""
+    if 0 < test < 1:
+        count = round(n * test)
+    elif isinstance(test, (int, np.integer)) and test >= 1:
+        count = int(test)
+    else:
+        raise DataError(f"test is {test}: give a fraction between 0 and 1, or a count of at least 1")
+    if not 0 < count < n:
+        part = "test" if count < 1 else "training"
+        raise DataError(f"test={test} of {n:,} examples leaves the {part} part empty: choose another")
+    rows = np.random.Generator(np.random.PCG64(seed)).permutation(n)
+    return rows[count:], rows[:count]
+
+
+def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(map(str, classes))
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"classes are {names}: give at least one, and each once")
+    return names

@@ -1,0 +1,21 @@
+"""The one error of this package, and how its sentences list things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class DataError(ValueError):
+    """Data that cannot be used as asked: what came in, what was expected, what to do."""
+
+
+def listed(items: Iterable[object], most: int = 12) -> str:
+    """``a, b, c``, cut short after ``most``."""
+    words = [str(item) for item in items]
+    rest = len(words) - most
+    return ", ".join(words[:most]) + (f" and {rest:,} more" if rest > 0 else "") if words else "none"
+
+
+def needs_extra(package: str, task: str) -> DataError:
+    """The error for an optional package that is not installed."""
+    return DataError(f'{task} needs {package}, which is not installed: pip install "handgrad[data]"')

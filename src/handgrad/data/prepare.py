@@ -1,0 +1,443 @@
+"""Raw inputs -> what a network reads, fitted on the training part alone and kept with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from handgrad.data.dataset import TEXT, Table, is_text
+from handgrad.data.errors import DataError, listed
+
+FULL_SCALES = (1, 16, 255)  # masks, the 16 grey levels of digits, bytes
+MOST_LEVELS = 1_000
+CHUNK = 1 << 22  # numbers that are taken out of a memory map at once
+
+
+class Preparation:
+    """What turns raw inputs into network inputs. ``fit`` it on the training part, then call it.
+
+    An array of uint8 (or bool) is divided by its full scale: 255, or 16 where the training part has
+    nothing above 16, or 1 where nothing above 1. Any other array is standardised, each feature by its
+    own mean and standard deviation. A ``Table`` has its numbers standardised and its text one-hot
+    encoded, over the sorted levels of the training part. What is constant says nothing and becomes 0.
+
+    With ``impute``, missing values are filled: numbers by the median, text by the most frequent level
+    of the training part, for prediction as well. Without it, they are an error.
+
+    shape: of one prepared example.
+    columns: the name of each prepared feature, in order.
+    """
+
+    shape: tuple[int, ...]
+    columns: tuple[str, ...]
+
+    @staticmethod
+    def fit(x: np.ndarray | Table, impute: bool = False) -> Preparation:
+        """The preparation for inputs like ``x``, an array (N, ...) or a ``Table`` of N rows.
+
+        Raises:
+            DataError: no examples; missing values without ``impute``, or nothing but missing ones;
+                infinite numbers; more than 1,000 levels in a column of text.
+        """
+        if len(x) == 0:
+            raise DataError("there are no examples to fit a preparation on")
+        if isinstance(x, Table):
+            return Tabular.fit_table(x, impute)
+        if x.dtype.kind not in "biuf" or x.ndim < 2:
+            raise DataError(f"x is {x.dtype} {x.shape}: inputs are numbers (N, ...), or a Table")
+        return Scaled.fit_array(x) if x.dtype in (np.uint8, np.bool_) else Standardised.fit_array(x, impute)
+
+    def __call__(
+        self, x: np.ndarray | Table, dtype: DTypeLike = np.float32, unseen: str = "error"
+    ) -> np.ndarray:
+        """The network's inputs, ``dtype`` (N, *shape).
+
+        unseen: what a level of text that the training part did not have is: ``'error'``, or
+            ``'zeros'`` for a one-hot of zeros.
+
+        Raises:
+            DataError: another shape than the fitted one, a column that is absent, missing or infinite
+                values, an unseen level.
+        """
+        if unseen not in ("error", "zeros"):
+            raise DataError(f"unseen is {unseen!r}: it is 'error' or 'zeros'")
+        return self.prepared(x, np.dtype(dtype), unseen)
+
+    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, numbers and text, from which ``from_json`` makes the very same preparation."""
+        raise NotImplementedError
+
+    @staticmethod
+    def from_json(d: dict[str, Any]) -> Preparation:
+        kinds: dict[str, Any] = {"scaled": Scaled, "standardised": Standardised, "table": Tabular}
+        try:
+            return kinds[d["kind"]].read(d)
+        except (KeyError, TypeError) as error:
+            raise DataError(f"this is no preparation that to_json wrote: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class Scaled(Preparation):
+    """x / full_scale, for whole numbers from 0 to full_scale."""
+
+    shape: tuple[int, ...]
+    full_scale: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        return element_names(self.shape)
+
+    @staticmethod
+    def fit_array(x: np.ndarray) -> Scaled:
+        return Scaled(x.shape[1:], next(scale for scale in FULL_SCALES if x.max() <= scale))
+
+    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+        x = checked(x, self.shape)
+        if x.dtype.kind not in "biu":
+            raise DataError(
+                f"x is {x.dtype}, but the training part was whole numbers from 0 to"
+                f" {self.full_scale}: give these, as they are before any scaling"
+            )
+        if x.size and not 0 <= x.min() <= x.max() <= self.full_scale:
+            raise DataError(
+                f"x holds {x.min()} to {x.max()}, but the training part was from 0 to"
+                f" {self.full_scale}: bring it to that scale"
+            )
+        return np.divide(x, self.full_scale, dtype=dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "scaled", "shape": list(self.shape), "full_scale": self.full_scale}
+
+    @staticmethod
+    def read(d: dict[str, Any]) -> Scaled:
+        return Scaled(tuple(d["shape"]), d["full_scale"])
+
+
+@dataclass(frozen=True, eq=False)
+class Standardised(Preparation):
+    """(x - mean) / std for each feature, 0 where std is 0. fill: what replaces NaN, or None."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    fill: np.ndarray | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.mean.shape
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        return element_names(self.shape)
+
+    @staticmethod
+    def fit_array(x: np.ndarray, impute: bool) -> Standardised:
+        for start, chunk in chunks(x):
+            check_finite(chunk, start, impute)
+        fill = medians(x) if impute else None
+        return Standardised(*moments(x, fill), fill)
+
+    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+        x = checked(x, self.shape)
+        out = np.empty(x.shape, dtype)
+        for start, chunk in chunks(x):
+            check_finite(chunk, start, self.fill is not None)
+            out[start : start + len(chunk)] = standardise(filled(chunk, self.fill), self.mean, self.std)
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        fill = None if self.fill is None else self.fill.tolist()
+        return {"kind": "standardised", "mean": self.mean.tolist(), "std": self.std.tolist(), "fill": fill}
+
+    @staticmethod
+    def read(d: dict[str, Any]) -> Standardised:
+        fill = None if d["fill"] is None else np.array(d["fill"], np.float64)
+        return Standardised(np.array(d["mean"], np.float64), np.array(d["std"], np.float64), fill)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers: one standardised feature."""
+
+    name: str
+    mean: float
+    std: float
+    fill: float | None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @staticmethod
+    def fit(name: str, values: np.ndarray, impute: bool) -> Number:
+        fill = float(np.nanmedian(values)) if impute else None
+        mean, std = moments(values, None if fill is None else np.asarray(fill))
+        return Number(name, float(mean), float(std), fill)
+
+    def missing(self, values: np.ndarray) -> np.ndarray:
+        return np.isnan(values)
+
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """The column as it was in training; a column without any value may come as text."""
+        if not is_text(values):
+            return values
+        odd = np.flatnonzero(values != "")
+        if len(odd):
+            raise DataError(
+                f"column {self.name!r} held numbers in the training part, but holds"
+                f" {str(values[odd[0]])!r} in row {odd[0] + 1:,}: give numbers"
+            )
+        return np.full(len(values), np.nan)
+
+    def encode(self, values: np.ndarray, unseen: str) -> np.ndarray:
+        infinite = np.flatnonzero(np.isinf(values))
+        if len(infinite):
+            raise DataError(
+                f"column {self.name!r} is infinite in row {infinite[0] + 1:,}: give finite numbers"
+            )
+        fill = None if self.fill is None else np.asarray(self.fill)
+        return standardise(filled(values, fill), np.asarray(self.mean), np.asarray(self.std))[:, None]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column of text: a feature for each level, 1 where the column holds it and 0 elsewhere."""
+
+    name: str
+    levels: tuple[str, ...]
+    fill: str | None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}={level}" for level in self.levels)
+
+    @staticmethod
+    def fit(name: str, values: np.ndarray, impute: bool) -> Category:
+        levels, counts = np.unique(values[values != ""], return_counts=True)
+        if len(levels) > MOST_LEVELS:
+            raise DataError(
+                f"column {name!r} holds {len(levels):,} different texts ({listed(levels, 3)});"
+                f" at most {MOST_LEVELS:,} are one-hot encoded: remove it, or group them"
+            )
+        names = tuple(levels.tolist())
+        return Category(name, names, names[int(np.argmax(counts))] if impute else None)
+
+    def missing(self, values: np.ndarray) -> np.ndarray:
+        return values == ""
+
+    def read(self, values: np.ndarray) -> np.ndarray:
+        """The column as it was in training; levels that read as numbers may come as numbers."""
+        if is_text(values):
+            return values
+        return np.array(
+            ["" if np.isnan(v) else f"{int(v) if v.is_integer() else v}" for v in values.tolist()], TEXT
+        )
+
+    def encode(self, values: np.ndarray, unseen: str) -> np.ndarray:
+        found, inverse = np.unique(values, return_inverse=True)
+        index = {level: i for i, level in enumerate(self.levels)} | {"": -1}
+        if self.fill is not None:
+            index[""] = index[self.fill]
+        unknown = [level for level in found.tolist() if level not in index]
+        if unknown and unseen == "error":
+            row = np.flatnonzero(values == unknown[0])[0] + 1
+            raise DataError(
+                f"column {self.name!r} holds {unknown[0]!r} in row {row:,}, which the training part did not;"
+                f" it held {listed(map(repr, self.levels))}. Change it, or pass unseen='zeros'"
+            )
+        at = np.array([index.get(level, -1) for level in found.tolist()], np.int64)[inverse]
+        return (at[:, None] == np.arange(len(self.levels))).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Tabular(Preparation):
+    """The columns of a table, encoded one by one and set side by side, float (N, D)."""
+
+    parts: tuple[Number | Category, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(feature for part in self.parts for feature in part.features)
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return (len(self.columns),)
+
+    @staticmethod
+    def fit_table(x: Table, impute: bool) -> Tabular:
+        kinds = {name: Category if is_text(values) else Number for name, values in x.columns.items()}
+        missing = {
+            n: values == "" if is_text(values) else np.isnan(values) for n, values in x.columns.items()
+        }
+        check_missing(missing, impute)
+        empty = [name for name, gone in missing.items() if gone.all()]
+        if empty:
+            raise DataError(f"columns without any value in the training part: {listed(empty)}: remove them")
+        return Tabular(tuple(kinds[name].fit(name, values, impute) for name, values in x.columns.items()))
+
+    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+        if not isinstance(x, Table):
+            raise DataError(
+                f"x is {type(x).__name__}, but the training part was a table with the columns"
+                f" {listed(part.name for part in self.parts)}"
+            )
+        absent = [repr(part.name) for part in self.parts if part.name not in x.columns]
+        if absent:
+            raise DataError(
+                f"columns of the training part are absent: {listed(absent)}; there are"
+                f" {listed(map(repr, x.names))}"
+            )
+        values = [part.read(x[part.name]) for part in self.parts]
+        missing = {p.name: p.missing(v) for p, v in zip(self.parts, values, strict=True) if p.fill is None}
+        check_missing(missing, False)
+        encoded = (p.encode(v, unseen) for p, v in zip(self.parts, values, strict=True))
+        return np.concatenate([np.asarray(features, dtype) for features in encoded], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "table", "columns": [column_json(part) for part in self.parts]}
+
+    @staticmethod
+    def read(d: dict[str, Any]) -> Tabular:
+        return Tabular(tuple(column_from_json(part) for part in d["columns"]))
+
+
+def column_json(part: Number | Category) -> dict[str, Any]:
+    if isinstance(part, Number):
+        return {"name": part.name, "mean": part.mean, "std": part.std, "fill": part.fill}
+    return {"name": part.name, "levels": list(part.levels), "fill": part.fill}
+
+
+def column_from_json(d: dict[str, Any]) -> Number | Category:
+    if "levels" in d:
+        return Category(d["name"], tuple(d["levels"]), d["fill"])
+    return Number(d["name"], d["mean"], d["std"], d["fill"])
+
+
+@dataclass(frozen=True, eq=False)
+class TargetScale:
+    """Targets (N,) or (N, M) to mean 0 and standard deviation 1, and back to the units of the data.
+
+    mean, std: float64 () or (M,), from the training part; std is 1 where a target is constant.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @staticmethod
+    def fit(t: np.ndarray) -> TargetScale:
+        t = np.asarray(t, np.float64)
+        if len(t) == 0 or not np.isfinite(t).all():
+            raise DataError(f"targets of shape {t.shape}: give at least one, and finite numbers")
+        mean, std = moments(t, None)
+        return TargetScale(mean, np.where(std > 0, std, 1.0))
+
+    def scale(self, t: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
+        """(t - mean) / std, of t's shape."""
+        return ((np.asarray(t, np.float64) - self.mean) / self.std).astype(dtype)
+
+    def unscale(self, y: np.ndarray) -> np.ndarray:
+        """y · std + mean, float64 of y's shape: a network's outputs in the units of the data."""
+        return np.asarray(y, np.float64) * self.std + self.mean
+
+    def to_json(self) -> dict[str, Any]:
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
+    @staticmethod
+    def from_json(d: dict[str, Any]) -> TargetScale:
+        return TargetScale(np.array(d["mean"], np.float64), np.array(d["std"], np.float64))
+
+
+def chunks(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """``(first row, rows as float64)``, so that a memory map is never in memory whole."""
+    rows = max(1, CHUNK * len(x) // max(1, x.size))
+    for start in range(0, len(x), rows):
+        yield start, np.asarray(x[start : start + rows], np.float64)
+
+
+def filled(values: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
+    return values if fill is None else np.where(np.isnan(values), fill, values)
+
+
+def moments(x: np.ndarray, fill: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the first axis, in two passes; std is exactly 0 where constant."""
+    shape = x.shape[1:]
+    total, squares = np.zeros(shape), np.zeros(shape)
+    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _, chunk in chunks(x):
+            chunk = filled(chunk, fill)
+            total = total + chunk.sum(axis=0)
+            low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+        mean = np.where(low == high, low, total / len(x))
+        for _, chunk in chunks(x):
+            squares = squares + np.square(filled(chunk, fill) - mean).sum(axis=0)
+        std = np.where(low == high, 0.0, np.sqrt(squares / len(x)))
+    if not (np.isfinite(mean).all() and np.isfinite(std).all()):
+        raise DataError(
+            f"numbers up to {max(abs(low.min()), abs(high.max())):.3g} are too large to standardise"
+        )
+    return mean, std
+
+
+def standardise(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    return (values - mean) * np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+
+
+def medians(x: np.ndarray) -> np.ndarray:
+    """The median of each feature, NaN left out. A feature at a time where ``x`` is a memory map."""
+    flat = x.reshape(len(x), -1)
+    out = np.empty(flat.shape[1])
+    for i in range(flat.shape[1]):
+        values = np.asarray(flat[:, i], np.float64)
+        present = values[~np.isnan(values)]
+        if len(present) == 0:
+            raise DataError(f"{element_names(x.shape[1:])[i]} has no value in the training part: remove it")
+        out[i] = np.median(present)
+    return out.reshape(x.shape[1:])
+
+
+def element_names(shape: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"x[{', '.join(map(str, index))}]" for index in np.ndindex(*shape))
+
+
+def checked(x: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(x, Table):
+        raise DataError(
+            f"x is a table with the columns {listed(x.names)}; expected an array of shape {('N', *shape)}"
+        )
+    x = np.asanyarray(x)
+    if x.dtype.kind not in "biuf" or x.shape[1:] != shape or x.ndim == 0:
+        expected = f"(N, {', '.join(map(str, shape))})"
+        raise DataError(f"x is {x.dtype} of shape {x.shape}; expected numbers of shape {expected}")
+    return x
+
+
+def check_finite(chunk: np.ndarray, start: int, impute: bool) -> None:
+    """chunk: the rows from ``start`` on, float64 (n, ...)."""
+    if np.isfinite(chunk).all():
+        return
+    names = element_names(chunk.shape[1:])
+    flat = chunk.reshape(len(chunk), -1)
+    infinite = np.argwhere(np.isinf(flat))
+    if len(infinite):
+        row, feature = infinite[0]
+        raise DataError(f"x is infinite in row {start + row + 1:,}, at {names[feature]}: give finite numbers")
+    missing = {names[i]: np.isnan(flat[:, i]) for i in np.flatnonzero(np.isnan(flat).any(axis=0))}
+    check_missing(missing, impute)
+
+
+def check_missing(missing: dict[str, np.ndarray], impute: bool) -> None:
+    """missing: for each column, which rows lack it."""
+    counts = {name: int(rows.sum()) for name, rows in missing.items() if rows.any()}
+    if counts and not impute:
+        rows = int(np.any([missing[name] for name in counts], axis=0).sum())
+        raise DataError(
+            f"{rows:,} rows lack values: {listed(f'{name} ({count:,})' for name, count in counts.items())}."
+            " Fit with --impute (impute=True) to fill them, or remove these rows"
+        )

@@ -1,0 +1,93 @@
+"""``load``: a built-in set or a path -> a ``Dataset``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from handgrad.data import idx, tables
+from handgrad.data.builtin import BUILT_IN
+from handgrad.data.dataset import Dataset, Table, check_classes
+from handgrad.data.errors import DataError, listed
+from handgrad.data.images import read_folder
+from handgrad.data.npz import read_npz
+from handgrad.data.targets import FEW, targets_of
+
+Raw = tuple[np.ndarray | Table, np.ndarray | None, tuple[str, ...] | None]
+KINDS = (
+    ".npz (arrays x and t), IDX (*-images-idx3-ubyte, .gz too), CSV (.csv, .tsv, .gz too),"
+    " Parquet (.parquet), or a folder with a subfolder of images for each class"
+)
+
+
+def load(
+    source: str | os.PathLike[str],
+    target: str | None = None,
+    classes: Sequence[str] | None = None,
+    task: str | None = None,
+) -> Dataset:
+    """The examples of a built-in set (``digits``, ``mnist-5k``) or of a path.
+
+    source: a built-in name, which goes before a path of that name (write ``./digits`` for the path), or
+        ``.npz`` with arrays ``x`` (N, ...) and perhaps ``t``, mapped into memory if not compressed;
+        IDX images with their labels beside them, mapped into memory if not gzipped;
+        CSV or Parquet with named columns, Parquet through a memory map (needs pyarrow);
+        a folder of images, one subfolder for each class (needs Pillow).
+    target: the column of a table, or the array of an ``.npz``, that holds the targets. Without it a
+        table has no targets: a file to predict.
+    classes: the classes of a trained model; labels become indices into these.
+    task: ``'classification'`` or ``'regression'``. Where neither this nor ``classes`` says which, text,
+        booleans and integers are classes and floats are numbers; but integers of more than 20 different
+        values in a column of a table are numbers too.
+
+    Raises:
+        DataError: an unknown name or kind of file, a damaged file, no examples, a target that is absent,
+            a label that is not among ``classes``; the sentence says what to do.
+    """
+    name = str(source)
+    x, labels, examples = read(source, target)
+    known = None if classes is None else check_classes(classes)
+    if labels is None:
+        return Dataset(x, None, known, name, examples)
+    if labels.ndim == 0 or len(labels) != len(x):
+        raise DataError(f"{name}: {len(x):,} examples, but the targets have shape {labels.shape}")
+    where = f"the targets of {name}" if target is None else f"{name}: {target!r}"
+    t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None)
+    return Dataset(x, t, known, name, examples)
+
+
+def read(source: str | os.PathLike[str], target: str | None) -> Raw:
+    """Inputs, labels as they are or None, and names of the examples or None."""
+    name, path = str(source), Path(source)
+    kind = path.name.lower()
+    built_in = isinstance(source, str) and source in BUILT_IN
+    if not built_in and not path.exists():
+        raise DataError(
+            f"no built-in set and no file {name!r}: built in are {listed(BUILT_IN)}; read are {KINDS}"
+        )
+    if not built_in and path.is_file() and kind.endswith(tables.CSV + tables.PARQUET):
+        return *tables.read_table(path, target), None
+    if not built_in and path.is_file() and kind.endswith(".npz"):
+        x, labels = read_npz(path, target)
+        return check_inputs(x, name), labels, None
+    if target is not None:
+        raise DataError(f"target is {target!r}, but {name} has no names: only tables and .npz have")
+    if built_in:
+        return *BUILT_IN[name](), None
+    if path.is_dir():
+        return read_folder(path)
+    if idx.NAME.search(kind):
+        x, labels = idx.read_idx_pair(path)
+        return check_inputs(x, name), labels, None
+    raise DataError(f"{name} is of an unknown kind: read are {KINDS}")
+
+
+def check_inputs(x: np.ndarray, name: str) -> np.ndarray:
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"{name}: x holds {x.dtype}: inputs are numbers (for text, use a table)")
+    if x.size == 0 or x.ndim == 0:
+        raise DataError(f"{name}: x has shape {x.shape}: there are no examples")
+    return x[:, None] if x.ndim == 1 else x
