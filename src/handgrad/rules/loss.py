@@ -98,20 +98,20 @@ def cross_entropy(y, t, eps=0.0, reduction="mean"):
     """Cross-entropy of probabilities, loss = -Σ t·log(y + eps).   dy = -t·dout / (y + eps)
 
     For the outputs of a network, before softmax, ``softmax_cross_entropy`` is exact where this
-    one rounds to 0 or overflows.
+    one rounds to 0 or overflows. A class of weight and probability 0 counts for nothing.
 
     Raises:
         ValueError: labels that do not fit y, or are out of range; an unknown ``reduction``.
         TypeError: class indices that are not integers.
     """
     q, _ = class_weights(t, y)
-    used = q != 0
-    safe = xp.where(used, y + eps, xp.ones_like(y))
+    p = y + eps
+    safe = xp.where((q != 0) | (p > 0), p, xp.ones_like(p))
     loss, to_rows = _reduced(_per_class_loss(q, xp.log(safe)), reduction, max(size(y) // shape(y)[-1], 1))
 
     def backward(dout):
         rows = _column(to_rows(dout))
-        return -rows * q / safe, (-rows * xp.log(y + eps) if is_floating(t) else None)
+        return -rows * q / safe, (-rows * xp.log(safe) if is_floating(t) else None)
 
     return loss, backward
 
