@@ -99,6 +99,6 @@ def test_check_finds_what_is_wrong():
 
 def test_a_mixture_with_numpy_arrays_works_both_ways():
     x = np.arange(3.0)
-    program = trace(lambda s: (x - s, s - x, x * s, x / (s + 1), x**s, 2 - s, 2 @ s if False else s), x)
-    for got, want in zip(program(x), (x - x, x - x, x * x, x / (x + 1), x**x, 2 - x, x), strict=True):
+    program = trace(lambda s: (x - s, s - x, x * s, x / (s + 1), x**s, 2 - s), x)
+    for got, want in zip(program(x), (x - x, x - x, x * x, x / (x + 1), x**x, 2 - x), strict=True):
         np.testing.assert_array_equal(got, want)

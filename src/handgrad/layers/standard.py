@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape, xp
+from handgrad.arrays import cast, shape, xp
 from handgrad.layers import initialisers
 from handgrad.layers.layer import Layer
 
@@ -176,7 +176,8 @@ class BatchNorm(Layer):
 
     def _move(self, name: str, towards: Any) -> None:
         old = self.state[name]
-        self.state[name] = (1 - self.momentum) * old + self.momentum * xp.stop_gradient(towards)
+        new = (1 - self.momentum) * old + self.momentum * xp.stop_gradient(towards)
+        self.state[name] = cast(new, like=old)
 
     def describe(self) -> str:
         return f"BatchNorm({shape(self.params['gamma'])[0]})"

@@ -93,8 +93,16 @@ def _stack(arrays: list, axis: int = 0) -> Shape:
 
 def _getitem(x: Any, index: Any) -> Shape:
     """NumPy's own answer, on an array that takes no memory."""
+
+    def example(i: Any) -> Any:
+        if not hasattr(i, "dtype") or isinstance(i, np.ndarray):
+            return i
+        if i.dtype == bool:
+            raise TypeError("the shape of x[mask] hangs on the mask's values; pick with where(mask, x, y)")
+        return np.zeros(shape(i), i.dtype)
+
     ghost = np.broadcast_to(np.zeros((), bool), shape(x))
-    return ghost[tree_map(lambda i: np.zeros(shape(i), i.dtype) if hasattr(i, "dtype") else i, index)].shape
+    return ghost[tree_map(example, index)].shape
 
 
 def _take(x: Any, indices: Any, axis: int = 0) -> Shape:

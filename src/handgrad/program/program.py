@@ -9,6 +9,7 @@ return t0
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class Program:
         return f"t{len(self.operations)}"
 
     def __str__(self) -> str:
-        head = ", ".join(_typed(x) for x in leaves(self.inputs))
+        head = ", ".join(_typed(x) for x in _symbols(self.inputs))
         lines = [f"  {operation}" for operation in self.operations]
         tail = ", ".join(_shown(x) for x in leaves(self.outputs))
         return "\n".join([f"program({head})", *lines, f"return {tail}"])
@@ -62,7 +63,7 @@ class Program:
         Raises:
             ValueError: naming the operation that is wrong.
         """
-        defined = {id(x) for x in leaves(self.inputs)}
+        defined = {id(x) for x in _symbols(self.inputs)}
         for operation in self.operations:
             for x in _symbols((operation.args, operation.options)):
                 if id(x) not in defined:
@@ -83,7 +84,7 @@ class Program:
         Raises:
             ValueError: arguments of another structure, shape or dtype than were traced.
         """
-        symbols, values = leaves(self.inputs), leaves(args)
+        symbols, values = _symbols(self.inputs), [x for x in leaves(args) if is_array(x)]
         if len(symbols) != len(values):
             raise ValueError(f"the program takes {len(symbols)} arrays, got {len(values)}")
         for x, value in zip(symbols, values, strict=True):
@@ -98,6 +99,10 @@ class Program:
             function = getattr(NUMPY, operation.name)
             known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
         return resolve(self.outputs)
+
+
+def is_array(x: Any) -> bool:
+    return hasattr(x, "dtype") or (isinstance(x, (int, float)) and not isinstance(x, bool))
 
 
 def _symbols(tree: Any) -> list[Any]:
@@ -129,7 +134,8 @@ def _shown(x: Any) -> str:
 def trace(f: Callable, *args: Any) -> Program:
     """The program of ``f(*args)``: run once on symbols in place of the arrays in ``args``.
 
-    ``args`` may be nested; only shapes and dtypes matter. Whatever ``f`` does with rules, its
+    ``args`` may be nested; of arrays and numbers only shape and dtype matter, and anything else
+    (slices, names) stays what it is. Whatever ``f`` does with rules, its
     derivatives included, is written down; arrays that it closes over become constants.
 
     Raises:
@@ -138,8 +144,8 @@ def trace(f: Callable, *args: Any) -> Program:
     from handgrad.program.symbol import like
 
     program = Program()
-    names = iter(f"a{i}" for i in range(len(leaves(args))))
-    program.inputs = tree_map(lambda x: like(x, next(names), program), args)
+    names = (f"a{i}" for i in itertools.count())
+    program.inputs = tree_map(lambda x: like(x, next(names), program) if is_array(x) else x, args)
     program.outputs = f(*program.inputs)
     program.check()
     return program

@@ -130,8 +130,12 @@ def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=N
         TypeError: class indices that are not integers.
     """
     C = shape(x)[-1]
+    shifted = x - xp.stop_gradient(xp.max(x, axis=-1, keepdims=True))
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=-1, keepdims=True)
+    log_y = shifted - xp.log(total)
     by_index = shape(t) != shape(x)
-    q, counted = class_weights(t, x, ignore_index)
+    q, counted = class_weights(t, log_y, ignore_index)
     total_weight = size(x) // C if C else 0
     if by_index and (weight is not None or counted is not None):
         total_weight = xp.sum(q if weight is None else q * weight)
@@ -143,10 +147,6 @@ def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=N
         q = (1 - label_smoothing) * q + (uniform if counted is None else uniform * counted)
     if weight is not None:
         q = q * weight
-    shifted = x - xp.stop_gradient(xp.max(x, axis=-1, keepdims=True))
-    e = xp.exp(shifted)
-    total = xp.sum(e, axis=-1, keepdims=True)
-    log_y = shifted - xp.log(total)
     loss, to_rows = _reduced(_per_class_loss(q, log_y), reduction, total_weight)
 
     def backward(dout):
