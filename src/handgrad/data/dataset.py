@@ -35,7 +35,7 @@ def column(name: str, values: Any) -> np.ndarray:
     raise DataError(f"column {name!r} holds {values.dtype}: a column holds numbers or text")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Named columns of one length, in order.
 
@@ -73,7 +73,7 @@ class Table:
         return Table({name: values[indices] for name, values in self.columns.items()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Examples and their targets.
 
@@ -154,6 +154,8 @@ def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np
     if not 0 < count < n:
         part = "test" if count < 1 else "training"
         raise DataError(f"test={test} of {n:,} examples leaves the {part} part empty: choose another")
+    if seed < 0:
+        raise DataError(f"seed is {seed}: give a whole number from 0")
     rows = np.random.Generator(np.random.PCG64(seed)).permutation(n)
     return rows[count:], rows[:count]
 

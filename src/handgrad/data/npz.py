@@ -49,11 +49,14 @@ def read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     with archive.open(info) as member:
         shape, fortran, dtype = read_header(member, path, info.filename)
         start = member.tell()
-        if info.compress_type != zipfile.ZIP_STORED or math.prod(shape) == 0:
-            values = np.frombuffer(member.read(), dtype)
-            if values.size != math.prod(shape):
-                raise DataError(f"{path}: {info.filename} holds {values.size:,} numbers, not {shape}")
-            return values.reshape(shape, order="F" if fortran else "C")
+        size = start + math.prod(shape) * dtype.itemsize
+        if info.file_size != size:
+            raise DataError(
+                f"{path}: {info.filename} has {info.file_size:,} bytes; its header says {size:,},"
+                f" for {dtype} {shape}: it is damaged"
+            )
+        if info.compress_type != zipfile.ZIP_STORED or size == start:
+            return np.frombuffer(member.read(), dtype).reshape(shape, order="F" if fortran else "C")
     with path.open("rb") as file:
         file.seek(info.header_offset)
         offset = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(file.read(30))) + start

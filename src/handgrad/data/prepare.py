@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from handgrad.data.dataset import TEXT, Table, is_text
 from handgrad.data.errors import DataError, listed
+from handgrad.data.targets import label_text
 
 FULL_SCALES = (1, 16, 255)  # masks, the 16 grey levels of digits, bytes
 MOST_LEVELS = 1_000
@@ -22,8 +23,9 @@ class Preparation:
 
     An array of uint8 (or bool) is divided by its full scale: 255, or 16 where the training part has
     nothing above 16, or 1 where nothing above 1. Any other array is standardised, each feature by its
-    own mean and standard deviation. A ``Table`` has its numbers standardised and its text one-hot
-    encoded, over the sorted levels of the training part. What is constant says nothing and becomes 0.
+    own mean and standard deviation; one that is constant in the training part is 0 from then on, since
+    nothing can be learnt of it. A ``Table`` has its numbers standardised and its text one-hot encoded,
+    over the sorted levels of the training part.
 
     With ``impute``, missing values are filled: numbers by the median, text by the most frequent level
     of the training part, for prediction as well. Without it, they are an error.
@@ -138,16 +140,15 @@ class Standardised(Preparation):
 
     @staticmethod
     def fit_array(x: np.ndarray, impute: bool) -> Standardised:
-        for start, chunk in chunks(x):
-            check_finite(chunk, start, impute)
+        check_array(x, impute)
         fill = medians(x) if impute else None
         return Standardised(*moments(x, fill), fill)
 
     def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
         x = checked(x, self.shape)
+        check_array(x, self.fill is not None)
         out = np.empty(x.shape, dtype)
         for start, chunk in chunks(x):
-            check_finite(chunk, start, self.fill is not None)
             out[start : start + len(chunk)] = standardise(filled(chunk, self.fill), self.mean, self.std)
         return out
 
@@ -176,6 +177,7 @@ class Number:
 
     @staticmethod
     def fit(name: str, values: np.ndarray, impute: bool) -> Number:
+        check_infinite(name, values)
         fill = float(np.nanmedian(values)) if impute else None
         mean, std = moments(values, None if fill is None else np.asarray(fill))
         return Number(name, float(mean), float(std), fill)
@@ -196,11 +198,7 @@ class Number:
         return np.full(len(values), np.nan)
 
     def encode(self, values: np.ndarray, unseen: str) -> np.ndarray:
-        infinite = np.flatnonzero(np.isinf(values))
-        if len(infinite):
-            raise DataError(
-                f"column {self.name!r} is infinite in row {infinite[0] + 1:,}: give finite numbers"
-            )
+        check_infinite(self.name, values)
         fill = None if self.fill is None else np.asarray(self.fill)
         return standardise(filled(values, fill), np.asarray(self.mean), np.asarray(self.std))[:, None]
 
@@ -235,9 +233,7 @@ class Category:
         """The column as it was in training; levels that read as numbers may come as numbers."""
         if is_text(values):
             return values
-        return np.array(
-            ["" if np.isnan(v) else f"{int(v) if v.is_integer() else v}" for v in values.tolist()], TEXT
-        )
+        return np.array(["" if np.isnan(v) else label_text(v) for v in values.tolist()], TEXT)
 
     def encode(self, values: np.ndarray, unseen: str) -> np.ndarray:
         found, inverse = np.unique(values, return_inverse=True)
@@ -275,7 +271,8 @@ class Tabular(Preparation):
         missing = {
             n: values == "" if is_text(values) else np.isnan(values) for n, values in x.columns.items()
         }
-        check_missing(missing, impute)
+        if not impute:
+            check_table(missing)
         empty = [name for name, gone in missing.items() if gone.all()]
         if empty:
             raise DataError(f"columns without any value in the training part: {listed(empty)}: remove them")
@@ -295,7 +292,7 @@ class Tabular(Preparation):
             )
         values = [part.read(x[part.name]) for part in self.parts]
         missing = {p.name: p.missing(v) for p, v in zip(self.parts, values, strict=True) if p.fill is None}
-        check_missing(missing, False)
+        check_table(missing)
         encoded = (p.encode(v, unseen) for p, v in zip(self.parts, values, strict=True))
         return np.concatenate([np.asarray(features, dtype) for features in encoded], axis=1)
 
@@ -418,26 +415,38 @@ def checked(x: Any, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
-def check_finite(chunk: np.ndarray, start: int, impute: bool) -> None:
-    """chunk: the rows from ``start`` on, float64 (n, ...)."""
-    if np.isfinite(chunk).all():
-        return
-    names = element_names(chunk.shape[1:])
-    flat = chunk.reshape(len(chunk), -1)
-    infinite = np.argwhere(np.isinf(flat))
-    if len(infinite):
-        row, feature = infinite[0]
-        raise DataError(f"x is infinite in row {start + row + 1:,}, at {names[feature]}: give finite numbers")
-    missing = {names[i]: np.isnan(flat[:, i]) for i in np.flatnonzero(np.isnan(flat).any(axis=0))}
-    check_missing(missing, impute)
+def check_array(x: np.ndarray, impute: bool) -> None:
+    rows, counts = 0, np.zeros(x.shape[1:], np.int64)
+    for start, chunk in chunks(x):
+        if np.isfinite(chunk).all():
+            continue
+        infinite = np.argwhere(np.isinf(chunk))
+        if len(infinite):
+            row, *at = infinite[0].tolist()
+            raise DataError(f"x{at} is infinite in row {start + row + 1:,}: give finite numbers")
+        missing = np.isnan(chunk)
+        rows += int(missing.reshape(len(chunk), -1).any(axis=1).sum())
+        counts += missing.sum(axis=0)
+    if rows and not impute:
+        refuse_missing(rows, dict(zip(element_names(counts.shape), counts.ravel().tolist(), strict=True)))
 
 
-def check_missing(missing: dict[str, np.ndarray], impute: bool) -> None:
+def check_table(missing: dict[str, np.ndarray]) -> None:
     """missing: for each column, which rows lack it."""
-    counts = {name: int(rows.sum()) for name, rows in missing.items() if rows.any()}
-    if counts and not impute:
-        rows = int(np.any([missing[name] for name in counts], axis=0).sum())
-        raise DataError(
-            f"{rows:,} rows lack values: {listed(f'{name} ({count:,})' for name, count in counts.items())}."
-            " Fit with --impute (impute=True) to fill them, or remove these rows"
-        )
+    rows = int(np.any(list(missing.values()), axis=0).sum()) if missing else 0
+    if rows:
+        refuse_missing(rows, {name: int(gone.sum()) for name, gone in missing.items()})
+
+
+def refuse_missing(rows: int, counts: dict[str, int]) -> NoReturn:
+    columns = listed(f"{name} ({count:,})" for name, count in counts.items() if count)
+    raise DataError(
+        f"{rows:,} rows lack values: {columns}."
+        " Fit with --impute (impute=True) to fill them, or remove these rows"
+    )
+
+
+def check_infinite(name: str, values: np.ndarray) -> None:
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise DataError(f"column {name!r} is infinite in row {infinite[0] + 1:,}: give finite numbers")
