@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.tree import leaves
+from handgrad.tree import leaves, tree_map
 
 
 class Recorded:
@@ -296,6 +296,9 @@ def torch_library() -> Library:
         added = flat.index_add(0, places.reshape(-1), dout.expand(places.shape).reshape(-1))
         return added.reshape(shape)
 
+    def take(x: Any, indices: Any, axis: int) -> Any:
+        return compat.take(x, torch.as_tensor(indices, device=x.device), axis=axis)
+
     def random_uniform(x: Any, key: Any) -> Any:
         seed = int(key[0]) << 32 | int(key[1])
         generator = torch.Generator(device=x.device).manual_seed(seed)
@@ -305,6 +308,7 @@ def torch_library() -> Library:
         compat,
         scatter_add=scatter_add,
         getitem=_getitem,
+        take=take,
         erf=torch.special.erf,
         erfc=torch.special.erfc,
         random_uniform=random_uniform,
@@ -318,16 +322,24 @@ def torch_library() -> Library:
 def strict_library() -> Library:
     import array_api_strict as strict
 
-    def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
-        from handgrad.tree import tree_map
+    # The standard has few kinds of index; all that NumPy has are had by way of it.
+    def plain(index: Any) -> Any:
+        return tree_map(lambda i: np.asarray(i) if hasattr(i, "dtype") else i, index)
 
-        index = tree_map(lambda i: np.asarray(i) if hasattr(i, "dtype") else i, index)
-        return strict.asarray(_numpy_scatter_add(np.asarray(dout), index, shape))
+    def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        return strict.asarray(_numpy_scatter_add(np.asarray(dout), plain(index), shape))
+
+    def getitem(x: Any, index: Any) -> Any:
+        return strict.asarray(np.asarray(x)[plain(index)])
+
+    def take(x: Any, indices: Any, axis: int) -> Any:
+        return strict.take(x, strict.asarray(np.asarray(indices)), axis=axis)
 
     return Library(
         strict,
         scatter_add=scatter_add,
-        getitem=_getitem,
+        getitem=getitem,
+        take=take,
         erf=_erf,
         erfc=_erfc,
         random_uniform=lambda x, key: strict.asarray(_numpy_random_uniform(x, key)),

@@ -66,8 +66,10 @@ def power(x, y):
     out = x**y
 
     def backward(dout):
-        dx = dout * y * xp.where(y == 0, 1.0, x) ** xp.where(y == 0, 1.0, y - 1)
-        log_x = xp.where(x < 0, float("nan"), xp.log(xp.where(x > 0, x, 1.0)))
+        one = xp.ones_like(out)
+        base, exponent = x * one, y * one  # arrays, also where one of them is a number
+        dx = dout * y * xp.where(exponent == 0, one, base) ** xp.where(exponent == 0, one, exponent - 1)
+        log_x = xp.where(base < 0, float("nan"), xp.log(xp.where(base > 0, base, one)))
         return dx, dout * out * log_x
 
     return out, backward

@@ -84,7 +84,7 @@ def concatenate(arrays, axis=0):
         for x in arrays:
             where = axes_of(axis, len(shape_of(x)))[0]
             stop = start + shape_of(x)[where]
-            grads.append(dout[(slice(None),) * where + (slice(start, stop),)])
+            grads.append(dout[(slice(None),) * where + (slice(start, stop), ...)])
             start = stop
         return (grads,)
 
@@ -98,7 +98,7 @@ def stack(arrays, axis=0):
 
     def backward(dout):
         where = axes_of(axis, len(shape_of(dout)))[0]
-        return ([dout[(slice(None),) * where + (i,)] for i in range(len(arrays))],)
+        return ([dout[(slice(None),) * where + (i, ...)] for i in range(len(arrays))],)
 
     return xp.stack(arrays, axis=axis), backward
 
@@ -123,7 +123,7 @@ def split(x, /, sections, axis=0):
     def backward(dout):
         return xp.concat(list(dout), axis=where)
 
-    return tuple(x[(slice(None),) * where + (slice(a, b),)] for a, b in bounds), backward
+    return tuple(x[(slice(None),) * where + (slice(a, b), ...)] for a, b in bounds), backward
 
 
 @rule
