@@ -8,7 +8,6 @@ Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
 """
 
 import builtins as _builtins
-from importlib.metadata import version as _version
 
 from handgrad import layers, rules
 from handgrad.layers import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
@@ -25,6 +24,8 @@ __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":  # reading it takes longer than all the rest of the import
-        return _version("handgrad")
+    if name == "__version__":
+        from importlib.metadata import version  # takes longer than all the rest of the import
+
+        return version("handgrad")
     raise AttributeError(f"module 'handgrad' has no attribute {name!r}")

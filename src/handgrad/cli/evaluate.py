@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from handgrad.train import Run
 
 HELP = "measure a trained network on data with known answers"
-DESCRIPTION = """Print loss and accuracy (for regression RMSE and R²). On the data that it was trained on, only
-the part that was held out is used, unless --all is given."""
+DESCRIPTION = """Print loss and accuracy (for regression RMSE and R²). On the data that it was trained on,
+only the part that was held out is used, unless --all is given."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-Initialiser = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Initialiser = Callable[["np.random.Generator", tuple[int, ...]], np.ndarray]
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:

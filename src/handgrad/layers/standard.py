@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from handgrad.arrays import cast, shape, xp
 from handgrad.layers import initialisers
 from handgrad.layers.layer import Layer
 
-Seed = int | np.random.Generator | None
+if TYPE_CHECKING:  # numpy.random is not needed before the first layer is made
+    Seed = int | np.random.Generator | None
 
 
 class Affine(Layer):
