@@ -41,7 +41,10 @@ def test_the_rule_passes_the_command(tmp_path):
     file = tmp_path / "scratch.py"
     file.write_text(f"from handgrad import elementwise\n\n{source}")
     ran = subprocess.run(
-        [sys.executable, "-m", "handgrad", "check", f"{file}:cube"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "handgrad", "check", f"{file}:cube"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("cube: right")
