@@ -136,6 +136,12 @@ def test_a_bad_csv_is_refused(tmp_path, text, target, says):
         load(written(tmp_path / "a.csv", text), target=target)
 
 
+def test_a_header_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("größe,n\n1,2\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin\.csv is not UTF-8"):
+        load(tmp_path / "latin.csv")
+
+
 def test_a_type_that_is_no_number_and_no_text_is_refused(tmp_path):
     with pytest.raises(DataError, match="column 'pair' is list"):
         load(parquet(tmp_path / "a.parquet", pair=[[1, 2]]))

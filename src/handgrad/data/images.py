@@ -70,11 +70,10 @@ def read_image(path: Path) -> np.ndarray:
         raise needs_extra("Pillow", f"reading the images beside {path}") from None
     try:
         with Image.open(path) as image:
-            if image.mode == "1":
-                return np.asarray(image.convert("L"))
-            if image.mode not in ("L", "RGB"):
-                raise DataError(f"{path} has the mode {image.mode}: save it as grey (L) or RGB, 8 bits each")
-            pixels = np.asarray(image)
-    except (OSError, SyntaxError) as error:
+            mode = image.mode
+            pixels = np.asarray(image.convert("L") if mode == "1" else image)
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from error
+    if mode not in ("1", "L", "RGB"):
+        raise DataError(f"{path} has the mode {mode}: save it as grey (L) or RGB, 8 bits each")
     return pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

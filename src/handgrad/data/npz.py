@@ -37,7 +37,7 @@ def read_npz(path: Path, target: str | None = None) -> tuple[np.ndarray, np.ndar
                 raise DataError(f"{path} has no array {wanted!r}: it holds {listed(members)}")
             x = read_member(path, archive, members[x_name])
             return x, None if t_name is None else read_member(path, archive, members[t_name])
-    except (zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError) as error:
         raise DataError(f"{path} is no .npz, or a damaged one ({error})") from error
 
 

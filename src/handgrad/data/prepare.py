@@ -371,10 +371,11 @@ def moments(x: np.ndarray, fill: np.ndarray | None) -> tuple[np.ndarray, np.ndar
             chunk = filled(chunk, fill)
             total = total + chunk.sum(axis=0)
             low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+        # A rounded mean would leave what is constant a tiny std, and blow the rounding error up to 1.
         mean = np.where(low == high, low, total / len(x))
         for _, chunk in chunks(x):
             squares = squares + np.square(filled(chunk, fill) - mean).sum(axis=0)
-        std = np.where(low == high, 0.0, np.sqrt(squares / len(x)))
+        std = np.sqrt(squares / len(x))
     if not (np.isfinite(mean).all() and np.isfinite(std).all()):
         raise DataError(
             f"numbers up to {max(abs(low.min()), abs(high.max())):.3g} are too large to standardise"

@@ -27,7 +27,14 @@ def read_table(path: Path, target: str | None = None) -> tuple[Table, np.ndarray
         DataError: no rows, columns of one name, no column ``target``, infinite numbers, a type that
             is none of the above, a file that pyarrow cannot read.
     """
-    arrow = read_arrow(path)
+    try:
+        return part(read_arrow(path), target, path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
+
+
+def part(arrow: Any, target: str | None, path: Path) -> tuple[Table, np.ndarray | None]:
+    """Inputs and labels of a pyarrow table."""
     names = arrow.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
