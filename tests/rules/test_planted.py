@@ -66,7 +66,10 @@ def rows_lost(x, b):
         (diagonal_softmax, "gradient_is_that_of_differences"),
         (second_derivative_missing, "second_derivative_is_that_of_differences"),
         (overwrites_dout, "nothing_is_mutated_and_answers_repeat"),
-        (returns_what_it_keeps, "a_gradient_is_fresh_or_a_view_of_dout nothing_is_mutated_and_answers_repeat"),
+        (
+            returns_what_it_keeps,
+            "a_gradient_is_fresh_or_a_view_of_dout nothing_is_mutated_and_answers_repeat",
+        ),
         (rows_lost, "gradient_is_that_of_differences"),
     ],
     ids=lambda value: getattr(value, "name", ""),

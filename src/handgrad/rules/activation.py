@@ -92,11 +92,12 @@ def _normal(x):
 
 
 def _normal_by_tanh(x):
-    """The approximation of Φ(x), and its derivative. Beyond ±10 tanh is ±1 to the last bit."""
-    c, k = math.sqrt(2 / math.pi), 0.044715
-    near = xp.clip(x, -10.0, 10.0)
-    t = xp.tanh(c * (near + k * near * near * near))
-    return (1 + t) / 2, (1 - t * t) / 2 * c * (1 + 3 * k * near * near)
+    """The approximation of Φ(x), and its derivative. (1 + tanh u)/2 = sigmoid(2u) keeps its digits."""
+    c, k = 2 * math.sqrt(2 / math.pi), 0.044715
+    near = xp.clip(x, -30.0, 30.0)  # there sigmoid is 0 or 1 in any dtype; the cube cannot overflow
+    u = c * (near + k * near * near * near)
+    phi = _logistic(u)
+    return phi, phi * _logistic(-u) * c * (1 + 3 * k * near * near)
 
 
 @elementwise

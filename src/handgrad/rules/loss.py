@@ -68,7 +68,8 @@ def check_class_indices(t, C, ignore_index):
     bad = (t < 0) | (t >= C)
     bad = bad if ignore_index is None else bad & (t != ignore_index)
     if xp.any(bad):
-        worst = int(xp.min(t)) if xp.any(bad & (t < 0)) else int(xp.max(t))
+        culprits = xp.where(bad, t, xp.zeros_like(t))
+        worst = int(xp.min(culprits)) or int(xp.max(culprits))
         raise ValueError(f"label {worst} is out of range: there are {C} classes, 0 .. {C - 1}")
 
 

@@ -1,0 +1,179 @@
+"""Every rule that PyTorch has, against PyTorch's own function and its gradients, in float64."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.rules import ALL
+from handgrad.tree import leaves
+
+from ..rules.elsewhere import cases_for, converted
+from ..rules.numerics import assert_close, random_like
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+
+def tensor(x):
+    return torch.as_tensor(x, dtype=torch.float64)
+
+
+def axes_of(x, axis):
+    """An axis or axes as PyTorch takes them."""
+    return tuple(range(x.dim())) if axis is None else axis
+
+
+def over_axes(function):
+    return lambda x, axis=None, **options: function(x, dim=axes_of(x, axis), **options)
+
+
+def one_by_one(function):
+    """For a reduction that PyTorch has over one axis at a time."""
+
+    def over(x, axis=None, keepdims=False):
+        axes = axes_of(x, axis)
+        axes = axes if isinstance(axes, tuple) else (axes,)
+        for a in sorted((a % x.dim() for a in axes), reverse=True):
+            x = function(x, dim=a, keepdim=keepdims)
+        return x
+
+    return over
+
+
+def take(x, indices, axis=None):
+    if axis is None:
+        return torch.take(x, indices)
+    axis %= x.dim()
+    picked = torch.index_select(x, axis, indices.reshape(-1) % x.shape[axis])
+    return picked.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
+
+
+def scatter_add(x, index, shape):
+    out = torch.zeros(shape, dtype=x.dtype)
+    if isinstance(index, (int, slice)):
+        return out.slice_scatter(x, 0, index.start, index.stop) if isinstance(index, slice) else (
+            out.select_scatter(x, 0, index))  # fmt: skip
+    return out.index_put(index if isinstance(index, tuple) else (index,), x, accumulate=True)
+
+
+def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
+    """F.batch_norm in evaluation has no gradient by the statistics, so this is its formula."""
+    return (x - mean) / torch.sqrt(var + eps) * gamma + beta
+
+
+def pad(x, width, mode="constant", value=0):
+    """The axes from the last to the first, as one flat list."""
+    pairs = np.broadcast_to(np.asarray(width), (x.dim(), 2))[::-1].ravel().tolist()
+    name = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
+    if mode == "constant":
+        return F.pad(x, pairs, value=value)
+    lead = (1,) * (4 - x.dim()) if x.dim() == 2 else (1, 1)
+    return F.pad(x.reshape(lead + x.shape), pairs, name).reshape(
+        [n + a + b for n, b, a in zip(x.shape, pairs[::-2], pairs[-2::-2], strict=True)]
+    )
+
+
+NAMES = """
+    negative square sqrt abs sign clip where exp expm1 log log1p sin cos tan arcsin arccos arctan sinh cosh
+    tanh erf erfc sigmoid matmul
+"""
+THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "power": lambda x, y: x**y,
+    "maximum": lambda x, y: torch.maximum(*map(tensor, (x, y))),
+    "minimum": lambda x, y: torch.minimum(*map(tensor, (x, y))),
+    "reshape": lambda x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),
+    "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "softplus": F.softplus,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "sum": over_axes(torch.sum),
+    "mean": over_axes(torch.mean),
+    "max": over_axes(torch.amax),
+    "min": over_axes(torch.amin),
+    "var": over_axes(lambda x, correction=0, **options: torch.var(x, correction=correction, **options)),
+    "std": over_axes(lambda x, correction=0, **options: torch.std(x, correction=correction, **options)),
+    "logsumexp": over_axes(torch.logsumexp),
+    "prod": one_by_one(torch.prod),
+    "softmax": lambda x, axis=-1: F.softmax(x, axis),
+    "log_softmax": lambda x, axis=-1: F.log_softmax(x, axis),
+    "transpose": lambda x, axes=None: x.permute(axes or tuple(range(x.dim()))[::-1]),
+    "expand_dims": lambda x, axis: x.reshape(np.expand_dims(np.empty(x.shape), axis).shape),
+    "squeeze": lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
+    "concatenate": torch.concatenate,
+    "stack": lambda arrays, axis=0: torch.stack(arrays, axis),
+    "split": lambda x, sections, axis=0: torch.tensor_split(x, sections, axis),
+    "flip": lambda x, axis=None: torch.flip(x, (axis,) if isinstance(axis, int) else axes_of(x, axis)),
+    "pad": pad,
+    "getitem": lambda x, index: x[index],
+    "scatter_add": scatter_add,
+    "take": take,
+    "take_along_axis": lambda x, i, axis=-1: torch.take_along_dim(x, i % x.shape[axis], axis),
+    "affine": lambda x, W, b: F.linear(x, W.T, b),
+    "batch_norm": batch_norm,
+    "cross_entropy": lambda y, t, eps, reduction: F.nll_loss(torch.log(y + eps), t, reduction=reduction),
+    "mean_squared_error": F.mse_loss,
+    "mean_absolute_error": F.l1_loss,
+    "huber": F.huber_loss,
+    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
+}
+
+ELSEWHERE = {
+    "astype": "test_torch.test_astype",
+    "dropout": "its generator is its own; test_torch.test_dropout",
+    "softmax_cross_entropy": "test_cross_entropy",
+}
+HAS_NOT = {
+    "clip-neither": "wants a bound",
+    "var-empty": "warns, though there is nothing to divide",
+    "std-empty": "warns, though there is nothing to divide",
+    "pad-symmetric": "no such mode",
+    "pad-reflect-twice": "reflects once at most",
+    "pad-wrap": "wraps in whole turns only",
+    "cross_entropy-one-hot-mean": "takes indices only",
+    **{f"cross_entropy-soft-{reduction}": "takes indices only" for reduction in ("mean", "sum", "none")},
+}
+
+
+def theirs(case):
+    """The output, and the gradient of its product with dout by each floating array."""
+    arrays = []
+
+    def leaf(x):
+        arrays.append(torch.from_numpy(x).requires_grad_(x.dtype == np.float64))
+        return arrays[-1]
+
+    out = THEIRS[case.rule.name](*converted(case.inputs(), leaf), **converted(case.options, torch.from_numpy))
+    return out, arrays
+
+
+@pytest.mark.parametrize("case", [c for c in cases_for("torch") if c.values[0].rule.name in THEIRS])
+def test_values_and_gradients_are_pytorchs(case):
+    if case.id in HAS_NOT or case.label.startswith("none-of-them"):
+        pytest.skip(HAS_NOT.get(case.id, "takes no axes for all axes"))
+    out, backward = case.rule.vjp(*case.inputs(), **case.options)
+    wanted, arrays = theirs(case)
+    assert_close(out, [x.detach() for x in leaves(wanted)])
+    dout = random_like(np.random.default_rng(7), out)
+    grads = backward(dout)
+    products = [torch.sum(x * torch.from_numpy(d)) for x, d in zip(leaves(wanted), leaves(dout), strict=True)]
+    torch.stack(products).sum().backward()
+    got = [
+        dx
+        for given, grad in zip(case.inputs(), grads, strict=True)
+        for x, dx in zip(leaves(given), leaves(grad) if grad is not None else [None] * 9, strict=False)
+        if isinstance(x, (np.ndarray, np.generic)) and x.dtype == np.float64
+    ]
+    floating = [x for x in arrays if x.requires_grad]
+    assert_close(got, [torch.zeros_like(x) if x.grad is None else x.grad for x in floating])
+
+
+def test_no_rule_is_left_out():
+    assert {rule.name for rule in ALL.values()} == THEIRS.keys() | ELSEWHERE.keys()
+    assert hg.softmax_cross_entropy.name in ELSEWHERE
