@@ -37,7 +37,7 @@ def report() -> Iterator[str]:
     yield (
         f"Python {platform.python_version()}, NumPy {version('numpy')}, PyTorch {version('torch')}, "
         f"JAX {version('jax')}, {os.cpu_count()} cores of {platform.machine()}. Each table is of one run, "
-        f"its contestants taking turns; medians; ratio = their time / handgrad's, so above 1 handgrad is faster."
+        f"contestants taking turns; medians; ratio = their time / handgrad's, so above 1 handgrad is faster."
     )
     yield from course()
     yield from started()

@@ -34,7 +34,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: object) -> None:
         import handgrad
 
-        parser.exit(message=f"handgrad {handgrad.__version__}\n")
+        print(f"handgrad {handgrad.__version__}")
+        parser.exit()
 
 
 def main(arguments: list[str] | None = None) -> int:

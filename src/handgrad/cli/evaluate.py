@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     trained = load_run(args.folder)
     data, which = _data(args, trained)
-    outputs = trained.outputs(data.x)
+    outputs = trained.outputs(data.x, unseen="zeros")
     print(f"{len(data):,} {which} of {args.source}: {told(figures(outputs, data))}")
     if trained.classes is not None:
         _print_classes(outputs.argmax(axis=1), np.asarray(data.t), trained.classes)

@@ -193,7 +193,7 @@ def _train(
         checkpoint_seconds=args.checkpoint_seconds,
         progress=not args.quiet,
     )
-    ready = {name: (started.prepared(part.x), started.targets(part)) for name, part in parts.items()}
+    ready = {name: (started.prepared(part.x, "zeros"), started.targets(part)) for name, part in parts.items()}
     if not args.quiet:
         print(f"{started.net}\n")
     try:
@@ -238,7 +238,7 @@ def _report(
     from handgrad.cli.figures import figures, told
     from handgrad.train.files import write_atomically
 
-    outputs = finished.outputs(test.x)
+    outputs = finished.outputs(test.x, unseen="zeros")
     title = f"{test.name}: {len(records)} epochs"
     write_atomically(folder / "curves.svg", view.curves(records, title))
     if finished.classes is not None:

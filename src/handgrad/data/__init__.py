@@ -5,6 +5,7 @@ from handgrad.data.builtin import BUILT_IN
 from handgrad.data.dataset import Dataset, Table, split_rows
 from handgrad.data.errors import DataError
 from handgrad.data.prepare import Preparation, TargetScale
+from handgrad.data.rows import Rows
 from handgrad.data.sources import load
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "Preparation",
+    "Rows",
     "Table",
     "TargetScale",
     "batches",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.data.errors import DataError
+from handgrad.data.rows import Rows, taken
 
 TEXT = np.dtypes.StringDType()
 
@@ -77,7 +78,8 @@ class Table:
 class Dataset:
     """Examples and their targets.
 
-    x: raw inputs, an array (N, ...) of numbers (perhaps a read-only memory map) or a ``Table``.
+    x: raw inputs, an array (N, ...) of numbers (perhaps a read-only memory map, or ``Rows`` of one) or a
+        ``Table``.
     t: class indices int64 (N,), or float64 targets (N,) or (N, M), or None where there are none.
     classes: the name of each class, or None where the targets are numbers.
     name: what to call it.
@@ -87,7 +89,7 @@ class Dataset:
         DataError: lengths of x and t differ; t is no class index, or not finite.
     """
 
-    x: np.ndarray | Table
+    x: np.ndarray | Rows | Table
     t: np.ndarray | None = None
     classes: tuple[str, ...] | None = None
     name: str = "data"
@@ -115,11 +117,11 @@ class Dataset:
         return None if self.t is None else "regression"
 
     def take(self, indices: Any) -> Dataset:
-        """The examples at ``indices``, in their order. Copies them: out of a memory map, into memory."""
+        """The examples at ``indices``, in their order: copied, or as ``Rows`` of a large memory map."""
         indices = np.asarray(indices, dtype=np.int64)
         return replace(
             self,
-            x=self.x.take(indices) if isinstance(self.x, Table) else np.asarray(self.x[indices]),
+            x=self.x.take(indices) if isinstance(self.x, Table) else taken(self.x, indices),
             t=None if self.t is None else self.t[indices],
             examples=None if self.examples is None else tuple(self.examples[i] for i in indices),
         )

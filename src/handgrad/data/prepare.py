@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from handgrad.data.dataset import TEXT, Table, is_text
 from handgrad.data.errors import DataError, listed
+from handgrad.data.rows import Rows
 from handgrad.data.targets import label_text
 
 FULL_SCALES = (1, 16, 255)  # masks, the 16 grey levels of digits, bytes
@@ -38,7 +39,7 @@ class Preparation:
     columns: tuple[str, ...]
 
     @staticmethod
-    def fit(x: np.ndarray | Table, impute: bool = False) -> Preparation:
+    def fit(x: np.ndarray | Rows | Table, impute: bool = False) -> Preparation:
         """The preparation for inputs like ``x``, an array (N, ...) or a ``Table`` of N rows.
 
         Raises:
@@ -97,7 +98,7 @@ class Scaled(Preparation):
         return element_names(self.shape)
 
     @staticmethod
-    def fit_array(x: np.ndarray) -> Scaled:
+    def fit_array(x: np.ndarray | Rows) -> Scaled:
         return Scaled(x.shape[1:], next(scale for scale in FULL_SCALES if x.max() <= scale))
 
     def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
@@ -139,7 +140,7 @@ class Standardised(Preparation):
         return element_names(self.shape)
 
     @staticmethod
-    def fit_array(x: np.ndarray, impute: bool) -> Standardised:
+    def fit_array(x: np.ndarray | Rows, impute: bool) -> Standardised:
         check_array(x, impute)
         fill = medians(x) if impute else None
         return Standardised(*moments(x, fill), fill)
@@ -350,7 +351,7 @@ class TargetScale:
         return TargetScale(np.array(d["mean"], np.float64), np.array(d["std"], np.float64))
 
 
-def chunks(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def chunks(x: np.ndarray | Rows) -> Iterator[tuple[int, np.ndarray]]:
     """``(first row, rows as float64)``, so that a memory map is never in memory whole."""
     rows = max(1, CHUNK * len(x) // max(1, x.size))
     for start in range(0, len(x), rows):
@@ -361,7 +362,7 @@ def filled(values: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
     return values if fill is None else np.where(np.isnan(values), fill, values)
 
 
-def moments(x: np.ndarray, fill: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def moments(x: np.ndarray | Rows, fill: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation over the first axis, in two passes; std is exactly 0 where constant."""
     shape = x.shape[1:]
     total, squares = np.zeros(shape), np.zeros(shape)
@@ -387,7 +388,7 @@ def standardise(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.nda
     return (values - mean) * np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
 
 
-def medians(x: np.ndarray) -> np.ndarray:
+def medians(x: np.ndarray | Rows) -> np.ndarray:
     """The median of each feature, NaN left out. A feature at a time where ``x`` is a memory map."""
     flat = x.reshape(len(x), -1)
     out = np.empty(flat.shape[1])
@@ -416,7 +417,7 @@ def checked(x: Any, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
-def check_array(x: np.ndarray, impute: bool) -> None:
+def check_array(x: np.ndarray | Rows, impute: bool) -> None:
     rows, counts = 0, np.zeros(x.shape[1:], np.int64)
     for start, chunk in chunks(x):
         if np.isfinite(chunk).all():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.data import Dataset, Preparation, TargetScale
+from handgrad.data import Dataset, Preparation, Rows, TargetScale
 from handgrad.layers import Sequential, mlp
 from handgrad.train.files import read_json, write_atomically, write_json
 from handgrad.train.trainer import predict
@@ -36,15 +36,21 @@ class Run:
     training: dict[str, Any]  # the command's options
     net: Sequential
 
-    def outputs(self, x: Any) -> np.ndarray:
-        """Class probabilities (N, C), or targets (N, M) in the units of the data."""
-        y = predict(self.net, self.prepared(x))
+    def outputs(self, x: Any, unseen: str = "error") -> np.ndarray:
+        """Class probabilities (N, C), or targets (N, M) in the units of the data.
+
+        ``unseen`` says what a level of text is that was not trained on: an "error", or "zeros".
+        """
+        y = predict(self.net, self.prepared(x, unseen))
         if self.classes is not None:
             return rules.softmax(np.asarray(y, np.float64))
         return self.scale.unscale(y) if self.scale is not None else y
 
-    def prepared(self, x: Any) -> Any:
-        return self.preparation(x, dtype=np.dtype(self.network["dtype"]))
+    def prepared(self, x: Any, unseen: str = "error") -> Any:
+        """The network's inputs: an array, or for rows of a large memory map, prepared as they are read."""
+        if isinstance(x, Rows):
+            return _PreparedRows(x, self)
+        return self.preparation(x, dtype=np.dtype(self.network["dtype"]), unseen=unseen)
 
     def targets(self, data: Dataset) -> np.ndarray:
         """What the network is trained towards: class indices, or scaled targets (N, M)."""
@@ -72,6 +78,19 @@ class Run:
 
         arrays = {**self.net.parameters(), **self.net.states()}
         write_atomically(folder / MODEL, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+
+
+class _PreparedRows:
+    """Inputs that are read from the disk and prepared by mini-batch."""
+
+    def __init__(self, rows: Rows, run: Run):
+        self.rows, self.run = rows, run
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, picked: Any) -> np.ndarray:
+        return self.run.prepared(self.rows[picked])
 
 
 def scaled_targets(data: Dataset, scale: TargetScale | None, dtype: Any) -> np.ndarray:

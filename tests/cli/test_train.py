@@ -1,0 +1,301 @@
+"""train, predict and evaluate, as a user would, on real data and on wrong input."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+QUICK = ["--epochs", 3, "--hidden", 16, "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A CSV with numbers, a category, a class that follows from them, and a number that does."""
+    pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    file = tmp_path_factory.mktemp("tables") / "plants.csv"
+    with file.open("w", newline="") as f:
+        writer = csv.writer(f)
+        writer.writerow(["height", "soil", "kind", "yield"])
+        for _ in range(300):
+            height, soil = rng.normal(50, 20), rng.choice(["clay", "sand"])
+            kind = "tall" if height > 50 else "short"
+            writer.writerow([f"{height:.3f}", soil, kind, f"{3 * height + 40 * (soil == 'clay'):.3f}"])
+    return file
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A network trained on digits by the command in a process of its own, and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    command = [sys.executable, "-m", "handgrad", "train", "digits", "--epochs", "15", "--out", str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    return folder, ran.stdout
+
+
+def test_training_ends_with_accuracy_and_files(trained):
+    folder, printed = trained
+    assert "Affine(64, 50)" in printed
+    assert "epoch 15/15" in printed
+    said = float(printed.split("test accuracy ")[1].split(" %")[0])
+    assert said > 92
+    for name in ("model.safetensors", "config.json", "metrics.jsonl", "curves.svg", "confusion.svg"):
+        assert str(folder / name) in printed
+        assert (folder / name).stat().st_size > 100
+    for picture in ("curves.svg", "confusion.svg"):
+        assert ET.parse(folder / picture).getroot().tag.endswith("svg")
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert len(records) == 15
+    assert records[-1]["validation_accuracy"] == pytest.approx(said / 100, abs=1e-4)
+    assert {n: p.shape for n, p in load_file(folder / "model.safetensors").items()} == {
+        "1.W": (64, 50), "1.b": (50,), "3.W": (50, 10), "3.b": (10,),
+    }  # fmt: skip
+    assert "pickle" not in (folder / "config.json").read_text()
+
+
+def test_evaluate_finds_the_held_out_part(trained, handgrad):
+    folder, printed = trained
+    code, out, _ = handgrad("evaluate", folder, "digits")
+    assert code == 0
+    assert out.splitlines()[0].startswith("360 held-out examples of digits: test accuracy ")
+    assert out.split("test accuracy ")[1].split(" %")[0] == printed.split("test accuracy ")[1].split(" %")[0]
+    assert len(out.splitlines()) == 12
+    assert handgrad("evaluate", folder, "digits", "--all")[1].startswith("1,797 examples of digits")
+
+
+def test_predict_writes_probabilities(trained, handgrad, tmp_path):
+    folder, _ = trained
+    file = tmp_path / "p.csv"
+    code, out, _ = handgrad("predict", folder, "digits", "--out", file)
+    assert (code, out) == (0, f"1,797 predictions in {file}\n")
+    rows = list(csv.DictReader(file.open()))
+    assert list(rows[0]) == ["row", "predicted", *(f"probability {d}" for d in range(10))]
+    p = np.array([[float(row[f"probability {d}"]) for d in range(10)] for row in rows])
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-4)
+    assert [row["predicted"] for row in rows] == [str(d) for d in p.argmax(axis=1)]
+    from handgrad.data import load
+
+    assert np.mean([int(row["predicted"]) == t for row, t in zip(rows, load("digits").t, strict=True)]) > 0.93
+    assert handgrad("predict", folder, "digits", "-o", "-")[1] == file.read_text()
+
+
+def test_classification_of_a_table(table, handgrad, tmp_path):
+    run = tmp_path / "run"
+    code, out, err = handgrad("train", table, "--target", "kind", "--epochs", 30, "--quiet", "--out", run)
+    assert code == 0, err
+    assert float(out.split("test accuracy ")[1].split(" %")[0]) > 90
+    config = json.loads((run / "config.json").read_text())
+    assert config["classes"] == ["short", "tall"]
+    code, out, _ = handgrad("predict", run, table, "-o", "-")
+    assert out.splitlines()[0] == "row,predicted,probability short,probability tall"
+    assert len(out.splitlines()) == 301
+    assert "held-out" in handgrad("evaluate", run, table)[1]
+
+
+def test_regression_of_a_table(table, handgrad, tmp_path):
+    run = tmp_path / "run"
+    options = [
+        "--target",
+        "yield",
+        "--epochs",
+        60,
+        "--lr",
+        0.01,
+        "--activation",
+        "tanh",
+        "--quiet",
+        "--out",
+        run,
+    ]
+    code, out, err = handgrad("train", table, *options)
+    assert code == 0, err
+    assert float(out.split("R² ")[1].split()[0]) > 0.95
+    assert (run / "scatter.svg").exists()
+    predicted = [
+        float(line.split(",")[1]) for line in handgrad("predict", run, table, "-o", "-")[1].splitlines()[1:]
+    ]
+    wanted = [float(row["yield"]) for row in csv.DictReader(table.open())]
+    assert np.corrcoef(predicted, wanted)[0, 1] > 0.97
+    assert abs(np.mean(predicted) - np.mean(wanted)) < 5
+
+
+def test_npz(handgrad, tmp_path):
+    rng = np.random.default_rng(0)
+    t = rng.integers(2, size=100)
+    np.savez(tmp_path / "points.npz", x=rng.standard_normal((100, 3)) + 3 * t[:, None], t=t)
+    code, out, err = handgrad("train", tmp_path / "points.npz", *QUICK, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert "test accuracy" in out
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
+def test_every_optimiser_and_every_option(handgrad, tmp_path, optimiser):
+    options = "--batch-norm --dropout 0.1 --schedule cosine --warm-up 5 --clip-norm 5 --clip-value 1 --dtype float64"
+    run = tmp_path / "run"
+    code, _, err = handgrad(
+        "train",
+        "digits",
+        *QUICK,
+        "--optimiser",
+        optimiser,
+        *options.split(),
+        "--hidden",
+        "20,10",
+        "--out",
+        run,
+    )
+    assert code == 0, err
+    losses = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0]
+    assert load_file(run / "model.safetensors")["1.W"].dtype == np.float64
+
+
+def test_same_seed_same_bits(handgrad, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert handgrad("train", "digits", *QUICK, "--seed", seed, "--out", tmp_path / name)[0] == 0
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_patience(handgrad, tmp_path):
+    options = [
+        "--epochs",
+        400,
+        "--hidden",
+        8,
+        "--lr",
+        0.05,
+        "--patience",
+        3,
+        "--quiet",
+        "--out",
+        tmp_path / "run",
+    ]
+    assert handgrad("train", "digits", *options)[0] == 0
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) < 400
+
+
+def test_resume_longer_is_once(handgrad, tmp_path):
+    part, whole = tmp_path / "part", tmp_path / "whole"
+    handgrad("train", "digits", *QUICK, "--out", part)
+    assert handgrad("train", "--resume", part, "--epochs", 6, "--quiet")[0] == 0
+    handgrad("train", "digits", *QUICK, "--epochs", 6, "--out", whole)
+    assert (part / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert len((part / "metrics.jsonl").read_text().splitlines()) == 6
+
+
+def test_control_c_says_how_to_resume(tmp_path):
+    run = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "handgrad",
+        "train",
+        "digits",
+        "--epochs",
+        "100000",
+        "--quiet",
+        "--out",
+        str(run),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"handgrad train --resume {run} goes on from there" in err
+    assert "Traceback" not in err
+
+
+def test_an_existing_run_is_not_overwritten_unasked(handgrad, fails, tmp_path):
+    run = tmp_path / "run"
+    handgrad("train", "digits", *QUICK, "--out", run)
+    before = (run / "model.safetensors").read_bytes()
+    (run / "notes.txt").write_text("mine")
+    said = fails("train", "digits", *QUICK, "--out", run)
+    assert "holds a training already" in said
+    assert "--overwrite" in said
+    assert (run / "model.safetensors").read_bytes() == before
+    assert handgrad("train", "digits", *QUICK, "--out", run, "--overwrite")[0] == 0
+    assert (run / "notes.txt").read_text() == "mine"
+
+
+def test_wrong_data(fails, table, tmp_path):
+    assert "digits" in fails("train", "nothing-here")
+    assert "name the data" in fails("train")
+    assert "--target" in fails("train", table, "--out", tmp_path / "a")
+    said = fails("train", table, "--target", "colour", "--out", tmp_path / "b")
+    assert "colour" in said
+    assert "height" in said
+    assert not any((tmp_path / name).exists() for name in "ab")
+
+
+def test_a_diverging_loss_names_the_layer(fails, tmp_path):
+    options = ["--hidden", 8, "--optimiser", "sgd", "--lr", 1e30, "--quiet", "--out", tmp_path / "run"]
+    said = fails("train", "digits", *options)
+    assert "is not finite" in said
+    assert "layer" in said
+    assert (tmp_path / "run" / "checkpoint.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--epochs", "0"], "0 is not 1 or more"),
+        (["--test", "1.5"], "neither a share between 0 and 1 nor a number"),
+        (["--dropout", "1"], "is not in [0, 1)"),
+        (["--lr", "-1"], "not a positive number"),
+        (["--hidden", "5,x"], "invalid widths value"),
+        (["--optimiser", "magic"], "invalid choice"),
+        (["--activation", "swoosh"], "activation is one of sigmoid, tanh, relu"),
+        (["--test", "100000"], ""),
+    ],
+)
+def test_wrong_options(fails, tmp_path, arguments, said):
+    assert said in fails("train", "digits", *arguments, "--out", tmp_path / "run")
+
+
+def test_wrong_runs(fails, trained, tmp_path):
+    folder, _ = trained
+    assert "config.json is missing" in fails("predict", tmp_path, "digits")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "config.json").write_text((folder / "config.json").read_text())
+    assert f"handgrad train --resume {copy}" in fails("evaluate", copy, "digits")
+    (copy / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-40])
+    assert "is damaged" in fails("evaluate", copy, "digits")
+    (copy / "config.json").write_text("{")
+    assert "is damaged" in fails("predict", copy, "digits")
+    assert "damaged" in fails("train", "--resume", copy)
+
+
+def test_inputs_of_another_shape(fails, trained, tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros((3, 5)))
+    said = fails("predict", trained[0], tmp_path / "other.npz")
+    assert "(8, 8)" in said
+    assert "(5,)" in said
+
+
+def test_debug_shows_the_traceback(handgrad):
+    from handgrad.data import DataError
+
+    with pytest.raises(DataError):
+        handgrad("train", "nothing-here", "--debug")
+
+
+def test_help_names_every_command(handgrad):
+    code, out, _ = handgrad("--help")
+    assert code == 0
+    for command in ("train", "predict", "evaluate", "check"):
+        assert f"\n    {command}" in out
+        assert handgrad(command, "--help")[0] == 0
+    assert handgrad("--version")[1].startswith("handgrad 0.")
