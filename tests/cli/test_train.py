@@ -138,20 +138,10 @@ def test_npz(handgrad, tmp_path):
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
 def test_every_optimiser_and_every_option(handgrad, tmp_path, optimiser):
-    options = "--batch-norm --dropout 0.1 --schedule cosine --warm-up 5 --clip-norm 5 --clip-value 1 --dtype float64"
+    options = "--batch-norm --dropout 0.1 --schedule cosine --warm-up 5 --clip-norm 5 --clip-value 1"
+    network = f"--hidden 20,10 --dtype float64 --optimiser {optimiser}"
     run = tmp_path / "run"
-    code, _, err = handgrad(
-        "train",
-        "digits",
-        *QUICK,
-        "--optimiser",
-        optimiser,
-        *options.split(),
-        "--hidden",
-        "20,10",
-        "--out",
-        run,
-    )
+    code, _, err = handgrad("train", "digits", *QUICK, *options.split(), *network.split(), "--out", run)
     assert code == 0, err
     losses = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]

@@ -25,6 +25,8 @@ def test_a_split_of_a_large_map_stays_on_disk(large):
     assert sorted([*train.x.rows, *test.x.rows]) == list(range(50))
     np.testing.assert_array_equal(train.x[[3, 1]], x[train.x.rows[[3, 1]]])
     np.testing.assert_array_equal(train.x[5:9], x[train.x.rows[5:9]])
+    again = train.take([2, 0])
+    np.testing.assert_array_equal(again.x[:], x[train.x.rows[[2, 0]]])
 
 
 def test_preparations_of_rows_and_of_copies_agree(large):

@@ -41,8 +41,10 @@ class Rows:
         return max(self[start : start + step].max() for start in range(0, len(self), step))
 
 
-def taken(x: np.ndarray, rows: np.ndarray) -> Any:
+def taken(x: np.ndarray | Rows, rows: np.ndarray) -> Any:
     """The rows of an array: copied, or left where they are where that is a large memory map."""
+    if isinstance(x, Rows):
+        return Rows(x.base, x.rows[rows])
     if isinstance(x, np.memmap) and x.nbytes >= LARGE:
         return Rows(x, rows)
     return np.asarray(x[rows])
