@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape
+from handgrad.arrays import Recorded, shape
 from handgrad.tape.namespace import namespace
 
 REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
@@ -57,7 +57,12 @@ def function_by_name(name: str) -> Callable:
 
 
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """The rule where the bounds are constants; bounds that are recorded have gradients of their own."""
     low, high = (a_min if min is None else min), (a_max if max is None else max)
+    bounds = [bound for bound in (low, high) if bound is not None]
+    grows = np.broadcast_shapes(shape(x), *map(shape, bounds)) != shape(x)
+    if not grows and not any(isinstance(bound, Recorded) for bound in bounds):
+        return rules.clip(x, low, high)
     out = x if low is None else rules.maximum(x, low)
     return out if high is None else rules.minimum(out, high)
 
@@ -102,8 +107,24 @@ def _picked(numpy_function: Callable) -> Callable:
     return function
 
 
+def diag(x: Any, k: int = 0) -> Any:
+    if len(shape(x)) != 1:
+        return _picked(np.diagonal)(x, k)
+    n = len(x) + np.abs(k)
+    rows, columns = np.diag_indices(len(x))
+    return rules.scatter_add(x, (rows - np.minimum(k, 0), columns + np.maximum(k, 0)), (n, n))
+
+
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    along = (slice(None),) * (axis % len(shape(x)))
+    for _ in range(n):
+        x = x[(*along, slice(1, None))] - x[(*along, slice(None, -1))]
+    return x
+
+
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and len(shape(x)) != 1):
+    one_axis = isinstance(axis, int) or (axis is None and len(shape(x)) == 1)
+    if not (ord is None or (ord == 2 and one_axis) or (ord == "fro" and not one_axis)):
         raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded arrays")
     return rules.sqrt(rules.sum(rules.square(x), axis=axis, keepdims=keepdims))
 
@@ -126,6 +147,8 @@ def hstack(arrays: Any) -> Any:
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+    if np.size(constant_values) != 1:
+        raise TypeError("np.pad of a recorded array takes one constant value; pad axis by axis for more")
     return rules.pad(x, pad_width, mode=mode, value=constant_values)
 
 
@@ -138,9 +161,9 @@ ADAPTED: dict[str, Callable] = {
     "atleast_2d": _at_least(2),
     "clip": clip,
     "copy": lambda x, **options: x,
-    "diag": _picked(np.diag),
+    "diag": diag,
     "diagonal": _picked(np.diagonal),
-    "diff": lambda x: rules.subtract(x[1:], x[:-1]),
+    "diff": diff,
     "dot": dot,
     "exp2": lambda x: rules.exp(x * math.log(2)),
     "expand_dims": lambda a, axis: rules.expand_dims(a, axis),
@@ -164,8 +187,9 @@ ADAPTED: dict[str, Callable] = {
     "split": lambda x, indices_or_sections, axis=0: rules.split(x, indices_or_sections, axis=axis),
     "std": _moment(rules.std),
     "swapaxes": swapaxes,
+    "take": lambda x, indices, axis=None: rules.take(x, np.asarray(indices), axis=axis),
     "tile": _picked(np.tile),
-    "trace": lambda x: rules.sum(_picked(np.diagonal)(x)),
+    "trace": lambda x, offset=0: rules.sum(_picked(np.diagonal)(x, offset), axis=-1),
     "true_divide": rules.divide,
     "var": _moment(rules.var),
     "vdot": lambda x, y: rules.matmul(rules.reshape(x, (-1,)), rules.reshape(y, (-1,))),
