@@ -34,14 +34,15 @@ class Bar(Silent):
 
     def start(self, epochs: int, steps: int, done: int) -> None:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
         self.epochs, self.steps = epochs, steps
         self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=10),
             TaskProgressColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         )
         self.task = self.bar.add_task("", total=epochs * steps, completed=done, figures="")
         self.examples, self.since, self.drawn = 0, time.perf_counter(), 0.0
@@ -54,18 +55,19 @@ class Bar(Silent):
             return
         self.drawn = now
         speed = self.examples / max(now - self.since, 1e-9)
-        text = "  ".join([told(figures), f"{speed:,.0f} examples/s"])
+        text = "  ".join([told(figures), f"{speed:,.0f} ex/s"])
         self.bar.update(
             self.task, completed=done, description=f"epoch {epoch + 1}/{self.epochs}", figures=text
         )
 
     def epoch(self, record: dict[str, Any]) -> None:
-        done = record["epoch"] * self.steps
+        # What fits beside the bar in a terminal of 80 columns; metrics.jsonl has the rest.
+        best = next((k for k in ("validation_accuracy", "validation_loss") if k in record), "accuracy")
         self.bar.update(
             self.task,
-            completed=done,
+            completed=record["epoch"] * self.steps,
             description=f"epoch {record['epoch']}/{self.epochs}",
-            figures=told(record),
+            figures=told({"loss": record["loss"], best: record.get(best)}),
         )
 
     def stop(self) -> None:
