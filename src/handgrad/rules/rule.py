@@ -55,8 +55,9 @@ class Rule:
     def vjp(self, *args: Any, **options: Any) -> tuple[Any, Backward]:
         """``(out, backward)``. ``backward(dout)`` returns a tuple, one gradient for each input.
 
-        Each gradient has the shape and floating dtype of its input. Where there are several
-        outputs, ``out`` and ``dout`` are tuples.
+        Each gradient has the shape and floating dtype of its input. It may be ``dout`` itself or a
+        view of it: copy before writing into one. Where there are several outputs, ``out`` and
+        ``dout`` are tuples.
 
         Raises:
             ValueError: a gradient's shape is not its input's, or there are not as many as inputs.
@@ -69,11 +70,11 @@ class Rule:
 
         def backward(dout: Any) -> tuple:
             grads = body_backward(dout)
-            if len(inputs) == 1 and not (isinstance(grads, tuple) and len(grads) == 1):
+            if len(inputs) == 1 and is_bare(grads, inputs[0]):
                 grads = (grads,)
             if not isinstance(grads, tuple) or len(grads) != len(inputs):
                 got = f"{len(grads)} gradients" if isinstance(grads, tuple) else "one gradient"
-                wanted = f"{len(inputs)} inputs, {', '.join(self.inputs)}"
+                wanted = f"{len(inputs)} input{'s' * (len(inputs) > 1)}, {', '.join(self.inputs)}"
                 raise ValueError(f"{self.name}: backward returned {got} for {wanted}")
             return tuple(map(self.fit, self.inputs, grads, inputs))
 
@@ -118,13 +119,24 @@ class Rule:
                     f"{self.name}: {len(leaves(dx))} gradients for the {len(leaves(x))} arrays in {name}"
                 )
             return tree_map(lambda x, dx: self.fit(name, dx, x), x, dx)
-        if self.broadcasts:
+        if self.broadcasts and is_repeated(shape(x), shape(dx)):
             dx = sum_to(dx, shape(x))
         if shape(dx) != shape(x):
             raise ValueError(
                 f"{self.name}: the gradient of {name} has shape {shape(dx)}, but {name} has {shape(x)}"
             )
         return cast(dx, like=x) if is_floating(x) else dx
+
+
+def is_bare(grads: Any, x: Any) -> bool:
+    """Whether this is the gradient of the only input itself, not a tuple that holds it."""
+    return not isinstance(grads, tuple) or (len(grads) != 1 and isinstance(x, (list, tuple, dict)))
+
+
+def is_repeated(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether broadcasting can have made the shape ``large`` of ``small``."""
+    lead = len(large) - len(small)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(small, large[lead:], strict=True))
 
 
 def highest(inputs: tuple) -> Recorded | None:
