@@ -114,18 +114,25 @@ def size(x: Any) -> int:
     return math.prod(shape(x))
 
 
+def stripped(x: Any) -> Any:
+    """The value at the bottom of a recorded array, or of one that holds one."""
+    while isinstance(x, Recorded):
+        x = x.value
+    return x
+
+
 def is_floating(x: Any) -> bool:
     """Whether ``x`` holds floating-point numbers."""
     if not hasattr(x, "dtype"):
         return isinstance(x, float)
-    return bool(namespace_of(x).isdtype(x.dtype, "real floating"))
+    return bool(namespace_of(stripped(x)).isdtype(x.dtype, "real floating"))
 
 
 def is_integer(x: Any) -> bool:
     """Whether ``x`` holds integers (booleans are not)."""
     if not hasattr(x, "dtype"):
         return isinstance(x, int) and not isinstance(x, bool)
-    return bool(namespace_of(x).isdtype(x.dtype, "integral"))
+    return bool(namespace_of(stripped(x)).isdtype(x.dtype, "integral"))
 
 
 def cast(x: Any, like: Any) -> Any:

@@ -1,5 +1,6 @@
 """Recording: Variable, the graph behind it, and derivatives on top."""
 
+from handgrad.arrays import stripped
 from handgrad.tape.derivatives import (
     grad,
     hessian,
@@ -10,7 +11,6 @@ from handgrad.tape.derivatives import (
     vjp_with_aux,
 )
 from handgrad.tape.graph import Node, backpropagate, scope
-from handgrad.tape.namespace import stripped
 from handgrad.tape.variable import Variable, variable
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Recorded, xp
+from handgrad.arrays import stripped, xp
 from handgrad.rules import ALL
 from handgrad.tree import tree_map
 
@@ -23,13 +23,6 @@ NOT_DIFFERENTIABLE = frozenset(
     bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64
     """.split()
 )
-
-
-def stripped(x: Any) -> Any:
-    """The value at the bottom of a variable, or of a variable that holds one."""
-    while isinstance(x, Recorded):
-        x = x.value
-    return x
 
 
 class RecordedNamespace:
