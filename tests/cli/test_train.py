@@ -65,7 +65,7 @@ def test_evaluate_finds_the_held_out_part(trained, handgrad):
     folder, printed = trained
     code, out, _ = handgrad("evaluate", folder, "digits")
     assert code == 0
-    assert out.splitlines()[0].startswith("360 held-out examples of digits: test accuracy ")
+    assert out.splitlines()[0].startswith("359 held-out examples of digits: test accuracy ")
     assert out.split("test accuracy ")[1].split(" %")[0] == printed.split("test accuracy ")[1].split(" %")[0]
     assert len(out.splitlines()) == 12
     assert handgrad("evaluate", folder, "digits", "--all")[1].startswith("1,797 examples of digits")
@@ -76,7 +76,7 @@ def test_predict_writes_probabilities(trained, handgrad, tmp_path):
     file = tmp_path / "p.csv"
     code, out, _ = handgrad("predict", folder, "digits", "--out", file)
     assert (code, out) == (0, f"1,797 predictions in {file}\n")
-    rows = list(csv.DictReader(file.open()))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     assert list(rows[0]) == ["row", "predicted", *(f"probability {d}" for d in range(10))]
     p = np.array([[float(row[f"probability {d}"]) for d in range(10)] for row in rows])
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-4)
@@ -122,7 +122,7 @@ def test_regression_of_a_table(table, handgrad, tmp_path):
     predicted = [
         float(line.split(",")[1]) for line in handgrad("predict", run, table, "-o", "-")[1].splitlines()[1:]
     ]
-    wanted = [float(row["yield"]) for row in csv.DictReader(table.open())]
+    wanted = [float(row["yield"]) for row in csv.DictReader(table.read_text().splitlines())]
     assert np.corrcoef(predicted, wanted)[0, 1] > 0.97
     assert abs(np.mean(predicted) - np.mean(wanted)) < 5
 
@@ -271,8 +271,8 @@ def test_wrong_runs(fails, trained, tmp_path):
 def test_inputs_of_another_shape(fails, trained, tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros((3, 5)))
     said = fails("predict", trained[0], tmp_path / "other.npz")
-    assert "(8, 8)" in said
-    assert "(5,)" in said
+    assert "(N, 8, 8)" in said
+    assert "(3, 5)" in said
 
 
 def test_debug_shows_the_traceback(handgrad):

@@ -35,7 +35,9 @@ def result(folder):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
-    assert start(*OPTIONS.split(), "--out", folder).wait() == 0
+    process = start(*OPTIONS.split(), "--out", folder)
+    _, said = process.communicate()
+    assert process.returncode == 0, said.decode()
     return result(folder)
 
 
