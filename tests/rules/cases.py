@@ -16,7 +16,7 @@ import numpy as np
 import handgrad as hg
 from handgrad.rules import ALL, Rule
 
-Draw = Callable[..., Any]
+from .draws import Draw, apart, away, integers, normal, one_hot, probabilities, within
 
 
 @dataclass(frozen=True)
@@ -35,41 +35,6 @@ class Case:
 
     def inputs(self, seed: int = 0) -> tuple:
         return self.make(np.random.default_rng([seed, *self.id.encode()]))
-
-
-# Where numbers are drawn from.
-
-
-def normal(r: Any, *shape: int) -> Any:
-    return np.asarray(r.normal(size=shape))
-
-
-def within(low: float, high: float) -> Draw:
-    return lambda r, *shape: np.asarray(r.uniform(low, high, size=shape))
-
-
-def away(low: float, high: float) -> Draw:
-    """Of both signs, and at least ``low`` from 0."""
-    return lambda r, *shape: np.asarray(r.choice([-1.0, 1.0], size=shape) * r.uniform(low, high, size=shape))
-
-
-def apart(r: Any, *shape: int) -> Any:
-    """No two elements closer than 0.2."""
-    n = math.prod(shape)
-    return np.asarray((r.permutation(n) - n / 2) * 0.4 + r.uniform(-0.1, 0.1, size=n)).reshape(shape)
-
-
-def integers(high: int) -> Draw:
-    return lambda r, *shape: r.integers(high, size=shape)
-
-
-def probabilities(r: Any, *shape: int) -> Any:
-    p = r.uniform(0.2, 1.0, size=shape)
-    return p / p.sum(axis=-1, keepdims=True)
-
-
-def one_hot(r: Any, n: int, C: int) -> Any:
-    return np.eye(C)[r.integers(C, size=n)]
 
 
 # How one array may lie in memory, and how several may broadcast.
@@ -351,6 +316,8 @@ def linear() -> Iterator[Case]:
     }.items():
         yield Case(hg.matmul, name, pair(*shapes))
     yield Case(hg.matmul, "strided", lambda r: (normal(r, 4, 3).T, normal(r, 8, 3)[::-2]))
+    yield Case(hg.matmul, "integers", lambda r: (integers(9)(r, 2, 3), normal(r, 3, 2)),
+               cannot={**MIXED, "torch": "multiplies no matrices of two dtypes"})  # fmt: skip
     for name, lead in {"one": (), "rows": (5,), "more": (2, 3), "nothing": (0,)}.items():
         yield Case(hg.affine, name, pair((*lead, 4), (4, 3), (3,)))
     yield Case(

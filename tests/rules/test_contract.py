@@ -135,6 +135,26 @@ def test_a_backward_that_does_not_fit_its_inputs(planted, inputs, words):
         planted(*recorded).backward(np.ones_like(out))
 
 
+INTEGERS = {
+    "sum": {}, "max": {"axis": 0}, "min": {"axis": 1}, "prod": {"axis": 1}, "mean": {}, "std": {"axis": 0},
+    "negative": {}, "square": {}, "abs": {}, "sqrt": {}, "tanh": {}, "gelu": {}, "softmax": {},
+    "logsumexp": {}, "relu": {}, "transpose": {}, "flip": {}, "reshape": {"shape": (4, 3)}, "pad": {"width": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_have_the_gradient_of_the_same_floats(name):
+    x, options = np.random.default_rng(0).integers(1, 9, (3, 4)), INTEGERS[name]
+    out, backward = hg.rules.ALL[name].vjp(x, **options)
+    wanted, backward_of_floats = hg.rules.ALL[name].vjp(x.astype(float), **options)
+    np.testing.assert_allclose(out, wanted, rtol=1e-15)
+    dout = np.random.default_rng(1).normal(size=np.shape(wanted))
+    np.testing.assert_allclose(backward(dout)[0], backward_of_floats(dout)[0], rtol=1e-15)
+    v = hg.variable(x)
+    hg.rules.ALL[name](v, **options).backward(dout)
+    np.testing.assert_allclose(v.grad, backward_of_floats(dout)[0], rtol=1e-15)
+
+
 def test_rules_without_gradient_for_an_input():
     (dx, none) = hg.getitem.vjp(np.ones(3), 1)[1](2.0)
     np.testing.assert_array_equal(dx, [0.0, 2.0, 0.0])

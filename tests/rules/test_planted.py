@@ -7,7 +7,8 @@ from handgrad.arrays import xp
 from handgrad.rules import elementwise, rule
 
 from . import test_every_rule as factory
-from .cases import Case, normal
+from .cases import Case
+from .draws import normal
 
 
 @elementwise

@@ -130,3 +130,11 @@ def test_gradient(name):
     rule, options, _, slope = FUNCTIONS[name]
     (dx,) = rule.vjp(X, **options)[1](np.full_like(X, 0.75))
     assert_right(dx, lambda x: slope(x) * 0.75, floor=1 if name in SLOPE_TO_ONE else 0)
+
+
+@pytest.mark.parametrize("rule", [hg.erf, hg.erfc], ids=lambda rule: rule.name)
+def test_the_error_function_in_float64(rule):
+    """Its rational approximations are written here, in arrays.py; beyond 26 erfc is subnormal."""
+    for x in np.linspace(-7, 26, 500):
+        exact = (erf if rule is hg.erf else erfc)(mpmath.mpf(float(x)))
+        assert abs(float(rule(x)) / exact - 1) < 1e-15

@@ -8,7 +8,7 @@ import pytest
 import handgrad as hg
 from handgrad.tape.numpy_functions import ADAPTED
 
-from ..rules.cases import apart, normal, within
+from ..rules.draws import apart, normal, within
 from ..rules.numerics import assert_gradient, element_directions
 
 positive = within(0.5, 2.0)
