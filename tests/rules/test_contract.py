@@ -138,7 +138,8 @@ def test_a_backward_that_does_not_fit_its_inputs(planted, inputs, words):
 INTEGERS = {
     "sum": {}, "max": {"axis": 0}, "min": {"axis": 1}, "prod": {"axis": 1}, "mean": {}, "std": {"axis": 0},
     "negative": {}, "square": {}, "abs": {}, "sqrt": {}, "tanh": {}, "gelu": {}, "softmax": {},
-    "logsumexp": {}, "relu": {}, "transpose": {}, "flip": {}, "reshape": {"shape": (4, 3)}, "pad": {"width": 1},
+    "logsumexp": {}, "relu": {}, "transpose": {}, "flip": {}, "reshape": {"shape": (4, 3)},
+    "pad": {"width": 1},
 }  # fmt: skip
 
 

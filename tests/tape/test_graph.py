@@ -40,7 +40,7 @@ assert abs(slope / 1.00001**50_000 - 1) < 1e-9
 
 pair = hg.variable(np.ones(4))
 split = pair
-for _ in range(30_000):
+for _ in range(10_000):
     a, b = hg.split(split, 2)
     split = hg.concatenate([b, a])
 ref = weakref.ref(split)
