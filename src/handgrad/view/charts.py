@@ -1,0 +1,327 @@
+"""Charts with axes: the curves of a training, and predictions against what they should have been."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.view.axes import LARGEST, Box, baseline, grid_rows, padded
+from handgrad.view.svg import (
+    MARGIN,
+    Markup,
+    Scale,
+    document,
+    element,
+    figure,
+    heading,
+    line,
+    number,
+    text,
+    words_width,
+)
+
+WIDTH, HEIGHT = 960, 400
+LABELS = 104  # the room at the right end of the lines, for "validation" and its value
+DRAWN = 2000  # points of a scatter; more would be ink and megabytes, not knowledge
+LOG_DECADES = 1.5  # a loss that falls further is a flat line on a linear axis
+FEW, MANY = 40, 200  # epochs: up to which each has its dot, and from which on lines are thin
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """What one panel shows: a key of the records, and how to write its values."""
+
+    key: str
+    heading: str
+    say: Callable[[float], str]
+    best: Callable[[np.ndarray], Any]
+    factor: float = 1.0
+    ceiling: float = math.inf
+
+
+def percent(value: float) -> str:
+    return f"{value:.2f} %" if abs(value) < 1000 else f"{figure(value)} %"
+
+
+LOSS = Quantity("loss", "Loss", figure, np.argmin)
+ACCURACY = Quantity("accuracy", "Accuracy (%)", percent, np.argmax, factor=100.0, ceiling=100.0)
+SOURCES = {"training": "", "validation": "validation_"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One line: y (N,) over x (N,), nan where there is a gap. Its name is its class in the style sheet."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        return np.flatnonzero(np.isfinite(self.y))
+
+
+# Curves.
+
+
+def curves(metrics: Sequence[Mapping[str, Any]], title: str) -> str:
+    """Loss, and accuracy where there is one, over the epochs, in training and in validation.
+
+    Args:
+        metrics: one record an epoch, as in ``metrics.jsonl``. What is missing or not finite is a gap.
+        title: what was trained.
+
+    Returns:
+        A standalone SVG document. The best validation value is ringed.
+    """
+    shown = [LOSS]  # for regression alone, and full width
+    if any(prefix + ACCURACY.key in record for record in metrics for prefix in SOURCES.values()):
+        shown.append(ACCURACY)
+    width = (WIDTH - 2 * MARGIN - 32 * (len(shown) - 1)) / len(shown)
+    drawn, told = [], []
+    for i, quantity in enumerate(shown):
+        left = MARGIN + i * (width + 32)
+        series = [_series(metrics, name, prefix, quantity) for name, prefix in SOURCES.items()]
+        series = [s for s in series if s.known.size]
+        drawn += _panel(Box(left, 64, left + width, HEIGHT - 12), quantity, series)
+        told += _told(quantity, series)
+    return document(WIDTH, HEIGHT, title, "; ".join(told) or "Nothing to draw", heading(title, WIDTH), *drawn)
+
+
+def _series(metrics: Sequence[Mapping[str, Any]], name: str, prefix: str, quantity: Quantity) -> Series:
+    x = [_finite(record.get("epoch", i + 1)) for i, record in enumerate(metrics)]
+    y = [_finite(record.get(prefix + quantity.key)) * quantity.factor for record in metrics]
+    return Series(name, np.asarray(x, float), np.where(np.isfinite(x), y, np.nan))
+
+
+def _finite(value: Any) -> float:
+    """A number that an axis can hold, or nan."""
+    found = float(value) if isinstance(value, numbers.Real) else math.nan
+    return found if abs(found) < LARGEST else math.nan
+
+
+def _best(quantity: Quantity, series: list[Series]) -> tuple[float, float] | None:
+    """Where validation was best, as (epoch, value)."""
+    for s in series:
+        if s.name == "validation":
+            i = s.known[quantity.best(s.y[s.known])]
+            return float(s.x[i]), float(s.y[i])
+    return None
+
+
+def _told(quantity: Quantity, series: list[Series]) -> list[str]:
+    """The panel in words."""
+    told = []
+    for s in series:
+        end = s.known[-1]
+        told.append(f"{s.name} {quantity.key} {quantity.say(s.y[end])} at epoch {_count(s.x[end])}")
+    if best := _best(quantity, series):
+        told.append(f"best validation {quantity.key} {quantity.say(best[1])} at epoch {_count(best[0])}")
+    return told
+
+
+def _count(epoch: float) -> str:
+    return f"{epoch:,.0f}"
+
+
+def _panel(outer: Box, quantity: Quantity, series: list[Series]) -> list[Markup]:
+    """Heading, axes, lines, and a label at the end of each."""
+    log = quantity is LOSS and _wants_log(series)
+    words = [quantity.heading] + [element("tspan", "log scale", class_="muted", font_weight=400, dx=8)] * log
+    drawn = [text(outer.left, outer.top + 8, *words, size=13, font_weight=600)]
+    if not series:
+        return [*drawn, text(outer.left, outer.top + 30, "nothing finite to draw", class_="muted")]
+    x, y, axes = _axes(outer, quantity, series, log)
+    drawn += axes
+    for s in series:
+        drawn += _strokes(s, x, y)
+    if best := _best(quantity, series):
+        note = f"best validation {quantity.say(best[1])}, epoch {_count(best[0])}"
+        drawn += _ring(outer.left + 6, outer.top + 26) + _ring(x(best[0]), y(best[1]))
+        drawn.append(text(outer.left + 18, outer.top + 30, note, class_="muted"))
+    for s in series:  # after the ring, whose halo would hide them
+        drawn += _dots(s, x, y)
+    return drawn + _ends(quantity, series, x, y)
+
+
+def _ends(quantity: Quantity, series: list[Series], x: Scale, y: Scale) -> list[Markup]:
+    """Name and last value of each line, beside its end."""
+    ends = [s.known[-1] for s in series]
+    early = [end < len(s.x) - 1 for s, end in zip(series, ends, strict=True)]
+    heights = [float(y(s.y[end])) for s, end in zip(series, ends, strict=True)]
+    heights = _apart(heights, 48 if any(early) else 34, y.end, y.start - (24 if any(early) else 10))
+    drawn = []
+    for s, end, stopped, height in zip(series, ends, early, heights, strict=True):
+        left = x.end + 14
+        drawn.append(text(left, height - 3, s.name, class_=s.name))
+        drawn.append(text(left, height + 12, quantity.say(s.y[end]), class_=s.name, font_weight=600))
+        if stopped:
+            drawn.append(text(left, height + 26, f"epoch {_count(s.x[end])}", size=11, class_="muted"))
+    return drawn
+
+
+def _wants_log(series: list[Series]) -> bool:
+    values = np.concatenate([s.y[s.known] for s in series]) if series else np.zeros(1)
+    return bool(values.min() > 1 / LARGEST and math.log10(values.max() / values.min()) > LOG_DECADES)
+
+
+def _axes(
+    outer: Box, quantity: Quantity, series: list[Series], log: bool
+) -> tuple[Scale, Scale, list[Markup]]:
+    """Scales of a panel, and its grid with labels."""
+    values = np.concatenate([s.y[s.known] for s in series])
+    epochs = np.concatenate([s.x[s.known] for s in series])
+    low, high = padded(values, log)
+    if values.min() >= 0:
+        low = max(low, 0.0)
+    high = min(high, quantity.ceiling) if values.max() <= quantity.ceiling else high
+    y = Scale(low, high, outer.bottom - 44, outer.top + 48, log)
+    ticks = y.ticks(5)
+    inner = outer.left + 10 + max(words_width(label, 11) for _, label in ticks)
+    first, last = float(epochs.min()), float(epochs.max())
+    if first == last:
+        first, last = first - 1, last + 1
+    x = Scale(first, last, inner + 8, outer.right - LABELS)
+    drawn = grid_rows(y, ticks, inner, x.end)
+    drawn += baseline(x, _epoch_ticks(x, epochs), inner, y.start, "epoch")
+    return x, y, drawn
+
+
+def _epoch_ticks(x: Scale, epochs: np.ndarray) -> list[tuple[float, str]]:
+    """Whole epochs only, and the first one if there is room for it."""
+    first, last = float(epochs.min()), float(epochs.max())
+    values = [value for value, _ in x.ticks(6) if value == round(value) and first <= value <= last]
+    if not values or x(values[0]) - x(first) > 24:
+        values = [first, *values]
+    return [(value, _count(value)) for value in values]
+
+
+def _runs(s: Series) -> list[np.ndarray]:
+    """Indices of each unbroken run of values."""
+    return np.split(s.known, np.flatnonzero(np.diff(s.known) > 1) + 1)
+
+
+def _strokes(s: Series, x: Scale, y: Scale) -> list[Markup]:
+    """The lines. Validation is dashed, to be told apart without colour too."""
+    strokes, runs, many = [], _runs(s), len(s.x) > MANY
+    dashed = s.name == "validation" and not many and len(runs) == 1  # noise eats dashes; gaps look like them
+    for run in runs:
+        if len(run) > 1:
+            kept = run[_outline(np.floor(x(s.x[run])), s.y[run])]
+            pairs = zip(x(s.x[kept]), y(s.y[kept]), strict=True)
+            strokes.append("M" + "L".join(f"{number(px)},{number(py)}" for px, py in pairs))
+    path = element(
+        "path",
+        d="".join(strokes),
+        class_=f"{s.name}-line",
+        fill="none",
+        stroke_width=1.25 if many else 2,
+        stroke_opacity=0.85 if many else None,
+        stroke_dasharray="7 3.5" if dashed else None,
+        stroke_linejoin="round",
+    )
+    return [path] if strokes else []
+
+
+def _dots(s: Series, x: Scale, y: Scale) -> list[Markup]:
+    """The last value, those between two gaps, and all of them where they are few."""
+    alone = [int(run[0]) for run in _runs(s) if len(run) == 1]
+    shown = sorted({*alone, int(s.known[-1]), *(map(int, s.known) if len(s.x) <= FEW else ())})
+    return [element("circle", cx=x(s.x[i]), cy=y(s.y[i]), r=2.5, class_=s.name) for i in shown]
+
+
+def _outline(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which points are seen: the first, last, lowest and highest of each column of pixels."""
+    by_height = np.lexsort((y, columns))
+    edges = np.flatnonzero(np.diff(columns)) + 1
+    firsts, lasts = np.append(0, edges), np.append(edges, len(y)) - 1
+    return np.unique(np.concatenate([firsts, lasts, by_height[firsts], by_height[lasts]]))
+
+
+def _ring(x: float, y: float) -> list[Markup]:
+    """A ring that can be seen on any line: on a wider one of the ground's colour."""
+    looks = (("halo", 3.5), ("validation-line", 1.75))
+    return [element("circle", cx=x, cy=y, r=5.5, fill="none", class_=c, stroke_width=w) for c, w in looks]
+
+
+def _apart(heights: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights of labels, moved as little as keeps them ``gap`` apart and between ``low`` and ``high``."""
+    if len(heights) == 2 and abs(heights[0] - heights[1]) < gap:
+        middle = min(max(sum(heights) / 2, low + gap / 2), high - gap / 2)
+        sign = 1 if heights[0] > heights[1] else -1
+        return [middle + sign * gap / 2, middle - sign * gap / 2]
+    return [min(max(height, low), high) for height in heights]
+
+
+# Scatter.
+
+
+def scatter(predicted: Any, actual: Any, title: str) -> str:
+    """Predictions against what they should have been, with R² and RMSE.   (N,) or (N, K), both alike
+
+    At most 2,000 points are drawn, always the same ones; R² and RMSE are of all of them. Pairs that are
+    not finite are left out of everything, and counted in the picture.
+
+    Raises:
+        ValueError: the two have different shapes.
+    """
+    p, t = (np.asarray(array, float) for array in (predicted, actual))
+    p, t = (array.reshape(len(array), math.prod(array.shape[1:])) for array in (p, t))
+    if p.shape != t.shape:
+        raise ValueError(f"predicted {p.shape} and actual {t.shape}; scatter needs equal shapes")
+    whole = (np.abs(p) < LARGEST) & (np.abs(t) < LARGEST)
+    rows = whole.all(axis=1)
+    notes = _fit(p[rows], t[rows])
+    if lost := int(np.sum(~whole)):
+        notes.append(f"{lost:,} not finite, left out")
+    x, y = t[whole], p[whole]
+    if len(x) > DRAWN:
+        notes.append(f"{DRAWN:,} of {len(x):,} points drawn")
+        some = np.sort(np.random.default_rng(0).permutation(len(x))[:DRAWN])
+        x, y = x[some], y[some]
+    size = 560
+    said = text(MARGIN, 62, " · ".join(notes), size=13, class_="muted")
+    cloud = _cloud(Box(MARGIN, 88, size - MARGIN, size + 48), x, y) if len(x) else []
+    told = f"Predicted against actual: {', '.join(notes)}"
+    return document(size, size + 60, title, told, heading(title, size), said, *cloud)
+
+
+def _fit(p: np.ndarray, t: np.ndarray) -> list[str]:
+    """R² and RMSE in words.   p, t (N, K); R² has the mean of each column as its yardstick"""
+    if not p.size:
+        return ["nothing finite to draw"]
+    squares, spread = float(np.sum((p - t) ** 2)), float(np.sum((t - t.mean(axis=0)) ** 2))
+    r2 = figure(1 - squares / spread) if spread else "undefined"
+    return [f"R² {r2}", f"RMSE {figure((squares / p.size) ** 0.5)}"]
+
+
+def _cloud(outer: Box, x: np.ndarray, y: np.ndarray) -> list[Markup]:
+    """Points on two equal axes, and the diagonal on which they should lie."""
+    low, high = padded(np.concatenate([x, y]), log=False)
+    ticks = Scale(low, high, 0, 1).ticks(5)
+    widest = max(words_width(label, 11) for _, label in ticks)
+    left = outer.left + 28 + widest
+    side = min(outer.right - left - max(widest / 2 - MARGIN, 0), outer.bottom - 44 - outer.top)
+    vertical = Scale(low, high, outer.top + side, outer.top)
+    across = Scale(low, high, left, left + side)
+    drawn = grid_rows(vertical, ticks, left, across.end)
+    drawn += baseline(across, ticks, left, vertical.start, "actual")
+    drawn += [line(across(v), vertical.start, across(v), vertical.end, class_="grid") for v, _ in ticks]
+    middle = (vertical.start + vertical.end) / 2
+    turned = f"rotate(-90 {number(outer.left + 8)} {number(middle)})"
+    drawn.append(
+        text(outer.left + 8, middle, "predicted", class_="muted", text_anchor="middle", transform=turned)
+    )
+    drawn.append(
+        line(across(low), vertical(low), across(high), vertical(high), class_="axis", stroke_width=1.5)
+    )
+    size, opacity = (3.5, 0.75) if len(x) <= 200 else (2.5, 0.45)
+    return drawn + [
+        element("circle", cx=px, cy=py, r=size, class_="training", fill_opacity=opacity)
+        for px, py in zip(across(x), vertical(y), strict=True)
+    ]
