@@ -119,7 +119,7 @@ class Rule:
                     f"{self.name}: {len(leaves(dx))} gradients for the {len(leaves(x))} arrays in {name}"
                 )
             return tree_map(lambda x, dx: self.fit(name, dx, x), x, dx)
-        if self.broadcasts and is_repeated(shape(x), shape(dx)):
+        if self.broadcasts and shape(dx) != shape(x) and is_repeated(shape(x), shape(dx)):
             dx = sum_to(dx, shape(x))
         if shape(dx) != shape(x):
             raise ValueError(
