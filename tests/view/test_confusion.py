@@ -123,6 +123,7 @@ def test_long_names_are_shortened_with_the_whole_in_the_tooltip():
     short = [e for e in every(root, "text") if words(e).endswith("…")]
     assert len(short) == 2
     assert all(e[0].text == names[1] and names[1].startswith(words(e)[:-1]) for e in short)
+    assert float(root.get("width")) < 600  # names leave the room to the matrix
     assert said(root).count("<script>") == 2
     assert said(root).count("ok & fine") == 2
 

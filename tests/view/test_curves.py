@@ -148,6 +148,26 @@ def test_a_point_between_two_gaps_is_seen_in_a_long_run_too():
     np.testing.assert_allclose(x(dots(root, "training")[:, 0]), [51, 100], atol=0.1)
 
 
+def test_validation_is_dashed_but_not_where_dashes_would_look_like_gaps_or_noise():
+    def dashed(metrics):
+        paths = every(parsed(curves(metrics, "x")), "path")
+        return {(p.get("class"), p.get("stroke-dasharray") is not None) for p in paths}
+
+    training = ("training-line", False)
+    assert dashed(falling(20)) == {training, ("validation-line", True)}
+    assert dashed(falling(500)) == {training, ("validation-line", False)}
+    broken = falling(20)
+    broken[9] |= {"validation_loss": NAN, "validation_accuracy": NAN}
+    assert dashed(broken) == {training, ("validation-line", False)}
+
+
+def test_an_axis_of_losses_goes_below_zero_only_if_they_do():
+    for lowest, negative in ((0.12, False), (-0.5, True)):
+        root = parsed(curves(records(5, [3, 2, 1, 0.5, lowest]), "x"))
+        floor = axes(root)[1](max(float(e.get("y1")) for e in every(root, "line", class_="axis")))
+        assert (floor < -1e-3) == negative
+
+
 def test_a_line_that_ends_early_says_where():
     metrics = falling(20)
     for m in metrics[13:]:
