@@ -112,3 +112,8 @@ def test_dropout_keeps_or_drops_as_its_key_says():
     for rate in (1.0, -0.1):
         with pytest.raises(ValueError, match="share to drop"):
             hg.dropout(x, key, rate=rate)
+
+
+def test_std_of_equal_elements_has_no_curvature_either():
+    x = np.full(4, 2.5)
+    np.testing.assert_array_equal(hg.hessian(hg.std)(x), np.zeros((4, 4)))

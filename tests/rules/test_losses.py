@@ -107,3 +107,8 @@ def test_probability_zero_where_the_label_is_zero():
     dy, dt = backward(2.0)
     np.testing.assert_array_equal(dy, [[0.0, -8.0, 0.0]])
     np.testing.assert_allclose(dt, [[0.0, 2 * np.log(4), -2 * np.log(0.75)]])
+
+
+def test_ignore_index_beside_weights_of_classes():
+    with pytest.raises(ValueError, match="ignore_index is of class indices"):
+        hg.softmax_cross_entropy(np.zeros((2, 3)), np.eye(3)[:2], ignore_index=1)

@@ -229,3 +229,22 @@ def test_python_numbers_keep_their_kind():
     v = hg.variable(2.0)
     (1 / v).backward()
     assert v.grad == -0.25
+
+
+def test_gradients_may_be_written_into():
+    """Rules hand dout on, to several inputs and as views; what is kept is nobody else's."""
+    x, y, z = (hg.variable(np.arange(3.0)) for _ in range(3))
+    dout = np.array([1.0, 2.0, 3.0])
+    out = x + y + hg.broadcast_to(hg.sum(z), (3,))
+    out.backward(dout)
+    for v in (x, y, z):
+        v.grad *= 100
+    assert dout.tolist() == [1, 2, 3]
+    assert x.grad.tolist() == y.grad.tolist() == [100, 200, 300]
+    assert z.grad.tolist() == [600, 600, 600]
+    dx, dy = hg.vjp(lambda x, y: x + y, x.value, y.value)[1](dout)
+    dx *= 100
+    assert dy.tolist() == dout.tolist() == [1, 2, 3]
+    flat = hg.grad(hg.sum)(np.ones((2, 3)))
+    flat += 1
+    assert flat.tolist() == [[2, 2, 2], [2, 2, 2]]

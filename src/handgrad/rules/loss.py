@@ -38,10 +38,13 @@ def class_weights(t, x, ignore_index=None):
     """Labels as one weight for each class, q (..., C), in the dtype of x, and which rows count (..., 1).
 
     Raises:
-        ValueError: t is neither class indices (...) nor weights (..., C), or an index is outside 0 .. C-1.
+        ValueError: t is neither class indices (...) nor weights (..., C), or an index is outside 0 .. C-1;
+            ``ignore_index`` beside weights.
         TypeError: class indices that are not integers.
     """
     if shape(t) == shape(x):
+        if ignore_index is not None:
+            raise ValueError("ignore_index is of class indices; leave a row of weights out by making them 0")
         return cast(t, like=x), None
     rows, C = shape(x)[:-1], shape(x)[-1]
     if shape(t) != rows:

@@ -146,13 +146,14 @@ def std(x, axis=None, correction=0, keepdims=False):
     Where all elements are equal σ has a kink, and dx is 0.
     """
     deviation, variance, divisor = _moment(x, axis, correction)
-    out = xp.sqrt(variance)
+    flat = variance == 0
+    root = xp.sqrt(xp.where(flat, xp.ones_like(variance), variance))
 
     def backward(dout):
-        safe = xp.where(out == 0, xp.ones_like(out), out)
-        return deviation / safe * spread(dout, x, axis) / divisor
+        slope = xp.where(flat, variance, 1 / root)
+        return deviation * slope * spread(dout, x, axis) / divisor
 
-    return _finish(out, x, axis, keepdims), backward
+    return _finish(xp.where(flat, variance, root), x, axis, keepdims), backward
 
 
 @rule

@@ -9,7 +9,7 @@ from typing import Any
 
 from handgrad.arrays import cast, shape, xp
 from handgrad.tape.graph import backpropagate
-from handgrad.tape.variable import Variable, checked_dout, unit_dout
+from handgrad.tape.variable import Variable, checked_dout, owned, unit_dout
 from handgrad.tree import leaves, tree_map, unflatten
 
 _levels = itertools.count(1)  # 0 is for variables that the user made
@@ -49,7 +49,7 @@ def vjp_with_aux(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple], An
             if isinstance(out, Variable) and out.level == level
         ]
         wanted = {id(x) for x in leaves(recorded)}
-        grads = {id(x): dx for x, dx in backpropagate(seeds) if id(x) in wanted}
+        grads = owned([(x, dx) for x, dx in backpropagate(seeds) if id(x) in wanted], seeds)
         return tree_map(lambda x: grads[id(x)] if id(x) in grads else _zeros(value(x)), recorded)
 
     return tree_map(value, result), backward, tree_map(value, aux)

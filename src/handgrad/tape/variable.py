@@ -75,8 +75,11 @@ class Variable(Recorded):
         """
         if dout is None:
             dout = unit_dout(self.value, "backward() without dout")
-        for variable, grad in list(backpropagate([(self, checked_dout(dout, self.value))])):
-            variable.grad = grad
+        seeds = [(self, checked_dout(dout, self.value))]
+        found = list(backpropagate(seeds))
+        grads = owned(found, seeds)
+        for variable, _ in found:
+            variable.grad = grads[id(variable)]
 
     # What it is.
 
@@ -193,6 +196,21 @@ def lowered(x: Any, level: int) -> Any:
     if isinstance(x, (list, tuple, dict)):
         return tree_map(lambda leaf: lowered(leaf, level), x)
     return x.value if isinstance(x, Variable) and x.level == level else x
+
+
+def owned(found: list[tuple[Variable, Any]], seeds: list[tuple[Variable, Any]]) -> dict[int, Any]:
+    """Gradients by the id of their variable, each in memory of its own, so that its owner may write into it.
+
+    Rules may hand ``dout`` on as it is, to several inputs, or as a view that repeats it.
+    """
+    taken = {id(dout) for _, dout in seeds}
+    grads = {}
+    for made, dx in found:
+        if isinstance(dx, np.ndarray) and (dx.base is not None or id(dx) in taken):
+            dx = np.array(dx)
+        taken.add(id(dx))
+        grads[id(made)] = dx
+    return grads
 
 
 def variable(x: Any, name: str | None = None) -> Variable:
