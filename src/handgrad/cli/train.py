@@ -247,7 +247,10 @@ def _report(
         counts = confusion_counts(outputs.argmax(axis=1), test.t, len(finished.classes))
         picture, name = view.confusion(counts, finished.classes, test.name), "confusion.svg"
     else:
-        picture, name = view.scatter(outputs.ravel(), np.asarray(test.t).ravel(), test.name), "scatter.svg"
+        picture, name = (
+            view.scatter(outputs, np.asarray(test.t).reshape(outputs.shape), test.name),
+            "scatter.svg",
+        )
     write_atomically(folder / name, picture)
     found = {"loss": trainer.evaluate(*ready)["loss"], **figures(outputs, test)}
     print(f"{len(test):,} held-out examples: {told(found)}")
