@@ -102,6 +102,35 @@ def test_resumed_is_never_stopped_to_the_last_bit(clusters, tmp_path, optimiser,
     assert without_times(map(json.loads, lines)) == without_times(records)
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "sizes"), [(25, 8, [8, 8, 9]), (26, 8, [8, 8, 8, 2]), (9, 8, [9]), (1, 8, [1])]
+)
+def test_a_last_batch_of_one_joins_the_one_before(clusters, n, size, sizes):
+    x, t = clusters
+    one = Trainer(mlp([4, 3], seed=0), hg.softmax_cross_entropy, SGD(0.1))
+    step, seen = one.step, []
+
+    def noting(progress, x, t):
+        seen.append(len(x))
+        return step(progress, x, t)
+
+    one.step = noting
+    one.fit(x[:n], t[:n], epochs=1, batch_size=size)
+    assert seen == sizes
+
+
+def test_accuracy_is_of_labels_alone(clusters):
+    x, t = clusters
+
+    def figures(loss, t, outputs=3):
+        return Trainer(mlp([4, outputs], seed=0), loss, SGD(0.0)).fit(x, t, epochs=1)[0]
+
+    assert figures(hg.softmax_cross_entropy, t)["accuracy"] == pytest.approx(
+        figures(hg.softmax_cross_entropy, np.eye(3, dtype=int)[t])["accuracy"]
+    )
+    assert "accuracy" not in figures(hg.mean_squared_error, t[:, None], outputs=1)
+
+
 def test_training_longer_is_training_once(clusters):
     x, t = clusters
     once, twice = trainer(), trainer()

@@ -217,11 +217,12 @@ def _train(
 
 def _optimiser(options: dict[str, Any], n: int) -> Any:
     from handgrad import optim
+    from handgrad.train.trainer import batch_count
 
     makers = {name.lower(): getattr(optim, name) for name in optim.__all__ if name.lower() in OPTIMISERS}
     name = options["optimiser"]
     lr = options["lr"] or (1e-3 if name.startswith("adam") else 1e-2)
-    steps = options["epochs"] * -(-n // options["batch_size"]) - options["warm_up"]
+    steps = options["epochs"] * batch_count(n, options["batch_size"]) - options["warm_up"]
     schedule = {
         "constant": lambda: optim.constant(lr),
         "cosine": lambda: optim.cosine(lr, max(steps, 1)),

@@ -17,8 +17,10 @@ def correct(y: Any, t: Any) -> np.ndarray:
 
 
 def default_metrics(t: Any) -> dict[str, Metric]:
-    """Accuracy for class indices; nothing beside the loss for other targets."""
-    return {"accuracy": correct} if np.asarray(t[:1]).dtype.kind in "iu" else {}
+    """Accuracy for class indices (N,) and one-hot integers (N, C); nothing beside the loss for others."""
+    first = np.asarray(t[:1])
+    is_labels = first.dtype.kind in "iub" and (first.ndim == 1 or first.shape[-1] > 1)
+    return {"accuracy": correct} if is_labels else {}
 
 
 def confusion_counts(predicted: Any, labels: Any, classes: int) -> np.ndarray:

@@ -149,6 +149,8 @@ class Trainer:
         Args:
             x: inputs (N, ...), or anything with a length that gives a mini-batch for an array of indices.
             t: targets, N of them.
+            batch_size: examples in a mini-batch. The last of an epoch has what is left over; if that
+                is one example, it joins the batch before, since one has no statistics to normalise by.
             validation: (x, t) to measure after each epoch.
             patience: stop when the validation loss has not improved for that many epochs, and go back
                 to the best; needs ``validation``.
@@ -168,7 +170,7 @@ class Trainer:
         training = self._description(len(x), batch_size)
         records = self._opened(training, resume)
         shown = display_for(self.show_progress)
-        steps = -(-len(x) // batch_size)
+        steps = batch_count(len(x), batch_size)
         shown.start(epochs, steps, self.progress.step)
         try:
             while self.progress.epoch < epochs and not self.progress.finished:
@@ -228,9 +230,10 @@ class Trainer:
         began = time.perf_counter()
         epoch = self.progress.epoch
         order = permutation(len(x), self.seed, epoch)
-        while self.progress.batch * batch_size < len(order):
+        steps = batch_count(len(order), batch_size)
+        while self.progress.batch < steps:
             first = self.progress.batch * batch_size
-            picked = order[first : first + batch_size]
+            picked = order[first : first + batch_size if self.progress.batch < steps - 1 else None]
             self.progress, *_ = self.step(self.progress, self._cast(x[picked]), self._cast(t[picked]))
             shown.step(epoch, self.progress.step, len(picked), _means(self.progress.totals))
             if self.out is not None and time.monotonic() - self.saved_at >= self.checkpoint_seconds:
@@ -296,6 +299,12 @@ class Trainer:
 
     def _cast(self, x: Any) -> Any:
         return cast_to(next(iter(self.progress.params.values()), None), x)
+
+
+def batch_count(n: int, batch_size: int) -> int:
+    """How many mini-batches an epoch has, where a last one of one example joins the one before."""
+    leaves_one = batch_size > 1 and n > 1 and n % batch_size == 1
+    return -(-n // batch_size) - leaves_one
 
 
 def cast_to(p: Any, x: Any) -> Any:
