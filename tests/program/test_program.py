@@ -102,3 +102,11 @@ def test_a_mixture_with_numpy_arrays_works_both_ways():
     program = trace(lambda s: (x - s, s - x, x * s, x / (s + 1), x**s, 2 - s), x)
     for got, want in zip(program(x), (x - x, x - x, x * x, x / (x + 1), x**x, 2 - x), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_docstring_example():
+    import doctest
+
+    from handgrad.program import tracing
+
+    assert doctest.testmod(tracing).failed == 0

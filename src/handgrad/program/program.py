@@ -9,9 +9,7 @@ return t0
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +17,12 @@ from handgrad.arrays import NUMPY, shape
 from handgrad.program.inference import result
 from handgrad.tree import leaves, tree_map
 
-if TYPE_CHECKING:
-    from handgrad.program.symbol import Symbol
-
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
     """One line: ``out = name(*args, **options)``. Arguments are symbols, numbers and constant arrays."""
 
-    out: Symbol
+    out: Any  # a Symbol
     name: str
     args: tuple
     options: dict
@@ -129,23 +124,3 @@ def _shown(x: Any) -> str:
         parts = ["" if p is None else str(p) for p in (x.start, x.stop, x.step)]
         return ":".join(parts if parts[2] else parts[:2])
     return str(x)
-
-
-def trace(f: Callable, *args: Any) -> Program:
-    """The program of ``f(*args)``: run once on symbols in place of the arrays in ``args``.
-
-    ``args`` may be nested; of arrays and numbers only shape and dtype matter, and anything else
-    (slices, names) stays what it is. Whatever ``f`` does with rules, its
-    derivatives included, is written down; arrays that it closes over become constants.
-
-    Raises:
-        TypeError: ``f`` branches on a value.
-    """
-    from handgrad.program.symbol import like
-
-    program = Program()
-    names = (f"a{i}" for i in itertools.count())
-    program.inputs = tree_map(lambda x: like(x, next(names), program) if is_array(x) else x, args)
-    program.outputs = f(*program.inputs)
-    program.check()
-    return program

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import shape
 from handgrad.program.inference import DTYPES, ELEMENTWISE, REDUCTIONS, result
 from handgrad.program.program import Operation, Program
 from handgrad.tree import leaves
@@ -110,8 +109,3 @@ class Symbol:
     __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
     __eq__, __ne__ = _operators("equal")[0], _operators("not_equal")[0]
     __hash__ = object.__hash__
-
-
-def like(x: Any, name: str, program: Program) -> Symbol:
-    """A symbol in place of an array."""
-    return Symbol(name, shape(x), np.result_type(x), program)
