@@ -240,11 +240,11 @@ def test_a_diverging_loss_names_the_layer(fails, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--epochs", "0"], "0 is not 1 or more"),
+        (["--epochs", "0"], "'0' is not a whole number from 1"),
         (["--test", "1.5"], "neither a share between 0 and 1 nor a number"),
-        (["--dropout", "1"], "is not in [0, 1)"),
+        (["--dropout", "1"], "'1' is not in [0, 1)"),
         (["--lr", "-1"], "not a positive number"),
-        (["--hidden", "5,x"], "invalid widths value"),
+        (["--hidden", "5,x"], "'x' is not a whole number from 1"),
         (["--optimiser", "magic"], "invalid choice"),
         (["--activation", "swoosh"], "activation is one of sigmoid, tanh, relu"),
         (["--test", "100000"], ""),

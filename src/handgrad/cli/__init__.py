@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
 from handgrad.cli import check, evaluate, predict, train
 
@@ -12,14 +13,21 @@ USAGE_ERROR = 2
 EXPECTED = (ValueError, TypeError, OSError, ImportError, ArithmeticError, AttributeError, MemoryError)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="handgrad",
         description="Train small networks, use them, and check backward passes.",
         epilog="Begin with: handgrad train digits --epochs 20",
     )
     top.add_argument("--version", action=_Version)
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     for command in (train, predict, evaluate, check):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from handgrad.cli.options import natural
+
 HELP = "check a rule's backward against numerical gradients"
 DESCRIPTION = """Check the backward of a rule, or of a function (x, ...) -> (out, backward), against central
 differences in float64, with a random dout. Exit code 0: right; 1: wrong; 2: could not be checked."""
@@ -20,7 +22,9 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made = commands.add_parser("check", help=HELP, description=DESCRIPTION)
     made.add_argument("target", help="module:name or path/to/file.py:name")
     made.add_argument("--inputs", metavar="SHAPES", help='shapes of the inputs, like "(3, 4), (4, 5), (5,)"')
-    made.add_argument("--seed", type=int, default=0, help="of the random inputs and dout (default 0)")
+    made.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="of the random inputs and dout (default 0)"
+    )
     return made
 
 

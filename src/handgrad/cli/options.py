@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import math
+
+
+def natural(text: str) -> int:
+    return _whole(text, 0)
 
 
 def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def positive_number(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
 
 
 def share(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not 0 <= number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not in [0, 1)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not in [0, 1)")
     return number
 
 
 def held_out(text: str) -> float | int:
     """A share of the examples, or their number."""
-    number = float(text)
+    number = _number(text)
     if 0 < number < 1:
         return number
-    if number >= 1 and number == int(number):
+    if 1 <= number < math.inf and number == int(number):
         return int(number)
-    raise argparse.ArgumentTypeError(f"{text} is neither a share between 0 and 1 nor a number of examples")
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a share between 0 and 1 nor a number of examples")
 
 
 def widths(text: str) -> list[int]:
     """``50`` or ``256,128``; nothing for no hidden layer."""
-    return [positive(part) for part in text.split(",") if part.strip()]
+    return [positive(part.strip()) for part in text.split(",") if part.strip()]

