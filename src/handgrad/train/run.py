@@ -132,9 +132,12 @@ def load_run(folder: str | Path, with_model: bool = True) -> Run:
             run.net.load_states({k: v for k, v in arrays.items() if k not in params}, check=True)
     except FileNotFoundError as error:
         missing = Path(error.filename).name
-        unfinished = missing == MODEL and folder.is_dir()
-        hint = f"; finish it with handgrad train --resume {folder}" if unfinished else ""
-        raise RunError(f"{folder} is not a finished run: {missing} is missing{hint}") from None
+        if missing == CONFIG:
+            raise RunError(f"there is no run in {folder}: {CONFIG} is missing") from None
+        raise RunError(
+            f"the run in {folder} is not finished: {missing} is missing; "
+            f"finish it with handgrad train --resume {folder}"
+        ) from None
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"the run in {folder} is damaged: {error}") from None
     run.net.evaluate()
