@@ -219,6 +219,31 @@ def test_an_existing_run_is_not_overwritten_unasked(handgrad, fails, tmp_path):
     assert (run / "notes.txt").read_text() == "mine"
 
 
+def test_overwriting_waits_until_all_is_well(handgrad, fails, tmp_path):
+    run = tmp_path / "run"
+    handgrad("train", "digits", *QUICK, "--out", run)
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    fails("train", "nothing-here", "--out", run, "--overwrite")
+    fails("train", "digits", "--activation", "swoosh", "--out", run, "--overwrite")
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+
+
+def test_resuming_before_the_first_checkpoint_begins_anew(handgrad, tmp_path):
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    handgrad("train", "digits", *QUICK, "--out", whole)
+    run.mkdir()
+    (run / "config.json").write_bytes((whole / "config.json").read_bytes())
+    assert handgrad("train", "--resume", run, "--quiet")[0] == 0
+    assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_resuming_takes_no_other_options(handgrad, fails, tmp_path):
+    run = tmp_path / "run"
+    handgrad("train", "digits", *QUICK, "--out", run)
+    said = fails("train", "digits", "--resume", run, "--lr", 0.1, "--batch-norm")
+    assert "only --epochs may change, not DATA, --batch-norm, --lr" in said
+
+
 def test_wrong_data(fails, table, tmp_path):
     assert "digits" in fails("train", "nothing-here")
     assert "name the data" in fails("train")

@@ -279,6 +279,10 @@ def test_checkpoints_of_another_training_are_refused(clusters, tmp_path):
         trainer(tmp_path, seed=9).fit(x, t, epochs=1, resume=True)
     with pytest.raises(CheckpointError, match="batch_size is 100, this one's is 7"):
         trainer(tmp_path).fit(x, t, epochs=1, batch_size=7, resume=True)
+    with pytest.raises(CheckpointError, match="its targets is"):
+        trainer(tmp_path).fit(x, t[::-1], epochs=1, resume=True)
+    with pytest.raises(CheckpointError, match=r"'lr': 0\.01.*'lr': 0\.02"):
+        trainer(tmp_path, optimiser=Adam(0.02)).fit(x, t, epochs=1, resume=True)
     with pytest.raises(CheckpointError, match="no checkpoint in"):
         trainer(tmp_path / "nowhere").fit(x, t, epochs=1, resume=True)
 

@@ -110,35 +110,51 @@ def run(args: argparse.Namespace) -> int:
     if args.source is None:
         raise ValueError("name the data to train on, such as digits, or a training to --resume")
     folder = args.out or Path("runs") / Path(args.source).stem
-    _make_room(folder, args.overwrite)
+    _check_room(folder, args.overwrite)
     args.epochs = args.epochs or 20
     parts = _parts(vars(args))
     started = _prepared(args, parts)
+    _clear(folder)  # only now: nothing is lost to an option or a file that is wrong
     started.save_config(folder)
     return _train(started, parts, folder, args, resume=False)
 
 
 def _resumed(args: argparse.Namespace) -> int:
     from handgrad.train import load_run
+    from handgrad.train.progress import CHECKPOINT
 
+    _check_nothing_else_changes(args)
     started = load_run(args.resume, with_model=False)
     if args.epochs is not None:
         started.training["epochs"] = args.epochs
         started.save_config(args.resume)
-    return _train(started, _parts(started.training), args.resume, args, resume=True)
+    begun = (args.resume / CHECKPOINT).exists()
+    return _train(started, _parts(started.training), args.resume, args, resume=begun)
 
 
-def _make_room(folder: Path, overwrite: bool) -> None:
-    """An empty folder, or one whose training may be replaced."""
+def _check_nothing_else_changes(args: argparse.Namespace) -> None:
+    from handgrad.cli import parser
+
+    usual = vars(parser().parse_args(["train"]))
+    free = ("resume", "epochs", "quiet", "debug", "checkpoint_seconds", "run")
+    changed = [name for name, value in vars(args).items() if name not in free and value != usual[name]]
+    if changed:
+        names = ", ".join("DATA" if name == "source" else f"--{name.replace('_', '-')}" for name in changed)
+        raise ValueError(f"--resume goes on with a training as it was; only --epochs may change, not {names}")
+
+
+def _check_room(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder with --out")
-    if not (folder / "config.json").exists():
-        return
-    if not overwrite:
+    if (folder / "config.json").exists() and not overwrite:
         raise ValueError(
             f"{folder} holds a training already: --resume {folder} goes on with it, --overwrite replaces it, "
             f"--out names another folder"
         )
+
+
+def _clear(folder: Path) -> None:
+    """Remove the training in a folder, and nothing else that lies there."""
     for pattern in OURS:
         for file in folder.glob(pattern):
             file.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ class Trainer:
         self._check(x, t, epochs, batch_size, validation, patience)
         if self.metrics is None:
             self.metrics = default_metrics(t)
-        training = self._description(len(x), batch_size)
+        training = self._description(t, batch_size)
         records = self._opened(training, resume)
         shown = display_for(self.show_progress)
         steps = batch_count(len(x), batch_size)
@@ -193,14 +194,19 @@ class Trainer:
         if patience is not None and validation is None:
             raise ValueError("patience needs validation: early stopping watches the validation loss")
 
-    def _description(self, n: int, batch_size: int) -> dict[str, Any]:
+    def _description(self, t: Any, batch_size: int) -> dict[str, Any]:
         """What must agree for a checkpoint to be continued."""
         shapes = {name: [str(p.dtype), *p.shape] for name, p in self.progress.params.items()}
+        settings = dataclasses.asdict(self.optimiser).items()
         return {
-            "examples": n,
+            "examples": len(t),
+            "targets": zlib.crc32(np.asarray(t).tobytes()),
             "batch_size": batch_size,
             "seed": self.seed,
-            "optimiser": type(self.optimiser).__name__,
+            "optimiser": {
+                "name": type(self.optimiser).__name__,
+                **{name: value for name, value in settings if not callable(value)},
+            },
             "parameters": shapes,
         }
 
