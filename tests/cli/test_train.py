@@ -136,6 +136,24 @@ def test_npz(handgrad, tmp_path):
     assert "test accuracy" in out
 
 
+def test_a_folder_of_images(handgrad, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    from handgrad.data import load
+
+    data = load("digits")
+    for i in range(120):
+        folder = tmp_path / "pictures" / data.classes[data.t[i]]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.fromarray(np.asarray(data.x[i] * 15, np.uint8)).save(folder / f"{i}.png")
+    run = tmp_path / "run"
+    code, _, err = handgrad("train", tmp_path / "pictures", *QUICK, "--out", run)
+    assert code == 0, err
+    rows = handgrad("predict", run, tmp_path / "pictures", "-o", "-")[1].splitlines()
+    assert rows[0].startswith("file,predicted,probability 0,")
+    assert len(rows) == 121
+    assert all(row.split(",")[0].endswith(".png") for row in rows[1:])
+
+
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"])
 def test_every_optimiser_and_every_option(handgrad, tmp_path, optimiser):
     options = "--batch-norm --dropout 0.1 --schedule cosine --warm-up 5 --clip-norm 5 --clip-value 1"

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     trained = load_run(args.folder)
     data = load(args.source, task="classification" if trained.classes is not None else "regression")
-    text = table(trained.outputs(data.x), trained.classes)
+    text = table(trained.outputs(data.x), trained.classes, data.examples)
     if args.out == "-":
         sys.stdout.write(text)
         return 0
@@ -41,18 +41,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def table(outputs: np.ndarray, classes: tuple[str, ...] | None) -> str:
-    """The CSV: (N, C) probabilities with their classes, or (N, M) numbers."""
+def table(
+    outputs: np.ndarray, classes: tuple[str, ...] | None, examples: tuple[str, ...] | None = None
+) -> str:
+    """The CSV: (N, C) probabilities with their classes, or (N, M) numbers; by file, or by row from 0."""
+    first = "row" if examples is None else "file"
+    labels = range(len(outputs)) if examples is None else examples
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if classes is not None:
-        writer.writerow(["row", "predicted", *(f"probability {name}" for name in classes)])
-        for i, row in enumerate(outputs):
-            writer.writerow([i, classes[int(row.argmax())], *(f"{p:.6g}" for p in row)])
+        writer.writerow([first, "predicted", *(f"probability {name}" for name in classes)])
+        for label, row in zip(labels, outputs, strict=True):
+            writer.writerow([label, classes[int(row.argmax())], *(f"{p:.6g}" for p in row)])
     else:
         names = (
             ["predicted"] if outputs.shape[1] == 1 else [f"predicted {j}" for j in range(outputs.shape[1])]
         )
-        writer.writerow(["row", *names])
-        writer.writerows([i, *(f"{value:.8g}" for value in row)] for i, row in enumerate(outputs))
+        writer.writerow([first, *names])
+        rows = zip(labels, outputs, strict=True)
+        writer.writerows([label, *(f"{value:.8g}" for value in row)] for label, row in rows)
     return text.getvalue()
