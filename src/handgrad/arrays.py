@@ -40,6 +40,9 @@ class Recorded:
     def record(self, rule: Any, inputs: tuple, options: dict) -> Any:
         raise NotImplementedError
 
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        raise NotImplementedError
+
 
 class Library:
     """An array library's own namespace with the functions that the standard lacks beside it."""
@@ -84,7 +87,7 @@ def namespace_of(*args: Any) -> Any:
             elif not isinstance(x, NUMPY_TYPES):
                 other = library_of(type(x)) or other  # type: ignore[arg-type]
     if top is not None:
-        return top.__array_namespace__()  # type: ignore[attr-defined]
+        return top.__array_namespace__()
     return other or NUMPY
 
 
