@@ -110,3 +110,35 @@ def test_docstring_example():
     from handgrad.program import tracing
 
     assert doctest.testmod(tracing).failed == 0
+
+
+def test_a_training_step_with_its_update_is_one_program(step):
+    """Batch norm, dropout and Adam, with the learning rate and the number of the step as inputs."""
+    from handgrad.layers import mlp
+    from handgrad.optim import Adam
+    from handgrad.tree import leaves
+
+    _, x, t = step
+    net, optimiser = mlp([7, 5, 3], batch_norm=True, dropout=0.3, seed=0).train(), Adam()
+
+    def train(params, states, moments, x, t, lr, n):
+        def loss(params):
+            bound = net.bind(params, states)
+            return hg.softmax_cross_entropy(bound(x), t), bound.states()
+
+        (value, states), grads = hg.value_and_grad(loss, has_aux=True)(params)
+        moved = {name: optimiser.update(params[name], grads[name], moments[name], lr, n) for name in params}
+        return value, states, moved
+
+    params = net.parameters()
+    moments = {name: optimiser.init(p) for name, p in params.items()}
+    args = [params, net.states(), moments, x, t, np.float32(0.01), np.float32(1)]
+    program = trace(train, *args)
+    for n in (1, 2, 3):
+        args[-1] = np.float32(n)
+        value, states, moved = program(*args)
+        for got, want in zip(leaves((value, states, moved)), leaves(train(*args)), strict=True):
+            np.testing.assert_array_equal(got, want)
+            assert np.result_type(got) == np.result_type(want)
+        args[0] = {name: p for name, (p, _) in moved.items()}
+        args[1], args[2] = states, {name: m for name, (_, m) in moved.items()}
