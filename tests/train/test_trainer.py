@@ -160,6 +160,9 @@ def test_early_stopping_goes_back_to_the_best(clusters):
     assert len(records) == best + 1 + 3
     y = one.net(x[90:])
     assert float(hg.softmax_cross_entropy(y, noise)) == pytest.approx(losses[best], rel=1e-5)
+    assert losses[best] < losses[-1]
+    assert one.evaluate(x[90:], noise)["loss"] == losses[best]
+    np.testing.assert_array_equal(one.predict(x[90:]), y)
 
 
 def test_early_stopping_survives_a_resume(clusters, tmp_path):

@@ -109,7 +109,7 @@ class Trainer:
             moments=moments,
             step=progress.step + 1,
             batch=progress.batch + 1,
-            totals=self._added(progress.totals, loss, y, t),
+            totals=_added(progress.totals, loss, y, t, self.metrics or {}),
         )
         return stepped, float(loss), y
 
@@ -124,13 +124,6 @@ class Trainer:
         for name, p in progress.params.items():
             params[name], moments[name] = self.optimiser.update(p, grads[name], progress.moments[name], lr, t)
         return params, moments
-
-    def _added(self, totals: dict[str, float], loss: Any, y: Any, t: Any) -> dict[str, float]:
-        """An epoch's sums with one more mini-batch in them."""
-        n = len(t)
-        sums = {"examples": n, "loss": float(loss) * n}
-        sums |= {name: float(np.sum(metric(y, t))) for name, metric in (self.metrics or {}).items()}
-        return {name: totals.get(name, 0.0) + value for name, value in sums.items()}
 
     # Many steps.
 
@@ -247,7 +240,7 @@ class Trainer:
                 self.saved_at = time.monotonic()
         record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
         if validation is not None:
-            figures = self.evaluate(*validation)
+            figures = self._figures(self.net.bind(self.progress.params, self.progress.states), *validation)
             record |= {f"validation_{name}": value for name, value in figures.items()}
         record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
         record["seconds"] = round(time.perf_counter() - began, 4)
@@ -286,21 +279,22 @@ class Trainer:
     # Using what was learnt.
 
     def predict(self, x: Any, batch_size: int = 1000) -> np.ndarray:
-        """The network's outputs in evaluation, for the parameters reached so far."""
-        return predict(self.net, x, batch_size, self.progress.params, self.progress.states)
+        """The network's outputs in evaluation, as ``fit`` left it: with patience, at its best."""
+        return predict(self.net, x, batch_size)
 
     def evaluate(self, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
-        """Mean loss and metrics in evaluation, for the parameters reached so far."""
-        net = self.net.bind(self.progress.params, self.progress.states).evaluate()
+        """Mean loss and metrics in evaluation, of the network as ``fit`` left it."""
+        return self._figures(self.net.bind(), x, t, batch_size)
+
+    def _figures(self, bound: Layer, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
+        bound.evaluate()
         metrics = self.metrics if self.metrics is not None else default_metrics(t)
         totals: dict[str, float] = {}
         with np.errstate(all="ignore"):
             for picked in _slices(len(x), batch_size):
                 batch_t = self._cast(t[picked])
-                y, n = net(self._cast(x[picked])), len(batch_t)
-                sums = {"examples": n, "loss": float(self.loss(y, batch_t)) * n}
-                sums |= {name: float(np.sum(metric(y, batch_t))) for name, metric in metrics.items()}
-                totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
+                y = bound(self._cast(x[picked]))
+                totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
         return _means(totals)
 
     def _cast(self, x: Any) -> Any:
@@ -319,11 +313,9 @@ def cast_to(p: Any, x: Any) -> Any:
     return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
 
 
-def predict(
-    net: Layer, x: Any, batch_size: int = 1000, params: Arrays | None = None, states: Arrays | None = None
-) -> np.ndarray:
+def predict(net: Layer, x: Any, batch_size: int = 1000) -> np.ndarray:
     """A network's outputs in evaluation, batch by batch.   x (N, ...) -> (N, M)"""
-    bound = net.bind(params, states).evaluate()
+    bound = net.bind().evaluate()
     p = next(iter(bound.parameters().values()), None)
     outs = [bound(cast_to(p, x[picked])) for picked in _slices(len(x), batch_size)]
     return np.concatenate(outs) if outs else np.zeros((0,))
@@ -331,6 +323,15 @@ def predict(
 
 def _slices(n: int, size: int) -> list[slice]:
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def _added(
+    totals: dict[str, float], loss: Any, y: Any, t: Any, metrics: dict[str, Metric]
+) -> dict[str, float]:
+    """Sums over examples, with one more mini-batch in them."""
+    sums = {"examples": len(t), "loss": float(loss) * len(t)}
+    sums |= {name: float(np.sum(metric(y, t))) for name, metric in metrics.items()}
+    return {name: totals.get(name, 0.0) + value for name, value in sums.items()}
 
 
 def _means(totals: dict[str, float]) -> dict[str, float]:
