@@ -27,7 +27,64 @@ import numpy as np
 from handgrad.tree import leaves, tree_map
 
 
-class Recorded:
+def _operators(name: str) -> tuple[Any, Any]:
+    """``x ∘ y`` with self on the left, and on the right."""
+
+    def operator(self: Any, other: Any) -> Any:
+        return self.combine(name, other)
+
+    def swapped(self: Any, other: Any) -> Any:
+        return self.combine(name, other, swapped=True)
+
+    return operator, swapped
+
+
+class Operators:
+    """The operators of an array, each the function of that name in its namespace."""
+
+    __slots__ = ()
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        raise NotImplementedError
+
+    def meets(self, other: Any) -> bool:
+        """Whether this array knows what to do with an operand; if not, the operand is asked."""
+        return True
+
+    def combine(self, name: str, other: Any, swapped: bool = False) -> Any:
+        if not self.meets(other):
+            return NotImplemented
+        other = np.asarray(other) if isinstance(other, (list, tuple)) else other
+        pair = (other, self) if swapped else (self, other)
+        return getattr(self.__array_namespace__(), name)(*pair)
+
+    __add__, __radd__ = _operators("add")
+    __sub__, __rsub__ = _operators("subtract")
+    __mul__, __rmul__ = _operators("multiply")
+    __truediv__, __rtruediv__ = _operators("divide")
+    __pow__, __rpow__ = _operators("power")
+    __matmul__, __rmatmul__ = _operators("matmul")
+    __and__, __rand__ = _operators("logical_and")
+    __or__, __ror__ = _operators("logical_or")
+    __lt__, __gt__ = _operators("less")[0], _operators("greater")[0]
+    __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
+    __eq__, __ne__ = _operators("equal")[0], _operators("not_equal")[0]
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Any:
+        return self.__array_namespace__().negative(self)
+
+    def __abs__(self) -> Any:
+        return self.__array_namespace__().abs(self)
+
+    def __invert__(self) -> Any:
+        return self.__array_namespace__().logical_not(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.__array_namespace__().getitem(self, index)
+
+
+class Recorded(Operators):
     """An array that notes which rules are applied to it (``tape.Variable``).
 
     ``level`` tells nested recordings apart: the highest level among a rule's inputs records first.
@@ -38,9 +95,6 @@ class Recorded:
     value: Any
 
     def record(self, rule: Any, inputs: tuple, options: dict) -> Any:
-        raise NotImplementedError
-
-    def __array_namespace__(self, api_version: str | None = None) -> Any:
         raise NotImplementedError
 
 
@@ -105,6 +159,11 @@ def library_of(kind: type) -> Any:
 
 
 # What every array, Python numbers included, can be asked.
+
+
+def is_array(x: Any) -> bool:
+    """Whether ``x`` is an array or a number, and not a slice, a name, a truth value."""
+    return hasattr(x, "dtype") or (isinstance(x, (int, float)) and not isinstance(x, bool))
 
 
 def shape(x: Any) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ class Layer:
             return self.forward(*xs)
         bound = self.bind()
         out = bound.forward(*xs)
-        self.load_states({name: stripped(x) for name, x in bound.states().items()})
+        self._keep_states(bound)
         return out
 
     def remember(self, *xs: Any) -> Any:
@@ -95,13 +95,17 @@ class Layer:
         bound = self.bind()
 
         def run(params: dict, *xs: Any) -> Any:
-            bound.load_parameters(params, check=False)
+            bound._load("params", params, check=False)
             return bound.forward(*xs)
 
         out, pullback = vjp(run, self.parameters(), *xs)
-        self.load_states({name: stripped(x) for name, x in bound.states().items()})
+        self._keep_states(bound)
         self.history.push(pullback)
         return out
+
+    def _keep_states(self, bound: Layer) -> None:
+        """Take over what a bound copy's forward made of the states."""
+        self._load("state", {name: stripped(x) for name, x in bound.states().items()}, check=False)
 
     def backward(self, dout: Any) -> Any:
         """``dx`` for the last forward not yet answered, and ``grads`` filled, here and in sublayers.
@@ -178,23 +182,23 @@ class Layer:
         """All arrays that a forward in training changes, by dotted name."""
         return {name: layer.state[key] for name, layer, key in self._entries("state")}
 
-    def load_parameters(self, params: dict[str, Any], check: bool = True) -> None:
+    def load_parameters(self, params: dict[str, Any]) -> None:
         """Set all parameters.
 
         Raises:
             ValueError: names or shapes are not this network's.
         """
-        self._load("params", params, check)
+        self._load("params", params)
 
-    def load_states(self, states: dict[str, Any], check: bool = False) -> None:
+    def load_states(self, states: dict[str, Any]) -> None:
         """Set all states.
 
         Raises:
             ValueError: names or shapes are not this network's.
         """
-        self._load("state", states, check)
+        self._load("state", states)
 
-    def _load(self, kind: str, given: dict[str, Any], check: bool) -> None:
+    def _load(self, kind: str, given: dict[str, Any], check: bool = True) -> None:
         entries = list(self._entries(kind))
         if check:
             _check_names({name: shape(getattr(layer, kind)[key]) for name, layer, key in entries}, given)
@@ -216,7 +220,7 @@ class Layer:
         if params is not None:
             bound.load_parameters(params)
         if states is not None:
-            bound.load_states(states, check=True)
+            bound.load_states(states)
         return bound
 
     # What it says of itself.

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, shape
+from handgrad.arrays import NUMPY, is_array, shape
 from handgrad.program.inference import result
 from handgrad.tree import leaves, tree_map
 
@@ -94,10 +94,6 @@ class Program:
             function = getattr(NUMPY, operation.name)
             known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
         return resolve(self.outputs)
-
-
-def is_array(x: Any) -> bool:
-    return hasattr(x, "dtype") or (isinstance(x, (int, float)) and not isinstance(x, bool))
 
 
 def _symbols(tree: Any) -> list[Any]:

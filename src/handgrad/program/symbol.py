@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Operators
 from handgrad.program.inference import DTYPES, ELEMENTWISE, REDUCTIONS, result
 from handgrad.program.program import Operation, Program
 from handgrad.tree import leaves
@@ -39,23 +40,7 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     return out
 
 
-def _operators(name: str) -> tuple[Callable, Callable]:
-    """``x ∘ y`` with the symbol on the left, and on the right."""
-
-    def operator(self: Symbol, other: Any) -> Symbol:
-        return emit(name, (self, other), {}) if _is_operand(other) else NotImplemented
-
-    def swapped(self: Symbol, other: Any) -> Symbol:
-        return emit(name, (other, self), {}) if _is_operand(other) else NotImplemented
-
-    return operator, swapped
-
-
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, (Symbol, np.ndarray, np.generic, int, float))
-
-
-class Symbol:
+class Symbol(Operators):
     """An array of a program: its name, shape and dtype."""
 
     namespace = SymbolNamespace()
@@ -69,6 +54,9 @@ class Symbol:
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return self.namespace
+
+    def meets(self, other: Any) -> bool:
+        return isinstance(other, (Symbol, np.ndarray, np.generic, int, float))
 
     def __repr__(self) -> str:
         return self.name
@@ -84,28 +72,3 @@ class Symbol:
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def __getitem__(self, index: Any) -> Symbol:
-        return emit("getitem", (self, index), {})
-
-    def __neg__(self) -> Symbol:
-        return emit("negative", (self,), {})
-
-    def __invert__(self) -> Symbol:
-        return emit("logical_not", (self,), {})
-
-    def __abs__(self) -> Symbol:
-        return emit("abs", (self,), {})
-
-    __add__, __radd__ = _operators("add")
-    __sub__, __rsub__ = _operators("subtract")
-    __mul__, __rmul__ = _operators("multiply")
-    __truediv__, __rtruediv__ = _operators("divide")
-    __pow__, __rpow__ = _operators("power")
-    __matmul__, __rmatmul__ = _operators("matmul")
-    __and__, __rand__ = _operators("logical_and")
-    __or__, __ror__ = _operators("logical_or")
-    __lt__, __gt__ = _operators("less")[0], _operators("greater")[0]
-    __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
-    __eq__, __ne__ = _operators("equal")[0], _operators("not_equal")[0]
-    __hash__ = object.__hash__

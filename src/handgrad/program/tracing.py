@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import shape
-from handgrad.program.program import Program, is_array
+from handgrad.arrays import is_array, shape
+from handgrad.program.program import Program
 from handgrad.program.symbol import Symbol
 from handgrad.tree import tree_map
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from handgrad.arrays import cast, shape, xp
+from handgrad.arrays import cast, is_array, shape, xp
 from handgrad.tape.graph import backpropagate
 from handgrad.tape.variable import Variable, checked_dout, owned, unit_dout
 from handgrad.tree import leaves, tree_map, unflatten
@@ -32,7 +32,7 @@ def vjp(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple]]:
 def vjp_with_aux(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple], Any]:
     """``vjp`` of a function that returns ``(out, aux)``: ``aux`` is handed on and not differentiated."""
     level = next(_levels)
-    recorded = tree_map(lambda x: Variable(x, level) if _is_array(x) else x, xs)
+    recorded = tree_map(lambda x: Variable(x, level) if is_array(x) else x, xs)
     result, aux = f(*recorded)
     outputs = leaves(result)
 
@@ -55,12 +55,8 @@ def vjp_with_aux(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple], An
     return tree_map(value, result), backward, tree_map(value, aux)
 
 
-def _is_array(x: Any) -> bool:
-    return hasattr(x, "dtype") or (isinstance(x, (int, float)) and not isinstance(x, bool))
-
-
 def _zeros(x: Any) -> Any:
-    return xp.zeros_like(x) if hasattr(x, "dtype") else type(x)(0) if _is_array(x) else None
+    return xp.zeros_like(x) if hasattr(x, "dtype") else type(x)(0) if is_array(x) else None
 
 
 def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:

@@ -15,18 +15,6 @@ from handgrad.tape.numpy_functions import call_function, call_ufunc, function_by
 from handgrad.tree import tree_map
 
 
-def _operators(name: str) -> tuple[Callable, Callable]:
-    """``x ∘ y`` with the variable on the left, and on the right."""
-
-    def operator(self: Variable, other: Any) -> Any:
-        return getattr(namespace, name)(self, array(other))
-
-    def swapped(self: Variable, other: Any) -> Any:
-        return getattr(namespace, name)(array(other), self)
-
-    return operator, swapped
-
-
 def _method(name: str) -> Callable:
     """A method that is NumPy's function of that name."""
 
@@ -143,29 +131,8 @@ class Variable(Recorded):
     def __torch_function__(cls, function: Any, types: Any, args: tuple = (), options: Any = None) -> Any:
         return call_function(function, args, options or {})
 
-    __add__, __radd__ = _operators("add")
-    __sub__, __rsub__ = _operators("subtract")
-    __mul__, __rmul__ = _operators("multiply")
-    __truediv__, __rtruediv__ = _operators("divide")
-    __pow__, __rpow__ = _operators("power")
-    __matmul__, __rmatmul__ = _operators("matmul")
-    __eq__, _ = _operators("equal")
-    __ne__, _ = _operators("not_equal")
-    __lt__, __gt__ = _operators("less")[0], _operators("greater")[0]
-    __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
-    __hash__ = object.__hash__
-
-    def __neg__(self) -> Any:
-        return namespace.negative(self)
-
     def __pos__(self) -> Any:
         return self
-
-    def __abs__(self) -> Any:
-        return namespace.abs(self)
-
-    def __getitem__(self, index: Any) -> Any:
-        return namespace.getitem(self, index)
 
     def reshape(self, *shape: Any) -> Any:
         return namespace.reshape(self, shape[0] if len(shape) == 1 else shape)

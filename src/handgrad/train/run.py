@@ -129,7 +129,7 @@ def load_run(folder: str | Path, with_model: bool = True) -> Run:
             arrays = load((folder / MODEL).read_bytes())
             params, states = run.net.parameters(), run.net.states()
             run.net.load_parameters({k: v for k, v in arrays.items() if k not in states})
-            run.net.load_states({k: v for k, v in arrays.items() if k not in params}, check=True)
+            run.net.load_states({k: v for k, v in arrays.items() if k not in params})
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         if missing == CONFIG:
