@@ -1,0 +1,163 @@
+"""handgrad's checker: over the mutants, and over everything that is right."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.check.mutants.corpus import Entry
+from tests.peers import torch_samples
+from tests.rules.cases import CASES, Case
+
+from bench.check.common import (
+    count,
+    fresh_entries,
+    listed,
+    median_ms,
+    one_line,
+    progress,
+    silence,
+    some,
+    table,
+)
+from handgrad.check import check
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the checker said of one target; of its causes, the kinds, best first."""
+
+    name: str
+    verdict: str  # right, wrong, cannot tell or raised
+    kinds: tuple[str, ...]
+    said: str
+    seconds: float
+
+
+def judge(name: str, target: Any, inputs: Sequence, options: dict[str, Any] | None = None) -> Judged:
+    began = time.perf_counter()
+    try:
+        with silence():
+            report = check(target, *inputs, **(options or {}))
+    except Exception as error:
+        return Judged(name, "raised", (), one_line(error), time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    verdict = {True: "right", False: "wrong", None: "cannot tell"}[report.ok]
+    kinds = tuple(cause.kind for cause in getattr(report, "causes", ()))
+    return Judged(name, verdict, kinds, str(getattr(report, "verdict", verdict)), seconds)
+
+
+def judge_entry(entry: Entry) -> Judged:
+    return judge(entry.name, entry.fresh(), entry.inputs(), entry.options)
+
+
+# The mutants.
+
+
+def mutants(limit: int | None) -> Iterator[str]:
+    entries = some([entry for entry in fresh_entries() if entry.causes], limit)
+    judged = [(entry, judge_entry(entry)) for entry in progress(entries, "mutants")]
+    yield "\n## Wrong backward passes: handgrad over the corpus\n"
+    yield (
+        "Counts of mutants. *Detected*: the verdict is wrong. *Named right*: the first cause given is the "
+        "mistake that was planted. *Cannot tell* and *raised* (an exception in place of a report) are not "
+        "detected.\n"
+    )
+    styles = {entry.style: None for entry in entries}
+    rows = [_row(style, [(e, j) for e, j in judged if e.style == style]) for style in styles]
+    heads = "written as|mutants|detected|named right|named wrong|missed|cannot tell|raised|median ms".split(
+        "|"
+    )
+    yield from table(heads, *rows, _row("in total", judged))
+    yield f"\n{sum(j.seconds for _, j in judged):.1f} seconds in total."
+    yield from listed("Not detected", [f"{_planted(e)}: {j.verdict}{_why(j)}" for e, j in judged
+                                       if j.verdict != "wrong"])  # fmt: skip
+    yield from listed("Detected, and named wrong", [f"{_planted(e)}: {', '.join(j.kinds) or 'no cause'}"
+                                                    for e, j in judged if _named_wrong(e, j)])  # fmt: skip
+
+
+def _row(name: str, judged: Sequence[tuple[Entry, Judged]]) -> list:
+    verdicts = Counter(j.verdict for _, j in judged)
+    detected = verdicts["wrong"]
+    misnamed = count(judged, lambda pair: _named_wrong(*pair))
+    others = [verdicts[verdict] for verdict in ("right", "cannot tell", "raised")]
+    return [
+        name,
+        len(judged),
+        detected,
+        detected - misnamed,
+        misnamed,
+        *others,
+        median_ms(j.seconds for _, j in judged),
+    ]
+
+
+def _named_wrong(entry: Entry, judged: Judged) -> bool:
+    return judged.verdict == "wrong" and not (judged.kinds and judged.kinds[0] in entry.causes)
+
+
+def _planted(entry: Entry) -> str:
+    return f"`{entry.name}` ({' or '.join(entry.causes)})"
+
+
+def _why(judged: Judged) -> str:
+    return f", {judged.said}" if judged.verdict == "raised" else ""
+
+
+# Right ones.
+
+
+def right(limit: int | None) -> Iterator[str]:
+    skipped: Counter[str] = Counter()
+    accepted = _accepted(limit, skipped)
+    groups = {
+        "right ones of the corpus": [
+            judge_entry(e) for e in progress(_right_entries(limit), "right entries")
+        ],
+        "handgrad's rules": [_judge_rule(case) for case in progress(some(CASES, limit), "rules")],
+        "PyTorch's operations": [judge(c.name, c.f, c.inputs) for c in progress(accepted, "PyTorch")],
+    }
+    groups["in total"] = [judged for group in list(groups.values()) for judged in group]
+    yield "\n## Right backward passes: false alarms of handgrad\n"
+    yield "Counts of cases. *False alarm*: the verdict is wrong.\n"
+    heads = "|cases|right|false alarms|cannot tell|raised|median ms".split("|")
+    yield from table(heads, *(_right_row(name, group) for name, group in groups.items()))
+    for title, verdict in {"False alarms": "wrong", "Cannot tell": "cannot tell", "Raised": "raised"}.items():
+        yield from listed(
+            title, [f"`{j.name}`: {j.said}" for j in groups["in total"] if j.verdict == verdict]
+        )
+    operations = {case.name.rpartition("-")[0] for case in accepted}
+    yield (
+        f"\nPyTorch's are {len(operations)} operations of its own test database on its own samples, at most "
+        f"{torch_samples.PER_OPERATION} each, all accepted by `gradcheck` (slow mode). Left out, "
+        "with counts:\n"
+    )
+    yield from table(("", "count"), *sorted(skipped.items()))
+
+
+def _right_entries(limit: int | None) -> Sequence[Entry]:
+    return some([entry for entry in fresh_entries() if not entry.causes], limit)
+
+
+def _judge_rule(case: Case) -> Judged:
+    def target(*xs: Any) -> tuple:
+        return case.rule.vjp(*xs, **case.options)
+
+    return judge(case.id, target if case.options else case.rule, case.inputs())
+
+
+def _accepted(limit: int | None, skipped: Counter[str]) -> list[torch_samples.TorchCase]:
+    """PyTorch's cases that its own checker accepts."""
+    cases = some(list(torch_samples.cases(skipped=skipped)), limit)
+    accepted = [case for case in progress(cases, "gradcheck of PyTorch's cases") if case.right]
+    skipped["samples: gradcheck does not accept them"] = len(cases) - len(accepted)
+    return accepted
+
+
+def _right_row(name: str, group: Sequence[Judged]) -> list:
+    verdicts = Counter(judged.verdict for judged in group)
+    counts = [verdicts[verdict] for verdict in ("right", "wrong", "cannot tell", "raised")]
+    return [name, len(group), *counts, median_ms(judged.seconds for judged in group)]
