@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tests.check.mutants.corpus import Entry
 
+from handgrad.rules import Rule
 from handgrad.tree import leaves, unflatten
 
 Array = np.ndarray
@@ -34,25 +35,36 @@ class Plain:
 
     run: Callable[..., tuple[list[Array], WayBack]]
     inputs: list[Array]
-    misshapen: bool = False  # a gradient came that has not the shape of its input
+    unlike: bool = False  # a gradient came that has not the shape of its input, or is not real
 
     def note(self, grads: list[Any]) -> list[Any]:
-        pairs = zip(grads, self.inputs, strict=True)
-        self.misshapen |= any(g is not None and np.shape(g) != x.shape for g, x in pairs)
+        for g, x in zip(grads, self.inputs, strict=True):
+            self.unlike |= g is not None and (np.shape(g) != x.shape or np.iscomplexobj(g))
         return grads
 
 
 def plain(entry: Entry) -> Plain:
-    if entry.style == "pair":
-        return _of_pair(entry.target, entry.inputs())
-    layer = Layer(entry.fresh(), entry.inputs())
-    return _of_pair(layer, (*entry.inputs(), *layer.parameters()))
+    """The entry anew. No checker is asked about a float input, a mask say, that has no gradient by right."""
+    pair, inputs = _pair(entry)
+    places = [i for i, leaf in enumerate(leaves(list(inputs))) if is_float(leaf)]
+    if entry.causes:
+        return _of_pair(pair, inputs, places)
+    trial = _of_pair(*_pair(entry), places)
+    outs, way_back = trial.run(*trial.inputs)
+    grads = way_back([np.ones_like(out) for out in outs])
+    return _of_pair(pair, inputs, [i for i, g in zip(places, grads, strict=True) if g is not None])
 
 
-def _of_pair(pair: Callable[..., tuple[Any, Callable]], inputs: tuple) -> Plain:
+def _pair(entry: Entry) -> tuple[Callable[..., tuple[Any, Callable]], tuple]:
+    if entry.style == "class":
+        layer = Layer(entry.fresh(), entry.inputs())
+        return layer, (*entry.inputs(), *layer.parameters())
+    return entry.target.vjp if isinstance(entry.target, Rule) else entry.target, entry.inputs()
+
+
+def _of_pair(pair: Callable[..., tuple[Any, Callable]], inputs: tuple, places: list[int]) -> Plain:
     given = list(inputs)
     flat = leaves(given)
-    places = [i for i, leaf in enumerate(flat) if is_float(leaf)]
 
     def run(*arrays: Array) -> tuple[list[Array], WayBack]:
         moved = list(flat)
