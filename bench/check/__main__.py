@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.check import against, ours, peers
+from bench.check import against, beside, ours
 
-PARTS = {"mutants": ours.mutants, "right": ours.right, "peers": peers.peers, "time": against.against}
+PARTS = {"mutants": ours.mutants, "right": ours.right, "peers": beside.beside, "time": against.against}
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- table -->\n).*?(<!-- /table -->)", re.DOTALL)
 

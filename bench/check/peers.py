@@ -7,10 +7,7 @@ An entry of NumPy code becomes an operation of the peer's own (``torch.autograd.
 from __future__ import annotations
 
 import inspect
-import re
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,19 +19,7 @@ from autograd.test_util import check_grads as hips_check_grads
 from jax.test_util import check_grads as jax_check_grads
 from tests.check.mutants.corpus import Entry
 
-from bench.check.common import (
-    count,
-    fresh_entries,
-    listed,
-    median_ms,
-    one_line,
-    progress,
-    silence,
-    some,
-    table,
-)
-from bench.check.ours import Judged, judge_entry
-from bench.check.plain import BackwardFailed, CannotTake, is_float, plain
+from bench.check.plain import CannotTake, is_float, plain
 
 Ask = Callable[[], Any]  # False, or an exception about the gradient: the checker objects
 
@@ -149,7 +134,8 @@ def numpy_to_jax(entry: Entry) -> Ask:
 
 def jax_natively(entry: Entry) -> Ask:
     inputs = list(entry.inputs())
-    places = [i for i, x in enumerate(inputs) if is_float(x) or _is_float_of_jax(x)]
+    static = getattr(entry.target, "nondiff_argnums", ())
+    places = [i for i, x in enumerate(inputs) if i not in static and (is_float(x) or _is_float_of_jax(x))]
     variables = [np.array(inputs[i], np.float64) for i in places]
     return lambda: _check_with_jax(_closed_over(entry.target, inputs, places), variables)
 
@@ -241,88 +227,3 @@ PEERS = [
     ),
     Peer("autograd.test_util.check_grads", {"pair": numpy_to_hips, "class": numpy_to_hips}, {}),
 ]
-
-ABOUT_THE_GRADIENT = re.compile(r"gradient|cotangent|jacobian|backward|\bvjp|\bbwd", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a peer said: accepts, objects or cannot take."""
-
-    entry: Entry
-    said: str
-    why: str
-    seconds: float
-
-
-def put(peer: Peer, entry: Entry) -> Answer:
-    """Ask a peer about an entry."""
-    began = time.perf_counter()
-    try:
-        said, why = _asked(peer, entry), ""
-    except CannotTake as error:
-        said, why = "cannot take", str(error)
-    except (BackwardFailed, AssertionError) as error:
-        said, why = "objects", one_line(error)
-    except Exception as error:
-        about = ABOUT_THE_GRADIENT.search(str(error))
-        said, why = "objects" if about else "cannot take", one_line(error)
-    return Answer(entry, said, why, time.perf_counter() - began)
-
-
-def _asked(peer: Peer, entry: Entry) -> str:
-    if entry.causes and all(cause in peer.impossible for cause in entry.causes):
-        raise CannotTake(peer.impossible[entry.causes[0]])
-    if "dtype" in entry.causes and any(is_float(x) and np.asarray(x).dtype != float for x in entry.inputs()):
-        raise CannotTake("asked in float64, as it wants to be, the mistake is not there")
-    np.random.seed(0)
-    with silence():
-        return "objects" if peer.ask[entry.style](entry)() is False else "accepts"
-
-
-def peers(limit: int | None) -> Iterator[str]:
-    ours = {entry.name: judge_entry(entry) for entry in progress(_entries(limit), "handgrad for the peers")}
-    answers = [
-        (peer, [put(peer, entry) for entry in progress(_entries(limit, peer), peer.name)]) for peer in PEERS
-    ]
-    yield "\n## The same entries put to other checkers\n"
-    yield (
-        "Each in its default settings, in float64, gradients of first order in reverse. Counts of entries "
-        "that the checker can take; *handgrad* beside it: what handgrad's checker says of the same ones. An "
-        "exception counts as detected where the backward raised it or its message is about the gradient.\n"
-    )
-    heads = "checker|mutants|detected|missed|handgrad detects|right ones|false alarms|handgrad's|median ms"
-    yield from table(heads.split("|"), *(_row(name, found, ours) for name, found in answers))
-    for peer, found in answers:
-        taken = [answer for answer in found if answer.said != "cannot take"]
-        missed = Counter(a.entry.causes[0] for a in taken if a.entry.causes and a.said == "accepts")
-        yield f"\n**{peer.name}** missed, by cause: {_counted(missed)}."
-        yield from listed("False alarms", [f"`{a.entry.name}` {a.why}" for a in taken
-                                           if not a.entry.causes and a.said == "objects"])  # fmt: skip
-        refused = Counter(answer.why for answer in found if answer.said == "cannot take")
-        yield f"\nCannot take {refused.total()} of the corpus' entries in its styles: {_counted(refused)}."
-
-
-def _entries(limit: int | None, peer: Peer | None = None) -> list[Entry]:
-    entries = some(fresh_entries(), limit)
-    return [entry for entry in entries if peer is None or entry.style in peer.ask]
-
-
-def _row(peer: Peer, answers: list[Answer], ours: dict[str, Judged]) -> list:
-    taken = [answer for answer in answers if answer.said != "cannot take"]
-    wrong = [answer for answer in taken if answer.entry.causes]
-    right = [answer for answer in taken if not answer.entry.causes]
-
-    def objections(those: list[Answer]) -> tuple[int, int]:
-        by_ours = count(those, lambda a: ours[a.entry.name].verdict == "wrong")
-        return count(those, lambda a: a.said == "objects"), by_ours
-
-    detected, we_detect = objections(wrong)
-    alarms, our_alarms = objections(right)
-    seconds = median_ms(answer.seconds for answer in taken)
-    return [peer.name, len(wrong), detected, len(wrong) - detected, we_detect,
-            len(right), alarms, our_alarms, seconds]  # fmt: skip
-
-
-def _counted(found: Counter[str]) -> str:
-    return ", ".join(f"{what} {number}" for what, number in found.most_common()) or "none"
