@@ -91,12 +91,15 @@ class SquareFloat32(Square):
 
 @mutant("accumulates", normal((4, 3)))
 class SquareAccumulates(Square):
-    total = 0.0
+    @staticmethod
+    def forward(ctx, x):
+        ctx.dx = torch.zeros_like(x)
+        return Square.forward(ctx, x)
 
     @staticmethod
     def backward(ctx, dout):
-        SquareAccumulates.total = SquareAccumulates.total + Square.backward(ctx, dout)
-        return SquareAccumulates.total  # of this backward alone
+        ctx.dx += Square.backward(ctx, dout)  # zeros each time
+        return ctx.dx.clone()
 
 
 @correct(lambda r: (r.uniform(0.5, 2, (4, 3)),))
@@ -511,7 +514,8 @@ class MeanUndivided(Mean):
         return dout.expand(ctx.shape)  # / n
 
 
-@mutant("integer", normal((4, 3)))
+# 1 // N is 0, so nothing but zeros comes back
+@mutant(("integer", "missing-gradient"), normal((4, 3)))
 class MeanFloored(Mean):
     @staticmethod
     def backward(ctx, dout):
