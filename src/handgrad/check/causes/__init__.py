@@ -1,0 +1,44 @@
+"""Which known mistake gives the numbers that were returned?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from handgrad.check.causes import factors, narrow, places, results, shapes, terms, upstream
+from handgrad.check.causes.evidence import Evidence, gradient_name
+from handgrad.check.findings import Cause
+from handgrad.check.trial import InputTrial, Trial, quiet
+
+GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
+    results.missing,
+    upstream.not_linear,
+    results.other_input,
+    terms.wrong_array,
+    results.rearranged,
+    results.jacobian,
+    terms.skip_path,
+    upstream.other_dout,
+    terms.normalisation,
+    results.one_of_several,
+    factors.constant_factor,
+    results.averaged,
+    places.places,
+    terms.product_terms,
+    terms.sum_term,
+    narrow.narrow,
+)
+
+
+def causes_of(trial: Trial, result: InputTrial) -> list[Cause]:
+    """What may be wrong with one input's gradient, the best explanation first."""
+    if result.columns is None:
+        return []
+    evidence = Evidence(trial, result)
+    with quiet():
+        if not evidence.has_shape:
+            return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.rank)
+        found = [cause for guess in GUESSES for cause in guess(evidence)]
+    return sorted(found, key=lambda cause: cause.rank)
+
+
+__all__ = ["Evidence", "causes_of", "gradient_name"]

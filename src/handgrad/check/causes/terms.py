@@ -1,0 +1,168 @@
+"""Terms that are missing: what a gradient lacks, recognised by its form."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.check.causes.evidence import CLOSE, Evidence
+from handgrad.check.findings import Cause
+
+
+def normalisation(e: Evidence) -> Iterator[Cause]:
+    """The terms through a mean and a variance over some axes.
+
+    For y = (x - μ)/σ the gradient sums to 0 over the normalised axes, and so does its product with
+    x - μ. Without the term through the mean it is off by a constant along them; without that through
+    the variance by a multiple of x - μ; without both by a mixture.
+    """
+    if not e.is_whole or not e.has_shape:
+        return
+    for axes in _axes(e.shape):
+        if not _sums_to_zero(e, axes):
+            continue
+        yield from _terms(e, axes)
+
+
+def _axes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    for count in range(1, len(shape) + 1):
+        for axes in itertools.combinations(range(len(shape)), count):
+            if np.prod([shape[a] for a in axes]) > 2:
+                yield axes
+
+
+def _sums_to_zero(e: Evidence, axes: tuple[int, ...]) -> bool:
+    return all(
+        np.max(np.abs(np.sum(d, axes))) <= 1e-7 * np.max(np.abs(d), initial=0.0) * d.size for d in e.expected
+    ) and any(np.any(d) for d in e.expected)
+
+
+def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
+    centred = e.x - e.x.mean(axes, keepdims=True)
+    variance = np.sum(centred**2, axes, keepdims=True)
+    if np.any(variance == 0):
+        return
+    over = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
+    has_mean, has_variance, leftover = False, False, False
+    for g, d in zip(e.got, e.expected, strict=True):
+        off = g - d
+        size = np.max(np.abs(off), initial=0.0)
+        mean = off.mean(axes, keepdims=True)
+        slope = np.sum(off * centred, axes, keepdims=True) / variance
+        has_mean |= bool(np.max(np.abs(mean)) > 1e-5 * size)
+        has_variance |= bool(np.max(np.abs(slope * centred)) > 1e-5 * size)
+        leftover |= bool(np.max(np.abs(off - mean - slope * centred)) > 1e-5 * size)
+    if leftover or not np.prod([e.shape[a] for a in axes]) > 3:
+        return
+    sentence = f"what is due sums to 0 over {over}"
+    if has_mean and has_variance:
+        yield e.cause(
+            "statistics-constant", f"{sentence}; {e.d} lacks the terms through the mean and the variance, as if both "
+            f"were constants", 4,
+        )  # fmt: skip
+    elif has_mean:
+        yield e.cause(
+            "mean-term", f"{sentence}; {e.d} is off by a constant along it: the term through the mean is missing", 3.5
+        )
+    elif has_variance:
+        yield e.cause(
+            "variance-term", f"{sentence}; {e.d} is off by a multiple of {e.name} - mean({e.name}): the term through "
+            f"the variance is missing or wrong", 3.5,
+        )  # fmt: skip
+
+
+def sum_term(e: Evidence) -> Iterator[Cause]:
+    """A term pattern·Σ along an axis: out·Σ(dout·out) of softmax, x·Σ(dout·x) of a norm."""
+    if not e.is_whole or not e.has_shape or e.out_shape != e.shape:
+        return
+    with np.errstate(all="ignore"):
+        patterns = {"the output": e.out, "exp(output)": np.exp(e.out), e.name: e.x}
+    for axes in _axes(e.shape):
+        for said, pattern in patterns.items():
+            if not np.isfinite(pattern).all() or not np.all(np.sum(pattern**2, axes) > 0):
+                continue
+            if _is_multiple(e, pattern, axes):
+                over = ", ".join(map(str, axes))
+                kind = "variance-term" if pattern is e.x else "diagonal"
+                yield e.cause(
+                    kind, f"{e.d} is off by a multiple of {said} along axis {over}: the term {said} times a sum over "
+                    f"that axis is missing or wrong", 7 if kind == "diagonal" else 6.5,
+                )  # fmt: skip
+                return
+
+
+def _is_multiple(e: Evidence, pattern: np.ndarray, axes: tuple[int, ...]) -> bool:
+    for g, d in zip(e.got, e.expected, strict=True):
+        off = g - d
+        size = np.max(np.abs(off), initial=0.0)
+        slope = np.sum(off * pattern, axes, keepdims=True) / np.sum(pattern**2, axes, keepdims=True)
+        if size == 0 or np.max(np.abs(off - slope * pattern)) > 1e-5 * size:
+            return False
+    return True
+
+
+def skip_path(e: Evidence) -> Iterator[Cause]:
+    """A path that hands dout on as it is."""
+    if not e.is_whole or e.trial.f0.size != e.x.size or not e.has_shape:
+        return
+    if e.fits(lambda u: e.due(u) - u.reshape(e.shape)):
+        yield e.cause("missing-path", f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing", 3)
+    if e.fits(lambda u: e.due(u) + u.reshape(e.shape)):
+        yield e.cause("double-path", f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice", 3)
+
+
+def product_terms(e: Evidence) -> Iterator[Cause]:
+    """One term of the product rule: what is left out is dout·out/x."""
+    if not e.is_whole or e.out_shape != e.shape or not e.has_shape or np.any(e.x == 0):
+        return
+    per_element = e.out / e.x
+    if e.fits(lambda u: u.reshape(e.shape) * per_element):
+        yield e.cause(
+            "missing-path", f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing", 6
+        )
+    if e.fits(lambda u: e.due(u) - u.reshape(e.shape) * per_element):
+        yield e.cause("missing-path", f"{e.d} lacks dout·out/{e.name}: a term of the product rule", 6)
+
+
+FORMULAS = {
+    "1 - z²": lambda z: 1 - z * z,
+    "z·(1 - z)": lambda z: z * (1 - z),
+    "z": lambda z: z,
+    "2z": lambda z: 2 * z,
+    "1/z": lambda z: 1 / z,
+    "1/(2z)": lambda z: 1 / (2 * z),
+    "-z²": lambda z: -z * z,
+    "-1/z²": lambda z: -1 / (z * z),
+    "z + 1": lambda z: z + 1,
+    "exp z": np.exp,
+    "cos z": np.cos,
+    "-sin z": lambda z: -np.sin(z),
+    "1/(1 + z²)": lambda z: 1 / (1 + z * z),
+    "1 + z²": lambda z: 1 + z * z,
+    "cosh z": np.cosh,
+    "sinh z": np.sinh,
+    "sigmoid z": lambda z: 1 / (1 + np.exp(-z)),
+}  # fmt: skip
+
+
+def wrong_array(e: Evidence) -> Iterator[Cause]:
+    """A formula in the output that was given the input, or the reverse."""
+    if not e.is_whole or e.out_shape != e.shape or e.J is None or not e.has_shape:
+        return
+    diagonal = np.diag(e.J)
+    if np.max(np.abs(e.J - np.diag(diagonal)), initial=0.0) > 1e-9 * np.max(np.abs(e.J), initial=0.0):
+        return
+    local = diagonal.reshape(e.shape)
+    with np.errstate(all="ignore"):
+        for said, f in FORMULAS.items():
+            for due_in, given, names in ((e.out, e.x, ("out", e.name)), (e.x, e.out, (e.name, "out"))):
+                if not np.allclose(f(due_in), local, rtol=CLOSE, atol=1e-9 * np.max(np.abs(local))):
+                    continue
+                if e.fits(lambda u, f=f, given=given: u.reshape(e.shape) * f(given)):
+                    formula = said.replace("z", "·")
+                    yield e.cause(
+                        "wrong-array", f"{e.d} puts {names[1]} into {formula} where {names[0]} is due", 3.2
+                    )
+                    return

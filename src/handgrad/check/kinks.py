@@ -1,0 +1,145 @@
+"""Points where there is no derivative: which elements are there, and whether the backward's choice is one.
+
+At a kink of a convex function every subgradient g is right, and they are those with
+f'(x; v) >= ⟨g, v⟩ for all directions v (Rockafellar 1970); of a concave one, with <=. So a single
+output is looked at from several directions: if its one-sided slopes are those of a convex (or
+concave) function, the gradient has to lie between them; else nothing is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.check import numerics
+from handgrad.check.trial import InputTrial, Trial, quiet
+
+LOOKS = 6
+MOST_OUTPUTS = 12
+MOST_ELEMENTS = 400
+
+
+@dataclass
+class Kink:
+    """An element of an input at which an output has two slopes, or none."""
+
+    name: str
+    place: tuple[int, ...]
+    value: float
+    left: float
+    right: float
+
+    def __str__(self) -> str:
+        at = f"{self.name}[{', '.join(map(str, self.place))}]" if self.place else self.name
+        if not (np.isfinite(self.left) and np.isfinite(self.right)) or max(abs(self.left), abs(self.right)) > 1e4:
+            return f"{at} = {self.value:.6g}: no finite slope there"
+        return f"{at} = {self.value:.6g}: slope {self.left:.4g} to the left, {self.right:.4g} to the right"
+
+
+def kinks_of(trial: Trial) -> list[Kink]:
+    """The elements at which the kinked outputs have no derivative."""
+    found = []
+    with quiet():
+        for k, x in enumerate(trial.values):
+            if not trial.subject.checked[k] or x.size > MOST_ELEMENTS:
+                continue
+            size = numerics.sizes(x)
+            for place in np.ndindex(x.shape):
+                v = np.zeros(x.shape)
+                v[place] = size[place]
+                e = trial.along({k: v})
+                rough = e.rough & trial.kinked
+                if rough.any():
+                    j = int(np.argmax(rough))
+                    slopes = e.left[j] / size[place], e.right[j] / size[place]
+                    found.append(Kink(trial.subject.names[k], place, float(x[place]), *map(float, slopes)))
+    return found
+
+
+def outside(trial: Trial) -> tuple[int, str] | None:
+    """An output whose gradient is no subgradient, and by how much; None if all may pass."""
+    checked = [k for k, c in enumerate(trial.subject.checked) if c and trial.values[k].size]
+    moves = [_move(trial, checked, i) for i in range(LOOKS)]
+    moves += [{k: a[k] + b[k] for k in checked} for a, b in ((moves[0], moves[1]), (moves[2], moves[3]))]
+    with quiet():
+        seen = [_slopes(trial, v) for v in moves]
+        for j in np.flatnonzero(trial.kinked)[:MOST_OUTPUTS]:
+            u = np.zeros_like(trial.f0)
+            u[j] = 1.0
+            grads = trial.gradients(u)
+            if any(grads[k] is not None and grads[k].shape != trial.values[k].shape for k in checked):
+                return None
+            along = [
+                float(sum(np.sum(grads[k] * v[k]) for k in checked if grads[k] is not None)) for v in moves
+            ]
+            said = _judge([s[0][j] for s in seen], [s[1][j] for s in seen], along)
+            if said is not None:
+                return int(j), said
+    return None
+
+
+def _move(trial: Trial, checked: list[int], i: int) -> dict[int, np.ndarray]:
+    """Random directions; the first two move everything up or down together, by different amounts."""
+    rng = np.random.default_rng([trial.seed, 23, i])
+    moves = {}
+    for k in checked:
+        x = trial.values[k]
+        size = float(np.max(numerics.sizes(x)))
+        r = rng.uniform(0.5, 1.5, x.shape) if i < 2 else numerics.signed(rng, x.shape)
+        moves[k] = size * (r if i != 1 else -r)
+    return moves
+
+
+def _slopes(trial: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """One-sided slopes of every output along v: to the left, to the right."""
+    phi = trial.phi(v)
+    slopes = []
+    for h in numerics.FINE_STEPS:
+        slopes.append(((trial.f0 - phi(-h)) / h, (phi(h) - trial.f0) / h))
+    (l1, r1), (l2, r2) = slopes
+    steady = (np.abs(l1 - l2) <= 1e-4 * (np.abs(l1) + np.abs(r1))) & (np.abs(r1 - r2) <= 1e-4 * (np.abs(l1) + np.abs(r1)))
+    return np.where(steady, l2, np.nan), np.where(steady, r2, np.nan)
+
+
+def _judge(left: list[float], right: list[float], along: list[float]) -> str | None:
+    """Whether ⟨g, v⟩ lies between the slopes, where these are those of a convex or a concave function."""
+    l, r, g = np.array(left), np.array(right), np.array(along)
+    if not np.isfinite(l).all() or not np.isfinite(r).all() or not np.isfinite(g).all():
+        return None
+    size = np.maximum(np.abs(l), np.abs(r)).max()
+    slack = 1e-4 * size
+    is_convex = bool(np.all(r - l >= -slack)) and _adds(r, 1, slack) and _adds(-l, 1, slack)
+    is_concave = bool(np.all(r - l <= slack)) and _adds(r, -1, slack) and _adds(-l, -1, slack)
+    if not (is_convex or is_concave):
+        return None
+    low, high = np.minimum(l, r) - 10 * slack, np.maximum(l, r) + 10 * slack
+    beyond = (g < low) | (g > high)
+    if not beyond.any():
+        return None
+    i = int(np.argmax(np.maximum(low - g, g - high)))
+    return f"along a direction, its slope is {l[i]:.4g} to the left and {r[i]:.4g} to the right, by the backward {g[i]:.4g}"
+
+
+def _adds(slope: np.ndarray, sign: int, slack: float) -> bool:
+    """f'(v + w) <= f'(v) + f'(w), for the pairs whose sum was looked at."""
+    pairs = ((0, 1, LOOKS), (2, 3, LOOKS + 1))
+    return all(sign * (slope[a] + slope[b] - slope[c]) >= -slack for a, b, c in pairs)
+
+
+def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:
+    """The kinked outputs, on the elements at which they have a derivative after all."""
+    there = trial.at_kinks()
+    results = []
+    for k, is_checked in enumerate(trial.subject.checked):
+        if not is_checked or trial.values[k].size == 0 or trial.values[k].size > 4 * MOST_ELEMENTS:
+            continue
+        got = [grads[k] for grads in there.raw]
+        if any(g is not None and g.shape != trial.values[k].shape for g in got):
+            continue
+        result = InputTrial(k, trial.subject.names[k], trial.values[k], got, "mismatch", 15.0)
+        there.by_elements(result)
+        there.results.append(result)
+        if result.wrong is not None and result.wrong.any():
+            results.append(result)
+    return there, results

@@ -1,0 +1,140 @@
+"""Derivatives of values, with an estimate of their own error.
+
+A function is seen along a line: ``phi(t)`` is the vector of all outputs at x + t·v. Its derivative
+at t = 0 is J v. Two ways to have it:
+
+- the complex step, Im φ(ih) / h with h far below rounding, where the function takes complex numbers:
+  no difference, so no cancellation (Squire & Trapp 1998);
+- central differences over steps of many sizes, extrapolated to step 0 (Richardson 1911), of which
+  each output takes the step that promises the least error: what extrapolation still changes, plus
+  the noise of the values over the step. The noise is measured, not assumed (Moré & Wild 2011).
+
+At a kink the two one-sided slopes stay apart however small the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Phi = Callable[[complex], np.ndarray]
+
+EPS = float(np.finfo(np.float64).eps)
+FIRST_STEP = 2.0**-8
+MORE_STEPS = tuple(2.0**-k for k in (12, 4, 16, 20, 24))
+FINE_STEPS = (2.0**-19, 2.0**-23)
+COMPLEX_STEP = 2.0**-100
+
+
+@dataclass
+class Estimate:
+    """J v for each output, how far it may be off, and where there is no derivative."""
+
+    value: np.ndarray
+    error: np.ndarray
+    kink: np.ndarray  # True where left and right slopes disagree, or there is no finite slope
+    left: np.ndarray
+    right: np.ndarray
+
+    @property
+    def rough(self) -> np.ndarray:
+        """Outputs whose derivative along the line is not known: a kink, or not finite."""
+        return self.kink | ~np.isfinite(self.value) | ~np.isfinite(self.error)
+
+
+def noise_of(phi: Phi) -> np.ndarray:
+    """The standard deviation of each value's rounding errors, from its third and fourth differences."""
+    step = 2.0**-45
+    table = np.stack([phi(k * step) for k in range(-3, 4)])
+    third = np.diff(table, 3, axis=0)
+    fourth = np.diff(third, axis=0)
+    spread = np.maximum(np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70))
+    spread = np.where(np.isfinite(spread), spread, 0.0)
+    return np.maximum(spread, EPS * np.abs(table[3]))
+
+
+def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
+    """φ'(0) by differences."""
+    with np.errstate(all="ignore"):
+        value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
+        for step in MORE_STEPS:
+            if _is_good(value, error, f0).all():
+                break
+            other, its_error, suspicious = _extrapolated(phi, f0, noise, step, suspicious)
+            better = its_error < error
+            value, error = np.where(better, other, value), np.where(better, its_error, error)
+        suspicious |= ~_is_good(value, error, f0)
+        if not suspicious.any():
+            none = np.zeros(value.shape, bool)
+            return Estimate(value, error, none, value, value)
+        kink, left, right = _one_sided(phi, f0, noise)
+        kink &= suspicious
+        return Estimate(value, error, kink, np.where(kink, left, value), np.where(kink, right, value))
+
+
+def _is_good(value: np.ndarray, error: np.ndarray, f0: np.ndarray) -> np.ndarray:
+    largest = np.max(np.abs(value[np.isfinite(value)]), initial=0.0)
+    return error <= 1e-10 * (np.abs(value) + 1e-2 * largest) + 1e-12 * np.abs(f0)
+
+
+def _extrapolated(
+    phi: Phi, f0: np.ndarray, noise: np.ndarray, h: float, suspicious: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Value, error, and where the slopes to both sides do not come together as the step shrinks."""
+    steps = (h, h / 2, h / 4)
+    ups, downs = [phi(s) for s in steps], [phi(-s) for s in steps]
+    d1, d2, d3 = ((up - down) / (2 * s) for up, down, s in zip(ups, downs, steps, strict=True))
+    r1, r2 = (4 * d2 - d1) / 3, (4 * d3 - d2) / 3
+    value = (16 * r2 - r1) / 15
+    error = np.abs(value - r2) + 8 * noise / h
+    error = np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
+    gap_wide, gap_near = (abs(ups[i] + downs[i] - 2 * f0) / steps[i] for i in (0, 2))
+    apart = ~(gap_near < 0.5 * gap_wide) & ~(gap_near < 64 * noise / h)
+    return value, error, apart if suspicious is None else apart & suspicious
+
+
+def _one_sided(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether there is a kink, and the slopes to its left and right, at steps that only it survives."""
+    rights, lefts = [], []
+    for h in FINE_STEPS:
+        rights.append((phi(h) - f0) / h)
+        lefts.append((f0 - phi(-h)) / h)
+    size = np.maximum(np.abs(rights[1]), np.abs(lefts[1]))
+    gap, gap_wider = rights[1] - lefts[1], rights[0] - lefts[0]
+    rounding = 64 * noise / FINE_STEPS[1]
+    stays = (np.abs(gap) > rounding + 1e-4 * size) & (np.abs(gap) > 0.6 * np.abs(gap_wider))
+    steepens = size > 2.5 * np.maximum(np.abs(rights[0]), np.abs(lefts[0])) + rounding
+    broken = ~np.isfinite(gap)
+    return stays | steepens | broken, lefts[1], rights[1]
+
+
+def complex_step(phi: Phi) -> np.ndarray:
+    """φ'(0) as Im φ(ih) / h.
+
+    Raises:
+        TypeError: the values are not complex, so the function does not carry complex numbers through.
+    """
+    value = phi(1j * COMPLEX_STEP)
+    if not np.iscomplexobj(value):
+        raise TypeError("the outputs are not complex")
+    return value.imag / COMPLEX_STEP
+
+
+def exact(value: np.ndarray) -> Estimate:
+    """An estimate from a complex step: as good as the rounding of the arithmetic in it."""
+    error = 16 * EPS * (np.abs(value) + 1e-2 * np.max(np.abs(value), initial=0.0))
+    return Estimate(value, error, ~np.isfinite(value), value, value)
+
+
+def sizes(x: np.ndarray) -> np.ndarray:
+    """By how much each element of x may be said to vary: its own size, or that of its neighbours."""
+    magnitude = np.abs(x)
+    typical = float(np.sqrt(np.mean(magnitude**2))) if x.size else 1.0
+    return np.maximum(magnitude, 0.1 * typical if typical > 0 else 1.0)
+
+
+def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Random numbers away from zero: ±[0.5, 1.5)."""
+    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)

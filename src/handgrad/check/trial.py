@@ -1,0 +1,384 @@
+"""One point, checked: what the backward gives there against what the values say.
+
+First by random directions: for a direction v of one input and a random dout u, uᵀ(J v) by the values
+must be ⟨g, v⟩ by the backward. That is a handful of evaluations whatever the size, and J v is a vector,
+so every dout is compared with the same evaluations. Only an input that fails is then taken element by
+element, which gives its Jacobian J, and with it what any other dout should have given.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.check import numerics
+from handgrad.check.numerics import Estimate
+from handgrad.check.subject import Subject, Unfit, Values, copied, joined, parted
+
+DIRECTIONS = 2
+DOUTS = 3
+SAFETY = 10.0
+FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
+LARGEST_JACOBIAN = 4_000_000
+MOST_ELEMENTS = 3_000
+
+
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+class BackwardFailed(Exception):
+    """The target's backward raised."""
+
+
+@dataclass
+class Clock:
+    """Seconds left of a budget, and what to call while they pass."""
+
+    budget: float | None = None
+    tell: Callable[[str], None] | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def spent(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def left(self) -> float:
+        return math.inf if self.budget is None else self.budget - self.spent
+
+    def look(self, doing: str) -> None:
+        if self.tell is not None:
+            self.tell(doing)
+        if self.left <= 0:
+            raise OutOfTime(doing)
+
+
+@dataclass
+class Columns:
+    """Columns of J for some elements of one input. ``J`` is None where it would not fit in memory."""
+
+    elements: np.ndarray  # flat places in the input
+    by_dout: np.ndarray  # (douts, elements): uᵀJ
+    error: np.ndarray  # (douts, elements)
+    size: np.ndarray  # (douts, elements): Σ|u·J|
+    J: np.ndarray | None  # (outputs, elements)
+    rough: np.ndarray  # elements with a kink in some output
+
+
+@dataclass
+class InputTrial:
+    """What came of one input at this point."""
+
+    index: int
+    name: str
+    x: np.ndarray
+    got: list[np.ndarray | None]  # one for each dout
+    problem: str | None = None  # None, shape, missing, mismatch, not finite, unclear
+    digits: float = 0.0
+    columns: Columns | None = None
+    wrong: np.ndarray | None = None  # (elements,) of columns
+    tolerance: np.ndarray | None = None
+
+
+class Trial:
+    """A subject at one point: forward, backwards for several douts, and the derivatives of the values."""
+
+    def __init__(self, subject: Subject, values: Values, seed: int, clock: Clock):
+        self.subject, self.values, self.clock = subject, values, clock
+        self.rng = np.random.default_rng([seed, 7])
+        self.seed = seed
+        with quiet():
+            self.outs, back = subject.pair(copied(values))
+            self.outs = [np.array(o) for o in self.outs]
+            self.f0 = joined(self.outs)
+            self.douts = [numerics.signed(self.rng, self.f0.shape) for _ in range(DOUTS)]
+            self.smooth = np.isfinite(self.f0)
+            self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
+            self.raw = [self._gradients(back, u) for u in self.douts]
+        self.f0_again = subject.outputs(copied(values))
+        self.noise = np.zeros_like(self.f0)
+        self.use_complex: bool | None = None
+        self.kinked = np.zeros(self.f0.shape, bool)
+        self.results: list[InputTrial] = []
+
+    def _gradients(self, back: Callable, u: np.ndarray) -> list[Any]:
+        try:
+            grads = back(parted(u, self.outs))
+        except (Unfit, OutOfTime):
+            raise
+        except Exception as error:
+            raise BackwardFailed(f"{type(error).__name__}: {error}") from error
+        if len(grads) != len(self.values):
+            raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
+        return [None if g is None else self.subject.fit(k, np.array(g)) for k, g in enumerate(grads)]
+
+    def gradients(self, u: np.ndarray, values: Values | None = None) -> list[Any]:
+        """The gradients that a fresh forward and backward give for a dout."""
+        with quiet():
+            _, back = self.subject.pair(copied(self.values if values is None else values))
+            return self._gradients(back, u)
+
+    # Along lines.
+
+    def phi(self, moves: dict[int, np.ndarray]) -> Callable[[complex], np.ndarray]:
+        """The outputs at x + t·v, for directions by input."""
+
+        def at(t: complex) -> np.ndarray:
+            moved = [
+                x + t * moves[k] if k in moves else (x.copy() if isinstance(x, np.ndarray) else x)
+                for k, x in enumerate(self.values)
+            ]
+            with quiet():
+                return self.subject.outputs(moved)
+
+        return at
+
+    def along(self, moves: dict[int, np.ndarray], trusted: bool = False) -> Estimate:
+        """J v. ``trusted``: by complex step alone, where that has proven itself."""
+        phi = self.phi(moves)
+        if trusted and self.use_complex:
+            estimate = numerics.exact(numerics.complex_step(phi))
+            if np.isfinite(estimate.value).all():
+                return estimate
+        return numerics.derivative(phi, self.f0, self.noise)
+
+    def measure_noise(self) -> None:
+        moves = {
+            k: numerics.sizes(x) * numerics.signed(self.rng, x.shape)
+            for k, x in enumerate(self.values)
+            if self.subject.checked[k]
+        }
+        with np.errstate(all="ignore"):
+            self.noise = numerics.noise_of(self.phi(moves)) if moves else self.noise
+
+    def refined(self, moves: dict[int, np.ndarray], estimate: Estimate) -> Estimate:
+        """By complex step, if the function carries complex numbers and agrees with the differences."""
+        if self.use_complex is False:
+            return estimate
+        try:
+            with quiet():
+                better = numerics.exact(numerics.complex_step(self.phi(moves)))
+        except Exception:  # whatever a function does that was not written for complex numbers
+            self.use_complex = False
+            return estimate
+        clear = self.smooth & ~estimate.rough & np.isfinite(better.value)
+        apart = np.abs(better.value - estimate.value)[clear]
+        largest = np.max(np.abs(estimate.value[clear]), initial=0.0)
+        near = SAFETY * estimate.error[clear] + 1e-9 * (np.abs(estimate.value[clear]) + 1e-3 * largest)
+        if better.value.shape != estimate.value.shape or (apart > near).any():
+            self.use_complex = False
+            return estimate
+        self.use_complex = True
+        pick = clear & (better.error < estimate.error)
+        value, error = (
+            np.where(pick, better.value, estimate.value),
+            np.where(pick, better.error, estimate.error),
+        )
+        return Estimate(value, error, estimate.kink, estimate.left, estimate.right)
+
+    # The check.
+
+    def run(self) -> list[InputTrial]:
+        """Each checked input, by directions, and by elements where directions disagree."""
+        todo = [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
+        lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
+        if self.f0.size:
+            self.measure_noise()
+            for k in todo:
+                self.clock.look(f"directions of {self.subject.names[k]}")
+                lines[k] = [self._line(k) for _ in range(DIRECTIONS)] if self.values[k].size else []
+            self._leave_out_kinks([e for found in lines.values() for _, e in found])
+        self.results = [self._by_directions(k, lines.get(k, [])) for k in todo]
+        for result in self.results:
+            if result.problem in ("shape", "mismatch", "not finite", "missing"):
+                self.by_elements(result)
+        return self.results
+
+    def _line(self, k: int) -> tuple[np.ndarray, Estimate]:
+        v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+        with np.errstate(all="ignore"):
+            return v, self.refined({k: v}, self.along({k: v}))
+
+    def _leave_out_kinks(self, estimates: list[Estimate]) -> None:
+        """Outputs without a derivative get dout = 0, and the gradients are taken again."""
+        for e in estimates:
+            self.kinked |= e.rough & self.smooth
+        if self.kinked.any():
+            self.smooth &= ~self.kinked
+            self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
+            self.raw = [self.gradients(u) for u in self.douts]
+
+    def _by_directions(self, k: int, lines: list[tuple[np.ndarray, Estimate]]) -> InputTrial:
+        x = self.values[k]
+        got = [grads[k] for grads in self.raw]
+        result = InputTrial(k, self.subject.names[k], x, got)
+        if any(g is not None and g.shape != x.shape for g in got):
+            result.problem = "shape"
+            return result
+        shares = []
+        with np.errstate(all="ignore"):
+            for v, e in lines:
+                for u, g in zip(self.douts, got, strict=True):
+                    gv = np.zeros(1) if g is None else (g * v).ravel()
+                    terms = np.where(self.smooth, u * e.value, 0.0)
+                    expected, actual = float(np.sum(terms)), float(np.sum(gv))
+                    error = float(np.sum(np.where(self.smooth, np.abs(u) * e.error, 0.0)))
+                    scale = float(np.sqrt(np.sum(gv**2))) + abs(expected)
+                    apart = abs(actual - expected)
+                    if not np.isfinite(actual):
+                        result.problem = "not finite"
+                        return result
+                    tiny = 1e-13 * float(np.sum(np.abs(terms)))
+                    if apart > SAFETY * error + FLOOR * scale + tiny:
+                        result.problem = "missing" if g is None else "mismatch"
+                    if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
+                        scale = float(np.sum(np.abs(u * self.f0)[self.smooth])) + 1.0
+                    shares.append((apart + error) / scale)
+        result.digits = digits_of(max(shares, default=0.0))
+        if result.problem is None and result.digits < 2 and lines:
+            result.problem = "unclear"
+        return result
+
+    # Element by element.
+
+    def chosen(self, k: int) -> np.ndarray:
+        """The elements of an input to look at: all, or for a large one both ends of each axis and a sample."""
+        n, shape = self.values[k].size, self.values[k].shape
+        began = time.perf_counter()
+        self.subject.outputs(copied(self.values))
+        seconds = 8 * max(time.perf_counter() - began, 1e-6)
+        most = int(min(MOST_ELEMENTS, max(60, min(20.0, self.clock.left / 3) / seconds)))
+        if n <= most:
+            return np.arange(n)
+        rng = np.random.default_rng([self.seed, k])
+        per_axis = max(int(most ** (1 / len(shape))), 3)
+        grid = [
+            np.unique(np.r_[0, 1, size - 1, rng.integers(0, size, max(per_axis - 3, 1))]) % size
+            for size in shape
+        ]
+        picked = np.ravel_multi_index(np.meshgrid(*grid, indexing="ij"), shape).ravel()
+        return np.unique(picked if picked.size <= most else rng.choice(picked, most, replace=False))
+
+    def columns(self, k: int, elements: np.ndarray, values: Values | None = None) -> Columns:
+        """Derivatives by these elements of one input."""
+        at = self if values is None else self.moved(values)
+        x = at.values[k]
+        size = numerics.sizes(x).ravel()
+        n, m = elements.size, at.f0.size
+        keep = n * m <= LARGEST_JACOBIAN
+        U = np.stack(self.douts)
+        J = np.zeros((m, n)) if keep else None
+        by_dout, error, magnitude = (np.zeros((len(U), n)) for _ in range(3))
+        rough = np.zeros(n, bool)
+        for column, i in enumerate(elements):
+            if column % 16 == 0:
+                self.clock.look(f"{self.subject.names[k]}: element {column} of {n}")
+            v = np.zeros(x.size)
+            v[i] = size[i]
+            e = at.along({k: v.reshape(x.shape)}, trusted=True)
+            with np.errstate(all="ignore"):
+                bad = e.rough | ~self.smooth
+                slope = np.where(bad, 0.0, e.value) / size[i]
+                uncertain = np.where(bad, 0.0, e.error) / size[i]
+            rough[column] = bool((e.rough & self.smooth).any())
+            by_dout[:, column], error[:, column] = U @ slope, np.abs(U) @ uncertain
+            magnitude[:, column] = np.abs(U) @ np.abs(slope)
+            if J is not None:
+                J[:, column] = slope
+        return Columns(elements, by_dout, error, magnitude, J, rough)
+
+    def moved(self, values: Values) -> Trial:
+        """The same at other values, for derivatives only."""
+        other = object.__new__(Trial)
+        other.__dict__.update(self.__dict__)
+        other.values = values
+        with quiet():
+            other.f0 = self.subject.outputs(copied(values))
+        if other.f0.shape != self.f0.shape:
+            raise ValueError("the outputs have another shape there")
+        return other
+
+    def by_elements(self, result: InputTrial) -> None:
+        """Which elements are wrong. May find that none is: then the directions saw a kink or rounding."""
+        k = result.index
+        result.columns = c = self.columns(k, self.chosen(k))
+        if result.problem == "shape":
+            return
+        noise = self._noise_of_gradient(k)[:, c.elements]
+        with np.errstate(all="ignore"):
+            got = np.stack(
+                [np.zeros(c.elements.size) if g is None else g.ravel()[c.elements] for g in result.got]
+            )
+            largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
+            result.tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
+            apart = np.abs(got - c.by_dout)
+            wrong = ~(apart <= result.tolerance) & ~c.rough
+        result.wrong = wrong.any(axis=0)
+        if result.wrong.any():
+            return
+        worst = np.max(apart / np.maximum(np.abs(c.by_dout), largest * 1e-3 + 1e-300), initial=0.0)
+        result.digits = min(result.digits, digits_of(worst)) if not c.rough.all() else 0.0
+        sampled = c.elements.size < result.x.size
+        result.problem = "unclear" if sampled or digits_of(worst) < 2 else None
+
+    def at_kinks(self) -> Trial:
+        """The same point, looking only at the outputs that have a kink somewhere."""
+        other = object.__new__(Trial)
+        other.__dict__.update(self.__dict__)
+        other.smooth = self.kinked.copy()
+        other.douts = [np.where(self.kinked, numerics.signed(self.rng, self.f0.shape), 0.0) for _ in range(2)]
+        other.raw = [other.gradients(u) for u in other.douts]
+        other.kinked = np.zeros_like(self.kinked)
+        other.results = []
+        return other
+
+    def _noise_of_gradient(self, k: int) -> np.ndarray:
+        """How far rounding of the inputs moves the gradient: what it may be off without being wrong."""
+        base = self.raw
+        moved = []
+        for _ in range(2):
+            values = [
+                x * (1 + 4 * numerics.EPS * self.rng.choice([-1.0, 1.0], x.shape)) if c else x
+                for x, c in zip(self.values, self.subject.checked, strict=True)
+            ]
+            moved.append([self.gradients(u, values) for u in self.douts])
+        size = self.values[k].size
+
+        def flat(g: Any) -> np.ndarray:
+            return np.zeros(size) if g is None or np.size(g) != size else np.ravel(g)
+
+        with np.errstate(all="ignore"):
+            apart = [
+                np.stack([np.abs(flat(a[k]) - flat(b[k])) for a, b in zip(base, other, strict=True)])
+                for other in moved
+            ]
+            noise = np.maximum(*apart)
+            return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def digits_of(share: float) -> float:
+    """How many digits a relative error leaves."""
+    return float(np.clip(-np.log10(max(share, 1e-16)), 0.0, 15.0)) if np.isfinite(share) else 0.0
+
+
+class quiet(warnings.catch_warnings):
+    """Warnings of a target that is led to its limits are not the user's concern."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", category=np.exceptions.ComplexWarning)
+        self.state = np.errstate(all="ignore")
+        self.state.__enter__()
+        return entered
+
+    def __exit__(self, *exc: Any) -> None:
+        self.state.__exit__(*exc)
+        super().__exit__(*exc)
