@@ -316,7 +316,7 @@ def lerp(x, y, w):
     return x + w * (y - x), backward
 
 
-@mutant("swapped", normal((3, 4), (3, 4), ()))
+@mutant(("swapped", "factor"), normal((3, 4), (3, 4), ()))  # with one w, w for 1 - w is a constant
 def lerp_ends_swapped(x, y, w):
     def backward(dout):
         return dout * w, dout * (1 - w), np.sum(dout * (y - x))  # 1 - w, w

@@ -52,6 +52,23 @@ def annealed(x):
     return slope * x, backward
 
 
+POWER = {"v": np.ones(4)}
+
+
+@mutant("state", normal((3, 4)))
+def spectral_norm_goes_on(W):
+    """out = W / |W v|, where v comes nearer to the largest singular vector with every call"""
+    v = POWER["v"]
+    u = W @ v
+    POWER["v"] = W.T @ u / np.sqrt(np.sum((W.T @ u) ** 2))
+    length = np.sqrt(np.sum(u * u))
+
+    def backward(dout):
+        return dout / length - np.sum(dout * W) / length**3 * np.outer(u, v)
+
+    return W / length, backward
+
+
 @mutant("accumulates", normal((4, 3), (3, 2)))
 def linear_gradient_kept(x, W):
     kept = [np.zeros_like(W)]
@@ -61,6 +78,18 @@ def linear_gradient_kept(x, W):
         return dout @ W.T, kept[0]
 
     return x @ W, backward
+
+
+@mutant("accumulates", normal((4, 3), (3,)))
+def bias_gradient_kept_only(x, b):
+    db = np.zeros_like(b)
+
+    def backward(dout):
+        for drow in dout:
+            db[:] += drow  # that db is zero holds for the first backward
+        return dout, db.copy()
+
+    return x + b, backward
 
 
 @mutant("accumulates", X)

@@ -314,7 +314,7 @@ def relu_inverted(x):
     return np.maximum(x, 0), backward
 
 
-@mutant("mask", normal((5, 4)))
+@mutant(("mask", "wrong-array"), normal((5, 4)))  # the mask of another array
 def relu_mask_of_dout(x):
     def backward(dout):
         return np.maximum(dout, 0) * (x > 0)  # where x is positive, not where dout is
@@ -546,7 +546,7 @@ def clip_outside(x):
     return np.clip(x, -1, 1), backward
 
 
-@mutant("mask", normal((5, 5)))
+@mutant(("mask", "wrong-array"), normal((5, 5)))  # the mask of another array
 def clip_of_dout(x):
     def backward(dout):
         return np.clip(dout, -1, 1)  # the mask of x

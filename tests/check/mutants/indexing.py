@@ -119,7 +119,8 @@ def pick(x, t):
     return x[np.arange(len(x)), t], backward
 
 
-@mutant("wrong-axis", lambda r: (r.standard_normal((4, 4)), np.array([1, 0, 1, 3])))
+# With the two indices exchanged it is the transpose.
+@mutant(("wrong-axis", "transposed"), lambda r: (r.standard_normal((4, 4)), np.array([1, 0, 1, 3])))
 def pick_axes_exchanged(x, t):
     def backward(dout):
         dx = np.zeros_like(x)

@@ -115,7 +115,7 @@ def affine_weight_not_transposed(x, W, b):
     return x @ W + b, backward
 
 
-@mutant("wrong-array", SQUARE)
+@mutant(("wrong-array", "upstream-twice"), SQUARE)  # dW has dout in it
 def affine_dx_by_dW(x, W, b):
     def backward(dout):
         dW = x.T @ dout

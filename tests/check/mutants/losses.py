@@ -285,7 +285,8 @@ def squared_error_without_dout(y, t):
     return np.mean((y - t) ** 2), backward
 
 
-@mutant(("mutates", "updated-weights"), normal((4, 3), (4, 3)))  # y itself is moved by the loss
+# y itself is moved, towards t, which makes the gradient smaller by a constant.
+@mutant(("mutates", "updated-weights", "factor"), normal((4, 3), (4, 3)))
 def squared_error_steps(y, t):
     def backward(dout):
         y[:] -= 0.05 * (y - t)

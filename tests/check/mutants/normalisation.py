@@ -415,6 +415,17 @@ def group_norm(x, groups=2):
     return x_hat.reshape(x.shape), backward
 
 
+@mutant("statistics-constant", normal((2, 4, 3)))
+def group_norm_scaled_only(x, groups=2):
+    N, C, L = x.shape
+    x_hat, scale = standard(x.reshape(N, groups, C // groups * L), 2)
+
+    def backward(dout):
+        return (scale * dout.reshape(x_hat.shape)).reshape(x.shape)  # standard_backward
+
+    return x_hat.reshape(x.shape), backward
+
+
 @mutant("group", normal((2, 4, 3)))
 def group_norm_first_group_only(x, groups=2):
     N, C, L = x.shape
@@ -470,6 +481,16 @@ def instance_norm(x):
 
     def backward(dout):
         return standard_backward(dout, x_hat, scale, 2)
+
+    return x_hat, backward
+
+
+@mutant("statistics-constant", normal((2, 3, 4)))
+def instance_norm_scaled_only(x):
+    x_hat, scale = standard(x, 2)
+
+    def backward(dout):
+        return scale * dout  # standard_backward
 
     return x_hat, backward
 

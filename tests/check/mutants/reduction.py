@@ -12,9 +12,10 @@ X = normal((4, 3))
 
 
 def tied(r):
-    """Few different values, so that every row has its largest more than once."""
-    x = r.integers(0, 3, (4, 5)).astype(float)
-    x[:, 1] = x[:, 3] = 3
+    """The largest of a row once, twice, three times and five times"""
+    x = r.standard_normal((4, 5))
+    x[0, 2] = x[1, 1] = x[1, 3] = 3
+    x[2, 1:4] = x[3] = 2.5
     return (x,)
 
 
@@ -26,7 +27,7 @@ def sum_rows(x):
     return np.sum(x, axis=1), backward
 
 
-@mutant("wrong-axis", normal((4, 4)))
+@mutant(("wrong-axis", "transposed"), normal((4, 4)))  # what is spread over the other axis is the transpose
 def sum_rows_spread_over_columns(x):
     def backward(dout):
         return np.broadcast_to(dout, x.shape)  # dout[:, None]
@@ -117,7 +118,7 @@ def mean_by_the_other_axis(x):
     return np.mean(x, axis=0), backward
 
 
-@mutant("wrong-axis", normal((3, 3)))
+@mutant(("wrong-axis", "transposed"), normal((3, 3)))  # likewise
 def mean_spread_over_rows(x):
     def backward(dout):
         return np.broadcast_to(dout[:, None] / len(x), x.shape)  # dout[None]

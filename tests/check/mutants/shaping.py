@@ -186,7 +186,7 @@ def stack(x, y, z):
     return np.stack([x, y, z], axis=1), backward
 
 
-@mutant("off-by-one", normal((4,), (4,), (4,)))
+@mutant(("off-by-one", "swapped"), normal((4,), (4,), (4,)))  # each input has its neighbour's gradient
 def stack_shifted(x, y, z):
     def backward(dout):
         return tuple(dout[:, i - 1] for i in range(3))  # i
