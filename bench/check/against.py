@@ -50,7 +50,7 @@ def against(limit: int | None) -> Iterator[str]:
                 times = interleaved(contestants, rounds=rounds, repeats=1)
             ours, theirs = times["handgrad"], times["gradcheck"]
             elements = n * d + d * m + m
-            rows.append([label, elements, n * m, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.1f}"])
+            rows.append([label, elements, n * m, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.2f}"])
     yield "\n## Time beside gradcheck\n"
     yield (
         "Seconds of one check of tanh(x W + b), a `torch.autograd.Function`, on the same inputs, taking "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from tests.check.mutants.corpus import Entry
 from tests.peers import torch_samples
 from tests.rules.cases import CASES, Case
@@ -46,8 +50,8 @@ def judge(name: str, target: Any, inputs: Sequence, options: dict[str, Any] | No
         return Judged(name, "raised", (), one_line(error), time.perf_counter() - began)
     seconds = time.perf_counter() - began
     verdict = {True: "right", False: "wrong", None: "cannot tell"}[report.ok]
-    kinds = tuple(cause.kind for cause in getattr(report, "causes", ()))
-    return Judged(name, verdict, kinds, str(getattr(report, "verdict", verdict)), seconds)
+    said = " ".join(str([*report.causes, *report.doubts, report.verdict][0]).split())
+    return Judged(name, verdict, tuple(cause.kind for cause in report.causes), said, seconds)
 
 
 def judge_entry(entry: Entry) -> Judged:
@@ -109,27 +113,28 @@ def _why(judged: Judged) -> str:
 
 # Right ones.
 
+ENTRIES, RULES, TORCH = "right ones of the corpus", "handgrad's rules", "PyTorch's operations"
+
 
 def right(limit: int | None) -> Iterator[str]:
-    skipped: Counter[str] = Counter()
-    accepted = _accepted(limit, skipped)
+    """Judged by as many processes as there are cores, each a share."""
+    shares = os.cpu_count() or 1
+    with ProcessPoolExecutor(shares, multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(_share, range(shares), [shares] * shares, [limit] * shares))
     groups = {
-        "right ones of the corpus": [
-            judge_entry(e) for e in progress(_right_entries(limit), "right entries")
-        ],
-        "handgrad's rules": [_judge_rule(case) for case in progress(some(CASES, limit), "rules")],
-        "PyTorch's operations": [judge(c.name, c.f, c.inputs) for c in progress(accepted, "PyTorch")],
+        name: [judged for part, _ in parts for judged in part[name]] for name in (ENTRIES, RULES, TORCH)
     }
+    skipped = sum((skipped for _, skipped in parts), Counter())
+    operations = {judged.name.rpartition("-")[0] for judged in groups[TORCH]}
     groups["in total"] = [judged for group in list(groups.values()) for judged in group]
     yield "\n## Right backward passes: false alarms of handgrad\n"
-    yield "Counts of cases. *False alarm*: the verdict is wrong.\n"
-    heads = "|cases|right|false alarms|cannot tell|raised|median ms".split("|")
+    yield f"Counts of cases. *False alarm*: the verdict is wrong. Seconds with {shares} checks at a time.\n"
+    heads = "|cases|right|false alarms|cannot tell|raised|median ms|seconds".split("|")
     yield from table(heads, *(_right_row(name, group) for name, group in groups.items()))
     for title, verdict in {"False alarms": "wrong", "Cannot tell": "cannot tell", "Raised": "raised"}.items():
         yield from listed(
             title, [f"`{j.name}`: {j.said}" for j in groups["in total"] if j.verdict == verdict]
         )
-    operations = {case.name.rpartition("-")[0] for case in accepted}
     yield (
         f"\nPyTorch's are {len(operations)} operations of its own test database on its own samples, at most "
         f"{torch_samples.PER_OPERATION} each, all accepted by `gradcheck` (slow mode). Left out, "
@@ -138,8 +143,21 @@ def right(limit: int | None) -> Iterator[str]:
     yield from table(("", "count"), *sorted(skipped.items()))
 
 
-def _right_entries(limit: int | None) -> Sequence[Entry]:
-    return some([entry for entry in fresh_entries() if not entry.causes], limit)
+def _share(number: int, shares: int, limit: int | None) -> tuple[dict[str, list[Judged]], Counter[str]]:
+    """Every so many-th right case, judged, and why some of PyTorch's are not among them."""
+    torch.set_num_threads(1)
+    share = slice(number, None, shares)
+    entries = some([entry for entry in fresh_entries() if not entry.causes], limit)[share]
+    judged = {
+        ENTRIES: [judge_entry(entry) for entry in progress(entries, ENTRIES)],
+        RULES: [_judge_rule(case) for case in progress(some(CASES, limit)[share], RULES)],
+    }
+    skipped: Counter[str] = Counter()
+    cases = some(list(torch_samples.cases(skipped, part=share)), limit and limit // shares)
+    accepted = [case for case in progress(cases, "gradcheck") if case.right]
+    skipped["samples: gradcheck does not accept them"] = len(cases) - len(accepted)
+    judged[TORCH] = [judge(case.name, case.f, case.inputs) for case in progress(accepted, TORCH)]
+    return judged, skipped
 
 
 def _judge_rule(case: Case) -> Judged:
@@ -149,15 +167,8 @@ def _judge_rule(case: Case) -> Judged:
     return judge(case.id, target if case.options else case.rule, case.inputs())
 
 
-def _accepted(limit: int | None, skipped: Counter[str]) -> list[torch_samples.TorchCase]:
-    """PyTorch's cases that its own checker accepts."""
-    cases = some(list(torch_samples.cases(skipped=skipped)), limit)
-    accepted = [case for case in progress(cases, "gradcheck of PyTorch's cases") if case.right]
-    skipped["samples: gradcheck does not accept them"] = len(cases) - len(accepted)
-    return accepted
-
-
 def _right_row(name: str, group: Sequence[Judged]) -> list:
     verdicts = Counter(judged.verdict for judged in group)
     counts = [verdicts[verdict] for verdict in ("right", "wrong", "cannot tell", "raised")]
-    return [name, len(group), *counts, median_ms(judged.seconds for judged in group)]
+    seconds = [judged.seconds for judged in group]
+    return [name, len(group), *counts, median_ms(seconds), f"{sum(seconds):.0f}"]
