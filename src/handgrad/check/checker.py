@@ -126,10 +126,17 @@ class Examination:
             return
         found = causes_of(trial, result)
         if not found:
-            found = [Cause("unknown", f"the gradient of {result.name} is wrong in a way that no known mistake explains", result.name, 60)]
+            found = [
+                Cause(
+                    "unknown",
+                    f"the gradient of {result.name} is wrong in a way that no known mistake explains",
+                    result.name,
+                    60,
+                )
+            ]
         for cause in found:
             cause.sentence = f"{where}{cause.sentence}"
-            cause.line = self._line(result.index)
+            cause.line = cause.line or self._line(result.index)
         self.findings.causes += found
 
     def _line(self, k: int) -> Any:
@@ -205,7 +212,14 @@ class Examination:
                 f"points where the outputs nearly cancel or jump"
             )
         return Report(
-            self.subject.name, verdict, self.inputs, f.causes, self.kinks, _once(f.notes), _once(f.doubts), self.points
+            self.subject.name,
+            verdict,
+            self.inputs,
+            f.causes,
+            self.kinks,
+            _once(f.notes),
+            _once(f.doubts),
+            self.points,
         )
 
 
@@ -217,7 +231,12 @@ def raised(message: str) -> tuple[str, str, None, float]:
     """A backward that raised: what kind of mistake that is, as far as the message says."""
     sentence = f"the backward raises {message}"
     if "modified by an inplace operation" in message:
-        return "mutates", f"{sentence.splitlines()[0]}: what was saved for the backward is written into", None, 2
+        return (
+            "mutates",
+            f"{sentence.splitlines()[0]}: what was saved for the backward is written into",
+            None,
+            2,
+        )
     if "shape" in message or "broadcast" in message or "size" in message:
         return "shape", sentence, None, 20
     return "raises", sentence, None, 20

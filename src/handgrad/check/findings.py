@@ -19,6 +19,7 @@ class Cause:
     input: str | None = None
     rank: float = 50.0
     line: Line | None = None
+    fix: str | None = None  # the line as it would be right
 
     def __str__(self) -> str:
         return self.sentence

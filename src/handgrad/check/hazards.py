@@ -29,6 +29,8 @@ def same(a: Any, b: Any, relative: float = SAME) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         return False
+    if a.dtype.kind not in "fc" or b.dtype.kind not in "fc":
+        return bool(np.array_equal(a, b))
     with np.errstate(all="ignore"):
         largest = np.max(np.abs(np.where(np.isfinite(b), b, 0)), initial=0.0)
         close = np.abs(a - b) <= relative * largest
@@ -73,7 +75,9 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     values = copied(trial.values)
     outs, back = subject.pair(values)
     for name in _changed(subject.names, trial.values, values):
-        findings.wrong("mutates", f"the forward writes into {name}: its caller's array is not what it was", name, 12)
+        findings.wrong(
+            "mutates", f"the forward writes into {name}: its caller's array is not what it was", name, 12
+        )
     kept = [np.array(o) for o in outs]
     before = copied(values)
     douts = parted(trial.douts[0], outs)
@@ -85,17 +89,26 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
     for name in _changed(names, douts, given):
         findings.wrong(
-            "mutates", f"the backward writes into {name}, which its caller may still need; copy it first", name, 10
+            "mutates",
+            f"the backward writes into {name}, which its caller may still need; copy it first",
+            name,
+            10,
         )
     for k, name in enumerate(subject.names):
         if isinstance(values[k], np.ndarray) and not same(before[k], values[k], 0):
             kind = "updated-weights" if k in subject.parameters else "mutates"
-            findings.wrong(kind, f"the backward writes into {name}", name, 9 if k in subject.parameters else 12)
+            findings.wrong(
+                kind, f"the backward writes into {name}", name, 9 if k in subject.parameters else 12
+            )
     for i, (old, new) in enumerate(zip(kept, outs, strict=True)):
         if not same(old, np.asarray(new), 0):
-            findings.wrong("mutates", f"the backward writes into the output{f' {i}' if several else ''}", None, 12)
+            findings.wrong(
+                "mutates", f"the backward writes into the output{f' {i}' if several else ''}", None, 12
+            )
     if drew:
-        findings.wrong("random", "the backward draws random numbers: the forward's are gone by then; save them", rank=4)
+        findings.wrong(
+            "random", "the backward draws random numbers: the forward's are gone by then; save them", rank=4
+        )
 
 
 def _changed(names: list[str], before: Values, after: Values) -> Iterator[str]:
@@ -130,9 +143,16 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
                 f"first left; set it, do not add", name, 8,
             )  # fmt: skip
         elif added:
-            findings.wrong("accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8)
+            findings.wrong(
+                "accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8
+            )
         elif _uses_generator(trial.subject):
-            findings.wrong("random", f"each backward gives another gradient of {name}: random numbers are drawn again", name, 4)
+            findings.wrong(
+                "random",
+                f"each backward gives another gradient of {name}: random numbers are drawn again",
+                name,
+                4,
+            )
         else:
             findings.wrong(
                 "mutates", f"a second backward gives another gradient of {name}: the first overwrites what the "
@@ -162,7 +182,11 @@ def uses_are_apart(trial: Trial, findings: Findings) -> None:
     _, first = subject.pair(copied(trial.values))
     subject.pair(copied(elsewhere(trial)))
     if not all_same(alone, trial._gradients(first, u)):
-        what = "two layers of this class share a cache" if subject.style == "layer" else "the second overwrites it"
+        what = (
+            "two layers of this class share a cache"
+            if subject.style == "layer"
+            else "the second overwrites it"
+        )
         findings.wrong(
             "stale-cache", f"after two forwards, the backward of the first gives the gradient of the second's "
             f"values: {what}", rank=6,
@@ -180,7 +204,9 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
     outs, back = again.pair(copied(trial.values))
     second = trial._gradients(back, u)
     if not all_same(alone, second) and same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-9):
-        accumulated = [n for n, a, b in zip(trial.subject.names, alone, second, strict=True) if not same(a, b)]
+        accumulated = [
+            n for n, a, b in zip(trial.subject.names, alone, second, strict=True) if not same(a, b)
+        ]
         if all(name.startswith("self.") for name in accumulated):
             findings.wrong(
                 "accumulates", f"the gradient of {accumulated[0]} after a second step still holds the first's", rank=8
@@ -203,7 +229,9 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
 
 def dtypes(trial: Trial, findings: Findings) -> None:
     _, back = trial.subject.pair(copied(trial.values))
-    for name, x, dx in zip(trial.subject.names, trial.values, back(parted(trial.douts[0], trial.outs)), strict=True):
+    for name, x, dx in zip(
+        trial.subject.names, trial.values, back(parted(trial.douts[0], trial.outs)), strict=True
+    ):
         kind = getattr(dx, "dtype", np.asarray(dx).dtype if dx is not None else None)
         if kind is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f" or kind == x.dtype:
             continue
@@ -221,7 +249,9 @@ def aliasing(trial: Trial, findings: Findings) -> None:
     names = trial.subject.names
 
     def shared(a: Any, b: Any) -> bool:
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.size > 0 and np.shares_memory(a, b)
+        return (
+            isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.size > 0 and np.shares_memory(a, b)
+        )
 
     for k, dx in enumerate(grads):
         if any(shared(dx, d) for d in douts):
@@ -257,7 +287,9 @@ def state(trial: Trial, findings: Findings) -> None:
     changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
     if changed and evaluating:
         how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
-        findings.wrong("state", f"{how} changes self.{changed[0]}: evaluation must leave the layer as it is", rank=8)
+        findings.wrong(
+            "state", f"{how} changes self.{changed[0]}: evaluation must leave the layer as it is", rank=8
+        )
     elif changed:
         findings.notes.append(f"each forward changes self.{', self.'.join(changed)}")
 
@@ -398,7 +430,12 @@ def is_linear(trial: Trial) -> bool:
     u, v = trial.douts[0], trial.douts[1]
     mixed = trial.gradients(0.7 * u - 1.3 * v)
     for a, b, c in zip(trial.raw[0], trial.raw[1], mixed, strict=True):
-        if a is not None and b is not None and np.shape(a) == np.shape(b) and not same(c, 0.7 * a - 1.3 * b, 1e-7):
+        if (
+            a is not None
+            and b is not None
+            and np.shape(a) == np.shape(b)
+            and not same(c, 0.7 * a - 1.3 * b, 1e-7)
+        ):
             return False
     return True
 

@@ -26,7 +26,11 @@ def heat_text(error: np.ndarray) -> list[str]:
     """Rows of shades, darker where it is worse; a dot where it was not looked at."""
     grid = as_grid(error)
     blocks = error.shape != grid.shape and error.ndim > 1
-    lines = ["error" + (" (largest of each block)" if blocks else "") + ": · none, ░ >1e-9, ▒ >1e-4, ▓ >1e-2, █ >0.3"]
+    lines = [
+        "error"
+        + (" (largest of each block)" if blocks else "")
+        + ": · none, ░ >1e-9, ▒ >1e-4, ▓ >1e-2, █ >0.3"
+    ]
     for row in grid:
         cells = ["?" if np.isnan(v) or v < 0 else SHADES[int(np.searchsorted(LEVELS, v))] for v in row]
         lines.append("|" + "".join("·" if c == " " else c for c in cells) + "|")
@@ -41,6 +45,8 @@ def heat_html(error: np.ndarray) -> str:
         for v in row:
             share = 0.0 if np.isnan(v) or v <= 0 else float(np.clip((np.log10(v) + 9) / 9, 0.05, 1))
             fill = f"rgba(207,34,46,{share:.2f})" if share else "rgba(127,127,127,0.15)"
-            cells.append(f'<td style="width:12px;height:12px;padding:0;background:{fill}" title="{v:.1e}"></td>')
+            cells.append(
+                f'<td style="width:12px;height:12px;padding:0;background:{fill}" title="{v:.1e}"></td>'
+            )
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<table style="border-collapse:separate;border-spacing:1px">{"".join(rows)}</table>'

@@ -100,8 +100,17 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         code=sources(target),
         numbers=numbers_of(target),
         repairs_shapes=False,
+        functions=lambda: [f for f in [getattr(target, "bwd", None)] if callable(f)],
+        rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options),
         inner=target,
     )
+
+
+def _with_functions(target: Any, rebinder: Any) -> Any:
+    """The same custom_vjp with its fwd and bwd replaced."""
+    made = jax.custom_vjp(target.fun, nondiff_argnums=target.nondiff_argnums)
+    made.defvjp(rebinder.function(target.fwd), rebinder.function(target.bwd))
+    return made
 
 
 def _cotangent(dout: Any, out: Any) -> Any:

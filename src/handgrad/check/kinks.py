@@ -32,7 +32,10 @@ class Kink:
 
     def __str__(self) -> str:
         at = f"{self.name}[{', '.join(map(str, self.place))}]" if self.place else self.name
-        if not (np.isfinite(self.left) and np.isfinite(self.right)) or max(abs(self.left), abs(self.right)) > 1e4:
+        if (
+            not (np.isfinite(self.left) and np.isfinite(self.right))
+            or max(abs(self.left), abs(self.right)) > 1e4
+        ):
             return f"{at} = {self.value:.6g}: no finite slope there"
         return f"{at} = {self.value:.6g}: slope {self.left:.4g} to the left, {self.right:.4g} to the right"
 
@@ -98,7 +101,9 @@ def _slopes(trial: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndar
     for h in numerics.FINE_STEPS:
         slopes.append(((trial.f0 - phi(-h)) / h, (phi(h) - trial.f0) / h))
     (l1, r1), (l2, r2) = slopes
-    steady = (np.abs(l1 - l2) <= 1e-4 * (np.abs(l1) + np.abs(r1))) & (np.abs(r1 - r2) <= 1e-4 * (np.abs(l1) + np.abs(r1)))
+    steady = (np.abs(l1 - l2) <= 1e-4 * (np.abs(l1) + np.abs(r1))) & (
+        np.abs(r1 - r2) <= 1e-4 * (np.abs(l1) + np.abs(r1))
+    )
     return np.where(steady, l2, np.nan), np.where(steady, r2, np.nan)
 
 

@@ -199,6 +199,11 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
         },
         parameters=frozenset(range(count, count + len(params))),
         notes=notes,
+        follow=lambda given, rebinder, tape: rebinder.layer(held.with_values(given[count:])).forward(
+            *unflatten(tree, given[:count]), **options
+        ),
+        functions=lambda: methods(layer),
+        rebuilt=lambda rebinder: of_layer(rebinder.layer(independent(layer)), inputs, options),
         inner=layer,
     )
 
@@ -225,6 +230,16 @@ def _paired(held: Held, tree: list, count: int, options: dict, fresh: bool = Tru
         return leaves(out), back
 
     return pair
+
+
+def methods(layer: Any) -> list[Any]:
+    """The functions of the layer's class, the backward first, the forward left out."""
+    found: dict[str, Any] = {}
+    for kind in type(layer).__mro__[:-1]:
+        for name, value in vars(kind).items():
+            if inspect.isfunction(value) and name not in ("forward", "__init__"):
+                found.setdefault(name, value)
+    return sorted(found.values(), key=lambda f: f.__name__ != "backward")
 
 
 def call_backward(layer: Any, dout: Any) -> Any:

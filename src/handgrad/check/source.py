@@ -106,7 +106,11 @@ def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
 
 def _targets(statement: ast.AST) -> list[ast.expr]:
     if isinstance(statement, ast.Assign):
-        return [t for target in statement.targets for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
+        return [
+            t
+            for target in statement.targets
+            for t in (target.elts if isinstance(target, ast.Tuple) else [target])
+        ]
     return [statement.target] if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else []
 
 

@@ -51,6 +51,9 @@ class Subject:
     parameters: frozenset[int] = frozenset()  # which inputs are a layer's own arrays
     reused: Callable[[], Subject] | None = None  # the same object again, not a fresh copy
     notes: list[str] = field(default_factory=list)
+    follow: Callable | None = None  # (values, rebinder) -> outputs, for tracing the forward
+    functions: Callable[[], list] = list  # the author's functions, the backward's first
+    rebuilt: Any = None  # (rebinder) -> the subject with functions replaced
     inner: Any = None  # what a network is made of, for finding the first wrong part
     repairs_shapes: bool = False
 
@@ -205,6 +208,11 @@ def of_pair(
         forward=lambda values: leaves(run(values)[0]),
         pair=pair,
         code=[f],
+        follow=lambda given, rebinder: as_pair(
+            rebinder.function(f)(*unflatten(tree, given), **options), name or label(f)
+        )[0],
+        functions=lambda: [f],
+        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names),
         numbers=numbers_of(f) | {k: float(v) for k, v in options.items() if isinstance(v, (int, float))},
     )
 
@@ -329,7 +337,17 @@ def of_two(
     """
     joined_up = adapter(forward, backward) if adapter else _guessed(forward, backward, len(inputs))
     made = of_pair(joined_up, inputs, options, label(forward), parameter_names(forward, len(inputs)))
-    return replace(made, code=[backward, forward], numbers=numbers_of(forward) | numbers_of(backward))
+
+    def rebuilt(rebinder: Any) -> Subject:
+        return of_two(rebinder.function(forward), rebinder.function(backward), inputs, options, adapter)
+
+    return replace(
+        made,
+        code=[backward, forward],
+        numbers=numbers_of(forward) | numbers_of(backward),
+        functions=lambda: [backward],
+        rebuilt=rebuilt,
+    )
 
 
 def _guessed(forward: Callable, backward: Callable, count: int) -> Callable:

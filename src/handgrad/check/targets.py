@@ -97,11 +97,15 @@ def instance_of(made: type) -> Any:
         TypeError: it needs some, or it is no layer.
     """
     if not all(callable(getattr(made, name, None)) for name in ("forward", "backward")):
-        raise TypeError(f"{made.__name__} is a class without forward and backward; what can be checked is {KINDS}")
+        raise TypeError(
+            f"{made.__name__} is a class without forward and backward; what can be checked is {KINDS}"
+        )
     try:
         return made()
     except TypeError as error:
-        raise TypeError(f"{made.__name__} needs arguments to be made; give an instance of it ({error})") from None
+        raise TypeError(
+            f"{made.__name__} needs arguments to be made; give an instance of it ({error})"
+        ) from None
 
 
 def _of_callable(f: Callable, inputs: tuple, options: dict) -> Subject:
@@ -197,7 +201,9 @@ def of_network(net: Layer, inputs: tuple, loss: Callable | None = None) -> Subje
 
     made = of_function(f, (*inputs, params), {})
     count = len(leaves(list(inputs)))
-    first = ["x", "t"] if loss is not None and len(inputs) == 2 else [f"input {i}" for i in range(len(inputs))]
+    first = (
+        ["x", "t"] if loss is not None and len(inputs) == 2 else [f"input {i}" for i in range(len(inputs))]
+    )
     first = ["x"] if len(inputs) == 1 else first
     made.name = label(net)
     made.names = [*first[:count], *params]

@@ -50,8 +50,15 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
         return replace(
             made, names=flat_names(named, inputs), code=[target.backward, target.forward],
             numbers=numbers_of(target.forward),
+            functions=lambda: [target.backward],
+            rebuilt=lambda rebinder: of_torch(_with_backward(target, rebinder), inputs, options),
         )  # fmt: skip
     return replace(made, names=flat_names(parameter_names(target, len(inputs)), inputs))
+
+
+def _with_backward(target: Any, rebinder: Any) -> Any:
+    """A subclass of the Function with functions replaced."""
+    return rebinder.kind(target)
 
 
 def _as_array(x: Any) -> Any:

@@ -337,6 +337,7 @@ class Trial:
         other.raw = [other.gradients(u) for u in other.douts]
         other.kinked = np.zeros_like(self.kinked)
         other.results = []
+        other.use_complex = False  # a complex step goes past a kink without seeing it
         return other
 
     def _noise_of_gradient(self, k: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from handgrad.check.causes import factors, narrow, places, results, shapes, terms, upstream
+from handgrad.check.causes import factors, narrow, places, repair, results, shapes, simulate, terms, upstream
 from handgrad.check.causes.evidence import Evidence, gradient_name
 from handgrad.check.findings import Cause
 from handgrad.check.trial import InputTrial, Trial, quiet
@@ -26,6 +26,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     terms.product_terms,
     terms.sum_term,
     narrow.narrow,
+    simulate.simulated,
 )
 
 
@@ -38,6 +39,8 @@ def causes_of(trial: Trial, result: InputTrial) -> list[Cause]:
         if not evidence.has_shape:
             return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.rank)
         found = [cause for guess in GUESSES for cause in guess(evidence)]
+        if min((cause.rank for cause in found), default=9) > 1.9:
+            found += repair.repaired(evidence)
     return sorted(found, key=lambda cause: cause.rank)
 
 

@@ -64,16 +64,33 @@ def meaning(e: Evidence, ratio: float) -> tuple[str, str]:
         if equal(n):
             return f"{sign}{n} is {name}", f"is 1/{n} missing?"
         if equal(n / (n - 1)) or equal((n - 1) / n):
-            return f"{sign}the factor is of {n} and {n - 1}, and {n} is {name}", f"{n} for {n - 1}, or the reverse?"
+            return (
+                f"{sign}the factor is of {n} and {n - 1}, and {n} is {name}",
+                f"{n} for {n - 1}, or the reverse?",
+            )
         for said, value in ((f"√{n}", n**0.5), (f"{n}²", float(n * n))):
             if equal(value) or equal(1 / value):
                 return f"{sign}{said}, where {n} is {name}", "is it missing, or applied twice?"
-    for said, value in (("2", 2.0), ("4", 4.0), ("3", 3.0), ("√2", 2**0.5), ("π", np.pi), ("log 2", np.log(2)), ("log 10", np.log(10))):
+    for said, value in (
+        ("2", 2.0),
+        ("4", 4.0),
+        ("3", 3.0),
+        ("√2", 2**0.5),
+        ("π", np.pi),
+        ("log 2", np.log(2)),
+        ("log 10", np.log(10)),
+    ):
         if equal(value) or equal(1 / value):
-            return f"{sign}the factor is {said}", "is it missing, or one too many (of a square, of two equal paths)?"
+            return (
+                f"{sign}the factor is {said}",
+                "is it missing, or one too many (of a square, of two equal paths)?",
+            )
     for (n, name), (m, other) in itertools.combinations(axis_sizes(e), 2):
         if n != m and (equal(n / m) or equal(m / n)):
-            return f"{sign}it is the ratio of {name} ({n}) and {other} ({m})", "is a mean taken over the wrong axis?"
+            return (
+                f"{sign}it is the ratio of {name} ({n}) and {other} ({m})",
+                "is a mean taken over the wrong axis?",
+            )
     return "", ""
 
 
@@ -85,7 +102,9 @@ def axis_sizes(e: Evidence) -> list[tuple[int, str]]:
         shape = np.shape(x)
         for axis, n in enumerate(shape):
             batch = axis == 0 and j == 0 and len(shape) > 1
-            found.setdefault(n, "the batch size" if batch else f"the size of axis {axis} of {e.trial.subject.names[j]}")
+            found.setdefault(
+                n, "the batch size" if batch else f"the size of axis {axis} of {e.trial.subject.names[j]}"
+            )
     for shape in e.out_shapes:
         for axis, n in enumerate(shape):
             found.setdefault(n, f"the size of axis {axis} of the output")
@@ -94,7 +113,9 @@ def axis_sizes(e: Evidence) -> list[tuple[int, str]]:
         if len(shape) > 1:
             found.setdefault(int(np.prod(shape)), f"the number of elements of {e.trial.subject.names[j]}")
         for a, b in itertools.combinations(range(len(shape)), 2):
-            found.setdefault(shape[a] * shape[b], f"the size of axes {a} and {b} of {e.trial.subject.names[j]} together")
+            found.setdefault(
+                shape[a] * shape[b], f"the size of axes {a} and {b} of {e.trial.subject.names[j]} together"
+            )
     for shape in e.out_shapes:
         if len(shape) > 1:
             found.setdefault(int(np.prod(shape)), "the number of elements of the output")
@@ -106,7 +127,11 @@ def named_numbers(e: Evidence) -> dict[str, float]:
     found: dict[str, float] = {}
     given = dict(e.trial.subject.numbers)
     for j, x in enumerate(e.trial.values):
-        if np.size(x) == 1 and not e.trial.subject.checked[j] and isinstance(x, (int, float, np.ndarray, np.number)):
+        if (
+            np.size(x) == 1
+            and not e.trial.subject.checked[j]
+            and isinstance(x, (int, float, np.ndarray, np.number))
+        ):
             given[e.trial.subject.names[j]] = float(np.reshape(x, ()))
     for name, value in given.items():
         for said, made in (

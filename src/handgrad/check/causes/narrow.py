@@ -40,9 +40,13 @@ def narrow(e: Evidence) -> Iterator[Cause]:
 def _integers(e: Evidence, got: np.ndarray, due: np.ndarray) -> Iterator[Cause]:
     whole = np.all(got == np.round(got))
     if whole and np.any(got != 0) and not np.all(due == np.round(due)):
-        yield e.cause("integer", f"every element of {e.d} is a whole number: is it computed or kept as integers?", 2)
+        yield e.cause(
+            "integer", f"every element of {e.d} is a whole number: is it computed or kept as integers?", 2
+        )
     elif not np.any(got) and np.all(np.abs(due) < 1):
-        yield e.cause("integer", f"{e.d} is zero, and what is due lies between -1 and 1: cut off as integers?", 8)
+        yield e.cause(
+            "integer", f"{e.d} is zero, and what is due lies between -1 and 1: cut off as integers?", 8
+        )
 
 
 def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> Iterator[Cause]:
@@ -68,4 +72,6 @@ def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> 
             f"epsilon in the forward that the backward leaves out, or the reverse?", rank,
         )  # fmt: skip
         if 2e-9 < share < 5e-6:
-            yield e.cause("precision", f"{e.d} is off by {level} relative: perhaps a float32 intermediate", rank + 3)
+            yield e.cause(
+                "precision", f"{e.d} is off by {level} relative: perhaps a float32 intermediate", rank + 3
+            )

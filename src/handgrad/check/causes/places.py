@@ -56,7 +56,7 @@ def _repeated_index(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 name = e.trial.subject.names[j]
                 yield e.cause(
                     "assigned", f"{e.d} is wrong only where {name} holds an index more than once: assigned where it "
-                    f"should be added up (np.add.at)?", 4,
+                    f"should be added up (np.add.at)?", 5.9,
                 )  # fmt: skip
                 return
 
@@ -65,8 +65,7 @@ def _equal_elements(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     """Wrong exactly at ties: within an axis, or with another input."""
     tied = np.zeros(e.shape, bool)
     for axis in range(wrong.ndim):
-        same = e.x == np.expand_dims(e.x, axis).swapaxes(axis, axis + 1) if False else _repeats(e.x, axis)
-        tied |= same
+        tied |= _repeats(e.x, axis)
     for j in e.others:
         other = e.trial.values[j]
         try:
@@ -112,7 +111,10 @@ def _slabs(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
             continue
         rows = np.flatnonzero(wrong.any(tuple(a for a in range(wrong.ndim) if a != axis)))
         if rows.size <= max(n // 3, 1) and n > 2 or (rows.size == 1 and n == 2 and wrong.ndim > 1):
-            at_end = np.array_equal(rows, np.arange(rows.size)), np.array_equal(rows, np.arange(n - rows.size, n))
+            at_end = (
+                np.array_equal(rows, np.arange(rows.size)),
+                np.array_equal(rows, np.arange(n - rows.size, n)),
+            )
             if any(at_end):
                 which = "first" if at_end[0] else "last"
                 many = "" if rows.size == 1 else f" {rows.size}"
@@ -123,9 +125,9 @@ def _slabs(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 return
     for count in (2, 1):
         for axes in itertools.combinations(range(wrong.ndim), count):
-            if any(e.shape[a] < 3 for a in axes):
-                continue
             for width in (1, 2):
+                if any(e.shape[a] < 2 * width + 2 for a in axes):
+                    continue
                 border = np.zeros(e.shape, bool)
                 for a in axes:
                     ends = np.r_[0:width, e.shape[a] - width : e.shape[a]]
@@ -147,9 +149,10 @@ def _periods(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
         for step in (2, 3):
             if n < 2 * step:
                 continue
+            full = wrong.all(tuple(a for a in range(wrong.ndim) if a != axis))
             for start in range(step):
                 hit = np.arange(n) % step == start
-                if np.array_equal(rows, ~hit) or (step == 2 and np.array_equal(rows, hit)):
+                if np.array_equal(full, ~hit) and np.array_equal(rows, ~hit):
                     yield e.cause(
                         "stride", f"{e.d} is {_how(e, wrong)} on all but every {step}th element along axis {axis}: is "
                         f"the stride undone?", 5.6,
@@ -223,4 +226,6 @@ def _extra(e: Evidence) -> Iterator[Cause]:
             f"ignored or inverted?", 7,
         )  # fmt: skip
     elif due.any() and not due.all() and np.array_equal(got, ~due):
-        yield e.cause("mask", f"{e.d} is zero where it should not be, and not where it should: the mask is inverted", 3)
+        yield e.cause(
+            "mask", f"{e.d} is zero where it should not be, and not where it should: the mask is inverted", 3
+        )

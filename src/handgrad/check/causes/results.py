@@ -15,7 +15,9 @@ from handgrad.check.findings import Cause
 def missing(e: Evidence) -> Iterator[Cause]:
     """None or zeros where there is a gradient."""
     if all(g is None for g in e.result.got):
-        yield e.cause("missing-gradient", f"there is no gradient of {e.name}, but the output depends on it", 1)
+        yield e.cause(
+            "missing-gradient", f"there is no gradient of {e.name}, but the output depends on it", 1
+        )
     elif not any(np.any(g) for g in e.got):
         yield e.cause("missing-gradient", f"{e.d} is zero throughout, but the output depends on {e.name}", 2)
 
@@ -36,7 +38,10 @@ def other_input(e: Evidence) -> Iterator[Cause]:
             continue
         if all(e.near(g, d) for g, d in zip(e.got, due_there, strict=False)):
             name = e.trial.subject.names[j]
-            yield e.cause("swapped", f"{e.d} is the gradient that is due to {name}: are the two swapped?", 2)
+            rank = 2 if other.wrong is not None and other.wrong.any() else 5.5
+            yield e.cause(
+                "swapped", f"{e.d} is the gradient that is due to {name}: are the two swapped?", rank
+            )
 
 
 def rearranged(e: Evidence) -> Iterator[Cause]:
@@ -46,7 +51,9 @@ def rearranged(e: Evidence) -> Iterator[Cause]:
     ndim = len(e.shape)
     for a, b in itertools.combinations(range(ndim), 2):
         if e.shape[a] == e.shape[b] > 1 and e.fits(lambda u, a=a, b=b: np.swapaxes(e.due(u), a, b)):
-            yield e.cause("transposed", f"{e.d} is the transpose of what is due (axes {a} and {b} swapped)", 3)
+            yield e.cause(
+                "transposed", f"{e.d} is the transpose of what is due (axes {a} and {b} swapped)", 3
+            )
     long = [a for a in range(ndim) if e.shape[a] > 1]
     for count in range(1, len(long) + 1):
         for axes in itertools.combinations(long, count):
@@ -94,7 +101,9 @@ def jacobian(e: Evidence) -> Iterator[Cause]:
     if m != n or n < 1:
         return
     diagonal = np.diag(e.J)
-    is_diagonal = np.max(np.abs(e.J - np.diag(diagonal)), initial=0.0) <= 1e-9 * np.max(np.abs(e.J), initial=0.0)
+    is_diagonal = np.max(np.abs(e.J - np.diag(diagonal)), initial=0.0) <= 1e-9 * np.max(
+        np.abs(e.J), initial=0.0
+    )
     if not is_diagonal:
         if e.fits(lambda u: (u * diagonal).reshape(e.shape)):
             yield e.cause(
@@ -106,16 +115,33 @@ def jacobian(e: Evidence) -> Iterator[Cause]:
                 "transposed", f"{e.d} is J·dout, but Jᵀ·dout is due: the Jacobian is not transposed", 4
             )
     if e.fits(lambda u: u.reshape(e.shape)):
-        yield e.cause("local-derivative", f"{e.d} is dout itself: the local derivative is not applied", 4)
+        yield _not_applied(e, is_diagonal)
     if is_diagonal:
         local = diagonal.reshape(e.shape)
-        for power, said in ((2, "applied twice"), (0.5, "square-rooted"), (-1, "divided by instead of multiplied by")):
+        for power, said in (
+            (2, "applied twice"),
+            (0.5, "square-rooted"),
+            (-1, "divided by instead of multiplied by"),
+        ):
             with np.errstate(all="ignore"):
                 raised = np.abs(local) ** power * np.sign(local) ** (1 if power != 2 else 2)
             if np.isfinite(raised).all() and e.fits(lambda u, r=raised: u.reshape(e.shape) * r):
                 yield e.cause("local-derivative", f"{e.d}: the local derivative is {said}", 6)
         if e.fits(lambda u: u.reshape(e.shape) * np.abs(local)):
             yield e.cause("mask", f"{e.d} has the magnitude of the local derivative, without its sign", 7)
+
+
+def _not_applied(e: Evidence, is_diagonal: bool) -> Cause:
+    """dout handed on as it came: what is left out is a derivative, a mask, or a change of places."""
+    assert e.J is not None
+    ones_and_zeros = bool(np.all((np.abs(e.J) < 1e-9) | (np.abs(e.J - 1) < 1e-9)))
+    if ones_and_zeros and is_diagonal:
+        return e.cause("mask", f"{e.d} is dout itself: the mask is not applied", 3)
+    if ones_and_zeros and np.all(e.J.sum(axis=0) > 0.5):
+        return e.cause(
+            "transposed", f"{e.d} is dout itself in its own order: the change of places is not undone", 3
+        )
+    return e.cause("local-derivative", f"{e.d} is dout itself: the local derivative is not applied", 4)
 
 
 def one_of_several(e: Evidence) -> Iterator[Cause]:

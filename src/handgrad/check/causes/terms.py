@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.check.causes.evidence import CLOSE, Evidence
+from handgrad.check.causes.factors import common_ratio
 from handgrad.check.findings import Cause
 
 
@@ -18,7 +19,7 @@ def normalisation(e: Evidence) -> Iterator[Cause]:
     x - μ. Without the term through the mean it is off by a constant along them; without that through
     the variance by a multiple of x - μ; without both by a mixture.
     """
-    if not e.is_whole or not e.has_shape:
+    if not e.is_whole or not e.has_shape or common_ratio(e) is not None:
         return
     for axes in _axes(e.shape):
         if not _sums_to_zero(e, axes):
@@ -64,7 +65,9 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
         )  # fmt: skip
     elif has_mean:
         yield e.cause(
-            "mean-term", f"{sentence}; {e.d} is off by a constant along it: the term through the mean is missing", 3.5
+            "mean-term",
+            f"{sentence}; {e.d} is off by a constant along it: the term through the mean is missing",
+            3.5,
         )
     elif has_variance:
         yield e.cause(
@@ -108,9 +111,13 @@ def skip_path(e: Evidence) -> Iterator[Cause]:
     if not e.is_whole or e.trial.f0.size != e.x.size or not e.has_shape:
         return
     if e.fits(lambda u: e.due(u) - u.reshape(e.shape)):
-        yield e.cause("missing-path", f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing", 3)
+        yield e.cause(
+            "missing-path", f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing", 3
+        )
     if e.fits(lambda u: e.due(u) + u.reshape(e.shape)):
-        yield e.cause("double-path", f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice", 3)
+        yield e.cause(
+            "double-path", f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice", 3
+        )
 
 
 def product_terms(e: Evidence) -> Iterator[Cause]:
@@ -120,7 +127,9 @@ def product_terms(e: Evidence) -> Iterator[Cause]:
     per_element = e.out / e.x
     if e.fits(lambda u: u.reshape(e.shape) * per_element):
         yield e.cause(
-            "missing-path", f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing", 6
+            "missing-path",
+            f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing",
+            6,
         )
     if e.fits(lambda u: e.due(u) - u.reshape(e.shape) * per_element):
         yield e.cause("missing-path", f"{e.d} lacks dout·out/{e.name}: a term of the product rule", 6)

@@ -27,7 +27,9 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
         return
     double = e.backward(2 * u)
     if e.near(double, 4 * g):
-        yield e.cause("upstream-twice", f"doubling dout makes {e.d} four times as large: dout is applied twice", 1)
+        yield e.cause(
+            "upstream-twice", f"doubling dout makes {e.d} four times as large: dout is applied twice", 1
+        )
         return
     if not e.near(double, 2 * g):
         nothing = e.backward(np.zeros_like(u))
@@ -36,7 +38,9 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
                 "upstream-ignored", f"{e.d} is not 0 for dout = 0: a part of it does not depend on dout", 2
             )
         else:
-            yield e.cause("upstream-ignored", f"{e.d} is not linear in dout: doubling dout does not double it", 3)
+            yield e.cause(
+                "upstream-ignored", f"{e.d} is not linear in dout: doubling dout does not double it", 3
+            )
         return
     flipped = e.backward(-u)
     if e.near(flipped, g):
@@ -49,7 +53,9 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
             other = numerics.signed(rng, u.shape)
             other += (np.sum(u) - np.sum(other)) / u.size
             if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g):
-                yield e.cause("upstream-ignored", f"{e.d} depends on the sum of dout alone, not on its elements", 1)
+                yield e.cause(
+                    "upstream-ignored", f"{e.d} depends on the sum of dout alone, not on its elements", 1
+                )
                 return
         other = numerics.signed(rng, u.shape)
         other[0] = u[0]
@@ -76,11 +82,21 @@ def other_dout(e: Evidence) -> Iterator[Cause]:
     yield from _reordered(e, shape)
     out = e.out.ravel()
     if e.fits(lambda u: e.due(u * out)):
-        yield e.cause("local-derivative", f"{e.d} is what dout·out would give: dout is multiplied by the output", 12)
+        yield e.cause(
+            "local-derivative", f"{e.d} is what dout·out would give: dout is multiplied by the output", 12
+        )
     for axis in range(len(shape)):
-        if e.fits(lambda u, a=axis: e.due(_each(u, shape, lambda d: np.broadcast_to(d.mean(a, keepdims=True), shape)))):
+        if e.fits(
+            lambda u, a=axis: e.due(
+                _each(u, shape, lambda d: np.broadcast_to(d.mean(a, keepdims=True), shape))
+            )
+        ):
             yield e.cause("wrong-axis", f"{e.d} is what the mean of dout over axis {axis} would give", 9)
-        if e.fits(lambda u, a=axis: e.due(_each(u, shape, lambda d: np.broadcast_to(d.sum(a, keepdims=True), shape)))):
+        if e.fits(
+            lambda u, a=axis: e.due(
+                _each(u, shape, lambda d: np.broadcast_to(d.sum(a, keepdims=True), shape))
+            )
+        ):
             yield e.cause("wrong-axis", f"{e.d} is what the sum of dout over axis {axis} would give", 9)
 
 

@@ -1,0 +1,269 @@
+"""Which single edit of the author's backward makes it right?
+
+The derivative of the values is known, so a changed backward can be judged. Small edits, each taking back
+a mistake that people make, are tried on the source of the backward: the one that makes the gradient right
+says what is wrong, in which line, and how that line would read.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.check.causes.edits import Edit, Scope, edits, is_array
+from handgrad.check.causes.evidence import Evidence
+from handgrad.check.causes.rebinding import Rebinder, is_foreign
+from handgrad.check.findings import Cause
+from handgrad.check.source import Line
+from handgrad.check.subject import Subject, copied, parted
+from handgrad.check.trial import quiet
+
+SECONDS = 4.0
+FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
+
+
+@dataclass
+class Unit:
+    """One function of the author's that takes part in the backward."""
+
+    function: types.FunctionType
+    is_helper: bool
+
+
+class Source:
+    """A function's syntax tree, and how to make the function anew from it."""
+
+    def __init__(self, unit: Unit):
+        f = unit.function
+        lines, self.first = inspect.getsourcelines(f)
+        self.file = inspect.getsourcefile(f) or ""
+        self.unit = unit
+        self.indent = len(lines[0]) - len(lines[0].lstrip())
+        module = ast.parse(textwrap.dedent("".join(lines)))
+        node = module.body[0]
+        if not isinstance(node, ast.FunctionDef):
+            raise OSError("not a plain function")
+        self.definition = node
+        node.decorator_list = []
+        node.returns = None
+        node.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
+        node.args.kw_defaults = [None if d is None else ast.Constant(None) for d in node.args.kw_defaults]
+        for argument in [*node.args.args, *node.args.posonlyargs, *node.args.kwonlyargs]:
+            argument.annotation = None
+        if any(isinstance(n, ast.While) for n in ast.walk(node)):
+            raise OSError("a while loop might not end")
+        called = {
+            n.func.id if isinstance(n.func, ast.Name) else getattr(n.func, "attr", "")
+            for n in ast.walk(node)
+            if isinstance(n, ast.Call)
+        }
+        if called & set(FORBIDDEN):
+            raise OSError("it reaches outside")
+
+    def parts(self) -> list[ast.AST]:
+        """The functions in it that may be the backward: those inside it, or itself."""
+        inner = [
+            n
+            for n in ast.walk(self.definition)
+            if isinstance(n, (ast.FunctionDef, ast.Lambda)) and n is not self.definition
+        ]
+        own = [n for n in inner if isinstance(n, ast.Lambda) or n.name != "forward"]
+        return own or [self.definition]
+
+    def made(self, namespace: dict) -> types.FunctionType:
+        """The function as the tree now has it."""
+        f = self.unit.function
+        free = f.__code__.co_freevars
+        outer = ast.parse(f"def __outer__({', '.join(free)}):\n    pass").body[0]
+        assert isinstance(outer, ast.FunctionDef)
+        outer.body = [self.definition]
+        module = ast.fix_missing_locations(ast.Module([outer], []))
+        whole = compile(module, self.file, "exec")
+        outer_code = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
+        code = next(c for c in outer_code.co_consts if isinstance(c, types.CodeType))
+        cells = dict(zip(free, f.__closure__ or (), strict=True))
+        closure = tuple(cells[name] for name in code.co_freevars)
+        made = types.FunctionType(code, namespace, f.__name__, f.__defaults__, closure)
+        made.__kwdefaults__ = f.__kwdefaults__
+        made.__module__ = f.__module__
+        return made
+
+    def line(self, number: int, text: str) -> Line:
+        return Line(self.file, self.first + number - 1, text)
+
+
+def units(subject: Subject) -> list[Unit]:
+    """The author's functions, the backward first, then what it calls."""
+    found: dict[int, Unit] = {}
+    queue: list[tuple[Any, int]] = [(f, 0) for f in subject.functions()]
+    while queue:
+        f, depth = queue.pop(0)
+        if not isinstance(f, types.FunctionType) or id(f) in found or is_foreign(f) or depth > 2:
+            continue
+        found[id(f)] = Unit(f, depth > 0)
+        for name in _names(f.__code__):
+            queue.append((f.__globals__.get(name), depth + 1))
+        for cell in f.__closure__ or ():
+            try:
+                queue.append((cell.cell_contents, depth + 1))
+            except ValueError:
+                continue
+    return list(found.values())
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _names(inner)
+
+
+def repaired(e: Evidence) -> Iterator[Cause]:
+    """The edits that make this gradient right."""
+    subject = e.trial.subject
+    if subject.functions is None or not e.is_whole:
+        return
+    repair = Repair(e)
+    for unit in units(subject):
+        try:
+            source = Source(unit)
+        except (OSError, TypeError, SyntaxError, IndentationError):
+            continue
+        found = repair.search(source)
+        if found:
+            yield from found
+            return
+
+
+class Repair:
+    """The search for an edit."""
+
+    def __init__(self, e: Evidence):
+        self.e, self.subject = e, e.trial.subject
+        self.until = time.perf_counter() + min(SECONDS, e.trial.clock.left / 2)
+        self.due = e.expected
+        self.sizes = tuple(
+            dict.fromkeys(
+                n for x in [*e.trial.values, *e.trial.outs] for n in (*np.shape(x), int(np.size(x))) if n > 1
+            )
+        )
+
+    def search(self, source: Source) -> list[Cause]:
+        found: list[tuple[float, Cause]] = []
+        namespace_of = Rebinder({})
+        for part in source.parts():
+            scope = self.scope(source, part)
+            for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
+                if found and edit.rank > found[0][0] + 0.35:
+                    break
+                if time.perf_counter() > self.until:
+                    break
+                cause = self.tried(source, edit, namespace_of)
+                if cause is not None:
+                    found.append((edit.rank, cause))
+            if found:
+                break
+        return [cause for _, cause in sorted(found, key=lambda pair: pair[0])][:4]
+
+    def tried(self, source: Source, edit: Edit, rebinder: Rebinder) -> Cause | None:
+        old = edit.slot.get()
+        statement = old if isinstance(old, ast.stmt) else edit.slot.statement
+        number = statement.lineno
+        before = _one_line(statement)
+        edit.slot.put(ast.copy_location(edit.node, old))
+        try:
+            made = source.made(source.unit.function.__globals__)
+            is_right = self.is_right(source.unit.function, made)
+            after = _one_line(edit.node if isinstance(old, ast.stmt) else statement)
+        except Exception:  # most edits make no sense
+            return None
+        finally:
+            edit.slot.put(old)
+        if not is_right:
+            return None
+        helper = f" in {source.unit.function.__name__}" if source.unit.is_helper else ""
+        fix = f"without it{helper}" if after == "pass" else f"as: {after}"
+        cause = self.e.cause(
+            edit.kind, f"{self.e.d} is right if this line reads {fix}   ({edit.said})", edit.rank
+        )
+        cause.line = source.line(number, before)
+        cause.fix = None if after == "pass" else after
+        return cause
+
+    def is_right(self, original: Any, made: Any) -> bool:
+        subject = self.subject.rebuilt(Rebinder({id(original): made}))
+        with quiet():
+            for u, due in zip(self.e.douts, self.due, strict=True):
+                _, back = subject.pair(copied(self.e.trial.values))
+                g = back(parted(u, self.e.trial.outs))[self.e.index]
+                g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
+                if g is None or not self.e.near(g, due):
+                    return False
+        return True
+
+    def scope(self, source: Source, part: ast.AST) -> Scope:
+        """What the names held, seen by running it once."""
+        name = part.name if isinstance(part, ast.FunctionDef) else "<lambda>"
+        frames = locals_of(lambda: self.e.backward(self.e.douts[0]), source, name)
+        values: dict[str, Any] = {}
+        for held in frames:
+            for key, value in held.items():
+                values.setdefault(key, value)
+                if key in ("self", "ctx") and hasattr(value, "__dict__"):
+                    for attribute, inner in vars(value).items():
+                        values.setdefault(f"{key}.{attribute}", inner)
+        for key in free_globals(source.unit.function):
+            value = source.unit.function.__globals__.get(key)
+            if is_array(value) or isinstance(value, (int, float)):
+                values.setdefault(key, value)
+        values = {k: v for k, v in values.items() if not k.startswith("__")}
+        douts = frozenset(k for k, v in values.items() if is_array(v) and _is_dout(v, self.e))
+        return Scope(values, douts, self.sizes)
+
+
+def _is_dout(value: Any, e: Evidence) -> bool:
+    flat = np.ravel(np.asarray(value)) if not hasattr(value, "detach") else value.detach().numpy().ravel()
+    return flat.shape == e.douts[0].shape and bool(np.array_equal(flat, e.douts[0]))
+
+
+def free_globals(f: types.FunctionType) -> set[str]:
+    return set(_names(f.__code__))
+
+
+def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
+    """The local names of the function (innermost first) whenever it returned."""
+    inner: list[dict[str, Any]] = []
+    outer: list[dict[str, Any]] = []
+    file = source.unit.function.__code__.co_filename
+
+    def watch(frame: Any, event: str, result: Any) -> None:
+        if event != "return" or frame.f_code.co_filename != file:
+            return
+        if frame.f_code.co_name == name and source.first <= frame.f_lineno:
+            inner.append(dict(frame.f_locals))
+        elif frame.f_code is source.unit.function.__code__:
+            outer.append(dict(frame.f_locals))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        run()
+    except Exception:
+        return []
+    finally:
+        sys.setprofile(before)
+    return inner[-1:] + outer[-1:]
+
+
+def _one_line(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    return text if "\n" not in text else text.splitlines()[0]

@@ -1,0 +1,253 @@
+"""A forward as the line of NumPy calls that it makes, each with its own Jacobian.
+
+The forward is run on arrays that note what is done to them. It is the author's code, so everything
+counts: NumPy's functions, methods, operators, writing into arrays. Each call is then a *step* with a
+function of its inputs, differentiated by itself, numerically: no rule of ours has to know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import NUMPY
+from handgrad.tree import leaves, unflatten
+
+MOST_STEPS = 400
+
+
+class Untraceable(Exception):
+    """The forward does something that cannot be followed."""
+
+
+class Step:
+    """One call: which values it took, which it made, and the function between."""
+
+    def __init__(
+        self, name: str, call: Callable, inputs: list[int], values: list[np.ndarray], outs: list[np.ndarray]
+    ):
+        self.name, self.call, self.inputs, self.values, self.outs = name, call, inputs, values, outs
+        self.outputs: list[int] = []
+        self.constants: list[Any] = []
+        self._J: dict[int, np.ndarray] = {}
+
+    def jacobian(self, i: int) -> np.ndarray:
+        """d out / d input i, (outputs, inputs)."""
+        if i not in self._J:
+            self._J[i] = self.jacobian_at(i, self.values)
+        return self._J[i]
+
+    def jacobian_at(self, i: int, values: list[np.ndarray]) -> np.ndarray:
+        x = np.asarray(values[i], float)
+        outs = sum(np.size(o) for o in self.outs)
+        J = np.zeros((outs, x.size))
+        scale = np.maximum(np.abs(x), 0.1 * max(float(np.max(np.abs(x), initial=0.0)), 1e-3)).ravel()
+        for column in range(x.size):
+            h = 2.0**-13 * scale[column]
+            sides = []
+            for t in (h, -h, h / 2, -h / 2):
+                moved = x.copy().ravel()
+                moved[column] += t
+                args = list(values)
+                args[i] = moved.reshape(x.shape)
+                sides.append(flat(self.call(args)))
+            wide, near = (sides[0] - sides[1]) / (2 * h), (sides[2] - sides[3]) / h
+            J[:, column] = (4 * near - wide) / 3
+        return J
+
+
+def flat(outs: Any) -> np.ndarray:
+    parts = [np.ravel(o) for o in leaves(outs)]
+    return np.concatenate([np.asarray(p, float) for p in parts]) if parts else np.zeros(0)
+
+
+class Recording:
+    """The steps of a forward, in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.values: list[np.ndarray] = []
+
+    def new(self, value: Any) -> int:
+        self.values.append(np.array(value))
+        return len(self.values) - 1
+
+    def record(self, name: str, function: Callable, args: Any, kwargs: dict) -> Any:
+        """Call a function on the values, and note it. ``args`` may nest."""
+        tree = [list(args) if isinstance(args, tuple) else args, kwargs]
+        found = leaves(tree)
+        traced = [i for i, x in enumerate(found) if isinstance(x, Traced)]
+        inputs = [found[i].slot for i in traced]
+        values = [np.array(found[i].value) for i in traced]
+
+        def call(given: list[np.ndarray]) -> Any:
+            filled = [x.value if isinstance(x, Traced) else x for x in found]
+            for i, x in zip(traced, given, strict=True):
+                filled[i] = x
+            positional, named = unflatten(tree, filled)
+            return function(*positional, **named)
+
+        return self.note(
+            name, call, inputs, values, [x for x in found if isinstance(x, (float, np.floating))]
+        )
+
+    def note(self, name: str, call: Callable, inputs: list[int], values: list, constants: list) -> Any:
+        out = call([x.copy() for x in values])
+        outs = leaves(out)
+        if not all(isinstance(o, (np.ndarray, np.generic, float)) for o in outs):
+            return out
+        if not any(np.asarray(o).dtype.kind == "f" for o in outs) or not inputs:
+            return out
+        if len(self.steps) >= MOST_STEPS:
+            raise Untraceable("too many steps")
+        floats = [np.asarray(o, float) for o in outs]
+        step = Step(name, call, inputs, values, floats)
+        step.constants = constants
+        self.steps.append(step)
+        made = []
+        for o in floats:
+            slot = self.new(o)
+            step.outputs.append(slot)
+            made.append(Traced(self, np.array(o), slot))
+        return unflatten(out, made)
+
+
+class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that notes what is done to it."""
+
+    namespace = NUMPY
+    __array_priority__ = 2000
+
+    def __init__(self, tape: Recording, value: np.ndarray, slot: int):
+        self.tape, self.value, self.slot = tape, value, slot
+
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    dtype = property(lambda self: self.value.dtype)
+    strides = property(lambda self: self.value.strides)
+    flags = property(lambda self: self.value.flags)
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: self.swapaxes(-1, -2))
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise Untraceable("it is made a plain array")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        function = getattr(ufunc, method)
+        if method == "at":
+            target, index, *rest = inputs
+            self._update(target, f"{ufunc.__name__}.at", lambda a, *v: function(a, index, *v), rest)
+            return None
+        made = self.tape.record(ufunc.__name__, function, inputs, kwargs)
+        if out is None:
+            return made
+        if not isinstance(out[0], Traced):
+            raise Untraceable("it writes into a plain array")
+        return out[0].become(made)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in (np.put_along_axis, np.fill_diagonal, np.copyto, np.place, np.put):
+            raise Untraceable("it writes in place by a function")
+        return self.tape.record(function.__name__, function, args, kwargs)
+
+    def become(self, other: Any) -> Traced:
+        """Written over."""
+        self.value = np.array(other.value if isinstance(other, Traced) else other, float)
+        self.slot = other.slot if isinstance(other, Traced) else self.tape.new(self.value)
+        return self
+
+    @staticmethod
+    def _update(target: Any, name: str, function: Callable, rest: list[Any]) -> None:
+        """``function(array, ...)`` writes into the array; here, into a copy that takes its place."""
+        if not isinstance(target, Traced):
+            raise Untraceable("it writes into a plain array")
+
+        def written(a: np.ndarray, *values: Any) -> np.ndarray:
+            a = np.array(a)
+            function(a, *values)
+            return a
+
+        target.become(target.tape.record(name, written, (target, *rest), {}))
+
+    def __getitem__(self, index: Any) -> Any:
+        index = plain(index)
+        return self.tape.record("getitem", lambda a: np.array(a[index]), (self,), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        index = plain(index)
+
+        def write(a: np.ndarray, v: Any) -> None:
+            a[index] = v
+
+        self._update(self, "setitem", write, [value])
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self.value)))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of arrays: NumPy's, on the value."""
+        if name.startswith("__") or not callable(getattr(np.ndarray, name, None)):
+            raise AttributeError(name)
+        if name in ("fill", "sort", "itemset", "put", "resize", "partition", "setfield", "tobytes", "item"):
+            raise Untraceable(f"it calls .{name}")
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return self.tape.record(
+                name, lambda a, *rest, **named: getattr(a, name)(*rest, **named), (self, *args), kwargs
+            )
+
+        return method
+
+
+def plain(index: Any) -> Any:
+    """An index without recorded arrays in it."""
+    if isinstance(index, tuple):
+        return tuple(plain(i) for i in index)
+    return index.value if isinstance(index, Traced) else index
+
+
+# NumPy as the forward sees it: arrays that it makes can be written into.
+
+MAKERS = ("zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like")
+TAKERS = ("array", "asarray", "ascontiguousarray", "asfortranarray", "asanyarray", "float64", "copy")
+
+
+class Shim:
+    """The module ``numpy`` with its makers of arrays recorded."""
+
+    def __init__(self, tape: Recording):
+        self.tape = tape
+
+    def __getattr__(self, name: str) -> Any:
+        original = getattr(np, name)
+        if name in MAKERS:
+            return lambda *args, **kwargs: self._made(original(*map(plain, args), **kwargs))
+        if name in TAKERS:
+            return lambda x, *args, **kwargs: self._taken(original, x, args, kwargs)
+        return original
+
+    def _made(self, array: Any) -> Any:
+        if np.asarray(array).dtype.kind != "f":
+            return array
+        return Traced(self.tape, np.array(array), self.tape.new(array))
+
+    def _taken(self, original: Callable, x: Any, args: tuple, kwargs: dict) -> Any:
+        if isinstance(x, Traced):
+            return x if original is np.asarray else self.tape.record("copy", np.array, (x,), {})
+        if any(isinstance(leaf, Traced) for leaf in leaves(x)):
+            return self.tape.record(
+                "array", lambda *parts: np.array(unflatten(x, list(parts)), float), tuple(leaves(x)), {}
+            )
+        return original(x, *args, **kwargs)
