@@ -181,10 +181,11 @@ class Examination:
                 return True
         if f0.shape != base.f0.shape or not np.isfinite(f0).all():
             return True
-        there = self._trial(values)
-        if there is None:
-            return False
-        there.use_complex = base.use_complex
+        try:
+            there = Trial(self.subject, values, self.seed, self.clock)
+        except (BackwardFailed, Unfit) as error:
+            self.findings.notes.append(f"{where} the backward fails: {error}")
+            return True
         for result in there.run():
             if described(result, there).verdict == WRONG:
                 self._replace(described(result, there))

@@ -16,8 +16,8 @@ import numpy as np
 from handgrad.check import numerics
 from handgrad.check.findings import Findings
 from handgrad.check.layers import places
-from handgrad.check.subject import Subject, Values, copied, parted
-from handgrad.check.trial import Trial, quiet
+from handgrad.check.subject import Subject, Unfit, Values, copied, parted
+from handgrad.check.trial import BackwardFailed, Trial, quiet
 
 SAME = 1e-11
 
@@ -55,7 +55,13 @@ def look(trial: Trial, findings: Findings) -> None:
     ):
         trial.clock.look(hazard.__name__.replace("_", " "))
         with quiet():
-            hazard(trial, findings)
+            try:
+                hazard(trial, findings)
+            except (BackwardFailed, Unfit) as error:
+                said = hazard.__name__.replace("_", " ")
+                findings.notes.append(
+                    f"the backward fails when it is called again (to see whether {said}): {error}"
+                )
 
 
 def forward_repeats(trial: Trial, findings: Findings) -> None:
@@ -107,7 +113,7 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
             )
     if drew:
         findings.wrong(
-            "random", "the backward draws random numbers: the forward's are gone by then; save them", rank=4
+            "random", "the backward draws random numbers: the forward's are gone by then; save them", rank=0.6
         )
 
 
@@ -128,7 +134,7 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
     if not all_same(fresh, other):
         findings.wrong(
             "random", "the backward gives another gradient each time for the same inputs and dout: "
-            "are random numbers drawn again in it?", rank=4,
+            "are random numbers drawn again in it?", rank=0.6,
         )  # fmt: skip
         return
     _, back = trial.subject.pair(copied(trial.values))
@@ -146,7 +152,7 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
             findings.wrong(
                 "accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8
             )
-        elif _uses_generator(trial.subject):
+        elif draws(trial.subject):
             findings.wrong(
                 "random",
                 f"each backward gives another gradient of {name}: random numbers are drawn again",
@@ -161,16 +167,29 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
         return
 
 
-def _uses_generator(subject: Subject) -> bool:
-    held = vars(subject.inner).values() if subject.style == "layer" else ()
-    return any(isinstance(x, (np.random.Generator, np.random.RandomState, random.Random)) for x in held)
+RANDOM = frozenset(
+    "random rng default_rng randn rand standard_normal permutation shuffle bernoulli binomial choice".split()
+)
+
+
+def draws(subject: Subject) -> bool:
+    """Whether the backward's code names something random."""
+    return any(RANDOM & _names(f.__code__) for f in subject.functions() if hasattr(f, "__code__"))
+
+
+def _names(code: Any) -> set[str]:
+    """The names in a function's code, those of functions inside it too, but of its backward alone if it has one."""
+    inner = [c for c in code.co_consts if hasattr(c, "co_names")]
+    back = [c for c in inner if "back" in c.co_name] or inner
+    own = set() if inner else set(code.co_names) | set(code.co_varnames) | set(code.co_freevars)
+    return own.union(*map(_names, back)) if back else own
 
 
 def elsewhere(trial: Trial) -> Values:
     """Other values near by, inside the same domain."""
     rng = np.random.default_rng([trial.seed, 11])
     return [
-        x * rng.uniform(0.8, 0.95, x.shape) if c else x
+        rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.8, 0.95, x.shape) if c else x
         for x, c in zip(trial.values, trial.subject.checked, strict=True)
     ]
 
@@ -200,7 +219,8 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
     """One layer object used twice: one use after the other must be right; two before a backward is noted."""
     u, again = trial.douts[0], trial.subject.reused()  # type: ignore[misc]
     _, back = again.pair(copied(elsewhere(trial)))
-    back(parted(u, trial.outs))
+    before = trial._gradients(back, u)
+    before = [None if g is None else np.array(g) for g in before]
     outs, back = again.pair(copied(trial.values))
     second = trial._gradients(back, u)
     if not all_same(alone, second) and same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-9):
@@ -284,7 +304,12 @@ def state(trial: Trial, findings: Findings) -> None:
     mode = next((name for name in MODE_NAMES if name in accepted), None)
     held = next((name for name in MODE_NAMES if isinstance(vars(layer).get(name), bool)), None)
     evaluating = mode is not None or held is not None
-    changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
+    names = list(accepted)
+    if mode is not None and names.index(mode) < len(inputs):
+        inputs = [False if names[i] == mode else x for i, x in enumerate(inputs)]
+        changed = _state_changes(layer, inputs, {}, held)
+    else:
+        changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
     if changed and evaluating:
         how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
         findings.wrong(

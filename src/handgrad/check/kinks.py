@@ -8,6 +8,7 @@ concave) function, the gradient has to lie between them; else nothing is said.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from handgrad.check import numerics
 from handgrad.check.trial import InputTrial, Trial, quiet
 
 LOOKS = 6
+PAIRS = tuple(itertools.combinations(range(LOOKS), 2))
 MOST_OUTPUTS = 12
 MOST_ELEMENTS = 400
 
@@ -64,7 +66,7 @@ def outside(trial: Trial) -> tuple[int, str] | None:
     """An output whose gradient is no subgradient, and by how much; None if all may pass."""
     checked = [k for k, c in enumerate(trial.subject.checked) if c and trial.values[k].size]
     moves = [_move(trial, checked, i) for i in range(LOOKS)]
-    moves += [{k: a[k] + b[k] for k in checked} for a, b in ((moves[0], moves[1]), (moves[2], moves[3]))]
+    moves += [{k: moves[a][k] + moves[b][k] for k in checked} for a, b in PAIRS]
     with quiet():
         seen = [_slopes(trial, v) for v in moves]
         for j in np.flatnonzero(trial.kinked)[:MOST_OUTPUTS]:
@@ -109,27 +111,27 @@ def _slopes(trial: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndar
 
 def _judge(left: list[float], right: list[float], along: list[float]) -> str | None:
     """Whether ⟨g, v⟩ lies between the slopes, where these are those of a convex or a concave function."""
-    l, r, g = np.array(left), np.array(right), np.array(along)
-    if not np.isfinite(l).all() or not np.isfinite(r).all() or not np.isfinite(g).all():
+    lo, r, g = np.array(left), np.array(right), np.array(along)
+    if not np.isfinite(lo).all() or not np.isfinite(r).all() or not np.isfinite(g).all():
         return None
-    size = np.maximum(np.abs(l), np.abs(r)).max()
+    size = np.maximum(np.abs(lo), np.abs(r)).max()
     slack = 1e-4 * size
-    is_convex = bool(np.all(r - l >= -slack)) and _adds(r, 1, slack) and _adds(-l, 1, slack)
-    is_concave = bool(np.all(r - l <= slack)) and _adds(r, -1, slack) and _adds(-l, -1, slack)
+    is_convex = bool(np.all(r - lo >= -slack)) and _adds(r, 1, slack) and _adds(-lo, 1, slack)
+    is_concave = bool(np.all(r - lo <= slack)) and _adds(r, -1, slack) and _adds(-lo, -1, slack)
     if not (is_convex or is_concave):
         return None
-    low, high = np.minimum(l, r) - 10 * slack, np.maximum(l, r) + 10 * slack
+    low, high = np.minimum(lo, r) - 10 * slack, np.maximum(lo, r) + 10 * slack
     beyond = (g < low) | (g > high)
     if not beyond.any():
         return None
     i = int(np.argmax(np.maximum(low - g, g - high)))
-    return f"along a direction, its slope is {l[i]:.4g} to the left and {r[i]:.4g} to the right, by the backward {g[i]:.4g}"
+    return f"along a direction, its slope is {lo[i]:.4g} to the left and {r[i]:.4g} to the right, by the backward {g[i]:.4g}"
 
 
 def _adds(slope: np.ndarray, sign: int, slack: float) -> bool:
     """f'(v + w) <= f'(v) + f'(w), for the pairs whose sum was looked at."""
-    pairs = ((0, 1, LOOKS), (2, 3, LOOKS + 1))
-    return all(sign * (slope[a] + slope[b] - slope[c]) >= -slack for a, b, c in pairs)
+    sums = enumerate(PAIRS, start=LOOKS)
+    return all(sign * (slope[a] + slope[b] - slope[c]) >= -slack for c, (a, b) in sums)
 
 
 def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:

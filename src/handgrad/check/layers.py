@@ -180,6 +180,12 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
     params = [as_float64(x) for x in held.values()]
 
     pair = _paired(held, tree, count, options)
+
+    def rebuilt(rebinder: Any) -> Subject:
+        other = Held(rebinder.layer(independent(layer)))
+        other.parameters = held.parameters
+        return replace(subject, pair=_paired(other, tree, count, options))
+
     notes = [
         f"backward gives no gradient for {name}, so it is taken as data, not checked"
         for name, x, is_answered in zip(names, flat, answered, strict=True)
@@ -203,7 +209,7 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
             *unflatten(tree, given[:count]), **options
         ),
         functions=lambda: methods(layer),
-        rebuilt=lambda rebinder: of_layer(rebinder.layer(independent(layer)), inputs, options),
+        rebuilt=rebuilt,
         inner=layer,
     )
 

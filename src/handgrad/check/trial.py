@@ -69,7 +69,8 @@ class Columns:
     error: np.ndarray  # (douts, elements)
     size: np.ndarray  # (douts, elements): Σ|u·J|
     J: np.ndarray | None  # (outputs, elements)
-    rough: np.ndarray  # elements with a kink in some output
+    rough: np.ndarray  # elements with a kink in some output that counts
+    broken: np.ndarray  # elements with a kink in some output that was left out
 
 
 @dataclass
@@ -101,12 +102,20 @@ class Trial:
             self.douts = [numerics.signed(self.rng, self.f0.shape) for _ in range(DOUTS)]
             self.smooth = np.isfinite(self.f0)
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
-            self.raw = [self._gradients(back, u) for u in self.douts]
+            self.raw = self._all_gradients(back)
         self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
         self.use_complex: bool | None = None
         self.kinked = np.zeros(self.f0.shape, bool)
         self.results: list[InputTrial] = []
+
+    def _all_gradients(self, back: Callable) -> list[list[Any]]:
+        """For every dout; by a forward of its own each, where a backward can be called but once."""
+        found = [self._gradients(back, self.douts[0])]
+        try:
+            return found + [self._gradients(back, u) for u in self.douts[1:]]
+        except BackwardFailed:
+            return found + [self.gradients(u) for u in self.douts[1:]]
 
     def _gradients(self, back: Callable, u: np.ndarray) -> list[Any]:
         try:
@@ -144,7 +153,7 @@ class Trial:
         """J v. ``trusted``: by complex step alone, where that has proven itself."""
         phi = self.phi(moves)
         if trusted and self.use_complex:
-            estimate = numerics.exact(numerics.complex_step(phi))
+            estimate = numerics.exact(numerics.complex_step(phi), self.f0)
             if np.isfinite(estimate.value).all():
                 return estimate
         return numerics.derivative(phi, self.f0, self.noise)
@@ -164,7 +173,7 @@ class Trial:
             return estimate
         try:
             with quiet():
-                better = numerics.exact(numerics.complex_step(self.phi(moves)))
+                better = numerics.exact(numerics.complex_step(self.phi(moves)), self.f0)
         except Exception:  # whatever a function does that was not written for complex numbers
             self.use_complex = False
             return estimate
@@ -276,23 +285,24 @@ class Trial:
         U = np.stack(self.douts)
         J = np.zeros((m, n)) if keep else None
         by_dout, error, magnitude = (np.zeros((len(U), n)) for _ in range(3))
-        rough = np.zeros(n, bool)
+        rough, broken = np.zeros(n, bool), np.zeros(n, bool)
         for column, i in enumerate(elements):
             if column % 16 == 0:
                 self.clock.look(f"{self.subject.names[k]}: element {column} of {n}")
             v = np.zeros(x.size)
             v[i] = size[i]
-            e = at.along({k: v.reshape(x.shape)}, trusted=True)
+            e = at.along({k: v.reshape(x.shape)}, trusted=not self.kinked.any())
             with np.errstate(all="ignore"):
                 bad = e.rough | ~self.smooth
                 slope = np.where(bad, 0.0, e.value) / size[i]
                 uncertain = np.where(bad, 0.0, e.error) / size[i]
             rough[column] = bool((e.rough & self.smooth).any())
+            broken[column] = bool((e.rough & self.kinked).any())
             by_dout[:, column], error[:, column] = U @ slope, np.abs(U) @ uncertain
             magnitude[:, column] = np.abs(U) @ np.abs(slope)
             if J is not None:
                 J[:, column] = slope
-        return Columns(elements, by_dout, error, magnitude, J, rough)
+        return Columns(elements, by_dout, error, magnitude, J, rough, broken)
 
     def moved(self, values: Values) -> Trial:
         """The same at other values, for derivatives only."""
@@ -318,7 +328,9 @@ class Trial:
             )
             largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
             result.tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
+            result.tolerance += self._rounding(k)[c.elements]
             apart = np.abs(got - c.by_dout)
+            c.rough |= c.broken & ~np.isfinite(got).all(axis=0)  # dout = 0 times an infinite slope
             wrong = ~(apart <= result.tolerance) & ~c.rough
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
@@ -327,6 +339,14 @@ class Trial:
         result.digits = min(result.digits, digits_of(worst)) if not c.rough.all() else 0.0
         sampled = c.elements.size < result.x.size
         result.problem = "unclear" if sampled or digits_of(worst) < 2 else None
+
+    def _rounding(self, k: int) -> np.ndarray:
+        """The rounding of the outputs, over the size of each element: no derivative below it can be seen."""
+        f0 = np.abs(self.f0[self.smooth])
+        level = (
+            4 * numerics.EPS * float(np.max(f0, initial=0.0)) * float(np.max(np.abs(self.douts), initial=0.0))
+        )
+        return level / numerics.sizes(self.values[k]).ravel()
 
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink somewhere."""

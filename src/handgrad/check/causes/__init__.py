@@ -10,6 +10,7 @@ from handgrad.check.findings import Cause
 from handgrad.check.trial import InputTrial, Trial, quiet
 
 GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
+    results.not_finite,
     results.missing,
     upstream.not_linear,
     results.other_input,

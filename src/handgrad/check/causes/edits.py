@@ -173,6 +173,25 @@ def constants(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     keyword = next((n.arg for n in reversed(slot.path) if isinstance(n, ast.keyword)), None)
     if keyword in ("axis", "dim", "axes"):
         return
+    parameter = keyword or _parameter(slot, scope)
+    if parameter and any(word in parameter for word in ("axis", "dim")) and isinstance(value, int):
+        for other in (0, 1, 2, -1):
+            if other != value:
+                yield Edit("wrong-axis", f"{parameter} {value} for {other}", 2.4, slot, ast.Constant(other))
+        return
+    if _of_shape(slot):
+        for other in range(4):
+            if other != value:
+                yield Edit(
+                    "factor",
+                    f"the size of axis {value} for that of axis {other}",
+                    2.4,
+                    slot,
+                    ast.Constant(other),
+                )
+        return
+    if isinstance(slot.parent, ast.Call) and _called(slot.parent) == "roll":
+        yield Edit("flipped", "shifted the wrong way", 2.2, slot, ast.UnaryOp(ast.USub(), node))
     if _in_index(slot) and isinstance(value, int):
         for other in (value - 1, value + 1, 0, 1, 2):
             if other != value:
@@ -195,6 +214,35 @@ def constants(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 else named_kind(keyword or "", "factor")
             )
             yield Edit(kind, f"{value:g} for {other:g}", 2.8, slot, ast.Constant(other))
+
+
+def _parameter(slot: Slot, scope: Scope) -> str | None:
+    """The name of the parameter that an argument is given for, if the function is the author's own."""
+    if not (
+        isinstance(slot.parent, ast.Call) and slot.name == "args" and isinstance(slot.parent.func, ast.Name)
+    ):
+        return None
+    function = scope.values.get(slot.parent.func.id)
+    code = getattr(function, "__code__", None)
+    if code is None or slot.index is None or slot.index >= code.co_argcount:
+        return None
+    return code.co_varnames[slot.index]
+
+
+def _of_shape(slot: Slot) -> bool:
+    """Whether this is the index in ``x.shape[0]``."""
+    return (
+        isinstance(slot.parent, ast.Subscript)
+        and isinstance(slot.parent.value, ast.Attribute)
+        and slot.parent.value.attr == "shape"
+    )
+
+
+def _is_term(slot: Slot) -> bool:
+    """Whether this factor stands in a term of a sum."""
+    return any(
+        isinstance(n, (ast.BinOp, ast.AugAssign)) and isinstance(n.op, (ast.Add, ast.Sub)) for n in slot.path
+    )
 
 
 def axes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -625,6 +673,8 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         said = ast.unparse(gone)
         if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and gone is node.right):
             kind = "upstream-twice" if said in scope.douts else named_kind(said, _factor_kind(gone, scope))
+            if said == "2" and _is_term(slot):
+                kind = "double-path"
             yield Edit(kind, f"{said} too many", 2.6, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
             small = isinstance(gone, ast.Constant) or "eps" in said.lower()
@@ -767,7 +817,13 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             yield Edit(kind, f"{text} for {name}", 2.5 if alike else 2.8, slot, _parse(name))
         else:
             kind = "off-by-one" if _in_index(slot) else "factor"
-            yield Edit(named_kind(f"{text} {name}", kind), f"{text} for {name}", 2.7, slot, _parse(name))
+            yield Edit(
+                named_kind(f"{text} {name} {_parameter(slot, scope) or ''}", kind),
+                f"{text} for {name}",
+                2.7,
+                slot,
+                _parse(name),
+            )
 
 
 # Statements.

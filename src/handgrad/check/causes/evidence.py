@@ -69,6 +69,8 @@ class Evidence:
         guess = np.asarray(guess)
         if guess.shape != np.shape(got):
             return False
+        if not np.isfinite(guess).all():
+            return False
         largest = max(np.max(np.abs(got), initial=0.0), np.max(np.abs(guess), initial=0.0))
         apart = np.where(self.rough, 0.0, got - guess) if np.shape(got) == self.shape else got - guess
         return bool(largest > 0 and np.max(np.abs(apart), initial=0.0) <= CLOSE * largest)

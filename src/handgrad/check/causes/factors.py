@@ -25,7 +25,7 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
     elements = f"on all {e.x.size} elements" if e.x.size > 1 else "on its one element"
     verb = "is" if question else "is, for every dout,"
     sentence = f"{e.d} {verb} {large} {elements}" + (f"; {said}: {question}" if question else "")
-    yield e.cause("factor", sentence, (5 if e.x.size > 1 else 8) if question else 30)
+    yield e.cause("factor", sentence, (2.05 if e.x.size > 1 else 5) if question else 30)
 
 
 def common_ratio(e: Evidence) -> float | None:

@@ -12,16 +12,20 @@ FOREIGN = (
 
 
 class Rebinder:
-    """Copies of functions, and of what they call, with objects replaced: by identity, wherever they are named."""
+    """Copies of functions, and of what they call, with objects replaced: by identity, wherever they are named.
 
-    def __init__(self, replaced: dict[int, Any]):
+    Not ``deep``: only the functions that are named themselves, which is quick.
+    """
+
+    def __init__(self, replaced: dict[int, Any], deep: bool = True):
         self.replaced = dict(replaced)  # by the id of what is replaced
+        self.deep = deep
         self.globals: dict[int, dict] = {}
 
     def function(self, f: Any) -> Any:
         if id(f) in self.replaced:
             return self.replaced[id(f)]
-        if not isinstance(f, types.FunctionType) or is_foreign(f):
+        if not self.deep or not isinstance(f, types.FunctionType) or is_foreign(f):
             return f
         made = types.FunctionType(f.__code__, self.namespace(f), f.__name__, f.__defaults__, f.__closure__)
         self.replaced[id(f)] = made

@@ -159,7 +159,6 @@ class Repair:
 
     def search(self, source: Source) -> list[Cause]:
         found: list[tuple[float, Cause]] = []
-        namespace_of = Rebinder({})
         for part in source.parts():
             scope = self.scope(source, part)
             for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
@@ -167,14 +166,14 @@ class Repair:
                     break
                 if time.perf_counter() > self.until:
                     break
-                cause = self.tried(source, edit, namespace_of)
+                cause = self.tried(source, edit)
                 if cause is not None:
                     found.append((edit.rank, cause))
             if found:
                 break
         return [cause for _, cause in sorted(found, key=lambda pair: pair[0])][:4]
 
-    def tried(self, source: Source, edit: Edit, rebinder: Rebinder) -> Cause | None:
+    def tried(self, source: Source, edit: Edit) -> Cause | None:
         old = edit.slot.get()
         statement = old if isinstance(old, ast.stmt) else edit.slot.statement
         number = statement.lineno
@@ -182,7 +181,7 @@ class Repair:
         edit.slot.put(ast.copy_location(edit.node, old))
         try:
             made = source.made(source.unit.function.__globals__)
-            is_right = self.is_right(source.unit.function, made)
+            is_right = self.is_right(source.unit, made)
             after = _one_line(edit.node if isinstance(old, ast.stmt) else statement)
         except Exception:  # most edits make no sense
             return None
@@ -199,8 +198,8 @@ class Repair:
         cause.fix = None if after == "pass" else after
         return cause
 
-    def is_right(self, original: Any, made: Any) -> bool:
-        subject = self.subject.rebuilt(Rebinder({id(original): made}))
+    def is_right(self, unit: Unit, made: Any) -> bool:
+        subject = self.subject.rebuilt(Rebinder({id(unit.function): made}, deep=unit.is_helper))
         with quiet():
             for u, due in zip(self.e.douts, self.due, strict=True):
                 _, back = subject.pair(copied(self.e.trial.values))
@@ -226,6 +225,8 @@ class Repair:
             if is_array(value) or isinstance(value, (int, float)):
                 values.setdefault(key, value)
         values = {k: v for k, v in values.items() if not k.startswith("__")}
+        called = {k: source.unit.function.__globals__.get(k) for k in free_globals(source.unit.function)}
+        values |= {k: f for k, f in called.items() if isinstance(f, types.FunctionType)}
         douts = frozenset(k for k, v in values.items() if is_array(v) and _is_dout(v, self.e))
         return Scope(values, douts, self.sizes)
 

@@ -12,6 +12,18 @@ from handgrad.check.causes.upstream import shifted
 from handgrad.check.findings import Cause
 
 
+def not_finite(e: Evidence) -> Iterator[Cause]:
+    """nan or infinity where the derivative is finite."""
+    bad = ~np.isfinite(e.got[0]) & ~e.rough
+    if e.has_shape and bad.any() and e.is_whole and np.isfinite(e.expected[0]).all():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        said = f"{e.d} is {e.got[0][place]} on {int(bad.sum())} of {bad.size} elements, where the derivative is finite"
+        where = f", first at {list(place)}, where {e.name} is {e.x[place]:.4g}" if place else ""
+        yield e.cause(
+            "unstable", f"{said}{where}: write it in a form that has no 0/0 and does not overflow", 1.5
+        )
+
+
 def missing(e: Evidence) -> Iterator[Cause]:
     """None or zeros where there is a gradient."""
     if all(g is None for g in e.result.got):
@@ -157,6 +169,11 @@ def one_of_several(e: Evidence) -> Iterator[Cause]:
     often = int((used.sum(axis=0) > 1).sum())
     for j, said in ((last, "last"), (first, "first")):
         if e.fits(lambda u, j=j: (u[j] * e.J[j, columns]).reshape(e.shape)):
+            copies = bool(np.all((np.abs(e.J) < 1e-9) | (np.abs(e.J - 1) < 1e-9))) and said == "first"
+            if copies:
+                sentence = f"{e.d} counts only the first of the places where an element is repeated: sum over all of them"
+                yield e.cause("broadcast", sentence, 2.1)
+                return
             yield e.cause(
                 "assigned", f"{e.d} counts only the {said} use of an element, and {often} of {e.x.size} elements are "
                 f"used more than once: assigned (=) where it should be added up (+=, np.add.at)?", 4.5,

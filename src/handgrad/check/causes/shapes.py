@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,6 +32,7 @@ def wrong_shape(e: Evidence) -> Iterator[Cause]:
     if not e.is_whole:
         yield e.cause("shape", came, 40)
         return
+    yield from _other_axes(e, came)
     due = e.expected[0]
     if got.ndim == 2 and got.shape[::-1] == wanted and e.near(got.T, due):
         yield e.cause("transposed", f"{came}: it is the transpose of what is due", 1)
@@ -46,6 +48,19 @@ def wrong_shape(e: Evidence) -> Iterator[Cause]:
                 f"{came}, and {e.trial.subject.names[j]}'s the other way round: the two gradients are swapped", 1.5
             )  # fmt: skip
     yield e.cause("shape", came, 45)
+
+
+def _other_axes(e: Evidence, came: str) -> Iterator[Cause]:
+    """Right when it is summed over more axes, wherever they are."""
+    got, due = e.got[0], e.expected[0]
+    for count in range(1, got.ndim + 1):
+        for axes in itertools.combinations(range(got.ndim), count):
+            summed = got.sum(axes)
+            if summed.shape == due.shape and e.near(summed, due):
+                yield e.cause(
+                    "broadcast", f"{came}: it has still to be summed over axis {', '.join(map(str, axes))}", 1
+                )
+                return
 
 
 def _too_small(e: Evidence, came: str) -> Iterator[Cause]:

@@ -145,6 +145,11 @@ class Simulation:
     def one_edge(self, number: int, step: Step, i: int, d: np.ndarray, down: np.ndarray) -> None:
         J = step.jacobian(i)
         through = (d @ J) @ down
+        twins = [k for k, slot in enumerate(step.inputs) if slot == step.inputs[i] and k != i]
+        if twins and min(twins) > i:  # x·x: both operands are one path
+            self.scaled(step, i, (d @ sum(step.jacobian(k) for k in (i, *twins))) @ down)
+            if self.found:
+                return
         self.scaled(step, i, through)
         for kind, sentence, rank, other in self.changed(step, i, J):
             if other.shape == J.shape and self.hits((d @ (other - J)) @ down):
@@ -162,7 +167,7 @@ class Simulation:
         ratio, several = 1 + c, self.chain.uses.get(step.inputs[i], 1) > 1
         path = f"the path through {said(step, i)}"
         if abs(ratio) < 1e-5:
-            self.add("missing-path", f"{self.e.d} lacks {path}", 3 if several else 3.4)
+            self.add(self.statistic(step), f"{self.e.d} lacks {path}", 3 if several else 3.4)
         elif abs(ratio - 2) < 1e-5:
             self.add("double-path" if several else "factor", f"{self.e.d} counts {path} twice", 3.2)
         elif abs(ratio + 1) < 1e-5:
@@ -171,6 +176,20 @@ class Simulation:
             what, question = meaning(self.e, ratio)
             if question:
                 self.add("factor", f"{self.e.d} has {path} {ratio:.6g} times; {what}: {question}", 5.5)
+
+    def statistic(self, step: Step) -> str:
+        """The kind of a missing path: the term of a mean or a variance has a name of its own."""
+        statistics = [s for s in self.chain.steps if s.name in ("mean", "var", "std")]
+        squares = ("power", "square", "multiply")
+        if step.name in ("var", "std"):
+            return "variance-term"
+        by = next((s for s in self.chain.steps if set(s.outputs) & set(step.inputs)), None)
+        feeds = next((s for s in self.chain.steps if set(step.outputs) & set(s.inputs)), None)
+        if step.name == "mean" and by is not None and by.name in squares:
+            return "variance-term" if len(statistics) > 1 else "statistics-constant"
+        if step.name in squares and feeds is not None and feeds.name == "mean":
+            return "variance-term" if len(statistics) > 1 else "statistics-constant"
+        return "mean-term" if step.name == "mean" and len(statistics) > 1 else "missing-path"
 
     def changed(self, step: Step, i: int, J: np.ndarray) -> Iterator[tuple[str, str, float, np.ndarray]]:
         """Other Jacobians that a mistake would put in this one's place."""
@@ -267,7 +286,12 @@ class Simulation:
         Js = {at: steps[at[0]].jacobian(at[1]) for at in members}
         here = f"{said(steps[members[0][0]], members[0][1])}, in all of its {len(members)} uses"
         zero = {at: 0 * J for at, J in Js.items()}
-        self.try_group("missing-path", f"{self.e.d} lacks the paths through {here}", 3.6, zero)
+        kind = (
+            "statistics-constant" if steps[members[0][0]].name in ("mean", "var", "std") else "missing-path"
+        )
+        self.try_group(
+            kind, f"{self.e.d} lacks the paths through {here}", 3 if kind != "missing-path" else 3.6, zero
+        )
         for kept, word in ((members[0], "first"), (members[-1], "last")):
             rest = {at: J for at, J in zero.items() if at != kept}
             self.try_group(

@@ -61,7 +61,7 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
     if has_mean and has_variance:
         yield e.cause(
             "statistics-constant", f"{sentence}; {e.d} lacks the terms through the mean and the variance, as if both "
-            f"were constants", 4,
+            f"were constants", 1.95,
         )  # fmt: skip
     elif has_mean:
         yield e.cause(
@@ -72,7 +72,7 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
     elif has_variance:
         yield e.cause(
             "variance-term", f"{sentence}; {e.d} is off by a multiple of {e.name} - mean({e.name}): the term through "
-            f"the variance is missing or wrong", 3.5,
+            f"the variance is missing or wrong", 1.95,
         )  # fmt: skip
 
 

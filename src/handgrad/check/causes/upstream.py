@@ -31,6 +31,18 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
             "upstream-twice", f"doubling dout makes {e.d} four times as large: dout is applied twice", 1
         )
         return
+    if (
+        not e.near(double, 2 * g)
+        and e.is_whole
+        and np.allclose(
+            e.backward(1e-6 * u) * 1e6, e.expected[0], rtol=1e-3, atol=1e-4 * np.max(np.abs(e.expected[0]))
+        )
+    ):
+        yield e.cause(
+            "updated-weights", f"{e.d} is right for a small dout, and not linear in it: it uses something that dout has "
+            f"changed by then; are weights updated first?", 1,
+        )  # fmt: skip
+        return
     if not e.near(double, 2 * g):
         nothing = e.backward(np.zeros_like(u))
         if np.any(nothing):
@@ -159,8 +171,15 @@ def _is_broadcast_along(e: Evidence, axes: tuple[int, ...]) -> bool:
     lead = len(shape) - len(e.shape)
     if lead < 0:
         return False
+    if lead > 0 and all(a < lead for a in axes) and not _is_contracted(e):
+        return True
     fits = all(n in (1, shape[lead + i]) for i, n in enumerate(e.shape))
     return fits and all(a < lead or e.shape[a - lead] == 1 for a in axes)
+
+
+def _is_contracted(e: Evidence) -> bool:
+    """Whether the input is a matrix whose gradient sums over examples anyway."""
+    return len(e.shape) == 2 and len(e.out_shape or ()) == 2
 
 
 def _reordered(e: Evidence, shape: tuple[int, ...]) -> Iterator[Cause]:
