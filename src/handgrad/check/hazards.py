@@ -248,6 +248,8 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
 
 
 def dtypes(trial: Trial, findings: Findings) -> None:
+    if trial.subject.narrow:
+        _narrow_dtypes(trial, findings)
     _, back = trial.subject.pair(copied(trial.values))
     for name, x, dx in zip(
         trial.subject.names, trial.values, back(parted(trial.douts[0], trial.outs)), strict=True
@@ -259,6 +261,23 @@ def dtypes(trial: Trial, findings: Findings) -> None:
             findings.wrong("dtype", f"the gradient of {name} is {kind}, but {name} is {x.dtype}", name, 30)
         else:
             findings.notes.append(f"the gradient of {name} is a Python {type(dx).__name__}, not {x.dtype}")
+
+
+def _narrow_dtypes(trial: Trial, findings: Findings) -> None:
+    """The inputs that came as float32, as such: a float32 output has float32 gradients."""
+    given = [
+        x.astype(np.float32) if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)
+    ]
+    outs, back = trial.subject.pair(given)
+    if any(np.asarray(o).dtype != np.float32 for o in outs):
+        return
+    grads = back([d.astype(np.float32) for d in parted(trial.douts[0], outs)])
+    for k in trial.subject.narrow:
+        dx, name = grads[k], trial.subject.names[k]
+        if isinstance(dx, (np.ndarray, np.generic)) and dx.dtype != np.float32:
+            findings.wrong(
+                "dtype", f"the gradient of {name} is {dx.dtype} where {name} and dout are float32", name, 30
+            )
 
 
 def aliasing(trial: Trial, findings: Findings) -> None:
@@ -293,6 +312,9 @@ def state(trial: Trial, findings: Findings) -> None:
     """What a forward leaves changed in a layer object."""
     if trial.subject.style == "torch" and trial.subject.inner is not None:
         _torch_state(trial, findings)
+    memory = trial.subject.memory
+    if memory is not None and memory.objects:
+        _function_state(trial, findings)
     if trial.subject.style != "layer":
         return
     import inspect
@@ -317,6 +339,34 @@ def state(trial: Trial, findings: Findings) -> None:
         )
     elif changed:
         findings.notes.append(f"each forward changes self.{', self.'.join(changed)}")
+
+
+def _function_state(trial: Trial, findings: Findings) -> None:
+    """A function that keeps something in globals: running statistics, say."""
+    import inspect
+
+    memory, subject = trial.subject.memory, trial.subject
+    assert memory is not None
+    subject.pair(copied(trial.values))
+    at_first = memory.changed()
+    subject.pair(copied(trial.values))
+    outs, _ = subject.reused().pair(copied(trial.values))  # type: ignore[misc]
+    drifts = not same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-12)
+    memory.restore()
+    parameters = inspect.signature(subject.code[0]).parameters if subject.code else {}
+    modes = [name for name in parameters if name in MODE_NAMES]
+    flags = dict(zip(subject.names, trial.values, strict=True))
+    in_training = [flags.get(name, parameters[name].default) for name in modes]
+    if drifts and not (modes and in_training[0] is True):
+        findings.wrong(
+            "state",
+            "a second forward gives another output: the first changes what the function keeps",
+            rank=8,
+        )
+    elif at_first and modes and in_training[0] is False:
+        findings.wrong(
+            "state", f"with {modes[0]} = False the forward changes what the function keeps", rank=8
+        )
 
 
 def _state_changes(layer: Any, inputs: Values, options: dict, held: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from handgrad.check.subject import (
     Back,
     Subject,
     Values,
+    aligned,
     flat_names,
     is_float,
     label,

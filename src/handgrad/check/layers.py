@@ -27,6 +27,7 @@ from handgrad.check.subject import (
     independent,
     is_float,
     label,
+    narrow_of,
     parameter_names,
 )
 from handgrad.tree import leaves, tree_map, unflatten
@@ -208,6 +209,7 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
         follow=lambda given, rebinder, tape: rebinder.layer(held.with_values(given[count:])).forward(
             *unflatten(tree, given[:count]), **options
         ),
+        narrow=narrow_of(inputs),
         functions=lambda: methods(layer),
         rebuilt=rebuilt,
         inner=layer,

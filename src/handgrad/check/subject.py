@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import sum_to
+from handgrad.check.memory import Memory
 from handgrad.rules.rule import Rule, describe, is_repeated
 from handgrad.tape import Variable, vjp
 from handgrad.tree import leaves, tree_map, unflatten
@@ -50,10 +51,12 @@ class Subject:
     fit: Callable[[int, Any], Any] = lambda k, dx: dx  # sums a declared broadcast
     parameters: frozenset[int] = frozenset()  # which inputs are a layer's own arrays
     reused: Callable[[], Subject] | None = None  # the same object again, not a fresh copy
+    narrow: frozenset[int] = frozenset()  # which inputs came as float32
     notes: list[str] = field(default_factory=list)
     follow: Callable | None = None  # (values, rebinder) -> outputs, for tracing the forward
     functions: Callable[[], list] = list  # the author's functions, the backward's first
     rebuilt: Any = None  # (rebinder) -> the subject with functions replaced
+    memory: Memory | None = None  # what a function keeps between calls
     inner: Any = None  # what a network is made of, for finding the first wrong part
     repairs_shapes: bool = False
 
@@ -88,6 +91,11 @@ def parted(vector: np.ndarray, outs: list[Any]) -> list[Any]:
 def is_float(x: Any) -> bool:
     """Whether an input is one to differentiate by."""
     return isinstance(x, float) or (hasattr(x, "dtype") and np.asarray(x).dtype.kind == "f")
+
+
+def narrow_of(inputs: tuple) -> frozenset[int]:
+    """Which of the inputs' arrays are float32."""
+    return frozenset(k for k, x in enumerate(leaves(list(inputs))) if getattr(x, "dtype", None) == np.float32)
 
 
 def as_float64(x: Any) -> Any:
@@ -176,13 +184,19 @@ def of_rule(rule: Rule, inputs: tuple, options: dict) -> Subject:
 
 
 def of_pair(
-    f: Callable, inputs: tuple, options: dict, name: str | None = None, names: list[str] | None = None
+    f: Callable,
+    inputs: tuple,
+    options: dict,
+    name: str | None = None,
+    names: list[str] | None = None,
+    memory: Memory | None = None,
 ) -> Subject:
-    """``f(*inputs) -> (out, backward)``.
+    """``f(*inputs) -> (out, backward)``. Each evaluation starts from what f remembered at first.
 
     Raises:
         TypeError: it returns something else.
     """
+    memory = memory or Memory(f)
     names = names or parameter_names(f, len(inputs))
     tree = tree_map(as_float64, list(inputs))
 
@@ -190,7 +204,13 @@ def of_pair(
         with fixed_randomness():
             return as_pair(f(*unflatten(tree, list(values)), **options), name or label(f))
 
-    def pair(values: Values) -> tuple[list[Any], Back]:
+    def forward(values: Values) -> list[Any]:
+        with memory.kept():
+            return leaves(run(values)[0])
+
+    def pair(values: Values, fresh: bool = True) -> tuple[list[Any], Back]:
+        if fresh:
+            memory.restore()
         out, backward = run(values)
 
         def back(douts: list[Any]) -> list[Any]:
@@ -199,22 +219,25 @@ def of_pair(
         return leaves(out), back
 
     flat = leaves(tree)
-    return Subject(
+    made = Subject(
         name=name or label(f),
         style="pair",
         names=flat_names(names, inputs),
         values=flat,
         checked=[is_float(x) for x in flat],
-        forward=lambda values: leaves(run(values)[0]),
+        forward=forward,
         pair=pair,
         code=[f],
         follow=lambda given, rebinder: as_pair(
             rebinder.function(f)(*unflatten(tree, given), **options), name or label(f)
         )[0],
         functions=lambda: [f],
-        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names),
+        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names, memory),
         numbers=numbers_of(f) | {k: float(v) for k, v in options.items() if isinstance(v, (int, float))},
+        narrow=narrow_of(inputs),
+        memory=memory,
     )
+    return replace(made, reused=lambda: replace(made, pair=lambda values: pair(values, fresh=False)))
 
 
 def as_pair(made: Any, name: str) -> tuple[Any, Callable]:

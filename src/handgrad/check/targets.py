@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad.check.layers import is_layer, of_layer
+from handgrad.check.memory import Memory
 from handgrad.check.subject import (
     Subject,
     as_float64,
@@ -111,10 +112,11 @@ def instance_of(made: type) -> Any:
 def _of_callable(f: Callable, inputs: tuple, options: dict) -> Subject:
     """A function that returns a pair, or one made of rules: seen by calling it."""
     tree = tree_map(as_float64, list(inputs))
-    with fixed_randomness():
+    memory = Memory(f)
+    with fixed_randomness(), memory.kept():
         made = f(*tree, **options)
     if isinstance(made, tuple) and len(made) == 2 and callable(made[1]):
-        return of_pair(f, inputs, options)
+        return of_pair(f, inputs, options, memory=memory)
     if any(is_float(x) for x in leaves(made)):
         return of_function(f, inputs, options)
     raise TypeError(f"{label(f)} returned {describe(made)}: a rule returns the pair (out, backward)")

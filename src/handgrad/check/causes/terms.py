@@ -67,7 +67,7 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
         yield e.cause(
             "mean-term",
             f"{sentence}; {e.d} is off by a constant along it: the term through the mean is missing",
-            3.5,
+            1.95,
         )
     elif has_variance:
         yield e.cause(
