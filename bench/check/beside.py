@@ -17,6 +17,7 @@ from bench.check.peers import PEERS, Peer
 from bench.check.plain import BackwardFailed, CannotTake, is_float
 
 ABOUT_THE_GRADIENT = re.compile(r"gradient|cotangent|jacobian|backward|\bvjp|\bbwd", re.IGNORECASE)
+ABOUT_ITSELF = re.compile(r"only supports|no vjp defined", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def put(peer: Peer, entry: Entry) -> Answer:
     except (BackwardFailed, AssertionError) as error:
         said, why = "objects", one_line(error)
     except Exception as error:
-        about = ABOUT_THE_GRADIENT.search(str(error))
+        about = ABOUT_THE_GRADIENT.search(str(error)) and not ABOUT_ITSELF.search(str(error))
         said, why = "objects" if about else "cannot take", one_line(error)
     return Answer(entry, said, why, time.perf_counter() - began)
 

@@ -54,8 +54,13 @@ def judge(name: str, target: Any, inputs: Sequence, options: dict[str, Any] | No
     return Judged(name, verdict, tuple(cause.kind for cause in report.causes), said, seconds)
 
 
+ANSWERS: dict[str, Judged] = {}  # of the corpus, by name: each entry is judged once
+
+
 def judge_entry(entry: Entry) -> Judged:
-    return judge(entry.name, entry.fresh(), entry.inputs(), entry.options)
+    if entry.name not in ANSWERS:
+        ANSWERS[entry.name] = judge(entry.name, entry.fresh(), entry.inputs(), entry.options)
+    return ANSWERS[entry.name]
 
 
 # The mutants.
@@ -124,6 +129,7 @@ def right(limit: int | None) -> Iterator[str]:
     groups = {
         name: [judged for part, _ in parts for judged in part[name]] for name in (ENTRIES, RULES, TORCH)
     }
+    ANSWERS.update({judged.name: judged for judged in groups[ENTRIES]})
     skipped = sum((skipped for _, skipped in parts), Counter())
     operations = {judged.name.rpartition("-")[0] for judged in groups[TORCH]}
     groups["in total"] = [judged for group in list(groups.values()) for judged in group]

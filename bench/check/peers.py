@@ -51,7 +51,7 @@ def numpy_to_torch(entry: Entry, fast: bool) -> Ask:
             grads = ctx.way_back([dout.numpy() for dout in douts])
             return tuple(None if g is None else torch.from_numpy(np.array(g)) for g in grads)
 
-    inputs = tuple(torch.from_numpy(_positive_strides(x)).requires_grad_() for x in target.inputs)
+    inputs = tuple(_shared(x).requires_grad_() for x in target.inputs)
 
     def ask() -> bool:
         accepted = gradcheck(Bridge.apply, inputs, fast)
@@ -98,8 +98,11 @@ def _to_tensor(x: Any) -> Any:
     return x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
 
 
-def _positive_strides(x: np.ndarray) -> np.ndarray:
-    return x.copy() if any(stride <= 0 for stride in x.strides) else x
+def _shared(x: np.ndarray) -> torch.Tensor:
+    """A tensor of the same memory, where a tensor can have these strides."""
+    if x.size == 0:
+        return torch.empty(x.shape, dtype=torch.float64)  # NumPy's strides are 0, which gradcheck refuses
+    return torch.from_numpy(x.copy() if min(x.strides, default=1) <= 0 else x)
 
 
 # JAX

@@ -52,7 +52,10 @@ def plain(entry: Entry) -> Plain:
     trial = _of_pair(*_pair(entry), places)
     outs, way_back = trial.run(*trial.inputs)
     grads = way_back([np.ones_like(out) for out in outs])
-    return _of_pair(pair, inputs, [i for i, g in zip(places, grads, strict=True) if g is not None])
+    places = [i for i, g in zip(places, grads, strict=True) if g is not None]
+    if not places:
+        raise CannotTake("none of its inputs has a gradient")
+    return _of_pair(pair, inputs, places)
 
 
 def _pair(entry: Entry) -> tuple[Callable[..., tuple[Any, Callable]], tuple]:
