@@ -7,6 +7,7 @@ one need not.
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -168,7 +169,7 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
 
 
 RANDOM = frozenset(
-    "random rng default_rng randn rand standard_normal permutation shuffle bernoulli binomial choice".split()
+    "random rng default_rng randn rand standard_normal uniform permutation shuffle bernoulli binomial choice".split()
 )
 
 
@@ -188,10 +189,17 @@ def _names(code: Any) -> set[str]:
 def elsewhere(trial: Trial) -> Values:
     """Other values near by, inside the same domain."""
     rng = np.random.default_rng([trial.seed, 11])
-    return [
+    values = [
         rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.8, 0.95, x.shape) if c else x
         for x, c in zip(trial.values, trial.subject.checked, strict=True)
     ]
+    for k, x in enumerate(values):
+        if isinstance(x, int) and not isinstance(x, bool):  # a seed, if any number will do
+            other = [*values[:k], x + 1, *values[k + 1 :]]
+            with contextlib.suppress(Exception):
+                if trial.subject.outputs(copied(other)).shape == trial.f0.shape:
+                    values = other
+    return values
 
 
 def uses_are_apart(trial: Trial, findings: Findings) -> None:

@@ -22,6 +22,9 @@ from handgrad.check.subject import (
 from handgrad.tree import leaves, tree_map, unflatten
 
 
+OFTEN = 30  # from then on it pays to compile the forward
+
+
 def is_jax(target: Any, inputs: tuple) -> bool:
     """Whether JAX is asked for: by the target, or by its arrays among the inputs."""
     if isinstance(target, jax.custom_vjp):
@@ -45,9 +48,22 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
     def call(values: Values) -> list[Any]:
         return leaves(target(*given(values), **options))
 
+    calls = 0
+    quick: Any = None
+
     def forward(values: Values) -> list[Any]:
+        nonlocal calls, quick
+        calls += 1
         with jax.enable_x64(True):
-            return [np.asarray(o) for o in call(values)]
+            if calls < OFTEN or not all(isinstance(x, (np.ndarray, np.generic)) for x in values):
+                return [np.asarray(o) for o in call(values)]
+            if quick is None:
+                quick = jax.jit(call)
+            try:
+                return [np.asarray(o) for o in quick(values)]
+            except Exception:  # it looks at values, which jit does not have
+                calls = -(10**9)
+                return [np.asarray(o) for o in call(values)]
 
     def pair(values: Values) -> tuple[list[Any], Back]:
         def of_floats(*floats: Any) -> list[Any]:
@@ -93,7 +109,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
     return Subject(
         name=label(target),
         style="jax",
-        names=flat_names(parameter_names(target, len(inputs)), inputs),
+        names=flat_names(parameter_names(getattr(target, "fun", target), len(inputs)), inputs),
         values=flat,
         checked=checked,
         forward=forward,

@@ -79,7 +79,7 @@ def outside(trial: Trial) -> tuple[int, str] | None:
                 float(sum(np.sum(grads[k] * v[k]) for k in checked if grads[k] is not None)) for v in moves
             ]
             said = _judge([s[0][j] for s in seen], [s[1][j] for s in seen], along)
-            if said is not None:
+            if said is not None and _adds_up(trial, int(j), checked):
                 return int(j), said
     return None
 
@@ -107,6 +107,30 @@ def _slopes(trial: Trial, v: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndar
         np.abs(r1 - r2) <= 1e-4 * (np.abs(l1) + np.abs(r1))
     )
     return np.where(steady, l2, np.nan), np.where(steady, r2, np.nan)
+
+
+def _adds_up(trial: Trial, j: int, checked: list[int]) -> bool:
+    """Whether output j is convex or concave by its elements too: f'(Σe) <= Σf'(e), or >= for all signs.
+
+    A middle one of several equal elements is neither, though few directions show it.
+    """
+    if sum(trial.values[k].size for k in checked) > MOST_ELEMENTS:
+        return False
+    sums = np.zeros((2, 2))  # sign of the direction; by elements, all at once
+    whole = {k: numerics.sizes(trial.values[k]) for k in checked}
+    left, right = _slopes(trial, whole)
+    sums[:, 1] = right[j], -left[j]
+    for k in checked:
+        for place in np.ndindex(trial.values[k].shape):
+            v = np.zeros(trial.values[k].shape)
+            v[place] = whole[k][place]
+            left, right = _slopes(trial, {k: v})
+            sums[:, 0] += right[j], -left[j]
+    if not np.isfinite(sums).all():
+        return False
+    slack = 1e-3 * np.max(np.abs(sums))
+    apart = sums[:, 1] - sums[:, 0]
+    return bool(np.all(apart <= slack) or np.all(apart >= -slack))
 
 
 def _judge(left: list[float], right: list[float], along: list[float]) -> str | None:

@@ -47,30 +47,39 @@ class Estimate:
 def noise_of(phi: Phi) -> np.ndarray:
     """The standard deviation of each value's rounding errors, from its third and fourth differences."""
     step = 2.0**-45
-    table = np.stack([phi(k * step) for k in range(-3, 4)])
-    third = np.diff(table, 3, axis=0)
-    fourth = np.diff(third, axis=0)
-    spread = np.maximum(np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70))
-    spread = np.where(np.isfinite(spread), spread, 0.0)
-    return np.maximum(spread, EPS * np.abs(table[3]))
+    sides = []
+    for sign in (1, -1):  # a jump at 0 is no noise, so neither side crosses it
+        table = np.stack([phi(sign * k * step) for k in range(1, 6)])
+        third = np.diff(table, 3, axis=0)
+        fourth = np.diff(third, axis=0)
+        spread = np.maximum(np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70))
+        sides.append(np.where(np.isfinite(spread), spread, np.inf))
+    spread = np.minimum(*sides)
+    size = np.abs(table[0])
+    return np.maximum(
+        np.where(np.isfinite(spread), spread, 0.0), EPS * np.where(np.isfinite(size), size, 0.0)
+    )
 
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
     """φ'(0) by differences."""
     with np.errstate(all="ignore"):
         value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
+        kink, left, right = np.zeros(value.shape, bool), value, value
+        looked = False
         for step in MORE_STEPS:
-            if _is_good(value, error, f0).all():
+            if suspicious.any() and not looked:
+                kink, left, right = _one_sided(phi, f0, noise)
+                kink, looked = kink & suspicious, True
+            if (_is_good(value, error, f0) | kink).all():
                 break
             other, its_error, suspicious = _extrapolated(phi, f0, noise, step, suspicious)
             better = its_error < error
             value, error = np.where(better, other, value), np.where(better, its_error, error)
-        suspicious |= ~_is_good(value, error, f0)
-        if not suspicious.any():
-            none = np.zeros(value.shape, bool)
-            return Estimate(value, error, none, value, value)
-        kink, left, right = _one_sided(phi, f0, noise)
-        kink &= suspicious
+        poor = ~_is_good(value, error, f0) & ~kink
+        if poor.any():
+            broken, left, right = _one_sided(phi, f0, noise)
+            kink |= broken & poor
         return Estimate(value, error, kink, np.where(kink, left, value), np.where(kink, right, value))
 
 
@@ -135,8 +144,14 @@ def exact(value: np.ndarray, f0: np.ndarray) -> Estimate:
 def sizes(x: np.ndarray) -> np.ndarray:
     """By how much each element of x may be said to vary: its own size, or that of its neighbours."""
     magnitude = np.abs(x)
-    typical = float(np.sqrt(np.mean(magnitude**2))) if x.size else 1.0
+    typical = length(x) / np.sqrt(x.size) if x.size else 0.0
     return np.maximum(magnitude, 0.1 * typical if typical > 0 else 1.0)
+
+
+def length(x: np.ndarray) -> float:
+    """√Σx², without overflow."""
+    largest = float(np.max(np.abs(x), initial=0.0))
+    return largest * float(np.sqrt(np.sum((x / largest) ** 2))) if 0 < largest < np.inf else largest
 
 
 def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -45,7 +45,7 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
     call = target.apply if is_function_class(target) else target
     made = _subject(target, call, tree, flat, options)
     if is_function_class(target):
-        skipped = 0 if "setup_context" in vars(target) else 1
+        skipped = 0 if target.setup_context is not torch.autograd.Function.setup_context else 1
         named = parameter_names(target.forward, len(inputs), skipped)
         return replace(
             made, names=flat_names(named, inputs), code=[target.backward, target.forward],
@@ -65,7 +65,7 @@ def _as_array(x: Any) -> Any:
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu()
         return x.double().numpy().copy() if x.is_floating_point() else x.numpy().copy()
-    return np.array(x, np.float64) if is_float(x) else x
+    return np.array(x, np.float64) if is_float(x) and not isinstance(x, float) else x
 
 
 def _as_tensor(x: Any) -> Any:
@@ -83,7 +83,7 @@ def _as_numpy(out: Any) -> Any:
 
 
 def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict) -> Subject:
-    checked = [is_float(x) for x in flat]
+    checked = [is_float(x) and not isinstance(x, float) for x in flat]
 
     def forward(values: Values) -> list[Any]:
         with fixed_randomness(), torch.no_grad():

@@ -387,7 +387,7 @@ def arctan2_rooted(y, x):
     return np.arctan2(y, x), backward
 
 
-@mutant("unstable", SAME)
+@mutant("unstable", lambda r: (1e155 * r.standard_normal((3, 4)), 1e155 * r.standard_normal((3, 4))))
 def hypot_squares_overflow(x, y):
     def backward(dout):
         out = np.sqrt(x * x + y * y)  # np.hypot

@@ -85,7 +85,8 @@ def largest_last_of_equal(x):
 @correct(lambda r: (np.full((2, 3), 1.5),))
 def smallest_of_all_equal(x):
     def backward(dout):
-        return np.full(x.shape, dout / x.size)
+        smallest = x == np.min(x)
+        return dout * smallest / np.sum(smallest)
 
     return np.min(x), backward
 

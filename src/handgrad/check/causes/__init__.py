@@ -26,6 +26,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     places.places,
     terms.product_terms,
     terms.sum_term,
+    terms.other_sum,
     narrow.narrow,
     simulate.simulated,
 )

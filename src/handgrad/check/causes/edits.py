@@ -6,6 +6,8 @@ An edit is made in the syntax tree, tried, and undone. Its kind names the mistak
 from __future__ import annotations
 
 import ast
+import contextlib
+import copy
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +27,10 @@ class Scope:
     def shape(self, node: ast.AST) -> tuple[int, ...] | None:
         value = self.values.get(ast.unparse(node))
         return np.shape(value) if is_array(value) else None
+
+    def numbers(self) -> set[float]:
+        """The numbers in reach that are no sizes."""
+        return {float(v) for _, v in self.names() if isinstance(v, float)}
 
     def names(self) -> Iterator[tuple[str, Any]]:
         """Arrays and numbers in reach."""
@@ -58,7 +64,7 @@ class Slot:
 
     @property
     def statement(self) -> ast.stmt:
-        return next(n for n in reversed(self.path) if isinstance(n, ast.stmt))
+        return next((n for n in reversed(self.path) if isinstance(n, ast.stmt)), self.path[0])  # type: ignore[return-value]
 
     def within(self, kind: type) -> bool:
         return any(isinstance(n, kind) for n in self.path)
@@ -101,7 +107,9 @@ def edits(function: ast.AST, scope: Scope) -> Iterator[Edit]:
     for slot in list(slots(function)):
         node = slot.get()
         for maker in MAKERS:
-            yield from maker(slot, node, scope)
+            with contextlib.suppress(SyntaxError):  # a part that is no expression by itself
+                yield from maker(slot, node, scope)
+    yield from everywhere(function, scope)
 
 
 Maker = Callable[[Slot, Any, Scope], Iterator[Edit]]
@@ -143,6 +151,7 @@ def _parse(text: str) -> ast.expr:
 
 
 NAMED = {
+    "axis": "wrong-axis",
     "stride": "stride",
     "strides": "stride",
     "dilation": "stride",
@@ -198,7 +207,7 @@ def constants(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 yield Edit("off-by-one", f"{value} for {other}", 2.4, slot, ast.Constant(other))
         return
     if slot.within(ast.Compare):
-        for other in (0.0, 1.0, -1.0, -value):
+        for other in (0.0, 1.0, -1.0, -value, *scope.numbers()):
             if other != value:
                 yield Edit("mask", f"the threshold {value} for {other:g}", 2.6, slot, ast.Constant(other))
     others: list[float] = [1, 2, 3, 0.5, 0, value + 1, value - 1, *([1 / value] if value else [])]
@@ -211,8 +220,10 @@ def constants(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 if in_power
                 else "epsilon"
                 if small
-                else named_kind(keyword or "", "factor")
+                else named_kind(parameter or "", "factor")
             )
+            if value == 2 and other == 1 and _is_term(slot):
+                kind = "double-path"
             yield Edit(kind, f"{value:g} for {other:g}", 2.8, slot, ast.Constant(other))
 
 
@@ -294,7 +305,6 @@ REDUCERS = (
     "sort",
     "argsort",
     "expand_dims",
-    "roll",
 )
 
 
@@ -325,7 +335,8 @@ def reductions(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         "long",
     ):
         said = ast.unparse(node)
-        kind = "integer" if "int" in said or "round" in said or "long" in said else "precision"
+        how = f"{name} {' '.join(map(ast.unparse, node.args))}"
+        kind = "integer" if "int" in how or "round" in how or "long" in how else "precision"
         yield Edit(kind, f"{said}", 2.2, slot, node.func.value)
     if node.keywords:
         for i, keyword in enumerate(node.keywords):
@@ -486,7 +497,9 @@ def reversals(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         for i, part in enumerate(parts):
             if isinstance(part, ast.Slice) and part.step is not None and ast.unparse(part.step) == "-1":
                 whole = ast.Slice(part.lower, part.upper, None)
-                yield Edit("flipped", "[::-1] too many", 2.2, slot, _with_part(node, i, whole))
+                held = scope.values.get(ast.unparse(node.value))
+                kind = "swapped" if isinstance(held, (tuple, list)) else "flipped"
+                yield Edit(kind, "[::-1] too many", 2.2, slot, _with_part(node, i, whole))
     shape = scope.shape(node) if isinstance(node, (ast.Name, ast.Attribute)) and _is_load(node) else None
     if (
         shape is not None
@@ -545,7 +558,9 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 low, high = _bound(lower), _bound(upper)
                 made = _with_part(node, i, ast.Slice(low, high, part.step))
                 if ast.unparse(made) != ast.unparse(node):
-                    yield Edit("off-by-one", f"{ast.unparse(node)} for {ast.unparse(made)}", 2.4, slot, made)
+                    is_whole = lower is None and upper is None
+                    kind = "broadcast" if is_whole and _summed(slot) else "off-by-one"
+                    yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2.4, slot, made)
             if part.step is not None and ast.unparse(part.step) != "-1":
                 yield Edit(
                     "stride",
@@ -562,7 +577,8 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 summed = _parse(f"{ast.unparse(whole)}.sum(axis=0)")
                 yield Edit("broadcast", f"{ast.unparse(node)}, a slice for a sum", 2.1, slot, summed)
             if shape is None or len(shape) > 0:
-                yield Edit("broadcast", f"{ast.unparse(node)} for {ast.unparse(whole)}", 2.9, slot, whole)
+                kind = "flipped" if "::-1" in ast.unparse(node) else "broadcast"
+                yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(whole)}", 2.9, slot, whole)
     if (
         isinstance(node, (ast.Name, ast.BinOp))
         and _is_load(node)
@@ -578,6 +594,11 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                     slot,
                     _moved(node, by),
                 )
+
+
+def _summed(slot: Slot) -> bool:
+    """Whether this is the argument of a sum or a mean."""
+    return any(isinstance(n, ast.Call) and _called(n) in ("sum", "mean") for n in slot.path)
 
 
 def _moved(node: Any, by: int) -> Any:
@@ -678,7 +699,9 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             yield Edit(kind, f"{said} too many", 2.6, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
             small = isinstance(gone, ast.Constant) or "eps" in said.lower()
-            yield Edit("epsilon" if small else "double-path", f"{said} too many", 2.8, slot, kept)
+            whole = isinstance(gone, ast.Constant) and isinstance(gone.value, int)
+            kind = "off-by-one" if whole else "epsilon" if small else "double-path"
+            yield Edit(kind, f"{said} too many", 2.8, slot, kept)
         elif isinstance(node.op, ast.Pow) and gone is node.right:
             yield Edit("local-derivative", f"the power {said} too many", 2.6, slot, kept)
 
@@ -856,7 +879,7 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 )
     if isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)) and isinstance(slot.index, int):
         writes = isinstance(node, ast.AugAssign) or (
-            isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Subscript, ast.Attribute))
+            isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
         )
         if writes or isinstance(node, ast.Expr):
             held = ast.unparse(node)
@@ -882,6 +905,31 @@ def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
 
 def _loaded(node: Any) -> Any:
     return _parse(ast.unparse(node)) if not isinstance(node, ast.Slice) else node
+
+
+def everywhere(function: Any, scope: Scope) -> Iterator[Edit]:
+    """The same change wherever it can be made: one axis for another in every reduction."""
+    if not isinstance(function, ast.FunctionDef):
+        return
+    found = [
+        n.value.value
+        for n in ast.walk(function)
+        if isinstance(n, ast.keyword) and n.arg in ("axis", "dim") and isinstance(n.value, ast.Constant)
+    ]
+    for now in {a for a in found if isinstance(a, int) and found.count(a) > 1}:
+        for other in (0, 1, 2, -1):
+            if other == now:
+                continue
+            body = copy.deepcopy(function.body)
+            for n in itertools.chain.from_iterable(map(ast.walk, body)):
+                if (
+                    isinstance(n, ast.keyword)
+                    and n.arg in ("axis", "dim")
+                    and isinstance(n.value, ast.Constant)
+                ):
+                    n.value = ast.Constant(other if n.value.value == now else n.value.value)
+            slot = Slot(function, "body", None, (function,))
+            yield Edit("wrong-axis", f"axis {now} for {other} throughout", 2.35, slot, body)
 
 
 MAKERS: tuple[Maker, ...] = (

@@ -69,7 +69,7 @@ class Evidence:
         guess = np.asarray(guess)
         if guess.shape != np.shape(got):
             return False
-        if not np.isfinite(guess).all():
+        if not (np.isfinite(guess).all() and np.isfinite(got).all()):
             return False
         largest = max(np.max(np.abs(got), initial=0.0), np.max(np.abs(guess), initial=0.0))
         apart = np.where(self.rough, 0.0, got - guess) if np.shape(got) == self.shape else got - guess

@@ -72,7 +72,8 @@ def _equal_elements(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
             tied |= np.broadcast_to(other, e.shape) == e.x
         except ValueError:
             continue
-    if tied.any() and np.array_equal(wrong, wrong & tied):
+    zeros = bool(np.all(e.x[wrong] == 0)) and np.array_equal(wrong, e.x == 0)
+    if tied.any() and not zeros and np.array_equal(wrong, wrong & tied):
         yield e.cause(
             "ties", f"{e.d} is {_how(e, wrong)} exactly where elements of {e.name} are equal: ties get too much or "
             f"too little", 4.2,

@@ -175,14 +175,16 @@ class Repair:
 
     def tried(self, source: Source, edit: Edit) -> Cause | None:
         old = edit.slot.get()
-        statement = old if isinstance(old, ast.stmt) else edit.slot.statement
+        whole = isinstance(old, list)
+        statement = old[-1] if whole else old if isinstance(old, ast.stmt) else edit.slot.statement
         number = statement.lineno
         before = _one_line(statement)
-        edit.slot.put(ast.copy_location(edit.node, old))
+        edit.slot.put(edit.node if whole else ast.copy_location(edit.node, old))
         try:
             made = source.made(source.unit.function.__globals__)
             is_right = self.is_right(source.unit, made)
-            after = _one_line(edit.node if isinstance(old, ast.stmt) else statement)
+            changed = edit.node[-1] if whole else edit.node if isinstance(old, ast.stmt) else statement
+            after = _one_line(changed)
         except Exception:  # most edits make no sense
             return None
         finally:

@@ -30,6 +30,9 @@ def missing(e: Evidence) -> Iterator[Cause]:
         yield e.cause(
             "missing-gradient", f"there is no gradient of {e.name}, but the output depends on it", 1
         )
+    elif not any(np.any(g) for g in e.got) and np.max(np.abs(e.x), initial=0.0) > 1e30:
+        yield e.cause("unstable", f"{e.d} is zero where it should not be, for {e.name} as large as "
+                      f"{np.max(np.abs(e.x)):.1e}: something overflows", 1.6)  # fmt: skip
     elif not any(np.any(g) for g in e.got):
         yield e.cause("missing-gradient", f"{e.d} is zero throughout, but the output depends on {e.name}", 2)
 
@@ -176,7 +179,7 @@ def one_of_several(e: Evidence) -> Iterator[Cause]:
                 return
             yield e.cause(
                 "assigned", f"{e.d} counts only the {said} use of an element, and {often} of {e.x.size} elements are "
-                f"used more than once: assigned (=) where it should be added up (+=, np.add.at)?", 4.5,
+                f"used more than once: assigned (=) where it should be added up (+=, np.add.at)?", 3.2,
             )  # fmt: skip
             return
     yield from _one_index(e)

@@ -135,6 +135,9 @@ class Simulation:
                     self.one_edge(number, step, i, d, self.chain.down[slot])
                 if self.found:
                     return self.found
+        self.composites()
+        if self.found:
+            return self.found
         self.groups()
         if not self.found:
             self.epsilons()
@@ -265,6 +268,60 @@ class Simulation:
                     seen.append(out)
                     is_last = step.outputs[0] in self.chain.ends
                     yield ("the output" if is_last else f"the result of {step.name} (step {number + 1})"), out
+
+    # Several steps as one: a softmax is an exponential, a sum and a quotient.
+
+    def composites(self) -> None:
+        """From one value to another of its size: the Jacobian between them cut to its diagonal, left out, turned."""
+        chain = self.chain
+        ends = [slot for step in chain.steps for slot in step.outputs if slot in chain.up]
+        starts = [chain.start, *ends]
+        for a in starts[:30]:
+            size = chain.tape.values[a].size
+            if size < 2 or size > 200:
+                continue
+            reach = self.from_value(a)
+            for b in ends:
+                if b in reach and b != a and reach[b].shape == (size, size):
+                    self.composite(a, b, reach[b])
+                if self.found:
+                    return
+
+    def from_value(self, a: int) -> dict[int, np.ndarray]:
+        """d value / d a for every value after it."""
+        found = {a: np.eye(self.chain.tape.values[a].size)}
+        for step in self.chain.steps:
+            if not any(s in found for s in step.inputs):
+                continue
+            total: Any = sum(step.jacobian(i) @ found[s] for i, s in enumerate(step.inputs) if s in found)
+            at = 0
+            for slot, out in zip(step.outputs, step.outs, strict=True):
+                if slot != a:
+                    found[slot] = total[at : at + out.size]
+                at += out.size
+        return found
+
+    def composite(self, a: int, b: int, J: np.ndarray) -> None:
+        down, d = self.chain.down[a], self.chain.up[b]
+        diagonal = np.diag(np.diag(J))
+        here = f"the part of the forward from {self.value_name(a)} to {self.value_name(b)}"
+        options = [("local-derivative", "leaves out the derivative of", 4.2, np.eye(len(J)))]
+        if np.any(J - diagonal):
+            options += [
+                ("diagonal", "applies only the diagonal of the Jacobian of", 3.9, diagonal),
+                ("transposed", "does not transpose the Jacobian of", 4.2, J.T),
+            ]
+        for kind, what, rank, other in options:
+            if self.hits((d @ (other - J)) @ down):
+                self.add(kind, f"{self.e.d} {what} {here}", rank)
+
+    def value_name(self, slot: int) -> str:
+        if slot == self.chain.start:
+            return self.e.name
+        if slot in self.chain.ends:
+            return "the output"
+        step = next(s for s in self.chain.tape.steps if slot in s.outputs)
+        return f"the result of {step.name} {self.chain.tape.values[slot].shape}"
 
     # Several steps of one kind: a time step's, of which each has its own.
 

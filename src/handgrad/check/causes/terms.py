@@ -96,6 +96,35 @@ def sum_term(e: Evidence) -> Iterator[Cause]:
                 return
 
 
+def other_sum(e: Evidence) -> Iterator[Cause]:
+    """The sum in softmax's or log-softmax's backward, over other axes than its own."""
+    if not e.is_whole or e.out_shape != e.shape or len(e.shape) < 2:
+        return
+    with np.errstate(all="ignore"):
+        out, p = e.out, np.exp(e.out)
+    every = [
+        None,
+        *(axes for n in range(1, len(e.shape)) for axes in itertools.combinations(range(len(e.shape)), n)),
+    ]
+    for axes in every:
+
+        def softmax(u: np.ndarray, axes=axes) -> np.ndarray:  # type: ignore[no-untyped-def]
+            d = u.reshape(e.shape)
+            return out * (d - np.sum(out * d, axes, keepdims=True))
+
+        def log_softmax(u: np.ndarray, axes=axes) -> np.ndarray:  # type: ignore[no-untyped-def]
+            d = u.reshape(e.shape)
+            return d - p * np.sum(d, axes, keepdims=True)
+
+        for f in (softmax, log_softmax):
+            if e.fits(f):
+                over = "all axes" if axes is None else f"axis {', '.join(map(str, axes))}"
+                yield e.cause(
+                    "wrong-axis", f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}", 2.6
+                )
+                return
+
+
 def _is_multiple(e: Evidence, pattern: np.ndarray, axes: tuple[int, ...]) -> bool:
     for g, d in zip(e.got, e.expected, strict=True):
         off = g - d
