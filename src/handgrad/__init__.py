@@ -10,14 +10,16 @@ Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
 import builtins as _builtins
 
 from handgrad import layers, rules
+from handgrad.check import check
 from handgrad.layers import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
 from handgrad.rules import *
 from handgrad.rules import Rule, elementwise, rule
 from handgrad.tape import Variable, grad, hessian, hvp, jacobian, value_and_grad, variable, vjp
 
 __all__ = [
-    "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Variable", "cross_entropy_error", "elementwise",
-    "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad", "variable", "vjp",
+    "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Variable", "check", "cross_entropy_error",
+    "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad",
+    "variable", "vjp",
 ]  # fmt: skip
 # `from handgrad import *` must not hide a builtin, so `sum`, `max` and the like are handgrad.sum only.
 __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]

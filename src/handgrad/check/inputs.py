@@ -1,55 +1,507 @@
-"""Inputs to check a rule with: made from shapes, or found by trying."""
+"""Inputs to check a target with: from shapes, from hints that its author left, or found by trying.
+
+What is found is a template of named axes; it gives several sets of inputs, the first with sizes that
+are all different, the others at the edges: a batch of one, axes of size one, broadcast pairs.
+"""
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import inspect
 import itertools
-from collections.abc import Callable
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from handgrad.check.layers import is_layer, places
+from handgrad.check.specs import (
+    FREE,
+    Axis,
+    Given,
+    Item,
+    Template,
+    drawn,
+    from_shapes,
+    items,
+    parse,
+    sets_from_shapes,
+    shapes_text,
+    sizes_of,
+    variants,
+)
+from handgrad.check.subject import Subject, copied, is_float, label, parted
+from handgrad.check.targets import KINDS, instance_of, is_jax, is_torch, subject_of
+from handgrad.check.trial import quiet
+from handgrad.layers import Layer
 from handgrad.rules.rule import Rule
+from handgrad.tree import tree_map
 
-CANDIDATES = [(3, 4), (4, 5), (5,), (4,), (3,), (), (3, 5)]
+__all__ = ["found_by_trying", "from_hints", "from_shapes", "made_for", "sets_from_shapes"]
+
+Sets = list[tuple[str, tuple]]  # what each set of inputs is called, and the inputs
+
+SECONDS = 8.0  # for trying
 
 
-def from_shapes(text: str, seed: int = 0) -> list[np.ndarray]:
-    """Random float64 arrays from a list of shapes such as ``"(3, 4), (4, 5), (5,)"``.
+def made_for(target: Any, spec: str | None = None, seed: int = 0, loss: Any = None) -> Sets:
+    """Sets of inputs that the target's forward takes: from ``spec``, else from hints, else by trying.
 
     Raises:
-        ValueError: the text is not a list of shapes.
+        ValueError: ``spec`` is not a list of shapes, the forward does not take them, or none were found.
+        TypeError: the target is nothing that can be checked.
     """
-    try:
-        shapes = ast.literal_eval(f"[{text}]")
-        shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
-        if not all(isinstance(n, int) and n >= 0 for s in shapes for n in s):
-            raise TypeError
-    except (ValueError, SyntaxError, TypeError):
-        raise ValueError(f"shapes are written like (3, 4), (4, 5), (5,), not {text!r}") from None
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal(s) for s in shapes]
+    if spec is not None:
+        return _from_spec(Probe(target, loss), parse(spec), seed)
+    if loss is not None:
+        return _with_labels(target, loss, seed)
+    return from_hints(target, seed) or found_by_trying(target, seed=seed)
 
 
-def found_by_trying(target: Callable, count: int, seed: int = 0) -> list[np.ndarray]:
-    """The first combination of common shapes that the target's forward takes.
+def from_hints(target: Any, seed: int = 0) -> Sets | None:
+    """From annotations or the docstring, ``x (N, D), W (D, M)``; None where there are none that fit.
+
+    Annotations may be shapes as text, ``x: "(N, D)"``, jaxtyping's, ``Annotated[np.ndarray, (3, 4)]``, or
+    ``int``, ``float`` and ``bool``.
+    """
+    hints = hints_of(target)
+    if not any(hints):
+        return None
+    usual = by_name(target, parameters_of(target))
+    return _search(target, [hint or other for hint, other in zip(hints, usual, strict=True)], seed)
+
+
+def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Sets:
+    """The first combination of common shapes that the target's forward takes, and its edge shapes.
+
+    Names help: ``W`` and ``b`` are a matrix and a vector, ``t`` and ``labels`` class indices.
 
     Raises:
         ValueError: it takes none of them.
+        TypeError: the target is nothing that can be checked.
     """
-    pair = target.vjp if isinstance(target, Rule) else target
-    for shapes in itertools.product(CANDIDATES, repeat=count):
-        inputs = _random(shapes, seed)
+    names = parameters_of(target)
+    counts = [count] if count is not None else [len(names)] if names else [1, 2, 3]
+    errors: list[str] = []
+    for n in counts:
+        padded = [*names, "x", "y", "z"][:n] if len(names) < n else names[:n]
+        for candidates in (by_name(target, padded), [_options(ANY)] * n):
+            found = _search(target, candidates, seed, errors)
+            if found:
+                return found
+    said = f"; {errors[0]}" if errors else ""
+    raise ValueError(
+        f"{label(target)} takes none of the shapes that were tried{said}: give its inputs, or their shapes "
+        f'like "(3, 4), (N, D), (N,) < 10"'
+    )
+
+
+# Whether a target takes inputs.
+
+
+class Probe:
+    """A target, asked whether it takes inputs, in the way that ``check`` would hand them to it."""
+
+    NO, ODD, FINE, ANSWERED = range(4)  # raises; outputs not finite; runs; a gradient for each input
+
+    def __init__(self, target: Any, loss: Any = None):
+        self.target, self.loss = target, loss
+        self.error = ""
+        self.made = [lambda x: x, *_libraries(target)]
+
+    def look(self, inputs: tuple) -> int:
+        for number, made in enumerate(self.made):
+            found = self._look(tree_map(made, inputs))
+            if found:
+                self.made = [self.made[number]]
+                return found
+        return self.NO
+
+    def given(self, inputs: tuple) -> tuple:
+        """The inputs as arrays of the library that the target takes."""
+        return tree_map(self.made[0], inputs)
+
+    def _look(self, inputs: tuple) -> int:
         try:
-            with np.errstate(all="ignore"):
-                pair(*inputs)
-        except (ValueError, TypeError, IndexError):
-            continue
-        return inputs
-    raise ValueError("it takes none of the shapes that were tried; give them with --inputs '(3, 4), (5,)'")
+            with quiet():
+                subject = subject_of(self.target, inputs, None, self.loss)
+                f0 = subject.outputs(copied(subject.values))
+                outs, back = subject.pair(copied(subject.values))
+                if not f0.size and any(map(np.size, subject.values)):
+                    raise TypeError("it returns no floating-point numbers")
+                if not np.isfinite(f0).all():
+                    return self.ODD
+                return self.ANSWERED if _answers(subject, outs, back) else self.FINE
+        except Exception as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            self.error = self.error or f"on {shapes_text(inputs)} it raises {type(error).__name__}: {said}"
+            return self.NO
 
 
-def _random(shapes: Any, seed: int) -> list[np.ndarray]:
-    """Uniform in (0.2, 0.9): inside the domain of logarithms, roots and arcs."""
-    rng = np.random.default_rng(seed)
-    return [rng.uniform(0.2, 0.9, s) for s in shapes]
+def _answers(subject: Subject, outs: list, back: Callable) -> bool:
+    """Whether each floating input gets a gradient of its own shape."""
+    try:
+        size = sum(np.size(o) for o in outs if np.asarray(o).dtype.kind in "fc")
+        grads = back(parted(np.ones(size), outs))
+        return len(grads) == len(subject.values) and all(
+            g is not None and np.shape(subject.fit(k, np.asarray(g))) == np.shape(x)
+            for k, (g, x) in enumerate(zip(grads, subject.values, strict=True))
+            if is_float(x)
+        )
+    except Exception:
+        return False
+
+
+def _libraries(target: Any) -> Iterator[Callable]:
+    """Other libraries' arrays, for a plain function, if its file has loaded the library."""
+    if isinstance(target, (Rule, type, tuple, list)) or is_layer(target) or _is_peers(target):
+        return
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        yield lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+    if "jax" in sys.modules:
+        asarray = sys.modules["jax"].numpy.asarray
+        yield lambda x: asarray(x) if isinstance(x, np.ndarray) else x
+
+
+def _is_peers(target: Any) -> bool:
+    return is_torch(target, ()) or is_jax(target, ())
+
+
+# Sets from a template.
+
+
+def _from_spec(probe: Probe, template: Template, seed: int) -> Sets:
+    """Shapes that were asked for: the first set has to go through."""
+    looked = _best_draw(probe, template, seed)
+    if looked is None:
+        raise ValueError(f"{label(probe.target)} does not take these inputs: {probe.error}")
+    return _sets(probe, template, looked[1], seed)
+
+
+def _best_draw(probe: Probe, template: Template, seed: int) -> tuple[int, str] | None:
+    """Which free elements it takes, and how well; None if it takes none."""
+    _, first, sizes = next(variants(template))
+    is_free = any(item.kind == "free" for item in items(template))
+    best = None
+    for free in FREE if is_free else ("normal",):
+        found = probe.look(drawn(first, sizes, [seed, 0], free))
+        if found > (best[0] if best else Probe.NO):
+            best = found, free
+        if found >= Probe.FINE:
+            break
+    return best
+
+
+def _sets(probe: Probe, template: Template, free: str, seed: int) -> Sets:
+    """The first set, and those of its edges that the target takes."""
+    found: Sets = []
+    began = time.perf_counter()
+    for number, (said, variant, sizes) in enumerate(
+        itertools.chain(variants(template), _broadcast(probe.target, template), _one_hot(template))
+    ):
+        inputs = drawn(variant, sizes, [seed, number], free)
+        if number and time.perf_counter() - began > SECONDS:
+            break
+        if number == 0 or probe.look(inputs) >= Probe.FINE:
+            found.append((said, probe.given(inputs)))
+    return found
+
+
+def _broadcast(target: Any, template: Template) -> Iterator[tuple[str, Template, dict]]:
+    """For an elementwise rule: each input in turn repeated along the first axis, then columns and rows."""
+    if not (isinstance(target, Rule) and target.broadcasts):
+        return
+    wide = [k for k, item in enumerate(template) if isinstance(item, Item) and item.axes == ("N", "D")]
+    if len(wide) < 2:
+        return
+    shapes: list[dict[int, tuple[Axis, ...]]] = [{k: ("D",)} for k in wide]
+    shapes.append({k: (("N", 1), (1, "D"))[place % 2] for place, k in enumerate(wide)})
+    for axes in shapes:
+        made = tuple(replace(x, axes=axes[k]) if k in axes else x for k, x in enumerate(template))
+        sizes = sizes_of(["N", "D"])
+        yield f"shapes {shapes_text(drawn(made, sizes, 0))}", made, sizes
+
+
+def _one_hot(template: Template) -> Iterator[tuple[str, Template, dict]]:
+    """Class indices as one-hot rows, beside outputs (N, D): losses take both."""
+    match template:
+        case (Item(axes=(n, d)), Item(axes=(m,), kind="below", bound=bound)) if n == m and d == bound:
+            _, _, sizes = next(variants(template))
+            yield "one-hot labels", (template[0], Item((n, d), "one-hot")), sizes
+
+
+# Trying.
+
+
+def _search(target: Any, candidates: list[list], seed: int, errors: list[str] | None = None) -> Sets | None:
+    """Sets of the first template that gives every input a gradient; else of the first that runs."""
+    probe = Probe(target)
+    best: tuple[int, str, Template] | None = None
+    began = time.perf_counter()
+    for template in itertools.product(*candidates):
+        looked = _best_draw(probe, template, seed)
+        if looked is not None and looked[0] > (best[0] if best else Probe.NO):
+            best = (*looked, template)
+        if (best and best[0] == Probe.ANSWERED) or time.perf_counter() - began > SECONDS:
+            break
+    if best is None:
+        if errors is not None and probe.error:
+            errors.append(probe.error)
+        return None
+    return _sets(probe, best[2], best[1], seed)
+
+
+def _options(text: str) -> list:
+    return [parse(part)[0] for part in text.split(";")]
+
+
+ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); ()"
+FIRST = "(N, D); (N, T, D); (N, C, H, W); (N, C, L); (N,); (); [(N, D), (N, D)]; (N, T) < 7"
+BY_NAME = {
+    "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (D,); (D, D)",
+    "bias": "(M,); (F,); (D,); ()",
+    "gamma beta scale shift mean var mu running_mean running_var": "(D,); (C,); (1, C, 1, 1)",
+    "index indices idx ids tokens": "(L,) < N; (N, D) < D; (N,) < D; (N, T) < 3; (L,) < 2",
+    "mask condition cond": "(N, D) < 2; (N,) < 2; (N, T) < 2",
+    "arrays xs tensors": "[(N, D), (N, D)]; [(N, D), (M, D)]",
+    "training train is_training": "true",
+    "axis dim": "-1",
+}
+LABELS = "t target targets label labels y_true truth".split()
+KEY = Given(np.array([1, 2], np.uint32))
+
+
+def by_name(target: Any, names: list[str]) -> list[list]:
+    """Candidates for each input: what its name suggests, or what its place does."""
+    if isinstance(target, Rule) and target.broadcasts:
+        return [_named(name, names) or _options("(N, D)") for name in names]
+    found = [_named(name, names) for name in names]
+    first = [*_of_layer_sizes(target), *_options(FIRST)]
+    return [named or (first if k == 0 else _options(ANY)) for k, named in enumerate(found)]
+
+
+def _named(name: str, names: list[str]) -> list | None:
+    low = name.lower()
+    if low == "key":
+        return [KEY]
+    if low in LABELS:
+        soft = [Item(("N", "D"), "soft"), Item(("N", "D"), "one-hot")]
+        return [Item(("N",), "below", "D"), *soft, Item(("N", "T"), "below", "D"), *_options(ANY)]
+    if low == "b" and "a" not in names:
+        low = "bias"
+    return next((_options(text) for known, text in BY_NAME.items() if low in known.split()), None)
+
+
+def _of_layer_sizes(target: Any) -> list[Item]:
+    """Shapes with an axis as long as one of the layer's own arrays."""
+    sizes = [n for n in dict.fromkeys(n for shape in _own_shapes(target) for n in shape) if n > 1][:8]
+    made: list[Item] = []
+    for rest in (
+        ("N", 0),
+        ("N", "T", 0),
+        ("N", 0, "H", "W"),
+        ("N", 0, "L"),
+        ("N", 0, 28, 28),
+        ("N", 0, 32, 32),
+    ):
+        made += [Item(tuple(n if axis == 0 else axis for axis in rest)) for n in sizes]
+    made += [Item(("N", 1, n, n)) for n in (28, 32) if sizes]
+    return made + [Item(("N", "T"), "below", n) for n in sizes] + [Item((n,)) for n in sizes]
+
+
+def _own_shapes(target: Any) -> list[tuple[int, ...]]:
+    if isinstance(target, (list, tuple)):
+        return [shape for part in target for shape in _own_shapes(part)]
+    if isinstance(target, type) and not is_torch(target, ()):
+        target = instance_of(target)
+    if isinstance(target, Layer):
+        return [x.shape for x in target.parameters().values()]
+    if is_torch(target, ()) and not isinstance(target, type):
+        return [tuple(p.shape) for p in target.parameters()]
+    return [np.shape(place.get()) for place in places(target)] if is_layer(target) else []
+
+
+# Networks with a loss.
+
+
+def _with_labels(target: Any, loss: Any, seed: int) -> Sets:
+    """The network's own sets, each with what the loss compares its output with."""
+    probe = Probe(target, loss)
+    plain = made_for(target, None, seed)
+    for labels in (_indices, _soft, _one_hot_of, _free):
+        found: Sets = []
+        for number, (said, inputs) in enumerate(plain):
+            item = labels(_output_shape(target, inputs))
+            t = drawn((item,), {}, [seed, number, 1]) if item is not None else ()
+            if t and probe.look((*inputs, *t)) >= (Probe.FINE if found else Probe.ANSWERED):
+                found.append((said, probe.given((*inputs, *t))))
+            elif not found:
+                break
+        if found:
+            return found
+    raise ValueError(
+        f"{label(loss)} takes no labels that were tried{f'; {probe.error}' if probe.error else ''}: give the "
+        f'inputs and the labels, or their shapes like "(N, D), (N,) < 10"'
+    )
+
+
+def _output_shape(target: Any, inputs: tuple) -> tuple[int, ...]:
+    with quiet():
+        subject = subject_of(target, inputs)
+        return np.shape(subject.forward(copied(subject.values))[0])
+
+
+def _indices(shape: tuple[int, ...]) -> Item | None:
+    return Item(shape[:-1], "below", shape[-1]) if shape and shape[-1] > 1 else None
+
+
+def _soft(shape: tuple[int, ...]) -> Item | None:
+    return Item(shape, "soft") if shape else None
+
+
+def _one_hot_of(shape: tuple[int, ...]) -> Item | None:
+    return Item(shape, "one-hot") if shape else None
+
+
+def _free(shape: tuple[int, ...]) -> Item | None:
+    return Item(shape)
+
+
+# What the author says of the inputs.
+
+
+def author_function(target: Any) -> Callable:
+    """The function whose parameters are the inputs.
+
+    Raises:
+        TypeError: the target is nothing that can be checked.
+    """
+    if isinstance(target, Rule):
+        return target.body
+    if isinstance(target, (tuple, list)) and target and all(map(callable_or_layer, target)):
+        return author_function(target[0])
+    if is_torch(target, ()):
+        return target.forward
+    if is_jax(target, ()):
+        return target.fun
+    if isinstance(target, type):
+        target = instance_of(target)
+    if is_layer(target):
+        return target.forward
+    if callable(target):
+        return target
+    raise TypeError(f"{target!r} is a {type(target).__name__}; what can be checked is {KINDS}")
+
+
+def callable_or_layer(x: Any) -> bool:
+    return callable(x) or is_layer(x)
+
+
+def _signature(target: Any) -> list[inspect.Parameter] | None:
+    """Positional parameters of the author's function that must be given; None if it takes any number."""
+    f = author_function(target)
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if isinstance(target, Rule):
+        return [p for p in parameters if p.name in target.inputs]
+    if isinstance(target, type) and is_torch(target, ()) and "setup_context" not in vars(target):
+        parameters = parameters[1:]  # ctx
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in kinds and p.default is p.empty]
+    if not needed and not any(p.kind in (*kinds, p.VAR_POSITIONAL) for p in parameters):
+        raise TypeError(
+            f"{label(target)} takes no inputs; if it makes what is to be checked, call it: {label(target)}()"
+        )
+    return needed or None
+
+
+def parameters_of(target: Any) -> list[str]:
+    """The names of the inputs; none where the target takes any number of them."""
+    names = [p.name for p in _signature(target) or ()]
+    if isinstance(target, list) and len(target) > 1 and is_layer(target[-1]):
+        names += [p.name for p in _signature(target[-1]) or ()][1:]
+    return names
+
+
+def hints_of(target: Any) -> list[list | None]:
+    """Candidates for each input from what its author wrote; None where there is nothing."""
+    parameters = _signature(target) or []
+    if len(parameters) != len(parameters_of(target)):
+        return []
+    f = author_function(target)
+    text = inspect.getdoc(f) or ""
+    found = [_of_annotation(p.annotation, f) or _of_docstring(p.name, text) for p in parameters]
+    first = next((x for x in found if isinstance(x, Item) and x.kind == "free"), None)
+    return [
+        None if item is None else _integers(p.name, item, first)
+        for p, item in zip(parameters, found, strict=True)
+    ]
+
+
+def _of_annotation(note: Any, f: Callable) -> Any:
+    """The item that an annotation describes, if it does."""
+    if isinstance(note, str):
+        with contextlib.suppress(ValueError):
+            (item,) = parse(note)
+            return item
+        with contextlib.suppress(Exception):  # a name that is not there, a type of another version
+            text = ast.literal_eval(note)
+            return _of_annotation(text, f) if isinstance(text, str) else None
+        with contextlib.suppress(Exception):
+            return _of_annotation(eval(note, getattr(f, "__globals__", {})), f)
+        return None
+    if isinstance(getattr(note, "dim_str", None), str):
+        return _of_dim_str(note.dim_str, getattr(note, "dtypes", ()))
+    for part in getattr(note, "__metadata__", ()):
+        if isinstance(part, tuple):
+            return Item(part) if all(isinstance(n, int) for n in part) else _of_annotation(str(part), f)
+        if isinstance(part, str):
+            return _of_annotation(part, f)
+    return {int: Given(2), float: Item(()), bool: Given(True)}.get(note) if isinstance(note, type) else None
+
+
+def _of_dim_str(text: str, dtypes: Any) -> Item | None:
+    """jaxtyping's ``"*batch N D"``."""
+    axes = []
+    for number, word in enumerate(text.split()):
+        bare = word.lstrip("#?").rpartition("=")[2]
+        if bare.startswith(("*", "...")):
+            bare = "..."
+        axes.append(f"axis{number}" if bare.startswith("_") else bare)
+    is_whole = bool(dtypes) and all(str(d).startswith(("int", "uint")) for d in dtypes)
+    with contextlib.suppress(ValueError):
+        (item,) = parse(f"({''.join(f'{axis}, ' for axis in axes).rstrip() if axes else ''})")
+        return replace(item, kind="below") if is_whole else item
+    return None
+
+
+def _of_docstring(name: str, text: str) -> Item | None:
+    """``name (N, D)`` in the docstring."""
+    for shape in re.findall(rf"(?<![\w.]){re.escape(name)} (\([^()]*\))", text):
+        with contextlib.suppress(ValueError):
+            (item,) = parse(shape)
+            if isinstance(item, Item):
+                return item
+    return None
+
+
+def _integers(name: str, item: Any, first: Item | None) -> list:
+    """Labels and indices are whole numbers, which a shape alone does not say."""
+    if not isinstance(item, Item) or item.kind != "free" or first is None or item is first:
+        return [item]
+    if name.lower() in LABELS:
+        if item.axes == first.axes:
+            return [replace(item, kind="soft"), replace(item, kind="one-hot")]
+        return [replace(item, kind="below", bound=first.axes[-1] if first.axes else 2)]
+    if name.lower() in ("index", "indices", "idx", "ids", "tokens"):
+        ends = [axis for axis in (*first.axes[:1], *first.axes[-1:]) if axis != "..."]
+        return [replace(item, kind="below", bound=axis) for axis in (*ends, 2)]
+    return [item]

@@ -21,7 +21,6 @@ from handgrad.check.subject import (
 )
 from handgrad.tree import leaves, tree_map, unflatten
 
-
 OFTEN = 30  # from then on it pays to compile the forward
 
 

@@ -107,16 +107,26 @@ def copied(values: Values) -> Values:
     return [x.copy() if isinstance(x, np.ndarray) else x for x in values]
 
 
+SEED = 20101
+
+
 @contextlib.contextmanager
 def fixed_randomness() -> Iterator[None]:
-    """The global generators start at the same place inside, and go on as if nothing happened after."""
+    """The global generators start at the same place inside."""
+    np.random.seed(SEED)
+    random.seed(SEED)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(SEED)
+    yield
+
+
+@contextlib.contextmanager
+def own_randomness() -> Iterator[None]:
+    """Whatever is drawn inside, the caller's global generators go on after it as if nothing had been."""
     numpys, pythons = np.random.get_state(), random.getstate()
     torch = sys.modules.get("torch")
     torchs = torch.get_rng_state() if torch is not None else None
-    np.random.seed(20101)
-    random.seed(20101)
-    if torch is not None:
-        torch.manual_seed(20101)
     try:
         yield
     finally:

@@ -90,7 +90,9 @@ class InputTrial:
 class Trial:
     """A subject at one point: forward, backwards for several douts, and the derivatives of the values."""
 
-    def __init__(self, subject: Subject, values: Values, seed: int, clock: Clock):
+    def __init__(
+        self, subject: Subject, values: Values, seed: int, clock: Clock, use_complex: bool | None = None
+    ):
         self.subject, self.values, self.clock = subject, values, clock
         self.rng = np.random.default_rng([seed, 7])
         self.seed = seed
@@ -104,7 +106,7 @@ class Trial:
             self.raw = self._all_gradients(back)
         self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
-        self.use_complex: bool | None = None
+        self.use_complex = use_complex  # None: not known yet; True: proven at another point
         self.kinked = np.zeros(self.f0.shape, bool)
         self.has_kinks = False
         self.results: list[InputTrial] = []
@@ -193,6 +195,27 @@ class Trial:
         return Estimate(value, error, estimate.kink, estimate.left, estimate.right)
 
     # The check.
+
+    def is_plainly_right(self) -> bool:
+        """Whether complex steps alone, one evaluation a direction, agree with every gradient.
+
+        They do not see a kink, so a disagreement means nothing yet.
+        """
+        if not self.use_complex or not self.f0.size:
+            return False
+        for k, is_checked in enumerate(self.subject.checked):
+            if not is_checked:
+                continue
+            lines = []
+            for _ in range(DIRECTIONS if self.values[k].size else 0):
+                v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+                try:
+                    lines.append((v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0)))
+                except Exception:  # not carried through here
+                    return False
+            if self._by_directions(k, lines).problem is not None:
+                return False
+        return True
 
     def run(self, by_elements: bool = True) -> list[InputTrial]:
         """Each checked input, by directions, and by elements where directions disagree."""

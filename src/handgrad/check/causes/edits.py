@@ -893,10 +893,8 @@ def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
     call = _parse("np.add.at(a, i, v)")
     assert isinstance(call, ast.Call)
     index = _loaded(target.slice)
-    if (
-        isinstance(index, ast.Tuple)
-        and any(isinstance(p, ast.Slice) for p in index.elts)
-        or isinstance(index, ast.Slice)
+    if (isinstance(index, ast.Tuple) and any(isinstance(p, ast.Slice) for p in index.elts)) or isinstance(
+        index, ast.Slice
     ):
         index = _parse(f"np.s_[{ast.unparse(target.slice)}]")
     call.args = [_loaded(target.value), index, value]

@@ -111,7 +111,7 @@ def _slabs(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
         if n < 2:
             continue
         rows = np.flatnonzero(wrong.any(tuple(a for a in range(wrong.ndim) if a != axis)))
-        if rows.size <= max(n // 3, 1) and n > 2 or (rows.size == 1 and n == 2 and wrong.ndim > 1):
+        if (rows.size <= max(n // 3, 1) and n > 2) or (rows.size == 1 and n == 2 and wrong.ndim > 1):
             at_end = (
                 np.array_equal(rows, np.arange(rows.size)),
                 np.array_equal(rows, np.arange(n - rows.size, n)),
