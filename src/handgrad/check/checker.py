@@ -126,14 +126,7 @@ class Examination:
             return
         found = causes_of(trial, result)
         if not found:
-            found = [
-                Cause(
-                    "unknown",
-                    f"the gradient of {result.name} is wrong in a way that no known mistake explains",
-                    result.name,
-                    60,
-                )
-            ]
+            found = [unexplained(result.name)]
         for cause in found:
             cause.sentence = f"{where}{cause.sentence}"
             cause.line = cause.line or self._line(result.index)
@@ -230,6 +223,17 @@ class Examination:
             _once(f.doubts),
             self.points,
         )
+
+
+def unexplained(name: str) -> Cause:
+    """When no guess fits, the likeliest is a path that was forgotten."""
+    return Cause(
+        "missing-path",
+        f"the gradient of {name} is wrong in a way that no single known mistake explains; most often a path through "
+        f"the forward, or a term of the chain rule, is missing",
+        name,
+        60,
+    )
 
 
 def _once(lines: list[str]) -> list[str]:

@@ -463,7 +463,9 @@ def layouts(trial: Trial, findings: Findings) -> None:
 
 def _floor(trial: Trial) -> float:
     """What rounding leaves of a gradient that cancels."""
-    sizes = [float(np.max(np.abs(g), initial=0.0)) for g in trial.raw[0] if g is not None and g.dtype.kind == "f"]
+    sizes = [
+        float(np.max(np.abs(g), initial=0.0)) for g in trial.raw[0] if g is not None and g.dtype.kind == "f"
+    ]
     finite = [s for s in sizes if np.isfinite(s)]
     return 1e-11 * max(finite, default=0.0)
 

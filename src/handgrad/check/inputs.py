@@ -35,7 +35,7 @@ from handgrad.check.specs import (
     sizes_of,
     variants,
 )
-from handgrad.check.subject import Subject, copied, is_float, label, parted
+from handgrad.check.subject import Subject, Unfit, copied, is_float, label, parted
 from handgrad.check.targets import KINDS, instance_of, is_jax, is_torch, subject_of
 from handgrad.check.trial import quiet
 from handgrad.layers import Layer
@@ -47,6 +47,7 @@ __all__ = ["found_by_trying", "from_hints", "from_shapes", "made_for", "sets_fro
 Sets = list[tuple[str, tuple]]  # what each set of inputs is called, and the inputs
 
 SECONDS = 8.0  # for trying
+ADVICE = 'give the shapes of its inputs as --inputs (or spec=), like "(3, 4), (N, D), (N,) < 10"'
 
 
 def made_for(target: Any, spec: str | None = None, seed: int = 0, loss: Any = None) -> Sets:
@@ -94,10 +95,8 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
             found = _search(target, candidates, seed, errors)
             if found:
                 return found
-    said = f"; {errors[0]}" if errors else ""
     raise ValueError(
-        f"{label(target)} takes none of the shapes that were tried{said}: give its inputs, or their shapes "
-        f'like "(3, 4), (N, D), (N,) < 10"'
+        f"{label(target)} takes none of the shapes that were tried{f' ({errors[0]})' if errors else ''}; {ADVICE}"
     )
 
 
@@ -107,7 +106,8 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
 class Probe:
     """A target, asked whether it takes inputs, in the way that ``check`` would hand them to it."""
 
-    NO, ODD, FINE, ANSWERED = range(4)  # raises; outputs not finite; runs; a gradient for each input
+    # It raises; gives what is not finite; its backward raises; both run; each input has a gradient of its shape.
+    NO, ODD, ONE_WAY, FINE, ANSWERED = range(5)
 
     def __init__(self, target: Any, loss: Any = None):
         self.target, self.loss = target, loss
@@ -136,25 +136,27 @@ class Probe:
                     raise TypeError("it returns no floating-point numbers")
                 if not np.isfinite(f0).all():
                     return self.ODD
-                return self.ANSWERED if _answers(subject, outs, back) else self.FINE
+                return self._answer(subject, outs, back)
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
             self.error = self.error or f"on {shapes_text(inputs)} it raises {type(error).__name__}: {said}"
             return self.NO
 
-
-def _answers(subject: Subject, outs: list, back: Callable) -> bool:
-    """Whether each floating input gets a gradient of its own shape."""
-    try:
+    def _answer(self, subject: Subject, outs: list, back: Callable) -> int:
+        """Whether each floating input gets a gradient of its own shape."""
         size = sum(np.size(o) for o in outs if np.asarray(o).dtype.kind in "fc")
-        grads = back(parted(np.ones(size), outs))
-        return len(grads) == len(subject.values) and all(
+        try:
+            grads = back(parted(np.ones(size), outs))
+        except Unfit:
+            return self.FINE
+        except Exception:
+            return self.ONE_WAY
+        fits = len(grads) == len(subject.values) and all(
             g is not None and np.shape(subject.fit(k, np.asarray(g))) == np.shape(x)
             for k, (g, x) in enumerate(zip(grads, subject.values, strict=True))
             if is_float(x)
         )
-    except Exception:
-        return False
+        return self.ANSWERED if fits else self.FINE
 
 
 def _libraries(target: Any) -> Iterator[Callable]:
@@ -193,7 +195,7 @@ def _best_draw(probe: Probe, template: Template, seed: int) -> tuple[int, str] |
         found = probe.look(drawn(first, sizes, [seed, 0], free))
         if found > (best[0] if best else Probe.NO):
             best = found, free
-        if found >= Probe.FINE:
+        if found > Probe.ODD:
             break
     return best
 
@@ -208,7 +210,7 @@ def _sets(probe: Probe, template: Template, free: str, seed: int) -> Sets:
         inputs = drawn(variant, sizes, [seed, number], free)
         if number and time.perf_counter() - began > SECONDS:
             break
-        if number == 0 or probe.look(inputs) >= Probe.FINE:
+        if number == 0 or probe.look(inputs) > Probe.ODD:
             found.append((said, probe.given(inputs)))
     return found
 
@@ -240,15 +242,18 @@ def _one_hot(template: Template) -> Iterator[tuple[str, Template, dict]]:
 
 
 def _search(target: Any, candidates: list[list], seed: int, errors: list[str] | None = None) -> Sets | None:
-    """Sets of the first template that gives every input a gradient; else of the first that runs."""
+    """Sets of a template that it takes: of those with the same first input, one that gives all gradients."""
     probe = Probe(target)
     best: tuple[int, str, Template] | None = None
-    began = time.perf_counter()
-    for template in itertools.product(*candidates):
-        looked = _best_draw(probe, template, seed)
-        if looked is not None and looked[0] > (best[0] if best else Probe.NO):
-            best = (*looked, template)
-        if (best and best[0] == Probe.ANSWERED) or time.perf_counter() - began > SECONDS:
+    late = time.perf_counter() + SECONDS
+    for first in candidates[0]:
+        for template in itertools.product([first], *candidates[1:]):
+            looked = _best_draw(probe, template, seed) if time.perf_counter() < late else None
+            if looked is not None and looked[0] > (best[0] if best else Probe.NO):
+                best = (*looked, template)
+            if best and best[0] == Probe.ANSWERED:
+                break
+        if best and best[0] >= Probe.FINE:
             break
     if best is None:
         if errors is not None and probe.error:
@@ -261,8 +266,8 @@ def _options(text: str) -> list:
     return [parse(part)[0] for part in text.split(";")]
 
 
-ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); ()"
-FIRST = "(N, D); (N, T, D); (N, C, H, W); (N, C, L); (N,); (); [(N, D), (N, D)]; (N, T) < 7"
+ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); (); (D, D)"
+FIRST = "(N, D); (N, T, D); (N, C, H, W); (N,); (); [(N, D), (N, D)]; (D, D); (N, 4); (N, T) < 7"
 BY_NAME = {
     "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (D,); (D, D)",
     "bias": "(M,); (F,); (D,); ()",
@@ -288,7 +293,7 @@ def by_name(target: Any, names: list[str]) -> list[list]:
 
 def _named(name: str, names: list[str]) -> list | None:
     low = name.lower()
-    if low == "key":
+    if low == "key" and "query" not in names:
         return [KEY]
     if low in LABELS:
         soft = [Item(("N", "D"), "soft"), Item(("N", "D"), "one-hot")]
@@ -346,8 +351,7 @@ def _with_labels(target: Any, loss: Any, seed: int) -> Sets:
         if found:
             return found
     raise ValueError(
-        f"{label(loss)} takes no labels that were tried{f'; {probe.error}' if probe.error else ''}: give the "
-        f'inputs and the labels, or their shapes like "(N, D), (N,) < 10"'
+        f"{label(loss)} takes no labels that were tried{f' ({probe.error})' if probe.error else ''}; {ADVICE}"
     )
 
 

@@ -200,13 +200,11 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
         checked=[is_float(x) and a for x, a in zip(flat, answered, strict=True)] + [True] * len(params),
         forward=lambda values: pair(values)[0],
         pair=pair,
-        code=[type(layer)],
-        numbers={
-            k: float(v) for k, v in vars(layer).items() if isinstance(v, (int, float)) and v is not True
-        },
+        code=methods(layer),
+        numbers=numbers_held(layer),
         parameters=frozenset(range(count, count + len(params))),
         notes=notes,
-        follow=lambda given, rebinder, tape: rebinder.layer(held.with_values(given[count:])).forward(
+        follow=lambda given, rebinder: rebinder.layer(held.with_values(given[count:])).forward(
             *unflatten(tree, given[:count]), **options
         ),
         narrow=narrow_of(inputs),
@@ -238,6 +236,15 @@ def _paired(held: Held, tree: list, count: int, options: dict, fresh: bool = Tru
         return leaves(out), back
 
     return pair
+
+
+def numbers_held(layer: Any) -> dict[str, float]:
+    """The numbers among the attributes of a layer and its class."""
+    held: dict[str, Any] = {}
+    for kind in reversed(type(layer).__mro__[:-1]):
+        held |= vars(kind)
+    held |= vars(layer)
+    return {k: float(v) for k, v in held.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
 def methods(layer: Any) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.check.subject import Values, copied
 from handgrad.check.trial import Trial, quiet
 
-LARGE = (1e3,)
+LARGE = (1e4,)
 
 
 def points(trial: Trial) -> Iterator[tuple[str, Values]]:

@@ -46,6 +46,9 @@ def parsed(code: Any) -> Parsed | None:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            node.decorator_list = []
     return Parsed(tree, file, first - 1 if first else 0)
 
 

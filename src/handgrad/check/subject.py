@@ -117,7 +117,7 @@ def fixed_randomness() -> Iterator[None]:
     random.seed(SEED)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.manual_seed(SEED)
+        torch.default_generator.manual_seed(SEED)
     yield
 
 

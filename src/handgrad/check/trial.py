@@ -44,6 +44,7 @@ class Clock:
     budget: float | None = None
     tell: Callable[[str], None] | None = None
     began: float = field(default_factory=time.perf_counter)
+    repaired_until: float | None = None
 
     @property
     def spent(self) -> float:
@@ -52,6 +53,12 @@ class Clock:
     @property
     def left(self) -> float:
         return math.inf if self.budget is None else self.budget - self.spent
+
+    def until_repaired(self, seconds: float) -> float:
+        """When the search for repairs ends: one allowance for all inputs."""
+        if self.repaired_until is None:
+            self.repaired_until = time.perf_counter() + min(seconds, self.left / 2)
+        return self.repaired_until
 
     def look(self, doing: str) -> None:
         if self.tell is not None:

@@ -39,6 +39,15 @@ class Scope:
                 yield name, value
 
 
+def nearly(a: Any, b: Any) -> bool:
+    """Whether two arrays differ by rounding only, and do differ."""
+    try:
+        a, b = np.asarray(a, float), np.asarray(b, float)
+    except Exception:
+        return False
+    return bool(a.shape == b.shape and np.allclose(a, b, rtol=1e-2, atol=1e-3) and not np.array_equal(a, b))
+
+
 def is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
@@ -473,7 +482,7 @@ def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         for i, j in itertools.combinations(range(min(len(node.args), 5)), 2):
             arguments = list(node.args)
             arguments[i], arguments[j] = arguments[j], arguments[i]
-            kind = "mask" if _called(node) == "where" else "swapped"
+            kind = {"where": "mask", "outer": "transposed"}.get(_called(node), "swapped")
             yield Edit(
                 kind,
                 f"arguments of {_called(node)} swapped",
@@ -559,7 +568,9 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 made = _with_part(node, i, ast.Slice(low, high, part.step))
                 if ast.unparse(made) != ast.unparse(node):
                     is_whole = lower is None and upper is None
-                    kind = "broadcast" if is_whole and _summed(slot) else "off-by-one"
+                    ends = {ast.unparse(b) for b in (part.lower, part.upper) if b is not None}
+                    is_cut = is_whole and _summed(slot) and not ends & {"1", "-1"}
+                    kind = "broadcast" if is_cut else "off-by-one"
                     yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2.4, slot, made)
             if part.step is not None and ast.unparse(part.step) != "-1":
                 yield Edit(
@@ -655,11 +666,21 @@ TURNED: dict[type, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def _counts(node: ast.Compare, scope: Scope) -> bool:
+    """Whether whole numbers are compared: steps, not values."""
+    sides = (node.left, *node.comparators)
+    held = [
+        side.value if isinstance(side, ast.Constant) else scope.values.get(ast.unparse(side))
+        for side in sides
+    ]
+    return all(isinstance(h, int) and not isinstance(h, bool) for h in held)
+
+
 def masks(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         for other in TURNED.get(type(node.ops[0]), ()):
             yield Edit(
-                "mask",
+                "off-by-one" if _counts(node, scope) else "mask",
                 f"the comparison {ast.unparse(node)}",
                 2.3,
                 slot,
@@ -837,6 +858,8 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             kind = "wrong-array"
             if name in scope.douts and not alike:
                 kind = "upstream-ignored"
+            elif alike and nearly(value, other):
+                kind = "precision"
             yield Edit(kind, f"{text} for {name}", 2.5 if alike else 2.8, slot, _parse(name))
         else:
             kind = "off-by-one" if _in_index(slot) else "factor"
@@ -853,7 +876,7 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
 
 
 def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and not isinstance(node.value, ast.Constant):
         target = node.targets[0]
         if slot.within(ast.For) or isinstance(target, ast.Subscript):
             yield Edit("assigned", "= for +=", 2, slot, ast.AugAssign(target, ast.Add(), node.value))
@@ -878,9 +901,7 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                     "factor", "the sign of a term", 2.5, slot, ast.AugAssign(node.target, other(), node.value)
                 )
     if isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)) and isinstance(slot.index, int):
-        writes = isinstance(node, ast.AugAssign) or (
-            isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
-        )
+        writes = isinstance(node, ast.AugAssign)
         if writes or isinstance(node, ast.Expr):
             held = ast.unparse(node)
             steps = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)

@@ -31,6 +31,7 @@ class Evidence:
         self.is_whole = self.J is not None and self.columns.elements.size == self.x.size and self.x.size > 0
         self.got = [np.zeros(self.shape) if g is None else g for g in result.got][: len(self.douts)]
         self.has_shape = all(np.shape(g) == self.shape for g in self.got)
+        self.close = self._closeness()
 
     def due(self, u: np.ndarray) -> np.ndarray:
         """uᵀJ in the shape of the input."""
@@ -73,7 +74,19 @@ class Evidence:
             return False
         largest = max(np.max(np.abs(got), initial=0.0), np.max(np.abs(guess), initial=0.0))
         apart = np.where(self.rough, 0.0, got - guess) if np.shape(got) == self.shape else got - guess
-        return bool(largest > 0 and np.max(np.abs(apart), initial=0.0) <= CLOSE * largest)
+        return bool(largest > 0 and np.max(np.abs(apart), initial=0.0) <= self.close * largest)
+
+    def _closeness(self) -> float:
+        """How near a guess must come: six digits, or far nearer than the error that it explains."""
+        if not self.has_shape:
+            return CLOSE
+        c, share = self.columns, CLOSE
+        for g, due in zip(self.got, c.by_dout, strict=False):
+            largest = float(np.max(np.abs(due), initial=0.0))
+            off = np.abs(np.ravel(g)[c.elements] - due)[~c.rough]
+            if largest > 0 and off.size and np.isfinite(off).all() and off.max() > 0:
+                share = min(share, 0.02 * float(off.max()) / largest)
+        return max(share, 1e-12)
 
     # Shapes of the outputs.
 
@@ -95,6 +108,16 @@ class Evidence:
         """Where output i lies in a dout, and its shape."""
         start = sum(int(np.prod(s)) for s in self.out_shapes[:i])
         return slice(start, start + int(np.prod(self.out_shapes[i]))), self.out_shapes[i]
+
+    @cached_property
+    def is_diagonal(self) -> bool:
+        """Whether each output depends on the one element in its place: an elementwise operation."""
+        if self.J is None or self.J.shape[0] != self.J.shape[1] or not self.is_whole:
+            return False
+        return bool(
+            np.max(np.abs(self.J - np.diag(np.diag(self.J))), initial=0.0)
+            <= 1e-9 * np.max(np.abs(self.J), initial=0.0)
+        )
 
     @cached_property
     def others(self) -> list[int]:

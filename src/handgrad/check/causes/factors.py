@@ -25,7 +25,9 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
     elements = f"on all {e.x.size} elements" if e.x.size > 1 else "on its one element"
     verb = "is" if question else "is, for every dout,"
     sentence = f"{e.d} {verb} {large} {elements}" + (f"; {said}: {question}" if question else "")
-    yield e.cause("factor", sentence, (2.05 if e.x.size > 1 else 5) if question else 30)
+    yield e.cause(
+        "factor", sentence, (2.05 if e.x.size > 1 else 5) if question else 5.5 if e.x.size > 3 else 30
+    )
 
 
 def common_ratio(e: Evidence) -> float | None:
@@ -139,6 +141,8 @@ def named_numbers(e: Evidence) -> dict[str, float]:
             (f"1/{name}", 1 / value if value else 0.0),
             (f"1 - {name}", 1 - value),
             (f"1/(1 - {name})", 1 / (1 - value) if value != 1 else 0.0),
+            (f"{name}/(1 - {name})", value / (1 - value) if value != 1 else 0.0),
+            (f"(1 - {name})/{name}", (1 - value) / value if value else 0.0),
             (f"{name}²", value * value),
             (f"√{name}", value**0.5 if value > 0 else 0.0),
         ):

@@ -72,7 +72,12 @@ def _equal_elements(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
             tied |= np.broadcast_to(other, e.shape) == e.x
         except ValueError:
             continue
-    zeros = bool(np.all(e.x[wrong] == 0)) and np.array_equal(wrong, e.x == 0)
+    zeros = bool(np.all(e.x[wrong] == 0))
+    if zeros and not (e.x[~wrong] == 0).all():
+        yield e.cause(
+            "mask", f"{e.d} is {_how(e, wrong)} only where {e.name} is 0: is a mask taken from zeros?", 2.1
+        )
+        return
     if tied.any() and not zeros and np.array_equal(wrong, wrong & tied):
         yield e.cause(
             "ties", f"{e.d} is {_how(e, wrong)} exactly where elements of {e.name} are equal: ties get too much or "
@@ -101,7 +106,7 @@ def _groups(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
         if is_zero and right * 2 <= n and (right > 1 or n > 2 or e.x.ndim > 2):
             yield e.cause(
                 "group", f"{e.d} is right for the first {right} of {n} along axis {axis}, and zero for the others: "
-                f"only the first group gets a gradient", 4.4 if right * 2 < n or e.x.ndim > 2 else 5.5,
+                f"only the first group gets a gradient", 2.1 if right * 2 < n or e.x.ndim > 2 else 5.5,
             )  # fmt: skip
 
 
@@ -178,7 +183,7 @@ def _by_value(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
         if said is not None:
             yield e.cause(
                 "mask", f"{e.d} is {_how(e, wrong)} exactly where {said} ({bad.size} of {e.x.size} elements), and right "
-                f"elsewhere: is a mask, a threshold or a branch wrong?", 6 if bad.size + good.size > 4 else 9,
+                f"elsewhere: is a mask, a threshold or a branch wrong?", (2.7 if e.is_diagonal else 6) if bad.size + good.size > 4 else 9,
             )  # fmt: skip
             return
 

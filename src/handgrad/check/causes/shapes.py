@@ -16,6 +16,14 @@ from handgrad.rules.rule import is_repeated
 def wrong_shape(e: Evidence) -> Iterator[Cause]:
     got, wanted = e.got[0], e.shape
     came = f"{e.d} has shape {got.shape}, but {e.name} has {wanted}"
+    if (
+        got.size == e.x.size
+        and got.ndim != len(wanted)
+        and e.is_whole
+        and e.near(got.reshape(wanted), e.expected[0])
+    ):
+        yield e.cause("shape", f"{came}: the numbers are right; reshape it to {wanted}", 0.9)
+        return
     if got.shape != wanted and is_repeated(wanted, got.shape) and got.size > e.x.size:
         lead = len(got.shape) - len(wanted)
         axes = [i for i, n in enumerate(got.shape) if i < lead or wanted[i - lead] != n]
@@ -65,13 +73,14 @@ def _other_axes(e: Evidence, came: str) -> Iterator[Cause]:
 
 def _too_small(e: Evidence, came: str) -> Iterator[Cause]:
     got, due = e.got[0], e.expected[0]
+    kind = "shape" if e.trial.f0.size < e.x.size else "broadcast"
     for axis in range(due.ndim):
         for f, said in ((np.sum, "summed"), (np.mean, "averaged")):
             reduced = f(due, axis=axis)
             if reduced.size == got.size and e.near(got.reshape(reduced.shape), reduced):
-                yield e.cause("broadcast", f"{came}: it is also {said} over axis {axis} of {e.name}", 1)
+                yield e.cause(kind, f"{came}: it is also {said} over axis {axis} of {e.name}", 1)
                 return
     if got.size == 1 and e.near(got.reshape(()), np.sum(due)):
-        yield e.cause("broadcast", f"{came}: it is summed over all of {e.name}", 1)
+        yield e.cause(kind, f"{came}: it is summed over all of {e.name}", 1)
     else:
-        yield e.cause("broadcast", f"{came}: it is summed over too many axes, or a slice is taken", 35)
+        yield e.cause(kind, f"{came}: it is summed over too many axes, or a slice is taken", 35)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.check.causes.edits import nearly
 from handgrad.check.causes.evidence import CLOSE, Evidence
 from handgrad.check.causes.factors import meaning
 from handgrad.check.causes.trace import Recording, Step, Untraceable
@@ -220,7 +221,8 @@ class Simulation:
                     )
                     inverse = np.diag(np.where(diagonal != 0, 1 / diagonal, 0))
                     yield "local-derivative", f"{d} divides by the local derivative of {here}", 4.5, inverse
-                yield "mask", f"{d} inverts the mask of {here}", 4, np.eye(n) - J
+                if set(np.round(diagonal, 7)) == {0.0, 1.0}:
+                    yield "mask", f"{d} inverts the mask of {here}", 4, np.eye(n) - J
             else:
                 yield (
                     "diagonal",
@@ -248,7 +250,8 @@ class Simulation:
                 except Exception:
                     continue
                 if np.isfinite(J).all():
-                    yield "wrong-array", f"the backward of {here} is given {name} in {d}", 4.1, J
+                    kind = "precision" if nearly(other, value) else "wrong-array"
+                    yield kind, f"the backward of {here} is given {name} in {d}", 4.1, J
 
     def same_shape(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Other arrays of the forward that could be taken for this one."""

@@ -121,7 +121,7 @@ def _left_out(e: Evidence) -> Iterator[Cause]:
             return e.due(u)
 
         if e.fits(without):
-            yield e.cause("missing-path", f"{e.d} leaves out output {i}: its dout is ignored", 4)
+            yield e.cause("missing-path", f"{e.d} leaves out output {i}: its dout is ignored", 2.5)
 
 
 def _each(u, shape, f):  # type: ignore[no-untyped-def]
@@ -159,6 +159,8 @@ def _sliced(e: Evidence, said: str, axes: tuple[int, ...], shape: tuple[int, ...
     sentence = f"{e.d} counts {said} along {along} of dout"
     if is_repeated:
         return e.cause("broadcast", f"{sentence}: {e.name} was broadcast there, so all of them are summed", 3)
+    if is_only and e.shape == shape:
+        return e.cause("upstream-ignored", f"{sentence}: the others are ignored", 3)
     if said == "only the last":
         return e.cause("assigned", f"{sentence}: is it assigned in a loop where it should be added up?", 4)
     kind = "stride" if said == "every other" else "off-by-one"

@@ -7,6 +7,7 @@ So its forward is run once, noting what each part is given, and the parts are ch
 - ``layers``: objects that hold other layer objects;
 - ``torch_calls``: modules and autograd Functions;
 - ``jax_calls``: the ``custom_vjp`` functions in a function's equations;
+- ``screen``, ``shared``: a first look at a part, and at objects that are used twice;
 - ``search``: which of them is wrong, and what is wrong because of it.
 """
 

@@ -18,6 +18,7 @@ class Call:
     options: dict
     outer: Call | None = None
     inside: list[Call] = field(default_factory=list)
+    thing: Any = None  # equal for calls of one object
     own: dict[str, int] = field(default_factory=dict)  # the network's numbers of its parameters, by name
 
 

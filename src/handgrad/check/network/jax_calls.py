@@ -17,7 +17,7 @@ from jax.extend import core
 
 from handgrad.check.jax_subject import of_jax
 from handgrad.check.network.calls import Call, Calls, patched
-from handgrad.check.network.part import Part
+from handgrad.check.network.part import Part, only
 from handgrad.check.subject import Subject, copied
 from handgrad.tree import leaves, tree_map
 
@@ -131,8 +131,7 @@ def part_of(e: Equation, call: Call | None, place: int, count: int) -> Part:
     name = f"{e.name} (call {place} of {count})"
     made = by_call(e, call) if call is not None else None
     subject, flows, kind = made or by_equation(e)
-    checked = [c and bool(s) for c, s in zip(subject.checked, flows, strict=True)]
-    return Part(name, place, replace(subject, checked=checked), flows, kind, {})
+    return Part(name, place, only(subject, [bool(s) for s in flows]), flows, kind, {})
 
 
 def by_call(e: Equation, call: Call) -> tuple[Subject, list[Sources], Any] | None:
@@ -161,4 +160,5 @@ def by_equation(e: Equation) -> tuple[Subject, list[Sources], Any]:
     call.__name__ = e.name
     made = of_jax(call, tuple(map(np.asarray, e.values)), {})
     names = [f"input {i}" for i in range(len(made.values))]
-    return replace(made, names=names, code=[backward], inner=None), e.sources, backward
+    code = [] if backward.__module__.startswith("jax.") else [backward]
+    return replace(made, names=names, code=code, inner=None), e.sources, backward

@@ -25,7 +25,7 @@ def parts(subject: Subject) -> list[Part]:
         made = of_layer(call.owner, call.args, call.options)
         flows = [frozenset([call.own[n]]) if n in call.own else frozenset(before) for n in made.names]
         inside = tuple(orders[id(inner)] for inner in call.inside)
-        found.append(Part(name, orders[id(call)], made, flows, type(call.owner), None, inside))
+        found.append(Part(name, orders[id(call)], made, flows, type(call.owner), None, inside, call.thing))
         before |= set(call.own.values())
     return found
 
@@ -96,4 +96,6 @@ class Forward:
         own = {f"self.{p.path}": numbers[id(p.get())] for p in places(layer) if id(p.get()) in numbers}
         given = tree_map(independent, tuple(args))
         name = f"{path} ({label(layer)})"
-        return Call(name, independent(layer), given, tree_map(independent, dict(options)), own=own)
+        return Call(
+            name, independent(layer), given, tree_map(independent, dict(options)), thing=id(layer), own=own
+        )

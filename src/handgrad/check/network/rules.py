@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from handgrad.check.network.part import Part
+from handgrad.check.network.part import Part, only
 from handgrad.check.subject import Subject, copied, of_rule
 from handgrad.tape import Node, Variable, vjp
 from handgrad.tape.variable import lowered
@@ -23,10 +22,8 @@ def parts(subject: Subject) -> list[Part]:
     sources: Sources = {x.node.order: frozenset([k]) for k, x in inputs.items()}
     found = []
     for place, node in enumerate(nodes, 1):
-        flows = [
-            sources.get(x.node.order, frozenset()) if is_of(x, level) else frozenset() for x in given(node)
-        ]
-        sources[node.order] = frozenset().union(*flows)
+        flows = [sources.get(x.node.order, NONE) if is_of(x, level) else NONE for x in given(node)]
+        sources[node.order] = NONE.union(*flows)
         found.append(part_of(node, level, flows, place, len(nodes)))
     return found
 
@@ -74,11 +71,9 @@ def part_of(node: Node, level: int, flows: list[frozenset[int]], place: int, cou
     flat = [lowered(x, level) for x in given(node)]
     inputs = tuple(unflatten(list(node.inputs), flat))
     subject = of_rule(node.rule, inputs, node.options)
-    counts = [
-        is_checked and is_of(x, level) for is_checked, x in zip(subject.checked, given(node), strict=True)
-    ]
+    subject = only(subject, [is_of(x, level) for x in given(node)])
     name = f"{node.rule.name}{_where(node.scope)} (step {place} of {count})"
-    return Part(name, place, replace(subject, checked=checked), flows, node.rule, node.options)
+    return Part(name, place, subject, flows, node.rule, node.options)
 
 
 def _where(scope: str) -> str:

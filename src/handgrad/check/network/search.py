@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from handgrad.check.network import layers, rules
+from handgrad.check.network import layers, rules, shared
 from handgrad.check.network.part import Part
+from handgrad.check.network.screen import first_look
 from handgrad.check.report import WRONG, Report
 from handgrad.check.subject import Subject
 from handgrad.check.trial import Clock, OutOfTime
@@ -42,10 +43,10 @@ def first_wrong(
 ) -> list[Report]:
     """Reports of a network's wrong parts, the first wrong one first, each with the part's name as target.
 
-    Every part is looked at by its numbers alone; of those that are wrong, the first of each kind (a rule, a
-    class) is then examined in full. Where no part gives wrong numbers but the network does, the parts are
-    looked at for what one does to another: a cache overwritten, an array written into. Empty: all parts are
-    right, so what is wrong is how they are put together.
+    Every part is looked at in a few evaluations, with more care where these leave a doubt; of those that are
+    wrong, the first of each kind (a rule, a class) is examined in full. Where no part is wrong on what it
+    saw, they are looked at for what one does to another: an object used twice that keeps one cache, arrays of
+    others written into. Empty: all parts are right, so what is wrong is how they are put together.
 
     Args:
         subject: the network.
@@ -54,8 +55,7 @@ def first_wrong(
         examine: ``examine(subject, seed, clock, light) -> Report``.
         parts: what ``parts_of`` gave, if it is known.
     """
-    search = Search(parts_of(subject) if parts is None else parts, seed, clock, examine)
-    return search.run()
+    return Search(parts_of(subject) if parts is None else parts, seed, clock, examine).run()
 
 
 class Search:
@@ -63,14 +63,16 @@ class Search:
 
     def __init__(self, parts: list[Part], seed: int, clock: Clock, examine: Examine):
         self.parts, self.seed, self.clock, self.examine = parts, seed, clock, examine
-        self.known: dict[Any, Report] = {}  # by fingerprint
+        self.firsts: dict[Any, str] = {}  # the first wrong part of each kind
+        self.known: dict[tuple, Report | None] = {}  # by fingerprint
 
     def run(self) -> list[Report]:
-        wrong = self.wrong_by_numbers()
-        found = self.in_full(wrong)
-        if all(part.inside for part, _ in wrong):
-            found = self.troublemakers() + found
-        return found
+        looks = (first_look, lambda *given: None)
+        found = next((found for look in looks if (found := self.wrong_by_numbers(look))), {})
+        reports = [report for _, report in sorted(found.items())]
+        if any(not part.inside for part in self.parts if part.order in found):
+            return reports
+        return shared.reports(self.parts) + self.spoilers() + reports
 
     def in_time(self, parts: list[Part]) -> Iterator[Part]:
         """The parts, as long as there is time."""
@@ -81,42 +83,47 @@ class Search:
                 return
             yield part
 
-    def wrong_by_numbers(self) -> list[tuple[Part, Report]]:
-        """The parts that are wrong on what they saw, but not those that are because something in them is."""
-        wrong: dict[int, tuple[Part, Report]] = {}
+    def wrong_by_numbers(self, look: Callable) -> dict[int, Report]:
+        """Reports by order of the parts that are wrong on what they saw, not because something in them is."""
+        wrong: dict[int, Report] = {}
         for part in self.in_time(self.parts):
             if not any(order in wrong for order in part.inside):
-                report = self.by_numbers(part)
-                if report.verdict == WRONG:
-                    wrong[part.order] = part, report
-        return list(wrong.values())
+                report = self.remembered(part, look)
+                if report is not None:
+                    wrong[part.order] = renamed(report, part.name)
+        return wrong
 
-    def by_numbers(self, part: Part) -> Report:
-        """A light report, from memory where the same was checked before."""
-        fingerprint = part.fingerprint()
-        if fingerprint is None:
-            return self.examine(part.subject, self.seed, self.clock, light=True)
-        if fingerprint not in self.known:
-            self.known[fingerprint] = self.examine(part.subject, self.seed, self.clock, light=True)
-        return self.known[fingerprint]
+    def remembered(self, part: Part, look: Callable) -> Report | None:
+        """``report_of``, from memory where the same was checked before."""
+        key = part.fingerprint()
+        if key is None:
+            return self.report_of(part, look)
+        key = (look, *key)
+        if key not in self.known:
+            self.known[key] = self.report_of(part, look)
+        return self.known[key]
 
-    def in_full(self, wrong: list[tuple[Part, Report]]) -> list[Report]:
-        """Full reports of the first of each kind; of its like, what their numbers say."""
-        firsts: dict[Any, str] = {}
-        found = []
-        for part, light in wrong:
-            if part.kind in firsts:
-                found.append(
-                    renamed(light, part.name, f"looked at by its numbers alone; see {firsts[part.kind]}")
-                )
-                continue
-            firsts[part.kind] = part.name
-            full = self.examine(part.subject, self.seed, self.clock)
-            found.append(renamed(full if full.verdict == WRONG else light, part.name))
-        return found
+    def report_of(self, part: Part, look: Callable) -> Report | None:
+        """Of a wrong part; in full for the first of its kind."""
+        seen = look(part.subject, self.seed, self.clock)
+        if seen is True:
+            return None
+        first = self.firsts.get(part.kind)
+        if seen is False and first is not None:
+            return Report(part.name, WRONG, notes=[f"the same kind of part as {first}, so not looked into"])
+        known = Report(part.name, WRONG, notes=["no time was left to look into it"])
+        if seen is None:
+            known = self.examine(part.subject, self.seed, self.clock, light=True)
+            if known.verdict != WRONG or first is not None:
+                return known if known.verdict == WRONG else None
+        full = self.examine(part.subject, self.seed, self.clock)
+        if full.verdict != WRONG and seen is False and self.clock.left > 0:
+            return None  # it was a kink
+        self.firsts[part.kind] = part.name
+        return full if full.verdict == WRONG else known
 
-    def troublemakers(self) -> list[Report]:
-        """Parts that spoil others, the first of each kind examined."""
+    def spoilers(self) -> list[Report]:
+        """Parts that write into what is others', the first of each kind examined."""
         firsts = {part.kind: part for part in reversed(self.parts) if not part.inside}
         found = []
         for part in self.in_time(sorted(firsts.values(), key=lambda part: part.order)):
@@ -126,9 +133,9 @@ class Search:
         return found
 
 
-def renamed(report: Report, name: str, *notes: str) -> Report:
-    """The report under the part's name, with more notes."""
-    return replace(report, target=name, notes=[*report.notes, *notes])
+def renamed(report: Report, name: str) -> Report:
+    """The report under the part's name."""
+    return replace(report, target=name)
 
 
 def consequences(subject: Subject, parts: list[Part], wrong: list[Report]) -> list[str]:

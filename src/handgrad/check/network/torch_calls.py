@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.autograd import function as autograd
 
 from handgrad.check.network.calls import Call, Calls, patched
-from handgrad.check.network.part import Part, numbered, so_far
+from handgrad.check.network.part import Part, numbered, only, so_far
 from handgrad.check.subject import Subject, copied, label
 from handgrad.check.torch_subject import is_function_class, of_torch
 from handgrad.tree import leaves, tree_map
@@ -48,11 +47,11 @@ def part_of(name: str, order: int, call: Call, before: frozenset[int]) -> Part:
     made = of_torch(call.owner, tree_map(_bare, call.args), tree_map(_bare, call.options))
     wanted = [isinstance(x, torch.Tensor) and x.requires_grad for x in flat]
     wanted += [True] * (len(made.values) - len(flat))
-    checked = [a and b for a, b in zip(made.checked, wanted, strict=True)]
+    made = only(made, wanted)
     flows = [frozenset([call.own[n]]) if n in call.own else before for n in made.names]
     if not is_function_class(call.owner):
-        return Part(name, order, replace(made, checked=checked), flows, type(call.owner))
-    return Part(name, order, replace(made, checked=checked), flows, call.owner, call.options)
+        return Part(name, order, made, flows, type(call.owner))
+    return Part(name, order, made, flows, call.owner, call.options)
 
 
 def _bare(x: Any) -> Any:
