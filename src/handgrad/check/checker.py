@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,8 @@ class Examination:
         self.inputs: list[InputReport] = []
         self.kinks: list[kinks.Kink] = []
         self.points = 1
+        self.parts: list[Report] = []
+        self.consequences: list[str] = []
 
     def run(self) -> Report:
         try:
@@ -93,10 +96,17 @@ class Examination:
         trial = self._trial(self.subject.values)
         if trial is None:
             return
-        results = trial.run()
-        for result in results:
+        trial.run()
+        if not self.light and trial.is_in_doubt:
+            self._find_first_wrong()
+        if not self.parts:
+            trial.resolve()
+        for result in trial.results:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
+        if self.parts:
+            self._take_over()
+            return
         if not np.isfinite(trial.f0).all() and trial.f0.size:
             share = f"{int((~np.isfinite(trial.f0)).sum())} of {trial.f0.size} outputs are not finite at these inputs"
             (self.findings.notes if trial.smooth.any() else self.findings.doubts).append(share)
@@ -107,6 +117,30 @@ class Examination:
         hazards.look(trial, self.findings)
         if not self.findings.causes and not self._is_wrong() and not self.findings.doubts:
             self._probe(trial)
+
+    def _find_first_wrong(self) -> None:
+        """In a network: which of its parts is wrong, each on the values that it really saw."""
+        from handgrad.check.network import consequences, first_wrong, parts_of
+
+        parts = parts_of(self.subject)
+        if not parts:
+            return
+        self.parts = first_wrong(self.subject, self.seed, self.clock, examine, parts)
+        if self.parts:
+            self.consequences = consequences(self.subject, parts, self.parts)
+        elif self.clock.left > 0:
+            self.findings.notes.append(
+                f"each of its {len(parts)} parts is right on the values that it saw: what puts them together is wrong"
+            )
+
+    def _take_over(self) -> None:
+        """The network is wrong because of its first wrong part, and so are the gradients behind it."""
+        wrong = {i.name for i in self.inputs if i.verdict == WRONG}
+        self.consequences = [name for name in self.consequences if name in wrong]
+        first = self.parts[0]
+        self.findings.causes = [
+            replace(cause, sentence=f"{first.target}: {cause.sentence}", input=None) for cause in first.causes
+        ]
 
     def _trial(self, values: list[Any]) -> Trial | None:
         try:
@@ -122,7 +156,7 @@ class Examination:
 
     def _explain(self, trial: Trial, result: InputTrial, where: str) -> None:
         """The causes of one wrong input."""
-        if described(result, trial).verdict != WRONG:
+        if result.columns is None or described(result, trial).verdict != WRONG:
             return
         found = causes_of(trial, result)
         if not found:
@@ -185,7 +219,8 @@ class Examination:
         except (BackwardFailed, Unfit) as error:
             self.findings.notes.append(f"{where} the backward fails: {error}")
             return True
-        for result in there.run():
+        there.run()
+        for result in there.resolve():
             if all(g is None for g in result.got):
                 continue  # said to be a constant, and at the first point it was one
             if described(result, there).verdict == WRONG:
@@ -222,6 +257,8 @@ class Examination:
             _once(f.notes),
             _once(f.doubts),
             self.points,
+            self.parts,
+            self.consequences,
         )
 
 

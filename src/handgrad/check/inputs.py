@@ -89,15 +89,15 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
     names = parameters_of(target)
     counts = [count] if count is not None else [len(names)] if names else [1, 2, 3]
     errors: list[str] = []
+    late = time.perf_counter() + SECONDS
     for n in counts:
         padded = [*names, "x", "y", "z"][:n] if len(names) < n else names[:n]
         for candidates in (by_name(target, padded), [_options(ANY)] * n):
-            found = _search(target, candidates, seed, errors)
+            found = _search(target, candidates, seed, errors, late)
             if found:
                 return found
-    raise ValueError(
-        f"{label(target)} takes none of the shapes that were tried{f' ({errors[0]})' if errors else ''}; {ADVICE}"
-    )
+    said = f" ({errors[0]})" if errors else ""
+    raise ValueError(f"{label(target)} takes none of the shapes that were tried{said}; {ADVICE}")
 
 
 # Whether a target takes inputs.
@@ -106,7 +106,7 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
 class Probe:
     """A target, asked whether it takes inputs, in the way that ``check`` would hand them to it."""
 
-    # It raises; gives what is not finite; its backward raises; both run; each input has a gradient of its shape.
+    # It raises; is not finite; its backward raises; both run; each input has a gradient of its shape.
     NO, ODD, ONE_WAY, FINE, ANSWERED = range(5)
 
     def __init__(self, target: Any, loss: Any = None):
@@ -241,19 +241,21 @@ def _one_hot(template: Template) -> Iterator[tuple[str, Template, dict]]:
 # Trying.
 
 
-def _search(target: Any, candidates: list[list], seed: int, errors: list[str] | None = None) -> Sets | None:
-    """Sets of a template that it takes: of those with the same first input, one that gives all gradients."""
+def _search(
+    target: Any, candidates: list[list], seed: int, errors: list[str] | None = None, late: float | None = None
+) -> Sets | None:
+    """Sets of the first template that gives every input a gradient, else of the first that runs."""
     probe = Probe(target)
     best: tuple[int, str, Template] | None = None
-    late = time.perf_counter() + SECONDS
-    for first in candidates[0]:
-        for template in itertools.product([first], *candidates[1:]):
-            looked = _best_draw(probe, template, seed) if time.perf_counter() < late else None
-            if looked is not None and looked[0] > (best[0] if best else Probe.NO):
-                best = (*looked, template)
-            if best and best[0] == Probe.ANSWERED:
+    late = late or time.perf_counter() + SECONDS
+    for template in filter(_is_bound, itertools.product(*candidates)):
+        looked = _best_draw(probe, template, seed)
+        if looked is not None and looked[0] > (best[0] if best else Probe.NO):
+            best = (*looked, template)
+            if best[0] == Probe.ANSWERED or (best[0] == Probe.FINE and len(template) == 1):
                 break
-        if best and best[0] >= Probe.FINE:
+            late = min(late, time.perf_counter() + SECONDS / 4)
+        if time.perf_counter() > late:
             break
     if best is None:
         if errors is not None and probe.error:
@@ -262,21 +264,29 @@ def _search(target: Any, candidates: list[list], seed: int, errors: list[str] | 
     return _sets(probe, best[2], best[1], seed)
 
 
+def _is_bound(template: Template) -> bool:
+    """Whether each index is below the size of an axis that another input has."""
+    axes = {axis for item in items(template) for axis in item.axes if item.kind != "below"}
+    bounds = {item.bound for item in items(template) if item.kind == "below"}
+    return not axes or all(isinstance(bound, int) or bound in axes for bound in bounds)
+
+
 def _options(text: str) -> list:
     return [parse(part)[0] for part in text.split(";")]
 
 
 ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); (); (D, D)"
-FIRST = "(N, D); (N, T, D); (N, C, H, W); (N,); (); [(N, D), (N, D)]; (D, D); (N, 4); (N, T) < 7"
+FIRST = "(N, D); (N, T, D); (B, C, L); (B, C, H, W); (N,); (); (D, D); (N, T) < 7"
 BY_NAME = {
-    "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (D,); (D, D)",
+    "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (F, C, 2); (C, 3); "
+    "(D,); (D, D)",
     "bias": "(M,); (F,); (D,); ()",
     "gamma beta scale shift mean var mu running_mean running_var": "(D,); (C,); (1, C, 1, 1)",
-    "index indices idx ids tokens": "(L,) < N; (N, D) < D; (N,) < D; (N, T) < 3; (L,) < 2",
+    "index indices idx ids tokens": "(L,) < N; (L,) < D; (N, D) < D; (N,) < D; (N, T) < 3; (L,) < 2",
     "mask condition cond": "(N, D) < 2; (N,) < 2; (N, T) < 2",
     "arrays xs tensors": "[(N, D), (N, D)]; [(N, D), (M, D)]",
     "training train is_training": "true",
-    "axis dim": "-1",
+    "axis dim": "-1; 0",
 }
 LABELS = "t target targets label labels y_true truth".split()
 KEY = Given(np.array([1, 2], np.uint32))
@@ -298,7 +308,7 @@ def _named(name: str, names: list[str]) -> list | None:
     if low in LABELS:
         soft = [Item(("N", "D"), "soft"), Item(("N", "D"), "one-hot")]
         return [Item(("N",), "below", "D"), *soft, Item(("N", "T"), "below", "D"), *_options(ANY)]
-    if low == "b" and "a" not in names:
+    if low == "b" and not {"a", "A"} & set(names):
         low = "bias"
     return next((_options(text) for known, text in BY_NAME.items() if low in known.split()), None)
 
@@ -316,7 +326,7 @@ def _of_layer_sizes(target: Any) -> list[Item]:
         ("N", 0, 32, 32),
     ):
         made += [Item(tuple(n if axis == 0 else axis for axis in rest)) for n in sizes]
-    made += [Item(("N", 1, n, n)) for n in (28, 32) if sizes]
+    made += [Item(("B", 1, n, n)) for n in (28, 32) if sizes]
     return made + [Item(("N", "T"), "below", n) for n in sizes] + [Item((n,)) for n in sizes]
 
 
@@ -393,7 +403,7 @@ def author_function(target: Any) -> Callable:
     if is_torch(target, ()):
         return target.forward
     if is_jax(target, ()):
-        return target.fun
+        return author_function(target.fun)
     if isinstance(target, type):
         target = instance_of(target)
     if is_layer(target):
@@ -415,6 +425,13 @@ def _signature(target: Any) -> list[inspect.Parameter] | None:
     except (TypeError, ValueError):
         return None
     if isinstance(target, Rule):
+        missing = [p.name for p in parameters if p.default is p.empty and p.name not in target.inputs]
+        if missing:
+            given = ", ".join(target.inputs)
+            raise ValueError(
+                f"{target.name} has to be given {', '.join(missing)} too: check a function that does, "
+                f"lambda {given}: {target.name}.vjp({given}, {missing[0]}=...)"
+            )
         return [p for p in parameters if p.name in target.inputs]
     if isinstance(target, type) and is_torch(target, ()) and "setup_context" not in vars(target):
         parameters = parameters[1:]  # ctx

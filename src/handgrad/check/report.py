@@ -67,6 +67,7 @@ class Report:
     doubts: list[str] = field(default_factory=list)
     points: int = 1  # how many sets of inputs it stands for
     parts: list[Report] = field(default_factory=list)  # a network's wrong parts, the first wrong one first
+    consequences: list[str] = field(default_factory=list)  # gradients that are wrong because of the first
     seconds: float = 0.0
 
     @property
@@ -86,6 +87,8 @@ class Report:
 
     def lines(self) -> list[str]:
         lines = [f"{self.target}: {self.headline()}"]
+        if self.parts:
+            return lines + self._about_parts()
         for part in self.inputs:
             lines.append(f"  {part}")
             lines += [f"    {line}" for line in self._about(part)]
@@ -96,11 +99,30 @@ class Report:
         if self.verdict == RIGHT:
             many = f", at {self.points} points" if self.points > 1 else ""
             return f"right, {self.digits:.0f} digits proven{many}" if self.inputs else "right"
+        if self.verdict == WRONG and self.parts:
+            return f"WRONG, and the first wrong part is {self.parts[0].target}"
         if self.verdict == WRONG:
             return "WRONG"
         if self.verdict == KINK:
             return "right, but not differentiable here"
         return "cannot tell"
+
+    def _about_parts(self) -> list[str]:
+        lines = [f"  {line}" for line in self.parts[0].lines()]
+        for part in self.parts[1:]:
+            lines.append(f"  {part.target}: {part.headline()}")
+            lines += [f"    {cause.sentence}" for cause in part.causes[:1]]
+        if self.consequences:
+            many = len(self.consequences)
+            names = ", ".join(self.consequences[:6]) + (f" and {many - 6} more" if many > 6 else "")
+            are = "gradient is" if many == 1 else "gradients are"
+            lines.append(f"  {many} {are} wrong as a consequence: {names}")
+        right = [i.name for i in self.inputs if i.verdict == RIGHT]
+        if right:
+            lines.append(
+                f"  right: {', '.join(right[:6])}{f' and {len(right) - 6} more' if len(right) > 6 else ''}"
+            )
+        return [*lines, *(f"  note: {note}" for note in self.notes)]
 
     def _about(self, part: InputReport) -> list[str]:
         lines = []
@@ -126,14 +148,14 @@ class Report:
             lines.append(f"and {len(self.kinks) - SHOWN} more kinks")
         lines += [f"cannot tell: {doubt}" for doubt in self.doubts]
         lines += [f"note: {note}" for note in self.notes]
-        for part in self.parts:
-            lines += [line for line in part.lines()]
         return lines
 
     def _repr_html_(self) -> str:
         colour = {True: "#1a7f37", False: "#cf222e", None: "#9a6700"}[self.ok]
         rows = [f'<b style="color:{colour}">{html.escape(f"{self.target}: {self.headline()}")}</b>']
-        for part in self.inputs:
+        if self.parts:
+            rows += [part._repr_html_() for part in self.parts]
+        for part in self.inputs if not self.parts else []:
             rows.append(f"<div>{html.escape(str(part))}</div>")
             for cause in [c for c in self.causes if c.input == part.name][:1]:
                 rows.append(f"<div><b>{html.escape(cause.sentence)}</b></div>")

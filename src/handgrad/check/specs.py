@@ -20,7 +20,9 @@ Axis = int | str  # a size, a name, an expression such as 2*D, or "..." for any 
 Sizes = dict[str, int]
 
 SIZES = (5, 3, 4, 2, 6, 7, 8, 9, 10, 11, 12, 13)
-USUAL = {"H": 7, "W": 6, "L": 8} | dict.fromkeys(("h", "kh", "kH", "KH", "HH", "R", "K", "k"), 3)
+# Even where something may be halved: heads, groups, windows.
+USUAL = {"D": 4, "B": 2, "C": 4, "H": 6, "W": 8, "L": 8, "F": 10}
+USUAL |= dict.fromkeys(("h", "kh", "kH", "KH", "HH", "R", "K", "k"), 3)
 USUAL |= dict.fromkeys(("w", "kw", "kW", "KW", "WW", "S"), 2)
 WORDS = {"true": True, "false": False, "True": True, "False": False, "None": None, "none": None}
 MOST_EDGES = 4

@@ -27,6 +27,7 @@ SAFETY = 10.0
 FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
 LARGEST_JACOBIAN = 4_000_000
 MOST_ELEMENTS = 3_000
+DOUBTS = ("shape", "mismatch", "not finite", "missing")
 
 
 class OutOfTime(Exception):
@@ -224,29 +225,39 @@ class Trial:
                 return False
         return True
 
-    def run(self, by_elements: bool = True) -> list[InputTrial]:
-        """Each checked input, by directions, and by elements where directions disagree."""
+    def run(self) -> list[InputTrial]:
+        """Each checked input, by directions."""
         todo = [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
-        lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
+        self.lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
         if self.f0.size:
             self.measure_noise()
             for k in todo:
                 self.clock.look(f"directions of {self.subject.names[k]}")
-                lines[k] = [self._line(k) for _ in range(DIRECTIONS)] if self.values[k].size else []
-            self._leave_out_kinks([e for found in lines.values() for _, e in found])
-        self.results = [self._by_directions(k, lines.get(k, [])) for k in todo]
-        if not by_elements:
-            return self.results
+                self.lines[k] = [self._line(k) for _ in range(DIRECTIONS)] if self.values[k].size else []
+            self._leave_out_kinks([e for found in self.lines.values() for _, e in found])
+        return self._by_lines(todo)
+
+    def _by_lines(self, todo: list[int]) -> list[InputTrial]:
+        self.results = [self._by_directions(k, self.lines.get(k, [])) for k in todo]
+        return self.results
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether some input has to be looked at element by element."""
+        return any(result.problem in DOUBTS for result in self.results)
+
+    def resolve(self) -> list[InputTrial]:
+        """What directions disagree about, element by element."""
         for _ in range(2):
             for result in self.results:
-                if result.problem in ("shape", "mismatch", "not finite", "missing"):
+                if result.problem in DOUBTS:
                     self.by_elements(result)
-            crooked = self._not_additive(lines)
+            crooked = self._not_additive(self.lines)
             if not crooked.any():
                 break
             self.kinked |= crooked
             self._leave_out_kinks([])
-            self.results = [self._by_directions(k, lines.get(k, [])) for k in todo]
+            self._by_lines([result.index for result in self.results])
         return self.results
 
     def _not_additive(self, lines: dict) -> np.ndarray:

@@ -1,89 +1,136 @@
-"""``handgrad check``: is a backward right?"""
+"""``handgrad check``: is a backward right, and if not, what is wrong with it?"""
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
-import inspect
+import html
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import Any
 
-from handgrad.cli.options import natural
+from handgrad.cli.naming import Place, made, module_of, named, placed
+from handgrad.cli.options import natural, positive_number
 
-HELP = "check a rule's backward against numerical gradients"
-DESCRIPTION = """Check the backward of a rule, or of a function (x, ...) -> (out, backward), against central
-differences in float64, with a random dout. Exit code 0: right; 1: wrong; 2: could not be checked."""
+HELP = "check a backward pass, and say what is wrong with it"
+DESCRIPTION = """Check a backward pass against derivatives of its forward's values: of a rule, a function
+(x, ...) -> (out, backward), a layer with forward and backward, a torch.autograd.Function, an nn.Module or a
+jax.custom_vjp function. Exit code 0: right; 1: wrong; 2: it cannot be checked, or told."""
+EPILOG = """Examples: handgrad check rules.py:cube; handgrad check "layers.py:Affine(4, 5)"; handgrad check
+mypackage.nets:make_net() --inputs "(N, 4), (N,) < 3" --loss cross_entropy"""
+RESULTS = {True: 0, False: 1, None: 2}
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
-    made = commands.add_parser("check", help=HELP, description=DESCRIPTION)
-    made.add_argument("target", help="module:name or path/to/file.py:name")
-    made.add_argument("--inputs", metavar="SHAPES", help='shapes of the inputs, like "(3, 4), (4, 5), (5,)"')
+    made = commands.add_parser("check", help=HELP, description=DESCRIPTION, epilog=EPILOG)
+    made.add_argument(
+        "target", help="module:name or path/to/file.py:name; the name may be a call that makes a layer"
+    )
+    made.add_argument(
+        "--inputs",
+        metavar="SPEC",
+        help='shapes like "(3, 4), (4, 5)", with named axes "(N, D), (D, M)" for edge shapes too, "(N,) < 10" for '
+        "labels and indices; or :name, for the inputs that the same file holds or makes",
+    )
+    made.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="check a network with this loss, of the same file, handgrad's or PyTorch's",
+    )
+    made.add_argument(
+        "--budget", type=positive_number, metavar="SECONDS", help="say by then what is known by then"
+    )
     made.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="of the random inputs and dout (default 0)"
     )
+    made.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page too")
     return made
 
 
 def run(args: argparse.Namespace) -> int:
-    from handgrad.check import check, found_by_trying, from_shapes
+    if args.html is not None and not args.html.parent.is_dir():
+        raise ValueError(f"--html: there is no folder {args.html.parent}")
+    place = placed(args.target)
+    module = module_of(place)
+    target = made(named(module, place))
+    loss = None if args.loss is None else made(loss_of(module, place, args.loss))
+    with Progress() as progress:
+        from handgrad.check.several import check_all
 
-    target = imported(args.target)
-    if args.inputs is not None:
-        inputs = from_shapes(args.inputs, args.seed)
-    else:
-        inputs = found_by_trying(target, input_count(target), args.seed)
-    report = check(target, *inputs, seed=args.seed)
-    print(report)
-    return 0 if report.ok else 1
+        sets = inputs_of(args, module, place, target, loss)
+        found = check_all(target, sets, args.budget, progress, seed=args.seed, loss=loss)
+    print(found)
+    if found.ok is False and args.inputs is None:
+        print("  its inputs were found by trying: if it is meant for others, give their shapes as --inputs")
+    if args.html is not None:
+        from handgrad.train.files import write_atomically
+
+        write_atomically(args.html, page(args.target, found))
+    return RESULTS[found.ok]
 
 
-def imported(spec: str) -> Callable:
-    """The object that ``module:name`` or ``file.py:name`` names.
+def inputs_of(args: argparse.Namespace, module: Any, place: Place, target: Any, loss: Any) -> list:
+    """Sets of inputs: made, or those that ``--inputs :name`` names."""
+    from handgrad.check.inputs import made_for
 
-    Raises:
-        ValueError: the text is not of that form, or what it names is not there or cannot be called.
-    """
-    where, colon, name = spec.rpartition(":")
-    if not colon or not where or not name:
-        raise ValueError(f"write module:name or file.py:name, not {spec!r}")
-    module = _module(where)
+    if args.inputs is None or not args.inputs.startswith(":"):
+        return made_for(target, args.inputs, args.seed, loss)
+    given = named(module, Place(place.where, args.inputs[1:]))
+    if callable(given):
+        given = given()
+    return [(args.inputs, tuple(given) if isinstance(given, (tuple, list)) else (given,))]
+
+
+def loss_of(module: Any, place: Place, name: str) -> Any:
+    """The loss by this name: of the target's own file, else handgrad's, else PyTorch's."""
     try:
-        found = getattr(module, name)
-    except AttributeError:
-        raise ValueError(f"{where} has no {name}") from None
-    if not callable(found):
-        raise ValueError(f"{spec} is a {type(found).__name__}, not a rule or a function")
-    return found
+        return named(module, Place(place.where, name))
+    except ValueError as error:
+        from handgrad.rules import ALL
+
+        functional = getattr(sys.modules.get("torch.nn"), "functional", None)
+        found = ALL.get(name) or getattr(functional, name, None)
+        if found is None:
+            raise ValueError(f"--loss: {error}, and neither has handgrad") from None
+        return found
 
 
-def _module(where: str) -> Any:
-    try:
-        if not where.endswith(".py"):
-            sys.path.insert(0, str(Path.cwd()))
-            return importlib.import_module(where)
-        if not Path(where).is_file():
-            raise ValueError(f"there is no file {where}")
-        spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        return module
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+def page(target: str, found: Any) -> str:
+    """A report as a page of its own."""
+    title = html.escape(f"handgrad check {target}")
+    others = html.escape(found.others())
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title></head>\n'
+        f'<body style="margin:2rem auto;max-width:60rem;padding:0 1rem">\n'
+        f"{found.report._repr_html_()}\n<p>{others}</p>\n</body>\n</html>\n"
+    )
 
 
-def input_count(target: Any) -> int:
-    from handgrad.rules import Rule
+class Progress:
+    """What is being looked at, on a terminal, once a check takes longer than a moment."""
 
-    if isinstance(target, Rule):
-        return len(target.inputs)
-    parameters = inspect.signature(target).parameters.values()
-    return sum(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
+    PATIENCE = 1.0
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.status: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, doing: str) -> None:
+        if not sys.stderr.isatty() or time.perf_counter() - self.began < self.PATIENCE:
+            return
+        if self.status is None:
+            from rich.console import Console
+
+            self.status = Console(stderr=True).status("")
+            self.status.start()
+        from rich.markup import escape
+
+        self.status.update(escape(doing))
+
+    def __exit__(self, *exc: Any) -> None:
+        if self.status is not None:
+            self.status.stop()

@@ -15,7 +15,7 @@ import numpy as np
 from handgrad.check.causes.edits import nearly
 from handgrad.check.causes.evidence import CLOSE, Evidence
 from handgrad.check.causes.factors import meaning
-from handgrad.check.causes.trace import Recording, Step, Untraceable
+from handgrad.check.causes.trace import Recording, Step, Untraceable, replayed
 from handgrad.check.causes.tracing import traced
 from handgrad.check.findings import Cause
 
@@ -250,7 +250,10 @@ class Simulation:
                 except Exception:
                     continue
                 if np.isfinite(J).all():
-                    kind = "precision" if nearly(other, value) else "wrong-array"
+                    kind = "wrong-array"
+                    if nearly(other, value):
+                        off = np.ravel(value - other)
+                        kind = "epsilon" if np.ptp(off) <= 1e-3 * abs(off.mean()) else "precision"
                     yield kind, f"the backward of {here} is given {name} in {d}", 4.1, J
 
     def same_shape(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -405,6 +408,9 @@ class Simulation:
 
     def epsilons(self) -> None:
         """A small constant in the forward that the backward does without, or the reverse."""
+        self.left_out()
+        if self.found:
+            return
         small = [s for s in self.chain.steps if any(0 < abs(float(c)) < 2e-2 for c in s.constants)]
         for number, step in enumerate(self.chain.steps):
             if step.name not in ("sqrt", "divide", "log", "power", "true_divide", "reciprocal", "norm"):
@@ -417,6 +423,29 @@ class Simulation:
                     continue
                 self.shifted(step, i, d, self.chain.down[slot], small)
                 if self.found:
+                    return
+
+    def left_out(self) -> None:
+        """The whole forward again without one small constant: is that what the backward belongs to?"""
+        tape = self.chain.tape
+        for number, step in enumerate(tape.steps):
+            for i, c in enumerate(step.constants):
+                if not 0 < abs(c) < 2e-2:
+                    continue
+                without = [0.0 if j == i else k for j, k in enumerate(step.constants)]
+                try:
+                    with np.errstate(all="ignore"):
+                        other = Chain(
+                            self.e, replayed(tape, number, without), self.chain.start, self.chain.ends
+                        )
+                        guess = other.gradient({})
+                except Exception:
+                    continue
+                if np.isfinite(guess).all() and self.hits(guess - self.due):
+                    self.add(
+                        "epsilon", f"{self.e.d} is that of the forward without its {c:g} (in {step.name}): the backward "
+                        f"leaves it out", 2.2,
+                    )  # fmt: skip
                     return
 
     def shifted(self, step: Step, i: int, d: np.ndarray, down: np.ndarray, small: list[Step]) -> None:

@@ -30,7 +30,8 @@ class Step:
     ):
         self.name, self.call, self.inputs, self.values, self.outs = name, call, inputs, values, outs
         self.outputs: list[int] = []
-        self.constants: list[Any] = []
+        self.constants: list[float] = []
+        self.with_numbers: Callable = lambda numbers: call
         self._J: dict[int, np.ndarray] = {}
 
     def jacobian(self, i: int) -> np.ndarray:
@@ -40,22 +41,41 @@ class Step:
         return self._J[i]
 
     def jacobian_at(self, i: int, values: list[np.ndarray]) -> np.ndarray:
+        """By complex steps where the call carries complex numbers through, else by differences."""
         x = np.asarray(values[i], float)
-        outs = sum(np.size(o) for o in self.outs)
-        J = np.zeros((outs, x.size))
-        scale = np.maximum(np.abs(x), 0.1 * max(float(np.max(np.abs(x), initial=0.0)), 1e-3)).ravel()
+        J = np.zeros((sum(np.size(o) for o in self.outs), x.size))
+        by_complex = True
         for column in range(x.size):
-            h = 2.0**-13 * scale[column]
-            sides = []
-            for t in (h, -h, h / 2, -h / 2):
-                moved = x.copy().ravel()
-                moved[column] += t
-                args = list(values)
-                args[i] = moved.reshape(x.shape)
-                sides.append(flat(self.call(args)))
-            wide, near = (sides[0] - sides[1]) / (2 * h), (sides[2] - sides[3]) / h
-            J[:, column] = (4 * near - wide) / 3
+            if by_complex:
+                try:
+                    J[:, column] = self._complex_column(i, values, x, column)
+                    continue
+                except Exception:  # whatever a call does that does not take complex numbers
+                    by_complex = False
+            J[:, column] = self._column(i, values, x, column)
         return J
+
+    def _complex_column(self, i: int, values: list[np.ndarray], x: np.ndarray, column: int) -> np.ndarray:
+        moved = x.astype(complex).ravel()
+        moved[column] += 1e-30j
+        made = [
+            np.ravel(o) for o in leaves(self.call([*values[:i], moved.reshape(x.shape), *values[i + 1 :]]))
+        ]
+        whole = np.concatenate(made)
+        if not np.iscomplexobj(whole):
+            raise TypeError("not complex")
+        return whole.imag / 1e-30
+
+    def _column(self, i: int, values: list[np.ndarray], x: np.ndarray, column: int) -> np.ndarray:
+        scale = max(abs(float(x.flat[column])), 0.1 * max(float(np.max(np.abs(x), initial=0.0)), 1e-3))
+        h = 2.0**-13 * scale
+        sides = []
+        for t in (h, -h, h / 2, -h / 2):
+            moved = x.copy().ravel()
+            moved[column] += t
+            sides.append(flat(self.call([*values[:i], moved.reshape(x.shape), *values[i + 1 :]])))
+        wide, near = (sides[0] - sides[1]) / (2 * h), (sides[2] - sides[3]) / h
+        return (4 * near - wide) / 3
 
 
 def flat(outs: Any) -> np.ndarray:
@@ -81,19 +101,31 @@ class Recording:
         traced = [i for i, x in enumerate(found) if isinstance(x, Traced)]
         inputs = [found[i].slot for i in traced]
         values = [np.array(found[i].value) for i in traced]
+        numbers = [i for i, x in enumerate(found) if isinstance(x, (float, np.floating))]
+        held = [x.value if isinstance(x, Traced) else x for x in found]
 
-        def call(given: list[np.ndarray]) -> Any:
-            filled = [x.value if isinstance(x, Traced) else x for x in found]
-            for i, x in zip(traced, given, strict=True):
-                filled[i] = x
-            positional, named = unflatten(tree, filled)
-            return function(*positional, **named)
+        def with_numbers(given_numbers: list[float]) -> Callable:
+            def call(given: list[np.ndarray]) -> Any:
+                filled = list(held)
+                for i, x in zip((*traced, *numbers), (*given, *given_numbers), strict=True):
+                    filled[i] = x
+                positional, named = unflatten(tree, filled)
+                return function(*positional, **named)
 
-        return self.note(
-            name, call, inputs, values, [x for x in found if isinstance(x, (float, np.floating))]
-        )
+            return call
 
-    def note(self, name: str, call: Callable, inputs: list[int], values: list, constants: list) -> Any:
+        constants = [float(found[i]) for i in numbers]
+        return self.note(name, with_numbers(constants), inputs, values, constants, with_numbers)
+
+    def note(
+        self,
+        name: str,
+        call: Callable,
+        inputs: list[int],
+        values: list,
+        constants: list,
+        with_numbers: Callable,
+    ) -> Any:
         out = call([x.copy() for x in values])
         outs = leaves(out)
         if not all(isinstance(o, (np.ndarray, np.generic, float)) for o in outs):
@@ -104,7 +136,7 @@ class Recording:
             raise Untraceable("too many steps")
         floats = [np.asarray(o, float) for o in outs]
         step = Step(name, call, inputs, values, floats)
-        step.constants = constants
+        step.constants, step.with_numbers = constants, with_numbers
         self.steps.append(step)
         made = []
         for o in floats:
@@ -112,6 +144,22 @@ class Recording:
             step.outputs.append(slot)
             made.append(Traced(self, np.array(o), slot))
         return unflatten(out, made)
+
+
+def replayed(tape: Recording, number: int, constants: list[float]) -> Recording:
+    """The same steps again, one of them with other numbers in it, and everything that follows from that."""
+    other = Recording()
+    other.values = [np.array(v) for v in tape.values]
+    for i, step in enumerate(tape.steps):
+        call = step.with_numbers(constants) if i == number else step.call
+        values = [other.values[slot] for slot in step.inputs]
+        outs = [np.asarray(o, float) for o in leaves(call(values))]
+        made = Step(step.name, call, step.inputs, values, outs)
+        made.outputs = step.outputs
+        other.steps.append(made)
+        for slot, out in zip(step.outputs, outs, strict=True):
+            other.values[slot] = out
+    return other
 
 
 class Traced(np.lib.mixins.NDArrayOperatorsMixin):
