@@ -158,7 +158,7 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
                 "random",
                 f"each backward gives another gradient of {name}: random numbers are drawn again",
                 name,
-                4,
+                0.6,
             )
         else:
             findings.wrong(

@@ -97,7 +97,7 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
             if found:
                 return found
     said = f" ({errors[0]})" if errors else ""
-    raise ValueError(f"{label(target)} takes none of the shapes that were tried{said}; {ADVICE}")
+    raise ValueError(f"none of the shapes that were tried goes through {label(target)}{said}; {ADVICE}")
 
 
 # Whether a target takes inputs.
@@ -139,7 +139,7 @@ class Probe:
                 return self._answer(subject, outs, back)
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
-            self.error = self.error or f"on {shapes_text(inputs)} it raises {type(error).__name__}: {said}"
+            self.error = self.error or f"with {shapes_text(inputs)}: {type(error).__name__}: {said}"
             return self.NO
 
     def _answer(self, subject: Subject, outs: list, back: Callable) -> int:
@@ -182,7 +182,7 @@ def _from_spec(probe: Probe, template: Template, seed: int) -> Sets:
     """Shapes that were asked for: the first set has to go through."""
     looked = _best_draw(probe, template, seed)
     if looked is None:
-        raise ValueError(f"{label(probe.target)} does not take these inputs: {probe.error}")
+        raise ValueError(f"{label(probe.target)} cannot be checked {probe.error}")
     return _sets(probe, template, looked[1], seed)
 
 
@@ -278,8 +278,8 @@ def _options(text: str) -> list:
 ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); (); (D, D)"
 FIRST = "(N, D); (N, T, D); (B, C, L); (B, C, H, W); (N,); (); (D, D); (N, T) < 7"
 BY_NAME = {
-    "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (F, C, 2); (C, 3); "
-    "(D,); (D, D)",
+    "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (F, C, 2); "
+    "(C, F, 3); (C, 3); (D,); (D, D)",
     "bias": "(M,); (F,); (D,); ()",
     "gamma beta scale shift mean var mu running_mean running_var": "(D,); (C,); (1, C, 1, 1)",
     "index indices idx ids tokens": "(L,) < N; (L,) < D; (N, D) < D; (N,) < D; (N, T) < 3; (L,) < 2",
@@ -361,7 +361,8 @@ def _with_labels(target: Any, loss: Any, seed: int) -> Sets:
         if found:
             return found
     raise ValueError(
-        f"{label(loss)} takes no labels that were tried{f' ({probe.error})' if probe.error else ''}; {ADVICE}"
+        f"none of the labels that were tried goes through {label(loss)}"
+        f"{f' ({probe.error})' if probe.error else ''}; {ADVICE}"
     )
 
 

@@ -19,9 +19,10 @@ from handgrad.tree import leaves, tree_map
 Axis = int | str  # a size, a name, an expression such as 2*D, or "..." for any leading axes
 Sizes = dict[str, int]
 
-SIZES = (5, 3, 4, 2, 6, 7, 8, 9, 10, 11, 12, 13)
-# Even where something may be halved: heads, groups, windows.
-USUAL = {"D": 4, "B": 2, "C": 4, "H": 6, "W": 8, "L": 8, "F": 10}
+# Neither 2 nor 4 at first, since 2 and √4 are also what a wrong factor may be; even where something may be
+# halved: heads, groups, windows.
+SIZES = (5, 3, 7, 9, 6, 8, 10, 11, 12, 13, 4, 2)
+USUAL = {"D": 6, "B": 3, "C": 2, "H": 6, "W": 8, "L": 8, "F": 10}
 USUAL |= dict.fromkeys(("h", "kh", "kH", "KH", "HH", "R", "K", "k"), 3)
 USUAL |= dict.fromkeys(("w", "kw", "kW", "KW", "WW", "S"), 2)
 WORDS = {"true": True, "false": False, "True": True, "False": False, "None": None, "none": None}

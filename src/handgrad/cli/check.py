@@ -29,8 +29,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made.add_argument(
         "--inputs",
         metavar="SPEC",
-        help='shapes like "(3, 4), (4, 5)", with named axes "(N, D), (D, M)" for edge shapes too, "(N,) < 10" for '
-        "labels and indices; or :name, for the inputs that the same file holds or makes",
+        help='shapes like "(3, 4), (4, 5)"; with named axes, "(N, D), (D, M)", edge shapes too; "(N,) < 10" '
+        "for labels and indices; or :name, what the same file holds or makes",
     )
     made.add_argument(
         "--loss",
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     place = placed(args.target)
     module = module_of(place)
     target = made(named(module, place))
-    loss = None if args.loss is None else made(loss_of(module, place, args.loss))
+    loss = None if args.loss is None else made(loss_of(module, place, args.loss, target))
     with Progress() as progress:
         from handgrad.check.several import check_all
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         found = check_all(target, sets, args.budget, progress, seed=args.seed, loss=loss)
     print(found)
     if found.ok is False and args.inputs is None:
-        print("  its inputs were found by trying: if it is meant for others, give their shapes as --inputs")
+        print("  these inputs were made up; if it is meant for others, give their shapes as --inputs")
     if args.html is not None:
         from handgrad.train.files import write_atomically
 
@@ -81,30 +81,42 @@ def inputs_of(args: argparse.Namespace, module: Any, place: Place, target: Any, 
     return [(args.inputs, tuple(given) if isinstance(given, (tuple, list)) else (given,))]
 
 
-def loss_of(module: Any, place: Place, name: str) -> Any:
-    """The loss by this name: of the target's own file, else handgrad's, else PyTorch's."""
+def loss_of(module: Any, place: Place, name: str, target: Any) -> Any:
+    """The loss by this name: of the target's own file, else PyTorch's for its modules, else handgrad's."""
     try:
         return named(module, Place(place.where, name))
     except ValueError as error:
-        from handgrad.rules import ALL
+        import handgrad
+        from handgrad.check.targets import is_torch
 
-        functional = getattr(sys.modules.get("torch.nn"), "functional", None)
-        found = ALL.get(name) or getattr(functional, name, None)
+        nn = sys.modules.get("torch.nn")
+        holders = [getattr(nn, "functional", None), nn] if is_torch(target, ()) else [handgrad]
+        found = next((getattr(holder, name) for holder in holders if hasattr(holder, name)), None)
         if found is None:
-            raise ValueError(f"--loss: {error}, and neither has handgrad") from None
+            whose = "PyTorch" if is_torch(target, ()) else "handgrad"
+            raise ValueError(f"--loss: {error}, and neither has {whose}") from None
         return found
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+</head>
+<body style="margin:2rem auto;max-width:60rem;padding:0 1rem">
+{report}
+<p>{others}</p>
+</body>
+</html>
+"""
 
 
 def page(target: str, found: Any) -> str:
     """A report as a page of its own."""
-    title = html.escape(f"handgrad check {target}")
-    others = html.escape(found.others())
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title></head>\n'
-        f'<body style="margin:2rem auto;max-width:60rem;padding:0 1rem">\n'
-        f"{found.report._repr_html_()}\n<p>{others}</p>\n</body>\n</html>\n"
-    )
+    title, others = html.escape(f"handgrad check {target}"), html.escape(found.others())
+    return PAGE.format(title=title, report=found.report._repr_html_(), others=others)
 
 
 class Progress:

@@ -27,6 +27,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     terms.product_terms,
     terms.sum_term,
     terms.other_sum,
+    terms.scores,
     narrow.narrow,
     simulate.simulated,
 )

@@ -599,7 +599,7 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         if not (isinstance(slot.parent, ast.Subscript) and slot.name == "value"):
             for by in (1, -1):
                 yield Edit(
-                    "off-by-one",
+                    named_kind(ast.unparse(node), "off-by-one"),
                     f"{ast.unparse(node)} for {ast.unparse(_moved(node, by))}",
                     2.4,
                     slot,

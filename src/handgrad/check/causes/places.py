@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.check.causes.evidence import Evidence
+from handgrad.check.causes.factors import common_ratio
 from handgrad.check.findings import Cause
 
 
@@ -16,7 +17,7 @@ def places(e: Evidence) -> Iterator[Cause]:
     if e.result.wrong is None or not e.has_shape or e.columns.elements.size != e.x.size:
         return
     wrong = e.wrong
-    if not wrong.any():
+    if not wrong.any() or common_ratio(e) is not None:
         return
     if wrong.all():
         yield from _extra(e)

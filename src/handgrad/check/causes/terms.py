@@ -116,6 +116,16 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
             d = u.reshape(e.shape)
             return d - p * np.sum(d, axes, keepdims=True)
 
+        for given, name in ((out, "the output"), (e.x, e.name)):
+            if e.fits(
+                lambda u, g=given, a=axes: (
+                    u.reshape(e.shape) - g * np.sum(u.reshape(e.shape), a, keepdims=True)
+                )
+            ):
+                yield e.cause(
+                    "wrong-array", f"{e.d} is dout - {name}·Σdout: log-softmax's is dout - softmax·Σdout", 2.6
+                )
+                return
         for f in (softmax, log_softmax):
             if e.fits(f):
                 over = "all axes" if axes is None else f"axis {', '.join(map(str, axes))}"
@@ -123,6 +133,22 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
                     "wrong-axis", f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}", 2.6
                 )
                 return
+
+
+def scores(e: Evidence) -> Iterator[Cause]:
+    """Scores where their softmax is due, as in x - t for softmax(x) - t."""
+    if not e.is_whole or not e.has_shape or len(e.shape) != 2:
+        return
+    p = np.exp(e.x - e.x.max(-1, keepdims=True))
+    off = e.x - p / p.sum(-1, keepdims=True)
+    if all(_is_along(g - d, off) for g, d in zip(e.got, e.expected, strict=True)):
+        yield e.cause("wrong-array", f"{e.d} has {e.name} where softmax({e.name}) is due", 2.6)
+
+
+def _is_along(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a is a multiple of b."""
+    slope = float(np.sum(a * b)) / max(float(np.sum(b * b)), 1e-300)
+    return slope != 0 and bool(np.max(np.abs(a - slope * b)) <= 1e-6 * np.max(np.abs(a)))
 
 
 def _is_multiple(e: Evidence, pattern: np.ndarray, axes: tuple[int, ...]) -> bool:

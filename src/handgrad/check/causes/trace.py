@@ -40,6 +40,10 @@ class Step:
             self._J[i] = self.jacobian_at(i, self.values)
         return self._J[i]
 
+    def without(self, i: int) -> None:
+        """From now on nothing flows through input i."""
+        self._J[i] = 0 * self.jacobian(i)
+
     def jacobian_at(self, i: int, values: list[np.ndarray]) -> np.ndarray:
         """By complex steps where the call carries complex numbers through, else by differences."""
         x = np.asarray(values[i], float)
