@@ -249,6 +249,8 @@ def _search(
     best: tuple[int, str, Template] | None = None
     late = late or time.perf_counter() + SECONDS
     for template in filter(_is_bound, itertools.product(*candidates)):
+        if best and not any(item.axes for item in items(template)):
+            continue  # numbers alone would hide what is not summed
         looked = _best_draw(probe, template, seed)
         if looked is not None and looked[0] > (best[0] if best else Probe.NO):
             best = (*looked, template)
