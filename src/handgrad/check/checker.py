@@ -82,6 +82,7 @@ class Examination:
         self.inputs: list[InputReport] = []
         self.kinks: list[kinks.Kink] = []
         self.points = 1
+        self.is_looked_at = False  # the numbers at the point itself
         self.parts: list[Report] = []
         self.consequences: list[str] = []
 
@@ -89,12 +90,19 @@ class Examination:
         try:
             self._examine()
         except OutOfTime as late:
-            self.findings.notes.append(f"the time budget was spent at: {late}")
+            said = f"the time budget was spent at: {late}"
+            if self.is_looked_at:
+                self.findings.notes.append(said)
+            else:
+                self.findings.doubts.append(f"{said}; allow more than {self.clock.budget:g} s")
         return self._report()
 
     def _examine(self) -> None:
         trial = self._trial(self.subject.values)
         if trial is None:
+            return
+        hazards.forward_repeats(trial, self.findings)
+        if self.findings.doubts:
             return
         trial.run()
         if not self.light and trial.is_in_doubt:
@@ -104,12 +112,18 @@ class Examination:
         for result in trial.results:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
+        self.is_looked_at = True
         if self.parts:
             self._take_over()
             return
         if not np.isfinite(trial.f0).all() and trial.f0.size:
             share = f"{int((~np.isfinite(trial.f0)).sum())} of {trial.f0.size} outputs are not finite at these inputs"
-            (self.findings.notes if trial.smooth.any() else self.findings.doubts).append(share)
+            if trial.smooth.any() or trial.kinked.any():
+                self.findings.notes.append(share)
+            else:
+                self.findings.doubts.append(f"{share}: give inputs inside the domain of the forward")
+                for part in self.inputs:
+                    part.verdict = UNCLEAR if part.verdict == RIGHT else part.verdict
         if trial.kinked.any():
             self._at_kinks(trial, "")
         if self.light:
@@ -161,6 +175,9 @@ class Examination:
         found = causes_of(trial, result)
         if not found:
             found = [unexplained(result.name)]
+        fixed = next((cause for cause in found if cause.fix), None)
+        if fixed is not None:
+            found[0].line, found[0].fix = fixed.line, fixed.fix
         for cause in found:
             cause.sentence = f"{where}{cause.sentence}"
             cause.line = cause.line or self._line(result.index)

@@ -35,7 +35,7 @@ from handgrad.check.specs import (
     sizes_of,
     variants,
 )
-from handgrad.check.subject import Subject, Unfit, copied, is_float, label, parted
+from handgrad.check.subject import Subject, Unfit, copied, counted, is_float, label, parted
 from handgrad.check.targets import KINDS, instance_of, is_jax, is_torch, subject_of
 from handgrad.check.trial import quiet
 from handgrad.layers import Layer
@@ -180,6 +180,12 @@ def _is_peers(target: Any) -> bool:
 
 def _from_spec(probe: Probe, template: Template, seed: int) -> Sets:
     """Shapes that were asked for: the first set has to go through."""
+    names = parameters_of(probe.target) if probe.loss is None else []
+    if len(template) < len(names) or (isinstance(probe.target, Rule) and len(template) > len(names)):
+        raise ValueError(
+            f"{label(probe.target)} takes {counted(len(names), 'input')} ({', '.join(names)}), but there are "
+            f"{counted(len(template), 'shape')}"
+        )
     looked = _best_draw(probe, template, seed)
     if looked is None:
         raise ValueError(f"{label(probe.target)} cannot be checked {probe.error}")
@@ -277,7 +283,7 @@ def _options(text: str) -> list:
     return [parse(part)[0] for part in text.split(";")]
 
 
-ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); (); (D, D)"
+ANY = "(N, D); (D, M); (M,); (D,); (N,); (N, M); (); (D, D); (N, T, D); (N, D, M)"
 FIRST = "(N, D); (N, T, D); (B, C, L); (B, C, H, W); (N,); (); (D, D); (N, T) < 7"
 BY_NAME = {
     "w weight weights kernel kernels filters wx wh": "(D, M); (M, D); (F, C, 3, 3); (F, C, 3); (F, C, 2); "
@@ -289,6 +295,10 @@ BY_NAME = {
     "arrays xs tensors": "[(N, D), (N, D)]; [(N, D), (M, D)]",
     "training train is_training": "true",
     "axis dim": "-1; 0",
+    "low lo minimum a_min": "-0.5",
+    "high hi maximum a_max": "0.5",
+    "eps epsilon": "0.001",
+    "p rate alpha slope negative_slope momentum lr": "0.1",
 }
 LABELS = "t target targets label labels y_true truth".split()
 KEY = Given(np.array([1, 2], np.uint32))
@@ -298,9 +308,10 @@ def by_name(target: Any, names: list[str]) -> list[list]:
     """Candidates for each input: what its name suggests, or what its place does."""
     if isinstance(target, Rule) and target.broadcasts:
         return [_named(name, names) or _options("(N, D)") for name in names]
-    found = [_named(name, names) for name in names]
-    first = [*_of_layer_sizes(target), *_options(FIRST)]
-    return [named or (first if k == 0 else _options(ANY)) for k, named in enumerate(found)]
+    sizes = _own_sizes(target)
+    first = [*_of_sizes(sizes), *_options(FIRST)]
+    later = [*_options(ANY), *(Item(("N", n)) for n in sizes)]
+    return [_named(name, names) or (later if k else first) for k, name in enumerate(names)]
 
 
 def _named(name: str, names: list[str]) -> list | None:
@@ -315,19 +326,15 @@ def _named(name: str, names: list[str]) -> list | None:
     return next((_options(text) for known, text in BY_NAME.items() if low in known.split()), None)
 
 
-def _of_layer_sizes(target: Any) -> list[Item]:
-    """Shapes with an axis as long as one of the layer's own arrays."""
-    sizes = [n for n in dict.fromkeys(n for shape in _own_shapes(target) for n in shape) if n > 1][:8]
-    made: list[Item] = []
-    for rest in (
-        ("N", 0),
-        ("N", "T", 0),
-        ("N", 0, "H", "W"),
-        ("N", 0, "L"),
-        ("N", 0, 28, 28),
-        ("N", 0, 32, 32),
-    ):
-        made += [Item(tuple(n if axis == 0 else axis for axis in rest)) for n in sizes]
+def _own_sizes(target: Any) -> list[int]:
+    """How long the axes of the layer's own arrays are."""
+    return [n for n in dict.fromkeys(n for shape in _own_shapes(target) for n in shape) if n > 1][:8]
+
+
+def _of_sizes(sizes: list[int]) -> list[Item]:
+    """Shapes with an axis of one of these sizes."""
+    rows = [("N", 0), ("N", "T", 0), ("B", 0, "H", "W"), ("B", 0, "L"), ("B", 0, 28, 28), ("B", 0, 32, 32)]
+    made = [Item(tuple(n if axis == 0 else axis for axis in row)) for row in rows for n in sizes]
     made += [Item(("B", 1, n, n)) for n in (28, 32) if sizes]
     return made + [Item(("N", "T"), "below", n) for n in sizes] + [Item((n,)) for n in sizes]
 
@@ -436,7 +443,7 @@ def _signature(target: Any) -> list[inspect.Parameter] | None:
                 f"lambda {given}: {target.name}.vjp({given}, {missing[0]}=...)"
             )
         return [p for p in parameters if p.name in target.inputs]
-    if isinstance(target, type) and is_torch(target, ()) and "setup_context" not in vars(target):
+    if isinstance(target, type) and is_torch(target, ()) and not _sets_context(target):
         parameters = parameters[1:]  # ctx
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [p for p in parameters if p.kind in kinds and p.default is p.empty]
@@ -445,6 +452,11 @@ def _signature(target: Any) -> list[inspect.Parameter] | None:
             f"{label(target)} takes no inputs; if it makes what is to be checked, call it: {label(target)}()"
         )
     return needed or None
+
+
+def _sets_context(target: Any) -> bool:
+    """Whether a torch.autograd.Function has a ``setup_context``, so that its forward has no ``ctx``."""
+    return target.setup_context is not sys.modules["torch"].autograd.Function.setup_context
 
 
 def parameters_of(target: Any) -> list[str]:

@@ -44,27 +44,40 @@ class Estimate:
         return self.kink | ~np.isfinite(self.value) | ~np.isfinite(self.error)
 
 
+NOISE_STEPS = (2.0**-45, 2.0**-22)
+
+
 def noise_of(phi: Phi) -> np.ndarray:
-    """The standard deviation of each value's rounding errors, from its third and fourth differences."""
-    step = 2.0**-45
-    sides = []
-    for sign in (1, -1):  # a jump at 0 is no noise, so neither side crosses it
-        table = np.stack([phi(sign * k * step) for k in range(1, 6)])
-        third = np.diff(table, 3, axis=0)
-        fourth = np.diff(third, axis=0)
-        spread = np.maximum(np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70))
-        sides.append(np.where(np.isfinite(spread), spread, np.inf))
-    spread = np.minimum(*sides)
+    """How far each value is off by rounding, from its third and fourth differences.
+
+    Of a smooth function the fourth differences are far below the third; of noise they are of one size,
+    so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
+    step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise.
+    """
+    level = None
+    for step in NOISE_STEPS:
+        sides = []
+        for sign in (1, -1):
+            table = np.stack([phi(sign * k * step) for k in range(1, 6)])
+            third = np.diff(table, 3, axis=0)
+            fourth = np.diff(third, axis=0)
+            spread = np.minimum(
+                np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70)
+            )
+            sides.append(np.where(np.isfinite(spread), spread, np.inf))
+        spread = np.minimum(*sides)
+        spread = np.where(np.isfinite(spread), spread, 0.0)
+        level = spread if level is None else np.maximum(level, spread)
     size = np.abs(table[0])
-    return np.maximum(
-        np.where(np.isfinite(spread), spread, 0.0), EPS * np.where(np.isfinite(size), size, 0.0)
-    )
+    return np.maximum(level, EPS * np.where(np.isfinite(size), size, 0.0))
 
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
     """φ'(0) by differences."""
     with np.errstate(all="ignore"):
-        value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
+        tried = [_extrapolated(phi, f0, noise, FIRST_STEP)]
+        suspicious = tried[0][2]
+        value, error = _confirmed(phi, *tried[0][:2], noise)
         kink, left, right = np.zeros(value.shape, bool), value, value
         looked = False
         for step in MORE_STEPS:
@@ -73,14 +86,40 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
                 kink, looked = kink & suspicious, True
             if (_is_good(value, error, f0) | kink).all():
                 break
-            other, its_error, suspicious = _extrapolated(phi, f0, noise, step, suspicious)
-            better = its_error < error
-            value, error = np.where(better, other, value), np.where(better, its_error, error)
+            tried.append(_extrapolated(phi, f0, noise, step, suspicious))
+            suspicious = tried[-1][2]
+            value, error = _best(tried)
+            value, error = _confirmed(phi, value, error, noise)
         poor = ~_is_good(value, error, f0) & ~kink
         if poor.any():
             broken, left, right = _one_sided(phi, f0, noise)
             kink |= broken & poor
         return Estimate(value, error, kink, np.where(kink, left, value), np.where(kink, right, value))
+
+
+def _best(tried: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """For each output the step that promises least; a coarse one only if no finer one contradicts it."""
+    value, error = tried[0][:2]
+    for other, its_error, _ in tried[1:]:
+        better = its_error < error
+        value, error = np.where(better, other, value), np.where(better, its_error, error)
+    for other, its_error, _ in tried:
+        contradicted = (np.abs(other - value) > 10 * (error + its_error)) & np.isfinite(its_error)
+        error = np.where(
+            contradicted, np.maximum(error, np.minimum(np.abs(other - value), 1e3 * its_error)), error
+        )
+    return value, error
+
+
+def _confirmed(
+    phi: Phi, value: np.ndarray, error: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One difference at a step far finer: steps too coarse for an oscillation may agree and all be wrong."""
+    h = FINE_STEPS[0]
+    fine = (phi(h) - phi(-h)) / (2 * h)
+    apart = np.abs(fine - value)
+    allowed = 8 * noise / h + 1e-5 * (np.abs(value) + np.abs(fine)) + 10 * error
+    return value, np.where((apart > allowed) & np.isfinite(apart), np.maximum(error, apart), error)
 
 
 def _is_good(value: np.ndarray, error: np.ndarray, f0: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def _overflows_at(trial: Trial, large: float) -> str | None:
         except Exception:
             return None  # refused, which is safe
     for name, x, dx in zip(trial.subject.names, values, grads, strict=True):
-        if dx is None or dx.dtype.kind != "f" or np.shape(x) != dx.shape:
+        if dx is None or not isinstance(x, np.ndarray) or dx.dtype.kind != "f" or np.shape(x) != dx.shape:
             continue
         bad = ~np.isfinite(dx)
         if bad.any():

@@ -128,8 +128,7 @@ class Report:
         lines = []
         for cause in [c for c in self.causes if c.input == part.name][:1]:
             lines.append(cause.sentence)
-            if cause.line is not None:
-                lines.append(f"at {cause.line}")
+            lines += where(cause)
         if part.worst:
             lines += table(part.worst)
         if part.error is not None and part.error.size > 1:
@@ -141,8 +140,7 @@ class Report:
         lines = []
         for cause in [c for c in self.causes if c.input not in named]:
             lines.append(cause.sentence)
-            if cause.line is not None:
-                lines.append(f"  at {cause.line}")
+            lines += [f"  {line}" for line in where(cause)]
         lines += [f"kink: {kink}" for kink in self.kinks[:SHOWN]]
         if len(self.kinks) > SHOWN:
             lines.append(f"and {len(self.kinks) - SHOWN} more kinks")
@@ -159,8 +157,7 @@ class Report:
             rows.append(f"<div>{html.escape(str(part))}</div>")
             for cause in [c for c in self.causes if c.input == part.name][:1]:
                 rows.append(f"<div><b>{html.escape(cause.sentence)}</b></div>")
-                if cause.line is not None:
-                    rows.append(f"<code>{html.escape(str(cause.line))}</code>")
+                rows += [f"<div><code>{html.escape(line)}</code></div>" for line in where(cause)]
             if part.worst:
                 rows.append(f"<pre>{html.escape(chr(10).join(table(part.worst)))}</pre>")
             if part.error is not None and part.error.size > 1:
@@ -169,11 +166,19 @@ class Report:
         return f'<div style="font-family:system-ui,sans-serif;line-height:1.5">{"".join(rows)}</div>'
 
 
+def where(cause: Cause) -> list[str]:
+    """The line that a cause is in, and how it would be right."""
+    if cause.line is None:
+        return []
+    lines = [f"at {cause.line}"]
+    return [*lines, f"right as: {cause.fix}"] if cause.fix else lines
+
+
 def table(worst: list[Worst]) -> list[str]:
     """The worst elements: where, what is due, what came, and their ratio."""
     rows = [("element", "expected", "got", "got/expected")]
     for w in worst:
-        ratio = f"{w.ratio:.6g}" if np.isfinite(w.ratio) else "-"
-        rows.append((str(list(w.place)), f"{w.expected:.9g}", f"{w.got:.9g}", ratio))
+        ratio = f"{w.ratio + 0.0:.6g}" if np.isfinite(w.ratio) else "-"
+        rows.append((str(list(w.place)), f"{w.expected + 0.0:.9g}", f"{w.got + 0.0:.9g}", ratio))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -26,7 +26,7 @@ USUAL = {"D": 6, "B": 3, "C": 2, "H": 6, "W": 8, "L": 8, "F": 10}
 USUAL |= dict.fromkeys(("h", "kh", "kH", "KH", "HH", "R", "K", "k"), 3)
 USUAL |= dict.fromkeys(("w", "kw", "kW", "KW", "WW", "S"), 2)
 WORDS = {"true": True, "false": False, "True": True, "False": False, "None": None, "none": None}
-MOST_EDGES = 4
+MOST_EDGES = 3
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Trial:
             self.smooth = np.isfinite(self.f0)
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
             self.raw = self._all_gradients(back)
-        self.f0_again = subject.outputs(copied(values))
+            self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
         self.kinked = np.zeros(self.f0.shape, bool)
@@ -323,22 +323,53 @@ class Trial:
     # Element by element.
 
     def chosen(self, k: int) -> np.ndarray:
-        """The elements of an input to look at: all, or for a large one both ends of each axis and a sample."""
+        """The elements of an input to look at: all; of a large one, both ends of each axis, a sample, and
+        where directions find it wrong."""
         n, shape = self.values[k].size, self.values[k].shape
+        v = np.zeros(shape)
+        v.flat[0] = 1.0
         began = time.perf_counter()
-        self.subject.outputs(copied(self.values))
-        seconds = 8 * max(time.perf_counter() - began, 1e-6)
-        most = int(min(MOST_ELEMENTS, max(60, min(20.0, self.clock.left / 3) / seconds)))
+        with quiet():
+            self.along({k: v}, trusted=True)
+        seconds = max(time.perf_counter() - began, 1e-6)
+        most = int(min(MOST_ELEMENTS, max(40, min(8.0, self.clock.left / 4) / seconds)))
         if n <= most:
             return np.arange(n)
         rng = np.random.default_rng([self.seed, k])
-        per_axis = max(int(most ** (1 / len(shape))), 3)
+        per_axis = max(int((most // 2) ** (1 / len(shape))), 3)
         grid = [
             np.unique(np.r_[0, 1, size - 1, rng.integers(0, size, max(per_axis - 3, 1))]) % size
             for size in shape
         ]
         picked = np.ravel_multi_index(np.meshgrid(*grid, indexing="ij"), shape).ravel()
-        return np.unique(picked if picked.size <= most else rng.choice(picked, most, replace=False))
+        picked = picked if picked.size <= most else rng.choice(picked, most, replace=False)
+        return np.unique(np.concatenate([picked, self.located(k)]))
+
+    def located(self, k: int) -> np.ndarray:
+        """A few wrong elements of a large input, by halving: the half along which a direction disagrees more."""
+        low, high = 0, self.values[k].size
+        size = numerics.sizes(self.values[k]).ravel()
+        gradients = [None if grads[k] is None else np.ravel(grads[k]) for grads in self.raw]
+        while high - low > 16:
+            middle = (low + high) // 2
+            apart = [self._disagreement(k, part, size, gradients) for part in ((low, middle), (middle, high))]
+            self.clock.look(f"looking for the wrong elements of {self.subject.names[k]}")
+            low, high = (low, middle) if apart[0] >= apart[1] else (middle, high)
+        return np.arange(low, high)
+
+    def _disagreement(self, k: int, part: tuple[int, int], size: np.ndarray, gradients: list) -> float:
+        """How far backward and values are apart along a direction inside a part, over what may be."""
+        v = np.zeros(size.size)
+        v[slice(*part)] = (size * numerics.signed(self.rng, size.shape))[slice(*part)]
+        with np.errstate(all="ignore"):
+            e = self.along({k: v.reshape(self.values[k].shape)}, trusted=True)
+            worst = 0.0
+            for u, g in zip(self.douts, gradients, strict=True):
+                expected = float(np.sum(np.where(self.smooth, u * e.value, 0.0)))
+                allowed = float(np.sum(np.where(self.smooth, np.abs(u) * e.error, 0.0))) + 1e-300
+                got = 0.0 if g is None else float(np.sum(g * v))
+                worst = max(worst, abs(got - expected) / allowed if np.isfinite(got) else np.inf)
+        return worst
 
     def columns(self, k: int, elements: np.ndarray, values: Values | None = None) -> Columns:
         """Derivatives by these elements of one input."""

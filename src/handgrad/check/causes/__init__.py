@@ -38,6 +38,8 @@ def causes_of(trial: Trial, result: InputTrial) -> list[Cause]:
     if result.columns is None:
         return []
     evidence = Evidence(trial, result)
+    if not evidence.got:
+        return []  # every output is at a kink
     with quiet():
         if not evidence.has_shape:
             return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.rank)

@@ -17,7 +17,7 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
     if ratio is None or abs(ratio - 1) < 1e-7:
         return
     said, question = meaning(e, ratio)
-    large = f"{ratio:.6g} times what it should be" if abs(ratio) > 1 else f"{1 / ratio:.4f}x too small"
+    large = f"{ratio:.6g} times what it should be" if abs(ratio) > 1 else f"{1 / ratio:.6g}x too small"
     if ratio < 0 and abs(ratio + 1) < 1e-6:
         large = "the negative of what it should be"
     elif ratio < 0:
@@ -28,6 +28,17 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
     yield e.cause(
         "factor", sentence, (2.05 if e.x.size > 1 else 5) if question else 5.5 if e.x.size > 3 else 30
     )
+
+
+PLAIN = (
+    ("2", 2.0),
+    ("4", 4.0),
+    ("3", 3.0),
+    ("√2", 2**0.5),
+    ("π", np.pi),
+    ("log 2", np.log(2)),
+    ("log 10", np.log(10)),
+)
 
 
 def common_ratio(e: Evidence) -> float | None:
@@ -58,13 +69,19 @@ def meaning(e: Evidence, ratio: float) -> tuple[str, str]:
     for name, value in named_numbers(e).items():
         if equal(value):
             return f"{sign}{value:.6g} is {name}", "is it missing, or applied twice?"
-    for n, name in axis_sizes(e):
-        if n < 2:
-            continue
+    sizes = [(n, name) for n, name in axis_sizes(e) if n > 1]
+    for n, name in sizes:
         if equal(1 / n):
             return f"{sign}{n} is {name}", f"is 1/{n} applied twice, or a mean taken where a sum is due?"
         if equal(n):
             return f"{sign}{n} is {name}", f"is 1/{n} missing?"
+    for said, value in PLAIN:
+        if equal(value) or equal(1 / value):
+            return (
+                f"{sign}the factor is {said}",
+                "is it missing, or one too many (of a square, of two equal paths)?",
+            )
+    for n, name in sizes:
         if equal(n / (n - 1)) or equal((n - 1) / n):
             return (
                 f"{sign}the factor is of {n} and {n - 1}, and {n} is {name}",
@@ -73,20 +90,6 @@ def meaning(e: Evidence, ratio: float) -> tuple[str, str]:
         for said, value in ((f"√{n}", n**0.5), (f"{n}²", float(n * n))):
             if equal(value) or equal(1 / value):
                 return f"{sign}{said}, where {n} is {name}", "is it missing, or applied twice?"
-    for said, value in (
-        ("2", 2.0),
-        ("4", 4.0),
-        ("3", 3.0),
-        ("√2", 2**0.5),
-        ("π", np.pi),
-        ("log 2", np.log(2)),
-        ("log 10", np.log(10)),
-    ):
-        if equal(value) or equal(1 / value):
-            return (
-                f"{sign}the factor is {said}",
-                "is it missing, or one too many (of a square, of two equal paths)?",
-            )
     for (n, name), (m, other) in itertools.combinations(axis_sizes(e), 2):
         if n != m and (equal(n / m) or equal(m / n)):
             return (

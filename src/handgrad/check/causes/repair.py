@@ -197,7 +197,7 @@ class Repair:
             edit.kind, f"{self.e.d} is right if this line reads {fix}   ({edit.said})", edit.rank
         )
         cause.line = source.line(number, before)
-        cause.fix = None if after == "pass" else after
+        cause.fix = "(without this line)" if after == "pass" else after
         return cause
 
     def is_right(self, unit: Unit, made: Any) -> bool:
