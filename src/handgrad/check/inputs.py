@@ -183,8 +183,8 @@ def _from_spec(probe: Probe, template: Template, seed: int) -> Sets:
     names = parameters_of(probe.target) if probe.loss is None else []
     if len(template) < len(names) or (isinstance(probe.target, Rule) and len(template) > len(names)):
         raise ValueError(
-            f"{label(probe.target)} takes {counted(len(names), 'input')} ({', '.join(names)}), but there are "
-            f"{counted(len(template), 'shape')}"
+            f"{label(probe.target)} takes {counted(len(names), 'input')} ({', '.join(names)}), not "
+            f"{len(template)}"
         )
     looked = _best_draw(probe, template, seed)
     if looked is None:

@@ -20,6 +20,7 @@ class Several:
 
     reports: list[tuple[str, Report]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)  # for want of time
+    count: int = 1  # of sets, those after the first wrong one too
 
     @property
     def report(self) -> Report:
@@ -42,7 +43,7 @@ class Several:
         parts = [
             f"{verdict} for {_more(len(names))}: {'; '.join(names)}" for verdict, names in by_verdict.items()
         ]
-        if shown.ok is False:
+        if shown.ok is False and self.count > 1:
             at = next(said for said, report in self.reports if report is shown)
             parts.insert(0, f"this was with {at}")
         return ", and ".join(parts)
@@ -70,7 +71,7 @@ def check_all(
         TypeError: the target is nothing that can be checked.
     """
     began = time.perf_counter()
-    several = Several()
+    several = Several(count=len(sets))
     for said, inputs in sets:
         left = None if budget is None else budget - (time.perf_counter() - began)
         if left is not None and left <= 0 and several.reports:
