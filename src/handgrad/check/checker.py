@@ -199,8 +199,9 @@ class Examination:
             return
         beyond = kinks.outside(trial)
         if beyond is not None:
-            said = f"at a kink of output {beyond[0]} the gradient is none of those that lie between the slopes: {beyond[1]}"
-            self.findings.wrong("ties", f"{where}{said}", rank=7)
+            name, said = beyond
+            self.findings.wrong("ties", f"{where}{said}", name, 7)
+            self.findings.causes[-1].line = self._line(self.subject.names.index(name))
 
     def _replace(self, part: InputReport) -> None:
         self.inputs = [part if i.name == part.name else i for i in self.inputs]

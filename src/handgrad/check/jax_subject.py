@@ -60,8 +60,10 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
                 quick = jax.jit(call)
             try:
                 return [np.asarray(o) for o in quick(values)]
-            except Exception:  # it looks at values, which jit does not have
-                calls = -(10**9)
+            except Exception:
+                if any(np.iscomplexobj(x) for x in values):
+                    raise  # it does not take complex numbers, compiled or not
+                calls = -(10**9)  # it looks at values, which jit does not have
                 return [np.asarray(o) for o in call(values)]
 
     def pair(values: Values) -> tuple[list[Any], Back]:

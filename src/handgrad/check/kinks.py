@@ -62,8 +62,8 @@ def kinks_of(trial: Trial) -> list[Kink]:
     return found
 
 
-def outside(trial: Trial) -> tuple[int, str] | None:
-    """An output whose gradient is no subgradient, and by how much; None if all may pass."""
+def outside(trial: Trial) -> tuple[str, str] | None:
+    """An input and a sentence, where an output's gradient is no subgradient; None if all may pass."""
     checked = [k for k, c in enumerate(trial.subject.checked) if c and trial.values[k].size]
     moves = [_move(trial, checked, i) for i in range(LOOKS)]
     moves += [{k: moves[a][k] + moves[b][k] for k in checked} for a, b in PAIRS]
@@ -78,10 +78,38 @@ def outside(trial: Trial) -> tuple[int, str] | None:
             along = [
                 float(sum(np.sum(grads[k] * v[k]) for k in checked if grads[k] is not None)) for v in moves
             ]
-            said = _judge([s[0][j] for s in seen], [s[1][j] for s in seen], along)
-            if said is not None and _adds_up(trial, int(j), checked):
-                return int(j), said
+            if _judge([s[0][j] for s in seen], [s[1][j] for s in seen], along) and _adds_up(
+                trial, int(j), checked
+            ):
+                return _said(trial, int(j), grads)
     return None
+
+
+def _said(trial: Trial, j: int, grads: list) -> tuple[str, str]:
+    """The elements at the kink of one output, their slopes, and what the backward gives them."""
+    found = []
+    for k, x in enumerate(trial.values):
+        if not trial.subject.checked[k] or grads[k] is None:
+            continue
+        size = numerics.sizes(x)
+        for place in np.ndindex(x.shape):
+            v = np.zeros(x.shape)
+            v[place] = size[place]
+            e = trial.along({k: v})
+            if e.rough[j]:
+                slopes = f"{e.left[j] / size[place]:.4g} to the left and {e.right[j] / size[place]:.4g} to the right"
+                at = (
+                    f"{trial.subject.names[k]}[{', '.join(map(str, place))}]"
+                    if place
+                    else trial.subject.names[k]
+                )
+                found.append(
+                    f"{at} = {x[place]:.4g} has slope {slopes}, and gets {float(grads[k][place]):.4g}"
+                )
+    name = next((trial.subject.names[k] for k, c in enumerate(trial.subject.checked) if c), "x")
+    several = "; equal elements share one gradient" if len(found) > 1 else ""
+    listed = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    return name, f"at a kink of output {j} the gradient is not between the slopes: {listed}{several}"
 
 
 def _move(trial: Trial, checked: list[int], i: int) -> dict[int, np.ndarray]:
@@ -133,23 +161,22 @@ def _adds_up(trial: Trial, j: int, checked: list[int]) -> bool:
     return bool(np.all(apart <= slack) or np.all(apart >= -slack))
 
 
-def _judge(left: list[float], right: list[float], along: list[float]) -> str | None:
-    """Whether ⟨g, v⟩ lies between the slopes, where these are those of a convex or a concave function."""
+def _judge(left: list[float], right: list[float], along: list[float]) -> bool:
+    """Whether ⟨g, v⟩ lies beyond the slopes, where these are those of a convex or a concave function."""
     lo, r, g = np.array(left), np.array(right), np.array(along)
     if not np.isfinite(lo).all() or not np.isfinite(r).all() or not np.isfinite(g).all():
-        return None
+        return False
     size = np.maximum(np.abs(lo), np.abs(r)).max()
     slack = 1e-4 * size
     is_convex = bool(np.all(r - lo >= -slack)) and _adds(r, 1, slack) and _adds(-lo, 1, slack)
     is_concave = bool(np.all(r - lo <= slack)) and _adds(r, -1, slack) and _adds(-lo, -1, slack)
     if not (is_convex or is_concave):
-        return None
+        return False
     low, high = np.minimum(lo, r) - 10 * slack, np.maximum(lo, r) + 10 * slack
     beyond = (g < low) | (g > high)
     if not beyond.any():
-        return None
-    i = int(np.argmax(np.maximum(low - g, g - high)))
-    return f"along a direction, its slope is {lo[i]:.4g} to the left and {r[i]:.4g} to the right, by the backward {g[i]:.4g}"
+        return False
+    return True
 
 
 def _adds(slope: np.ndarray, sign: int, slack: float) -> bool:
@@ -162,6 +189,7 @@ def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:
     """The kinked outputs, on the elements at which they have a derivative after all."""
     there = trial.at_kinks()
     results = []
+    any_rough = False
     for k, is_checked in enumerate(trial.subject.checked):
         if not is_checked or trial.values[k].size == 0 or trial.values[k].size > 4 * MOST_ELEMENTS:
             continue
@@ -171,6 +199,10 @@ def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:
         result = InputTrial(k, trial.subject.names[k], trial.values[k], got, "mismatch", 15.0)
         there.by_elements(result)
         there.results.append(result)
+        any_rough |= result.columns is not None and bool(result.columns.rough.any())
         if result.wrong is not None and result.wrong.any():
             results.append(result)
-    return there, results
+    return (
+        there,
+        results if any_rough else [],
+    )  # smooth by every element, and not in other directions: no slope at all

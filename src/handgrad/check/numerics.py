@@ -68,8 +68,11 @@ def noise_of(phi: Phi) -> np.ndarray:
         spread = np.minimum(*sides)
         spread = np.where(np.isfinite(spread), spread, 0.0)
         level = spread if level is None else np.maximum(level, spread)
-    size = np.abs(table[0])
-    return np.maximum(level, EPS * np.where(np.isfinite(size), size, 0.0))
+    size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
+    with np.errstate(all="ignore"):
+        shares = (level / size)[size > 0]
+    common = float(np.median(shares)) if shares.size else 0.0
+    return np.maximum(level, max(EPS, common) * size)  # an output may sit on a stair by chance
 
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
