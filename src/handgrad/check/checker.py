@@ -17,6 +17,7 @@ from handgrad.check.source import line_of_gradient
 from handgrad.check.subject import Subject, Unfit, own_randomness
 from handgrad.check.targets import subject_of
 from handgrad.check.trial import BackwardFailed, Clock, InputTrial, OutOfTime, Trial, quiet
+from handgrad.tree import tree_map
 
 
 def check(
@@ -31,37 +32,47 @@ def check(
 ) -> Report:
     """Check a backward pass, and say what is wrong with it.
 
-    The gradients that it returns, for several random ``dout``, are compared with derivatives of its forward's
-    values in float64 (complex step where the forward takes complex numbers, else extrapolated differences with
-    an error of their own), so there is no tolerance to set. Then what a network would do to it: two forwards
-    before a backward, two backwards, other memory layouts, ties, zeros, large numbers. What is wrong is compared
-    with what each known mistake would have given.
+    The gradients that it returns, for several random ``dout``, are compared with derivatives of its
+    forward's values in float64 (complex step where the forward takes complex numbers, else extrapolated
+    differences with an error of their own), so there is no tolerance to set. Then what a network would
+    do to it: two forwards before a backward, two backwards, other memory layouts, ties, zeros, large
+    numbers. What is wrong is compared with what each known mistake would have given.
 
     Args:
-        target: a rule; a function ``f(*inputs) -> (out, backward)``; a function of rules; a layer object with
-            ``forward`` and ``backward`` (its float arrays that get a gradient, ``W`` with ``dW`` or in ``grads``,
-            are checked too), a class of them, or a list of them; a pair of functions ``(forward, backward)``; a
-            ``torch.autograd.Function``, an ``nn.Module``; a ``jax.custom_vjp`` function; any function of
-            PyTorch's or JAX's arrays where an input is one.
-        inputs: arrays, numbers, or nested lists of them. Floating-point ones are checked, in float64; the others
-            (labels, indices) are passed along.
+        target: a rule; a function ``f(*inputs) -> (out, backward)``; a function of rules; a layer object
+            with ``forward`` and ``backward`` (its float arrays that get a gradient, ``W`` with ``dW`` or
+            in ``grads``, are checked too), a class of them, or a list of them; a pair of functions
+            ``(forward, backward)``; a ``torch.autograd.Function``, an ``nn.Module``; a
+            ``jax.custom_vjp`` function; any function of PyTorch's or JAX's arrays where an input is one.
+        inputs: arrays, numbers, or nested lists of them. Floating-point ones are checked, in float64;
+            the others (labels, indices) are passed along.
         options: further named arguments for the forward.
         loss: for a network, ``loss(net(*xs), t)``, where t is the last of the inputs.
-        adapter: for a pair of functions, ``adapter(forward, backward)`` gives ``f(*inputs) -> (out, backward)``.
+        adapter: for a pair of functions, ``adapter(forward, backward)`` gives
+            ``f(*inputs) -> (out, backward)``.
         seed: of the random douts and directions.
         budget: seconds after which it says what it knows by then.
         progress: called with a few words now and then.
 
     Returns:
-        a ``Report``: ``ok`` (True right, kinks aside; False wrong; None cannot tell), ``verdict``, ``causes``
-        (the best explanation first), ``digits``, and all of it in ``str(report)``.
+        a ``Report``: ``ok`` (True right, kinks aside; False wrong; None cannot tell), ``verdict``,
+        ``causes`` (the best explanation first), ``digits``, and all of it in ``str(report)``.
 
     Raises:
         TypeError: the target is none of these.
     """
     with own_randomness():
         subject = subject_of(target, inputs, options, loss, adapter)
+        if not any(subject.checked):
+            subject = subject_of(target, tuple(tree_map(_floated, list(inputs))), options, loss, adapter)
+            subject.notes.append("no input is floating-point, so the integers are taken as numbers")
         return examine(subject, seed, Clock(budget, progress))
+
+
+def _floated(x: Any) -> Any:
+    is_whole = isinstance(x, int) and not isinstance(x, bool)
+    is_whole = is_whole or getattr(getattr(x, "dtype", None), "kind", None) in ("i", "u")
+    return np.asarray(x, float) if is_whole else x
 
 
 def examine(subject: Subject, seed: int, clock: Clock, light: bool = False) -> Report:
@@ -113,11 +124,14 @@ class Examination:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
         self.is_looked_at = True
+        if not trial.results:
+            self.findings.doubts.append("there is nothing to check: no input is floating-point")
         if self.parts:
             self._take_over()
             return
         if not np.isfinite(trial.f0).all() and trial.f0.size:
-            share = f"{int((~np.isfinite(trial.f0)).sum())} of {trial.f0.size} outputs are not finite at these inputs"
+            many = int((~np.isfinite(trial.f0)).sum())
+            share = f"{many} of {trial.f0.size} outputs are not finite at these inputs"
             if trial.smooth.any() or trial.kinked.any():
                 self.findings.notes.append(share)
             else:
@@ -144,7 +158,8 @@ class Examination:
             self.consequences = consequences(self.subject, parts, self.parts)
         elif self.clock.left > 0:
             self.findings.notes.append(
-                f"each of its {len(parts)} parts is right on the values that it saw: what puts them together is wrong"
+                f"each of its {len(parts)} parts is right on the values that it saw: "
+                f"what puts them together is wrong"
             )
 
     def _take_over(self) -> None:
@@ -201,6 +216,7 @@ class Examination:
         if beyond is not None:
             name, said = beyond
             self.findings.wrong("ties", f"{where}{said}", name, 7)
+            next(i for i in self.inputs if i.name == name).verdict = WRONG
             self.findings.causes[-1].line = self._line(self.subject.names.index(name))
 
     def _replace(self, part: InputReport) -> None:
@@ -263,8 +279,8 @@ class Examination:
         if verdict == UNCLEAR and not f.doubts:
             names = ", ".join(i.name for i in self.inputs if i.verdict == UNCLEAR)
             f.doubts.append(
-                f"round-off is too large to see the derivative by {names}; give inputs of moderate size, away from "
-                f"points where the outputs nearly cancel or jump"
+                f"round-off is too large to see the derivative by {names}; give inputs of moderate size, "
+                f"away from points where the outputs nearly cancel or jump"
             )
         return Report(
             self.subject.name,
@@ -284,8 +300,8 @@ def unexplained(name: str) -> Cause:
     """When no guess fits, the likeliest is a path that was forgotten."""
     return Cause(
         "missing-path",
-        f"the gradient of {name} is wrong in a way that no single known mistake explains; most often a path through "
-        f"the forward, or a term of the chain rule, is missing",
+        f"the gradient of {name} is wrong in a way that no single known mistake explains; most often a "
+        f"path through the forward, or a term of the chain rule, is missing",
         name,
         60,
     )

@@ -101,7 +101,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
             return plainly(*args)
 
     def by_rule(values: Values) -> tuple[list[Any], Back]:
-        """By the author's own fwd and bwd, so that a gradient of a wrong shape comes through to be looked at."""
+        """By the author's own fwd and bwd, so that a gradient of a wrong shape can be looked at."""
         with jax.enable_x64(True):
             xs = given(values)
             out, saved = own("fwd", *xs)

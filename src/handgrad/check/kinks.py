@@ -97,7 +97,8 @@ def _said(trial: Trial, j: int, grads: list) -> tuple[str, str]:
             v[place] = size[place]
             e = trial.along({k: v})
             if e.rough[j]:
-                slopes = f"{e.left[j] / size[place]:.4g} to the left and {e.right[j] / size[place]:.4g} to the right"
+                left, right = e.left[j] / size[place], e.right[j] / size[place]
+                slopes = f"{left:.4g} to the left and {right:.4g} to the right"
                 at = (
                     f"{trial.subject.names[k]}[{', '.join(map(str, place))}]"
                     if place
@@ -174,9 +175,7 @@ def _judge(left: list[float], right: list[float], along: list[float]) -> bool:
         return False
     low, high = np.minimum(lo, r) - 10 * slack, np.maximum(lo, r) + 10 * slack
     beyond = (g < low) | (g > high)
-    if not beyond.any():
-        return False
-    return True
+    return bool(beyond.any())
 
 
 def _adds(slope: np.ndarray, sign: int, slack: float) -> bool:

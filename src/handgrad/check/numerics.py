@@ -54,7 +54,7 @@ def noise_of(phi: Phi) -> np.ndarray:
     so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise.
     """
-    level = None
+    level = np.zeros(0)
     for step in NOISE_STEPS:
         sides = []
         for sign in (1, -1):
@@ -67,7 +67,7 @@ def noise_of(phi: Phi) -> np.ndarray:
             sides.append(np.where(np.isfinite(spread), spread, np.inf))
         spread = np.minimum(*sides)
         spread = np.where(np.isfinite(spread), spread, 0.0)
-        level = spread if level is None else np.maximum(level, spread)
+        level = np.maximum(level, spread) if level.size else spread
     size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
     with np.errstate(all="ignore"):
         shares = (level / size)[size > 0]

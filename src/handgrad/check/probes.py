@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -23,12 +23,12 @@ def points(trial: Trial) -> Iterator[tuple[str, Values]]:
     yield "where elements are whole and half numbers", _mapped(trial, lambda x: np.round(2 * x) / 2)
 
 
-def _mapped(trial: Trial, f) -> Values:  # type: ignore[no-untyped-def]
+def _mapped(trial: Trial, f: Callable) -> Values:
     return [np.asarray(f(x)) if _moves(trial, k) else x for k, x in enumerate(trial.values)]
 
 
 def _moves(trial: Trial, k: int) -> bool:
-    """Whether an input is looked at elsewhere: not a layer's own array, nor one without a gradient (bounds, rates)."""
+    """Whether an input is moved: not a layer's own array, nor one without a gradient (bounds, rates)."""
     subject = trial.subject
     return subject.checked[k] and k not in subject.parameters and trial.raw[0][k] is not None
 
@@ -87,7 +87,7 @@ def _overflows_at(trial: Trial, large: float) -> str | None:
             at = f"{name}[{', '.join(map(str, place))}]" if place else name
             return (
                 f"for inputs {large:g} times as large the forward is finite, but the gradient of {name} is "
-                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at {at} = {x[place]:.4g}: write it in a "
-                f"form that does not overflow"
+                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at {at} = {x[place]:.4g}: write "
+                f"it in a form that does not overflow"
             )
     return None

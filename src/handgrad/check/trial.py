@@ -136,7 +136,7 @@ class Trial:
             raise BackwardFailed(f"{type(error).__name__}: {error}") from error
         if len(grads) != len(self.values):
             raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
-        return [None if g is None else self.subject.fit(k, np.array(g)) for k, g in enumerate(grads)]
+        return [None if g is None else self.subject.fit(k, _real(np.array(g))) for k, g in enumerate(grads)]
 
     def gradients(self, u: np.ndarray, values: Values | None = None) -> list[Any]:
         """The gradients that a fresh forward and backward give for a dout."""
@@ -346,7 +346,7 @@ class Trial:
         return np.unique(np.concatenate([picked, self.located(k)]))
 
     def located(self, k: int) -> np.ndarray:
-        """A few wrong elements of a large input, by halving: the half along which a direction disagrees more."""
+        """A few wrong elements of a large input, by halving: on to the half that disagrees more."""
         low, high = 0, self.values[k].size
         size = numerics.sizes(self.values[k]).ravel()
         gradients = [None if grads[k] is None else np.ravel(grads[k]) for grads in self.raw]
@@ -479,6 +479,11 @@ class Trial:
             ]
             noise = np.maximum(*apart)
             return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def _real(g: np.ndarray) -> np.ndarray:
+    """The real part: that a gradient is complex is told of as its dtype."""
+    return g.real if np.iscomplexobj(g) else g
 
 
 def digits_of(share: float) -> float:
