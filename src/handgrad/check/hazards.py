@@ -147,7 +147,8 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
         else:
             findings.wrong(
                 "mutates",
-                f"a second backward gives another gradient of {name}: the first overwrites what the forward saved",
+                f"a second backward gives another gradient of {name}: the first overwrites what the "
+                f"forward saved",
                 name,
                 11,
             )
@@ -244,8 +245,8 @@ def linear_in_dout(trial: Trial, findings: Findings) -> None:
             ):
                 findings.wrong(
                     "upstream-ignored",
-                    f"the gradient of {name} is not linear in dout: for a dout {scale:g} times as large it is "
-                    f"not {scale:g} times as large; is dout clipped or rounded?",
+                    f"the gradient of {name} is not linear in dout: for a dout {scale:g} times as large "
+                    f"it is not {scale:g} times as large; is dout clipped or rounded?",
                     name,
                     9,
                 )
@@ -300,8 +301,8 @@ def aliasing(trial: Trial, findings: Findings) -> None:
     for k, dx in enumerate(grads):
         if any(shared(dx, d) for d in douts):
             findings.notes.append(
-                f"the gradient of {names[k]} is the caller's dout itself, or a view of it: whoever writes into "
-                f"one writes into both"
+                f"the gradient of {names[k]} is the caller's dout itself, or a view of it: whoever writes "
+                f"into one writes into both"
             )
         elif any(shared(dx, x) for x in values):
             findings.notes.append(f"the gradient of {names[k]} shares memory with an input")

@@ -76,8 +76,8 @@ def _cancelled(trial: Trial) -> float:
 
 
 def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
-    if lay is overlapping and trial.subject.style == "torch" and not trial.subject.code:
-        return None  # equal rows are ties, for which a library may choose by layout
+    if trial.subject.style == "torch" and not trial.subject.code:
+        return None  # the library's own operations, of which some are of the layout
     count = len(trial.values)
     laid = [lay(x) if trial.subject.checked[k] else x for k, x in enumerate(trial.values)]
     moved = [k for k in range(count) if laid[k] is not trial.values[k]]

@@ -45,6 +45,7 @@ class Estimate:
 
 
 NOISE_STEPS = (2.0**-45, 2.0**-22)
+COARSE_STEP = 2.0**-14  # for values that are flat even at the second
 
 
 def noise_of(phi: Phi) -> np.ndarray:
@@ -68,6 +69,9 @@ def noise_of(phi: Phi) -> np.ndarray:
         spread = np.minimum(*sides)
         spread = np.where(np.isfinite(spread), spread, 0.0)
         level = np.maximum(level, spread) if level.size else spread
+    coarse = np.stack([phi(k * COARSE_STEP) for k in range(5)])
+    stairs = (np.ptp(table, axis=0) == 0) & np.isfinite(coarse).all(axis=0)
+    level = np.maximum(level, np.where(stairs, np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, 0.0))
     size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
     with np.errstate(all="ignore"):
         shares = (level / size)[size > 0]
@@ -78,9 +82,9 @@ def noise_of(phi: Phi) -> np.ndarray:
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
     """φ'(0) by differences."""
     with np.errstate(all="ignore"):
-        tried = [_extrapolated(phi, f0, noise, FIRST_STEP)]
-        suspicious = tried[0][2]
-        value, error = _confirmed(phi, *tried[0][:2], noise)
+        value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
+        tried = [(FIRST_STEP, value, error)]
+        value, error = _confirmed(phi, value, error, noise)
         kink, left, right = np.zeros(value.shape, bool), value, value
         looked = False
         for step in MORE_STEPS:
@@ -89,8 +93,8 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
                 kink, looked = kink & suspicious, True
             if (_is_good(value, error, f0) | kink).all():
                 break
-            tried.append(_extrapolated(phi, f0, noise, step, suspicious))
-            suspicious = tried[-1][2]
+            value, error, suspicious = _extrapolated(phi, f0, noise, step, suspicious)
+            tried.append((step, value, error))
             value, error = _best(tried)
             value, error = _confirmed(phi, value, error, noise)
         poor = ~_is_good(value, error, f0) & ~kink
@@ -100,17 +104,18 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
         return Estimate(value, error, kink, np.where(kink, left, value), np.where(kink, right, value))
 
 
-def _best(tried: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _best(tried: list[tuple[float, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """For each output the step that promises least; a coarse one only if no finer one contradicts it."""
-    value, error = tried[0][:2]
-    for other, its_error, _ in tried[1:]:
+    _, value, error = tried[0]
+    chosen = np.full(value.shape, tried[0][0])
+    for step, other, its_error in tried[1:]:
         better = its_error < error
         value, error = np.where(better, other, value), np.where(better, its_error, error)
-    for other, its_error, _ in tried:
-        contradicted = (np.abs(other - value) > 10 * (error + its_error)) & np.isfinite(its_error)
-        error = np.where(
-            contradicted, np.maximum(error, np.minimum(np.abs(other - value), 1e3 * its_error)), error
-        )
+        chosen = np.where(better, step, chosen)
+    for step, other, its_error in tried:
+        apart = np.abs(other - value)
+        contradicted = (step < chosen) & (apart > 10 * (error + its_error)) & np.isfinite(its_error)
+        error = np.where(contradicted, np.maximum(error, apart), error)
     return value, error
 
 

@@ -87,7 +87,7 @@ def _overflows_at(trial: Trial, large: float) -> str | None:
             at = f"{name}[{', '.join(map(str, place))}]" if place else name
             return (
                 f"for inputs {large:g} times as large the forward is finite, but the gradient of {name} is "
-                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at {at} = {x[place]:.4g}: write "
-                f"it in a form that does not overflow"
+                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at {at} = {x[place]:.4g}: "
+                f"write it in a form that does not overflow"
             )
     return None

@@ -155,7 +155,12 @@ class Trial:
                 for k, x in enumerate(self.values)
             ]
             with quiet():
-                return self.subject.outputs(moved)
+                try:
+                    return self.subject.outputs(moved)
+                except Exception:
+                    if isinstance(t, complex):
+                        raise
+                    return np.full(self.f0.shape, np.nan)  # refused: outside the domain
 
         return at
 
