@@ -16,7 +16,7 @@ import numpy as np
 
 from handgrad.check.equality import all_same, same
 from handgrad.check.findings import Findings
-from handgrad.check.layouts import layouts
+from handgrad.check.layouts import layouts, rounding_of_gradients
 from handgrad.check.randomness import draws
 from handgrad.check.states import state
 from handgrad.check.subject import Subject, Unfit, Values, copied, parted
@@ -162,13 +162,22 @@ def elsewhere(trial: Trial) -> Values:
         rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.8, 0.95, x.shape) if c else x
         for x, c in zip(trial.values, trial.subject.checked, strict=True)
     ]
+    if not _is_taken(trial, values):
+        values = [x * 0.95 if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)]
+    if not _is_taken(trial, values):
+        return copied(trial.values)
     for k, x in enumerate(values):
         if isinstance(x, int) and not isinstance(x, bool):  # a seed, if any number will do
             other = [*values[:k], x + 1, *values[k + 1 :]]
-            with contextlib.suppress(Exception):
-                if trial.subject.outputs(copied(other)).shape == trial.f0.shape:
-                    values = other
+            values = other if _is_taken(trial, other) else values
     return values
+
+
+def _is_taken(trial: Trial, values: Values) -> bool:
+    """Whether the forward takes these values, for outputs of the same shape."""
+    with contextlib.suppress(Exception):
+        return trial.subject.outputs(copied(values)).shape == trial.f0.shape
+    return False
 
 
 def uses_are_apart(trial: Trial, findings: Findings) -> None:
@@ -231,14 +240,21 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
 SCALES = (1e4, 1e-4)
 
 
+def _checked(trial: Trial) -> list[int]:
+    return [k for k, c in enumerate(trial.subject.checked) if c and trial.values[k].size]
+
+
 def linear_in_dout(trial: Trial, findings: Findings) -> None:
     """A dout ten thousand times as large, or as small, has a gradient as many times as large."""
     u = trial.douts[0]
+    rounding = max((float(np.max(trial._rounding(k), initial=0.0)) for k in _checked(trial)), default=0.0)
     for scale in SCALES:
         for name, a, b in zip(
             trial.subject.names, trial.gradients(scale * u), trial.gradients(u), strict=True
         ):
             if a is None or b is None or np.shape(a) != np.shape(b) or same(a, scale * b, 1e-6):
+                continue
+            if same(a, scale * b, 1e-6, scale * (rounding_of_gradients(trial) + rounding)):
                 continue
             if np.isfinite(b).all() and not any(
                 c.kind.startswith(("upstream", "updated")) for c in findings.causes

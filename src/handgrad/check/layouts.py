@@ -57,7 +57,7 @@ def layouts(trial: Trial, findings: Findings) -> None:
                 return
 
 
-def _floor(trial: Trial) -> float:
+def rounding_of_gradients(trial: Trial) -> float:
     """What rounding leaves of a gradient that cancels, or that rounding of the inputs moves."""
     noises = [
         float(np.max(trial._noise_of_gradient(k), initial=0.0))
@@ -102,7 +102,7 @@ def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
     except Exception as error:
         return f"the backward fails where an input is {said}: {error}"
     for name, a, b in zip(trial.subject.names, wanted, got, strict=True):
-        if not same(a, b, 1e-9) and not same(a, b, 1e-9, _floor(trial)):
+        if not same(a, b, 1e-9) and not same(a, b, 1e-9, rounding_of_gradients(trial)):
             return f"the gradient of {name} is another where an input is {said}, with the same numbers in it"
     return None
 
@@ -120,6 +120,6 @@ def _dout_layout(trial: Trial, said: str, lay: Callable) -> str | None:
     except Exception as error:
         return f"the backward fails where dout is {said}: {error}"
     for name, a, b in zip(trial.subject.names, wanted, got, strict=True):
-        if not same(a, b, 1e-9) and not same(a, b, 1e-9, _floor(trial)):
+        if not same(a, b, 1e-9) and not same(a, b, 1e-9, rounding_of_gradients(trial)):
             return f"the gradient of {name} is another where dout is {said}, with the same numbers in it"
     return None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,10 +57,12 @@ def noise_of(phi: Phi) -> np.ndarray:
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise.
     """
     level = np.zeros(0)
+    flat: Any = True  # on both sides, at the last step
     for step in NOISE_STEPS:
-        sides = []
+        sides, flat = [], True
         for sign in (1, -1):
             table = np.stack([phi(sign * k * step) for k in range(1, 6)])
+            flat = flat & (np.ptp(table, axis=0) == 0)
             third = np.diff(table, 3, axis=0)
             fourth = np.diff(third, axis=0)
             spread = np.minimum(
@@ -70,7 +73,7 @@ def noise_of(phi: Phi) -> np.ndarray:
         spread = np.where(np.isfinite(spread), spread, 0.0)
         level = np.maximum(level, spread) if level.size else spread
     coarse = np.stack([phi(k * COARSE_STEP) for k in range(5)])
-    stairs = (np.ptp(table, axis=0) == 0) & np.isfinite(coarse).all(axis=0)
+    stairs = flat & np.isfinite(coarse).all(axis=0)
     level = np.maximum(level, np.where(stairs, np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, 0.0))
     size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
     with np.errstate(all="ignore"):
