@@ -85,6 +85,18 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
 
         return [np.asarray(o) for o in out], back
 
+    def follow(given_values: Values) -> list[Any]:
+        from handgrad.check.causes.follow_jax import followed
+
+        floats = [x for x, c in zip(given_values, checked, strict=True) if c]
+
+        def of_floats(*xs: Any) -> list[Any]:
+            drawn = iter(xs)
+            plain = [next(drawn) if c else x for x, c in zip(given_values, checked, strict=True)]
+            return leaves(getattr(target, "fun", target)(*given(plain), **options))
+
+        return followed(of_floats, floats)
+
     compiled: dict[str, Any] = {}
 
     def own(name: str, *args: Any) -> Any:
@@ -133,6 +145,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         code=sources(target),
         numbers=numbers_of(target),
         repairs_shapes=False,
+        follow=lambda given, rebinder: follow(given),
         functions=lambda: [f for f in [getattr(target, "bwd", None)] if callable(f)],
         rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options),
         inner=target,

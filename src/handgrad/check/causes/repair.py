@@ -23,7 +23,7 @@ from handgrad.check.causes.edits import Edit, Scope, edits, is_array
 from handgrad.check.causes.evidence import Evidence
 from handgrad.check.causes.rebinding import Rebinder, is_foreign
 from handgrad.check.findings import Cause
-from handgrad.check.source import Line
+from handgrad.check.source import Line, parsed
 from handgrad.check.subject import Subject, copied, parted
 from handgrad.check.trial import quiet
 
@@ -214,7 +214,7 @@ class Repair:
     def scope(self, source: Source, part: ast.AST) -> Scope:
         """What the names held, seen by running it once."""
         name = part.name if isinstance(part, ast.FunctionDef) else "<lambda>"
-        frames = locals_of(lambda: self.e.backward(self.e.douts[0]), source, name)
+        frames = locals_of(self.run_once, source, name)
         values: dict[str, Any] = {}
         for held in frames:
             for key, value in held.items():
@@ -229,8 +229,26 @@ class Repair:
         values = {k: v for k, v in values.items() if not k.startswith("__")}
         called = {k: source.unit.function.__globals__.get(k) for k in free_globals(source.unit.function)}
         values |= {k: f for k, f in called.items() if isinstance(f, types.FunctionType)}
+        values |= {repr(c): c for c in literals(self.subject) if repr(c) not in values}
         douts = frozenset(k for k, v in values.items() if is_array(v) and _is_dout(v, self.e))
         return Scope(values, douts, self.sizes)
+
+    def run_once(self) -> None:
+        """A forward and a backward by the author's own code, not by what was compiled of it."""
+        with quiet():
+            _, back = self.subject.rebuilt(Rebinder({}, deep=False)).pair(copied(self.e.trial.values))
+            back(parted(self.e.douts[0], self.e.trial.outs))
+
+
+def literals(subject: Subject) -> set[float]:
+    """The numbers with a point in the author's source, the forward's among them: a factor may be missing."""
+    found: set[float] = set()
+    for code in subject.code:
+        source = parsed(code)
+        for node in ast.walk(source.tree) if source is not None else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, float):
+                found.add(node.value)
+    return found
 
 
 def _is_dout(value: Any, e: Evidence) -> bool:

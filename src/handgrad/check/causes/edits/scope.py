@@ -37,7 +37,7 @@ class Scope:
 
 
 def is_array(value: Any) -> TypeGuard[Any]:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    return isinstance(getattr(value, "shape", None), tuple) and hasattr(value, "dtype")
 
 
 def is_mask(value: Any) -> bool:
