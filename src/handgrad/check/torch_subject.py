@@ -47,12 +47,21 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
     if is_function_class(target):
         skipped = 0 if target.setup_context is not torch.autograd.Function.setup_context else 1
         named = parameter_names(target.forward, len(inputs), skipped)
+
+        def follow(given: list[Any], rebinder: Any) -> list[Any]:
+            from handgrad.check.causes.follow_torch import followed
+
+            return followed(target, given, skipped == 1)
+
         return replace(
-            made, names=flat_names(named, inputs), code=[target.backward, target.forward],
+            made,
+            names=flat_names(named, inputs),
+            code=[target.backward, target.forward],
             numbers=numbers_of(target.forward),
+            follow=follow,
             functions=lambda: [target.backward],
             rebuilt=lambda rebinder: of_torch(_with_backward(target, rebinder), inputs, options),
-        )  # fmt: skip
+        )
     return replace(made, names=flat_names(parameter_names(target, len(inputs)), inputs))
 
 

@@ -93,6 +93,7 @@ class Recording:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.values: list[np.ndarray] = []
+        self.kind: type[Traced] = Traced  # of what is made
 
     def new(self, value: Any) -> int:
         self.values.append(np.array(value))
@@ -146,7 +147,7 @@ class Recording:
         for o in floats:
             slot = self.new(o)
             step.outputs.append(slot)
-            made.append(Traced(self, np.array(o), slot))
+            made.append(self.kind(self, np.array(o), slot))
         return unflatten(out, made)
 
 
