@@ -31,7 +31,10 @@ def write(text: str) -> None:
     page = ROOT / "docs/check.md"
     if page.exists():
         old = page.read_text(encoding="utf-8")
-        page.write_text(MARKED.sub(lambda m: f"{m[1]}{text}{m[2]}", old), encoding="utf-8")
+        short = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("- "))
+        lists = "The lists behind the counts are in [bench/CHECK.md](../bench/CHECK.md)."
+        short = f"{short.replace('## ', '### ')}\n{lists}\n"
+        page.write_text(MARKED.sub(lambda m: f"{m[1]}\n{short}{m[2]}", old), encoding="utf-8")
 
 
 def main() -> None:
