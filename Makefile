@@ -26,6 +26,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test $(VENV)/.peers
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.check
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache

@@ -158,7 +158,7 @@ class Trial:
                 try:
                     return self.subject.outputs(moved)
                 except Exception:
-                    if isinstance(t, complex):
+                    if np.iscomplexobj(t):
                         raise
                     return np.full(self.f0.shape, np.nan)  # refused: outside the domain
 
