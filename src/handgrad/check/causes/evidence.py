@@ -6,7 +6,8 @@ when it gives the gradients that were returned for every dout, to six digits, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +17,7 @@ from handgrad.check.findings import Cause
 from handgrad.check.trial import InputTrial, Trial, quiet
 
 CLOSE = 2e-6
-Guess = Callable[[np.ndarray], np.ndarray]
+Guess = Callable[..., np.ndarray]  # of dout, and of what a loop has bound to further parameters
 
 
 class Evidence:
@@ -114,10 +115,8 @@ class Evidence:
         """Whether each output depends on the one element in its place: an elementwise operation."""
         if self.J is None or self.J.shape[0] != self.J.shape[1] or not self.is_whole:
             return False
-        return bool(
-            np.max(np.abs(self.J - np.diag(np.diag(self.J))), initial=0.0)
-            <= 1e-9 * np.max(np.abs(self.J), initial=0.0)
-        )
+        off = np.max(np.abs(self.J - np.diag(np.diag(self.J))), initial=0.0)
+        return bool(off <= 1e-9 * np.max(np.abs(self.J), initial=0.0))
 
     @cached_property
     def others(self) -> list[int]:
@@ -136,6 +135,12 @@ class Evidence:
     def where(self, mask: np.ndarray) -> str:
         n, total = int(mask.sum()), mask.size
         return f"on all {total} elements" if n == total > 1 else f"on {n} of {total} elements"
+
+
+def subsets(axes: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    """Every choice of some axes, the smallest first."""
+    axes = list(axes)
+    return (s for count in range(1, len(axes) + 1) for s in itertools.combinations(axes, count))
 
 
 def gradient_name(name: str) -> str:

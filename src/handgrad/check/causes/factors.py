@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -17,17 +18,19 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
     if ratio is None or abs(ratio - 1) < 1e-7:
         return
     said, question = meaning(e, ratio)
-    large = f"{ratio:.6g} times what it should be" if abs(ratio) > 1 else f"{1 / ratio:.6g}x too small"
-    if ratio < 0 and abs(ratio + 1) < 1e-6:
+    if abs(ratio + 1) < 1e-6:
         large = "the negative of what it should be"
-    elif ratio < 0:
+    elif 0 < ratio <= 1:
+        large = f"{1 / ratio:.6g}x too small"
+    else:
         large = f"{ratio:.6g} times what it should be"
     elements = f"on all {e.x.size} elements" if e.x.size > 1 else "on its one element"
-    verb = "is" if question else "is, for every dout,"
-    sentence = f"{e.d} {verb} {large} {elements}" + (f"; {said}: {question}" if question else "")
-    yield e.cause(
-        "factor", sentence, (2.05 if e.x.size > 1 else 5) if question else 5.5 if e.x.size > 3 else 30
-    )
+    if question:
+        rank = 2.05 if e.x.size > 1 else 5
+        yield e.cause("factor", f"{e.d} is {large} {elements}; {said}: {question}", rank)
+    else:
+        rank = 5.5 if e.x.size > 3 else 30  # a few numbers have a common factor by chance
+        yield e.cause("factor", f"{e.d} is, for every dout, {large} {elements}", rank)
 
 
 PLAIN = (
@@ -56,71 +59,99 @@ def common_ratio(e: Evidence) -> float | None:
     return ratio
 
 
-def meaning(e: Evidence, ratio: float) -> tuple[str, str]:
-    """What a factor is, and a question about it."""
-    size = abs(ratio)
-    sign = "with the sign turned, " if ratio < 0 and abs(size - 1) > 1e-6 else ""
+Said = tuple[str, str]  # what a factor is, and a question about it
+NOTHING: Said = "", ""
 
-    def equal(value: float) -> bool:
-        return value > 0 and abs(size - value) <= 2e-6 * value
 
+def meaning(e: Evidence, ratio: float) -> Said:
+    """What a factor is, and a question about it; empty where it is nothing known."""
+    equal = partial(_equal, abs(ratio))
     if ratio < 0 and equal(1):
         return "the sign is wrong", "is a minus missing, or one too many?"
+    sign = "with the sign turned, " if ratio < 0 and abs(abs(ratio) - 1) > 1e-6 else ""
+    sizes = axis_sizes(e)
+    large = [(n, name) for n, name in sizes if n > 1]
+    said, question = (
+        _own_number(e, equal)
+        or _one_size(large, equal)
+        or _plain(equal)
+        or _made_of_size(large, equal)
+        or _two_sizes(sizes, equal)
+        or NOTHING
+    )
+    return (f"{sign}{said}", question) if question else NOTHING
+
+
+Equal = Callable[[float], bool]
+
+
+def _equal(size: float, value: float) -> bool:
+    return value > 0 and abs(size - value) <= 2e-6 * value
+
+
+def _own_number(e: Evidence, equal: Equal) -> Said | None:
     for name, value in named_numbers(e).items():
         if equal(value):
-            return f"{sign}{value:.6g} is {name}", "is it missing, or applied twice?"
-    sizes = [(n, name) for n, name in axis_sizes(e) if n > 1]
+            return f"{value:.6g} is {name}", "is it missing, or applied twice?"
+    return None
+
+
+def _one_size(sizes: list[tuple[int, str]], equal: Equal) -> Said | None:
     for n, name in sizes:
         if equal(1 / n):
-            return f"{sign}{n} is {name}", f"is 1/{n} applied twice, or a mean taken where a sum is due?"
+            return f"{n} is {name}", f"is 1/{n} applied twice, or a mean taken where a sum is due?"
         if equal(n):
-            return f"{sign}{n} is {name}", f"is 1/{n} missing?"
+            return f"{n} is {name}", f"is 1/{n} missing?"
+    return None
+
+
+def _plain(equal: Equal) -> Said | None:
     for said, value in PLAIN:
         if equal(value) or equal(1 / value):
             return (
-                f"{sign}the factor is {said}",
+                f"the factor is {said}",
                 "is it missing, or one too many (of a square, of two equal paths)?",
             )
+    return None
+
+
+def _made_of_size(sizes: list[tuple[int, str]], equal: Equal) -> Said | None:
+    """N and N - 1, √N, N²."""
     for n, name in sizes:
         if equal(n / (n - 1)) or equal((n - 1) / n):
-            return (
-                f"{sign}the factor is of {n} and {n - 1}, and {n} is {name}",
-                f"{n} for {n - 1}, or the reverse?",
-            )
+            return f"the factor is of {n} and {n - 1}, and {n} is {name}", f"{n} for {n - 1}, or the reverse?"
         for said, value in ((f"√{n}", n**0.5), (f"{n}²", float(n * n))):
             if equal(value) or equal(1 / value):
-                return f"{sign}{said}, where {n} is {name}", "is it missing, or applied twice?"
-    for (n, name), (m, other) in itertools.combinations(axis_sizes(e), 2):
+                return f"{said}, where {n} is {name}", "is it missing, or applied twice?"
+    return None
+
+
+def _two_sizes(sizes: list[tuple[int, str]], equal: Equal) -> Said | None:
+    for (n, name), (m, other) in itertools.combinations(sizes, 2):
         if n != m and (equal(n / m) or equal(m / n)):
             return (
-                f"{sign}it is the ratio of {name} ({n}) and {other} ({m})",
+                f"it is the ratio of {name} ({n}) and {other} ({m})",
                 "is a mean taken over the wrong axis?",
             )
-    return "", ""
+    return None
 
 
 def axis_sizes(e: Evidence) -> list[tuple[int, str]]:
-    """Sizes that a mean may have divided by, with their names."""
+    """Sizes that a mean may have divided by, with their names: the first of a size names it."""
+    inputs = list(zip(e.trial.subject.names, map(np.shape, e.trial.values), strict=True))
     found: dict[int, str] = {}
-    values = e.trial.values
-    for j, x in enumerate(values):
-        shape = np.shape(x)
+    for j, (name, shape) in enumerate(inputs):
         for axis, n in enumerate(shape):
-            batch = axis == 0 and j == 0 and len(shape) > 1
-            found.setdefault(
-                n, "the batch size" if batch else f"the size of axis {axis} of {e.trial.subject.names[j]}"
-            )
+            is_batch = axis == 0 and j == 0 and len(shape) > 1
+            found.setdefault(n, "the batch size" if is_batch else f"the size of axis {axis} of {name}")
     for shape in e.out_shapes:
         for axis, n in enumerate(shape):
             found.setdefault(n, f"the size of axis {axis} of the output")
-    for j, x in enumerate(values):
-        shape = np.shape(x)
+    for name, shape in inputs:
         if len(shape) > 1:
-            found.setdefault(int(np.prod(shape)), f"the number of elements of {e.trial.subject.names[j]}")
+            found.setdefault(int(np.prod(shape)), f"the number of elements of {name}")
         for a, b in itertools.combinations(range(len(shape)), 2):
-            found.setdefault(
-                shape[a] * shape[b], f"the size of axes {a} and {b} of {e.trial.subject.names[j]} together"
-            )
+            found.setdefault(shape[a] * shape[b], f"the size of axes {a} and {b} of {name} together")
     for shape in e.out_shapes:
         if len(shape) > 1:
             found.setdefault(int(np.prod(shape)), "the number of elements of the output")
@@ -131,24 +162,27 @@ def named_numbers(e: Evidence) -> dict[str, float]:
     """The target's own numbers, and what is made of a rate."""
     found: dict[str, float] = {}
     given = dict(e.trial.subject.numbers)
-    for j, x in enumerate(e.trial.values):
-        if (
-            np.size(x) == 1
-            and not e.trial.subject.checked[j]
-            and isinstance(x, (int, float, np.ndarray, np.number))
-        ):
-            given[e.trial.subject.names[j]] = float(np.reshape(x, ()))
+    for name, x, is_checked in zip(
+        e.trial.subject.names, e.trial.values, e.trial.subject.checked, strict=True
+    ):
+        is_number = isinstance(x, (int, float, np.ndarray, np.number)) and np.size(x) == 1
+        if is_number and not is_checked:
+            given[name] = float(np.reshape(x, ()))
     for name, value in given.items():
         for said, made in (
             (name, value),
-            (f"1/{name}", 1 / value if value else 0.0),
+            (f"1/{name}", _quotient(1, value)),
             (f"1 - {name}", 1 - value),
-            (f"1/(1 - {name})", 1 / (1 - value) if value != 1 else 0.0),
-            (f"{name}/(1 - {name})", value / (1 - value) if value != 1 else 0.0),
-            (f"(1 - {name})/{name}", (1 - value) / value if value else 0.0),
+            (f"1/(1 - {name})", _quotient(1, 1 - value)),
+            (f"{name}/(1 - {name})", _quotient(value, 1 - value)),
+            (f"(1 - {name})/{name}", _quotient(1 - value, value)),
             (f"{name}²", value * value),
             (f"√{name}", value**0.5 if value > 0 else 0.0),
         ):
             if made > 0 and abs(made - 1) > 1e-6:
                 found.setdefault(said, made)
     return found
+
+
+def _quotient(a: float, b: float) -> float:
+    return a / b if b else 0.0

@@ -13,6 +13,7 @@ FORMATS = (("float32", np.float32, 6e-8), ("float16", np.float16, 5e-4))
 
 
 def narrow(e: Evidence) -> Iterator[Cause]:
+    """Off by little, everywhere."""
     if not e.has_shape:
         return
     got = np.concatenate([np.ravel(g)[e.columns.elements] for g in e.got])
@@ -28,10 +29,8 @@ def narrow(e: Evidence) -> Iterator[Cause]:
             kept = bool(np.all(got == got.astype(kind).astype(np.float64)))
             rounded = bool(np.all(np.abs(got.astype(kind).astype(float) - due) <= 4 * rounding * np.abs(due)))
         if share < 200 * rounding and kept and rounded:
-            yield e.cause(
-                "precision", f"every element of {e.d} is a {name} number, off by {share:.1e}: {name} is used inside",
-                2,
-            )  # fmt: skip
+            said = f"every element of {e.d} is a {name} number, off by {share:.1e}: {name} is used inside"
+            yield e.cause("precision", said, 2)
             return
     if share < 3e-2:
         yield from _systematic(e, got, due, share)
@@ -40,13 +39,11 @@ def narrow(e: Evidence) -> Iterator[Cause]:
 def _integers(e: Evidence, got: np.ndarray, due: np.ndarray) -> Iterator[Cause]:
     whole = np.all(got == np.round(got))
     if whole and np.any(got != 0) and not np.all(due == np.round(due)):
-        yield e.cause(
-            "integer", f"every element of {e.d} is a whole number: is it computed or kept as integers?", 2
-        )
+        said = f"every element of {e.d} is a whole number: is it computed or kept as integers?"
+        yield e.cause("integer", said, 2)
     elif not np.any(got) and np.all(np.abs(due) < 1):
-        yield e.cause(
-            "integer", f"{e.d} is zero, and what is due lies between -1 and 1: cut off as integers?", 8
-        )
+        said = f"{e.d} is zero, and what is due lies between -1 and 1: cut off as integers?"
+        yield e.cause("integer", said, 8)
 
 
 def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> Iterator[Cause]:
@@ -61,17 +58,18 @@ def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> 
     one_way = bool(np.all(off > -0.05 * np.max(np.abs(off))) or np.all(off < 0.05 * np.max(np.abs(off))))
     level = f"{np.max(np.abs(off)):.1e}"
     if 2e-9 < share < 5e-6 and not steady and not one_way:
-        yield e.cause(
-            "precision", f"{e.d} is off by {level} relative, both ways, which is the rounding of float32: is there a "
-            f"float32 intermediate?", 12,
-        )  # fmt: skip
+        said = (
+            f"{e.d} is off by {level} relative, both ways, which is the rounding of float32: is there a "
+            f"float32 intermediate?"
+        )
+        yield e.cause("precision", said, 12)
     elif share < 3e-2:
         rank = 10 if steady or one_way else 14
-        yield e.cause(
-            "epsilon", f"{e.d} is off by at most {level} relative, {'one way, ' if one_way else ''}not at random: an "
-            f"epsilon in the forward that the backward leaves out, or the reverse?", rank,
-        )  # fmt: skip
+        said = (
+            f"{e.d} is off by at most {level} relative, {'one way, ' if one_way else ''}not at random: an "
+            f"epsilon in the forward that the backward leaves out, or the reverse?"
+        )
+        yield e.cause("epsilon", said, rank)
         if 2e-9 < share < 5e-6:
-            yield e.cause(
-                "precision", f"{e.d} is off by {level} relative: perhaps a float32 intermediate", rank + 3
-            )
+            said = f"{e.d} is off by {level} relative: perhaps a float32 intermediate"
+            yield e.cause("precision", said, rank + 3)

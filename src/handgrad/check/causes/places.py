@@ -52,13 +52,13 @@ def _repeated_index(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
         for axis, n in enumerate(e.shape):
             inside = index[(index >= -n) & (index < n)] % max(n, 1)
             often = np.bincount(inside.ravel(), minlength=n) > 1
-            rows = wrong.any(tuple(a for a in range(wrong.ndim) if a != axis))
+            rows = _along(wrong, axis)
             if rows.any() and often.any() and np.array_equal(rows, rows & often):
-                name = e.trial.subject.names[j]
-                yield e.cause(
-                    "assigned", f"{e.d} is wrong only where {name} holds an index more than once: assigned where it "
-                    f"should be added up (np.add.at)?", 5.9,
-                )  # fmt: skip
+                said = (
+                    f"{e.d} is wrong only where {e.trial.subject.names[j]} holds an index more than once: "
+                    f"assigned where it should be added up (np.add.at)?"
+                )
+                yield e.cause("assigned", said, 5.9)
                 return
 
 
@@ -75,15 +75,15 @@ def _equal_elements(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
             continue
     zeros = bool(np.all(e.x[wrong] == 0))
     if zeros and not (e.x[~wrong] == 0).all():
-        yield e.cause(
-            "mask", f"{e.d} is {_how(e, wrong)} only where {e.name} is 0: is a mask taken from zeros?", 2.1
-        )
+        said = f"{e.d} is {_how(e, wrong)} only where {e.name} is 0: is a mask taken from zeros?"
+        yield e.cause("mask", said, 2.1)
         return
     if tied.any() and not zeros and np.array_equal(wrong, wrong & tied):
-        yield e.cause(
-            "ties", f"{e.d} is {_how(e, wrong)} exactly where elements of {e.name} are equal: ties get too much or "
-            f"too little", 4.2,
-        )  # fmt: skip
+        said = (
+            f"{e.d} is {_how(e, wrong)} exactly where elements of {e.name} are equal: ties get too much or "
+            f"too little"
+        )
+        yield e.cause("ties", said, 4.2)
 
 
 def _repeats(x: np.ndarray, axis: int) -> np.ndarray:
@@ -96,75 +96,81 @@ def _repeats(x: np.ndarray, axis: int) -> np.ndarray:
 def _groups(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     """Right in the first block along an axis, zero in all the others."""
     for axis, n in enumerate(e.shape):
-        rows = wrong.any(tuple(a for a in range(wrong.ndim) if a != axis))
+        rows = _along(wrong, axis)
         right = int(np.argmax(rows))
         if right == 0 or n % right or n // right < 2 or not rows[right:].all():
             continue
-        rest = np.moveaxis(e.got[0], axis, 0)[right:]
-        is_zero = not np.any(rest)
-        if n // right == 2 and right == 1 and n == 2 and not is_zero:
-            continue
-        if is_zero and right * 2 <= n and (right > 1 or n > 2 or e.x.ndim > 2):
-            yield e.cause(
-                "group", f"{e.d} is right for the first {right} of {n} along axis {axis}, and zero for the others: "
-                f"only the first group gets a gradient", 2.1 if right * 2 < n or e.x.ndim > 2 else 5.5,
-            )  # fmt: skip
+        is_zero = not np.any(np.moveaxis(e.got[0], axis, 0)[right:])
+        if is_zero and (right > 1 or n > 2 or e.x.ndim > 2):
+            said = (
+                f"{e.d} is right for the first {right} of {n} along axis {axis}, and zero for the others: "
+                f"only the first group gets a gradient"
+            )
+            yield e.cause("group", said, 2.1 if right * 2 < n or e.x.ndim > 2 else 5.5)
 
 
 def _slabs(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     """All wrong elements at one end of an axis, or along the border of some axes."""
+    yield from itertools.islice(itertools.chain(_at_end(e, wrong), _at_border(e, wrong)), 1)
+
+
+def _at_end(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     for axis, n in enumerate(e.shape):
-        if n < 2:
-            continue
-        rows = np.flatnonzero(wrong.any(tuple(a for a in range(wrong.ndim) if a != axis)))
-        if (rows.size <= max(n // 3, 1) and n > 2) or (rows.size == 1 and n == 2 and wrong.ndim > 1):
-            at_end = (
-                np.array_equal(rows, np.arange(rows.size)),
-                np.array_equal(rows, np.arange(n - rows.size, n)),
+        rows = np.flatnonzero(_along(wrong, axis))
+        is_few = rows.size <= max(n // 3, 1) if n > 2 else n == 2 and rows.size == 1 and wrong.ndim > 1
+        at_start = np.array_equal(rows, np.arange(rows.size))
+        if is_few and (at_start or np.array_equal(rows, np.arange(n - rows.size, n))):
+            which = "first" if at_start else "last"
+            many = "" if rows.size == 1 else f" {rows.size}"
+            said = (
+                f"{e.d} is {_how(e, wrong)} only in the {which}{many} of {n} along axis {axis}, and "
+                f"right elsewhere: is an index or a bound off by one?"
             )
-            if any(at_end):
-                which = "first" if at_end[0] else "last"
-                many = "" if rows.size == 1 else f" {rows.size}"
-                yield e.cause(
-                    "off-by-one", f"{e.d} is {_how(e, wrong)} only in the {which}{many} of {n} along axis {axis}, and "
-                    f"right elsewhere: is an index or a bound off by one?", 5.2,
-                )  # fmt: skip
-                return
-    for count in (2, 1):
-        for axes in itertools.combinations(range(wrong.ndim), count):
-            for width in (1, 2):
-                if any(e.shape[a] < 2 * width + 2 for a in axes):
-                    continue
-                border = np.zeros(e.shape, bool)
-                for a in axes:
-                    ends = np.r_[0:width, e.shape[a] - width : e.shape[a]]
-                    index: list = [slice(None)] * wrong.ndim
-                    index[a] = ends
-                    border[tuple(index)] = True
-                if not border.all() and np.array_equal(wrong, wrong & border):
-                    said = " and ".join(map(str, axes))
-                    yield e.cause(
-                        "off-by-one", f"{e.d} is {_how(e, wrong)} only at the border along axis {said}, and right "
-                        f"inside: is padding handled in the backward?", 5.4,
-                    )  # fmt: skip
-                    return
+            yield e.cause("off-by-one", said, 5.2)
+
+
+def _at_border(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
+    pairs = itertools.combinations(range(wrong.ndim), 2)
+    for axes in (*pairs, *itertools.combinations(range(wrong.ndim), 1)):
+        for width in (1, 2):
+            if any(e.shape[a] < 2 * width + 2 for a in axes):
+                continue
+            border = _border(e.shape, axes, width)
+            if not border.all() and np.array_equal(wrong, wrong & border):
+                along = " and ".join(map(str, axes))
+                said = (
+                    f"{e.d} is {_how(e, wrong)} only at the border along axis {along}, and right "
+                    f"inside: is padding handled in the backward?"
+                )
+                yield e.cause("off-by-one", said, 5.4)
+
+
+def _border(shape: tuple[int, ...], axes: tuple[int, ...], width: int) -> np.ndarray:
+    """True at both ends of some axes."""
+    border = np.zeros(shape, bool)
+    for a in axes:
+        border[(slice(None),) * a + (np.r_[0:width, shape[a] - width : shape[a]],)] = True
+    return border
+
+
+def _along(mask: np.ndarray, axis: int) -> np.ndarray:
+    """For each place along an axis, whether anything there is in the mask."""
+    return np.asarray(mask.any(tuple(a for a in range(mask.ndim) if a != axis)))
 
 
 def _periods(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
+    """Right at every second or third place along an axis, wrong at all others."""
     for axis, n in enumerate(e.shape):
-        rows = wrong.any(tuple(a for a in range(wrong.ndim) if a != axis))
-        for step in (2, 3):
-            if n < 2 * step:
-                continue
-            full = wrong.all(tuple(a for a in range(wrong.ndim) if a != axis))
-            for start in range(step):
-                hit = np.arange(n) % step == start
-                if np.array_equal(full, ~hit) and np.array_equal(rows, ~hit):
-                    yield e.cause(
-                        "stride", f"{e.d} is {_how(e, wrong)} on all but every {step}th element along axis {axis}: is "
-                        f"the stride undone?", 5.6,
-                    )  # fmt: skip
-                    return
+        some, right = _along(wrong, axis), _along(~wrong, axis)
+        for step, start in ((2, 0), (2, 1), (3, 0), (3, 1), (3, 2)):
+            hit = np.arange(n) % step == start
+            if n >= 2 * step and np.array_equal(some, ~hit) and np.array_equal(right, hit):
+                said = (
+                    f"{e.d} is {_how(e, wrong)} on all but every {step}th element along axis {axis}: is "
+                    f"the stride undone?"
+                )
+                yield e.cause("stride", said, 5.6)
+                return
 
 
 def _by_value(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
@@ -178,28 +184,27 @@ def _by_value(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     clear = ~e.rough
     for name, z in arrays:
         bad, good = z[wrong], z[~wrong & clear]
-        if good.size == 0:
-            continue
-        said = _condition(name, bad, good)
-        if said is not None:
-            yield e.cause(
-                "mask", f"{e.d} is {_how(e, wrong)} exactly where {said} ({bad.size} of {e.x.size} elements), and right "
-                f"elsewhere: is a mask, a threshold or a branch wrong?", (2.7 if e.is_diagonal else 6) if bad.size + good.size > 4 else 9,
-            )  # fmt: skip
+        where = _condition(name, bad, good) if good.size else None
+        if where is not None:
+            said = (
+                f"{e.d} is {_how(e, wrong)} exactly where {where} ({bad.size} of {e.x.size} elements), "
+                f"and right elsewhere: is a mask, a threshold or a branch wrong?"
+            )
+            # A few numbers can always be told apart by their values.
+            rank = 9 if bad.size + good.size <= 4 else 2.7 if e.is_diagonal else 6
+            yield e.cause("mask", said, rank)
             return
 
 
 def _condition(name: str, bad: np.ndarray, good: np.ndarray) -> str | None:
+    """What holds of the bad values and of none of the good ones."""
     if np.all(bad == bad.flat[0]) and not np.any(good == bad.flat[0]):
         return f"{name} is {bad.flat[0]:.4g}"
-    if bad.min() > good.max():
-        return f"{name} > {_between(good.max(), bad.min())}"
-    if bad.max() < good.min():
-        return f"{name} < {_between(bad.max(), good.min())}"
-    if np.abs(bad).min() > np.abs(good).max():
-        return f"|{name}| > {_between(np.abs(good).max(), np.abs(bad).min())}"
-    if np.abs(bad).max() < np.abs(good).min():
-        return f"|{name}| < {_between(np.abs(bad).max(), np.abs(good).min())}"
+    for said, b, g in ((name, bad, good), (f"|{name}|", np.abs(bad), np.abs(good))):
+        if b.min() > g.max():
+            return f"{said} > {_between(g.max(), b.min())}"
+        if b.max() < g.min():
+            return f"{said} < {_between(b.max(), g.min())}"
     inside = good[(good > bad.min()) & (good < bad.max())]
     if inside.size == 0 and bad.size > 2:
         return f"{_between(-np.inf, bad.min())} <= {name} <= {_between(bad.max(), np.inf)}"
@@ -228,11 +233,11 @@ def _extra(e: Evidence) -> Iterator[Cause]:
     got = np.any([g != 0 for g in e.got], axis=0)
     wrong = e.wrong
     if wrong.any() and not due[wrong].any() and due.any():
-        yield e.cause(
-            "mask", f"{e.d} is not zero on {int(wrong.sum())} elements that the output does not depend on: is a mask "
-            f"ignored or inverted?", 7,
-        )  # fmt: skip
-    elif due.any() and not due.all() and np.array_equal(got, ~due):
-        yield e.cause(
-            "mask", f"{e.d} is zero where it should not be, and not where it should: the mask is inverted", 3
+        said = (
+            f"{e.d} is not zero on {int(wrong.sum())} elements that the output does not depend on: is a mask "
+            f"ignored or inverted?"
         )
+        yield e.cause("mask", said, 7)
+    elif due.any() and not due.all() and np.array_equal(got, ~due):
+        said = f"{e.d} is zero where it should not be, and not where it should: the mask is inverted"
+        yield e.cause("mask", said, 3)

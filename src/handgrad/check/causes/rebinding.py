@@ -5,14 +5,14 @@ from __future__ import annotations
 import types
 from typing import Any
 
-FOREIGN = (
-    "numpy", "scipy", "torch", "jax", "jaxlib", "handgrad", "builtins", "math", "functools", "itertools", "operator",
-    "random", "contextlib", "typing", "dataclasses", "collections",
-)  # fmt: skip
+FOREIGN = (  # the libraries whose functions are left as they are
+    *("numpy", "scipy", "torch", "jax", "jaxlib", "handgrad", "builtins", "math", "functools"),
+    *("itertools", "operator", "random", "contextlib", "typing", "dataclasses", "collections"),
+)
 
 
 class Rebinder:
-    """Copies of functions, and of what they call, with objects replaced: by identity, wherever they are named.
+    """Copies of functions, and of what they call, with objects replaced wherever they are named.
 
     Not ``deep``: only the functions that are named themselves, which is quick.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from handgrad.check.causes.evidence import CLOSE, Evidence
+from handgrad.check.causes.evidence import CLOSE, Evidence, subsets
 from handgrad.check.causes.factors import common_ratio
 from handgrad.check.findings import Cause
 
@@ -28,10 +29,7 @@ def normalisation(e: Evidence) -> Iterator[Cause]:
 
 
 def _axes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for count in range(1, len(shape) + 1):
-        for axes in itertools.combinations(range(len(shape)), count):
-            if np.prod([shape[a] for a in axes]) > 2:
-                yield axes
+    return (axes for axes in subsets(range(len(shape))) if np.prod([shape[a] for a in axes]) > 2)
 
 
 def _sums_to_zero(e: Evidence, axes: tuple[int, ...]) -> bool:
@@ -45,7 +43,6 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
     variance = np.sum(centred**2, axes, keepdims=True)
     if np.any(variance == 0):
         return
-    over = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
     has_mean, has_variance, leftover = False, False, False
     for g, d in zip(e.got, e.expected, strict=True):
         off = g - d
@@ -57,23 +54,21 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
         leftover |= bool(np.max(np.abs(off - mean - slope * centred)) > 1e-5 * size)
     if leftover or not np.prod([e.shape[a] for a in axes]) > 3:
         return
-    sentence = f"what is due sums to 0 over {over}"
+    over = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
     if has_mean and has_variance:
-        yield e.cause(
-            "statistics-constant", f"{sentence}; {e.d} lacks the terms through the mean and the variance, as if both "
-            f"were constants", 1.95,
-        )  # fmt: skip
+        kind = "statistics-constant"
+        said = "lacks the terms through the mean and the variance, as if both were constants"
     elif has_mean:
-        yield e.cause(
-            "mean-term",
-            f"{sentence}; {e.d} is off by a constant along it: the term through the mean is missing",
-            1.95,
-        )
+        kind, said = "mean-term", "is off by a constant along it: the term through the mean is missing"
     elif has_variance:
-        yield e.cause(
-            "variance-term", f"{sentence}; {e.d} is off by a multiple of {e.name} - mean({e.name}): the term through "
-            f"the variance is missing or wrong", 1.95,
-        )  # fmt: skip
+        kind = "variance-term"
+        said = (
+            f"is off by a multiple of {e.name} - mean({e.name}): the term through "
+            f"the variance is missing or wrong"
+        )
+    else:
+        return
+    yield e.cause(kind, f"what is due sums to 0 over {over}; {e.d} {said}", 1.95)
 
 
 def sum_term(e: Evidence) -> Iterator[Cause]:
@@ -89,10 +84,11 @@ def sum_term(e: Evidence) -> Iterator[Cause]:
             if _is_multiple(e, pattern, axes):
                 over = ", ".join(map(str, axes))
                 kind = "variance-term" if pattern is e.x else "diagonal"
-                yield e.cause(
-                    kind, f"{e.d} is off by a multiple of {said} along axis {over}: the term {said} times a sum over "
-                    f"that axis is missing or wrong", 7 if kind == "diagonal" else 6.5,
-                )  # fmt: skip
+                sentence = (
+                    f"{e.d} is off by a multiple of {said} along axis {over}: the term {said} times "
+                    f"a sum over that axis is missing or wrong"
+                )
+                yield e.cause(kind, sentence, 7 if kind == "diagonal" else 6.5)
                 return
 
 
@@ -102,36 +98,31 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
         return
     with np.errstate(all="ignore"):
         out, p = e.out, np.exp(e.out)
-    every = [
-        None,
-        *(axes for n in range(1, len(e.shape)) for axes in itertools.combinations(range(len(e.shape)), n)),
-    ]
-    for axes in every:
 
-        def softmax(u: np.ndarray, axes=axes) -> np.ndarray:  # type: ignore[no-untyped-def]
-            d = u.reshape(e.shape)
-            return out * (d - np.sum(out * d, axes, keepdims=True))
+    def summed(u: np.ndarray, pattern: np.ndarray, axes: Any) -> np.ndarray:
+        """dout - pattern·Σdout"""
+        d = u.reshape(e.shape)
+        return d - pattern * np.sum(d, axes, keepdims=True)
 
-        def log_softmax(u: np.ndarray, axes=axes) -> np.ndarray:  # type: ignore[no-untyped-def]
-            d = u.reshape(e.shape)
-            return d - p * np.sum(d, axes, keepdims=True)
+    def softmax(u: np.ndarray, axes: Any) -> np.ndarray:
+        d = u.reshape(e.shape)
+        return out * (d - np.sum(out * d, axes, keepdims=True))
 
-        for given, name in ((out, "the output"), (e.x, e.name)):
-            if e.fits(
-                lambda u, g=given, a=axes: (
-                    u.reshape(e.shape) - g * np.sum(u.reshape(e.shape), a, keepdims=True)
-                )
-            ):
-                yield e.cause(
-                    "wrong-array", f"{e.d} is dout - {name}·Σdout: log-softmax's is dout - softmax·Σdout", 2.6
-                )
+    def log_softmax(u: np.ndarray, axes: Any) -> np.ndarray:
+        return summed(u, p, axes)
+
+    some = (axes for axes in subsets(range(len(e.shape))) if len(axes) < len(e.shape))
+    for axes in (None, *some):
+        for pattern, name in ((out, "the output"), (e.x, e.name)):
+            if e.fits(partial(summed, pattern=pattern, axes=axes)):
+                said = f"{e.d} is dout - {name}·Σdout: log-softmax's is dout - softmax·Σdout"
+                yield e.cause("wrong-array", said, 2.6)
                 return
         for f in (softmax, log_softmax):
-            if e.fits(f):
+            if e.fits(partial(f, axes=axes)):
                 over = "all axes" if axes is None else f"axis {', '.join(map(str, axes))}"
-                yield e.cause(
-                    "wrong-axis", f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}", 2.6
-                )
+                said = f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}"
+                yield e.cause("wrong-axis", said, 2.6)
                 return
 
 
@@ -166,13 +157,11 @@ def skip_path(e: Evidence) -> Iterator[Cause]:
     if not e.is_whole or e.trial.f0.size != e.x.size or not e.has_shape:
         return
     if e.fits(lambda u: e.due(u) - u.reshape(e.shape)):
-        yield e.cause(
-            "missing-path", f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing", 3
-        )
+        said = f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing"
+        yield e.cause("missing-path", said, 3)
     if e.fits(lambda u: e.due(u) + u.reshape(e.shape)):
-        yield e.cause(
-            "double-path", f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice", 3
-        )
+        said = f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice"
+        yield e.cause("double-path", said, 3)
 
 
 def product_terms(e: Evidence) -> Iterator[Cause]:
@@ -181,16 +170,13 @@ def product_terms(e: Evidence) -> Iterator[Cause]:
         return
     per_element = e.out / e.x
     if e.fits(lambda u: u.reshape(e.shape) * per_element):
-        yield e.cause(
-            "missing-path",
-            f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing",
-            6,
-        )
+        said = f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing"
+        yield e.cause("missing-path", said, 6)
     if e.fits(lambda u: e.due(u) - u.reshape(e.shape) * per_element):
         yield e.cause("missing-path", f"{e.d} lacks dout·out/{e.name}: a term of the product rule", 6)
 
 
-FORMULAS = {
+FORMULAS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "1 - z²": lambda z: 1 - z * z,
     "z·(1 - z)": lambda z: z * (1 - z),
     "z": lambda z: z,
@@ -208,25 +194,24 @@ FORMULAS = {
     "cosh z": np.cosh,
     "sinh z": np.sinh,
     "sigmoid z": lambda z: 1 / (1 + np.exp(-z)),
-}  # fmt: skip
+}
 
 
 def wrong_array(e: Evidence) -> Iterator[Cause]:
     """A formula in the output that was given the input, or the reverse."""
     if not e.is_whole or e.out_shape != e.shape or e.J is None or not e.has_shape:
         return
-    diagonal = np.diag(e.J)
-    if np.max(np.abs(e.J - np.diag(diagonal)), initial=0.0) > 1e-9 * np.max(np.abs(e.J), initial=0.0):
+    if not e.is_diagonal:
         return
-    local = diagonal.reshape(e.shape)
+    local = np.diag(e.J).reshape(e.shape)
+    atol = 1e-9 * np.max(np.abs(local))
     with np.errstate(all="ignore"):
         for said, f in FORMULAS.items():
             for due_in, given, names in ((e.out, e.x, ("out", e.name)), (e.x, e.out, (e.name, "out"))):
-                if not np.allclose(f(due_in), local, rtol=CLOSE, atol=1e-9 * np.max(np.abs(local))):
+                if not np.allclose(f(due_in), local, rtol=CLOSE, atol=atol):
                     continue
                 if e.fits(lambda u, f=f, given=given: u.reshape(e.shape) * f(given)):
                     formula = said.replace("z", "·")
-                    yield e.cause(
-                        "wrong-array", f"{e.d} puts {names[1]} into {formula} where {names[0]} is due", 3.2
-                    )
+                    what = f"{e.d} puts {names[1]} into {formula} where {names[0]} is due"
+                    yield e.cause("wrong-array", what, 3.2)
                     return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from handgrad.check import numerics
-from handgrad.check.causes.evidence import Evidence
+from handgrad.check.causes.evidence import Evidence, subsets
 from handgrad.check.findings import Cause
 
 
@@ -22,62 +23,59 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
         if e.is_whole and e.near(g, e.due(np.ones_like(u))):
             sentence += "; it is right for dout = 1 alone"
         yield e.cause("upstream-ignored", sentence, 1)
-        return
-    if not np.any(g):
-        return
-    double = e.backward(2 * u)
-    if e.near(double, 4 * g):
-        yield e.cause(
-            "upstream-twice", f"doubling dout makes {e.d} four times as large: dout is applied twice", 1
-        )
-        return
-    if (
-        not e.near(double, 2 * g)
-        and e.is_whole
-        and np.allclose(
-            e.backward(1e-6 * u) * 1e6, e.expected[0], rtol=1e-3, atol=1e-4 * np.max(np.abs(e.expected[0]))
-        )
-    ):
-        yield e.cause(
-            "updated-weights", f"{e.d} is right for a small dout, and not linear in it: it uses something that dout has "
-            f"changed by then; are weights updated first?", 1,
-        )  # fmt: skip
-        return
-    if not e.near(double, 2 * g):
-        nothing = e.backward(np.zeros_like(u))
-        if np.any(nothing):
-            yield e.cause(
-                "upstream-ignored", f"{e.d} is not 0 for dout = 0: a part of it does not depend on dout", 2
-            )
+    elif np.any(g):
+        double = e.backward(2 * u)
+        if e.near(double, 2 * g):
+            yield from _partly_ignored(e, u, g)
         else:
-            yield e.cause(
-                "upstream-ignored", f"{e.d} is not linear in dout: doubling dout does not double it", 3
+            yield _not_doubled(e, u, g, double)
+
+
+def _not_doubled(e: Evidence, u: np.ndarray, g: np.ndarray, double: np.ndarray) -> Cause:
+    """What a gradient has in it that is not twice as large for twice dout."""
+    if e.near(double, 4 * g):
+        said = f"doubling dout makes {e.d} four times as large: dout is applied twice"
+        return e.cause("upstream-twice", said, 1)
+    if e.is_whole:
+        small, atol = e.backward(1e-6 * u) * 1e6, 1e-4 * np.max(np.abs(e.expected[0]))
+        if np.allclose(small, e.expected[0], rtol=1e-3, atol=atol):
+            said = (
+                f"{e.d} is right for a small dout, and not linear in it: it uses something that dout has "
+                f"changed by then; are weights updated first?"
             )
-        return
-    flipped = e.backward(-u)
-    if e.near(flipped, g):
+            return e.cause("updated-weights", said, 1)
+    if np.any(e.backward(np.zeros_like(u))):
+        said = f"{e.d} is not 0 for dout = 0: a part of it does not depend on dout"
+        return e.cause("upstream-ignored", said, 2)
+    said = f"{e.d} is not linear in dout: doubling dout does not double it"
+    return e.cause("upstream-ignored", said, 3)
+
+
+def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause]:
+    """Another dout of the same magnitude, sum or first element gives the same: only that is used."""
+    if e.near(e.backward(-u), g):
         yield e.cause("upstream-ignored", f"{e.d} ignores the sign of dout", 1)
         return
+    if u.size < 2:
+        return
     rng = np.random.default_rng(5)
-    if u.size > 1:
-        if np.sum(u) != 0:
-            shuffled = rng.permutation(u)
-            other = numerics.signed(rng, u.shape)
-            other += (np.sum(u) - np.sum(other)) / u.size
-            if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g):
-                yield e.cause(
-                    "upstream-ignored", f"{e.d} depends on the sum of dout alone, not on its elements", 1
-                )
-                return
+    if np.sum(u) != 0:
+        shuffled = rng.permutation(u)
         other = numerics.signed(rng, u.shape)
-        other[0] = u[0]
-        if e.near(e.backward(other), g) and not e.near(e.expected[0], g) and _uses_more(e):
-            yield e.cause("upstream-ignored", f"{e.d} depends on the first element of dout alone", 1)
+        other += (np.sum(u) - np.sum(other)) / u.size
+        if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g):
+            said = f"{e.d} depends on the sum of dout alone, not on its elements"
+            yield e.cause("upstream-ignored", said, 1)
+            return
+    other = numerics.signed(rng, u.shape)
+    other[0] = u[0]
+    if e.near(e.backward(other), g) and not e.near(e.expected[0], g) and _uses_more(e):
+        yield e.cause("upstream-ignored", f"{e.d} depends on the first element of dout alone", 1)
 
 
 def _uses_more(e: Evidence) -> bool:
     """Whether the right gradient looks at more of dout than its first element."""
-    return e.J is not None and np.any(e.J[1:])
+    return e.J is not None and bool(np.any(e.J[1:]))
 
 
 def other_dout(e: Evidence) -> Iterator[Cause]:
@@ -94,22 +92,23 @@ def other_dout(e: Evidence) -> Iterator[Cause]:
     yield from _reordered(e, shape)
     out = e.out.ravel()
     if e.fits(lambda u: e.due(u * out)):
-        yield e.cause(
-            "local-derivative", f"{e.d} is what dout·out would give: dout is multiplied by the output", 12
-        )
+        said = f"{e.d} is what dout·out would give: dout is multiplied by the output"
+        yield e.cause("local-derivative", said, 12)
     for axis in range(len(shape)):
-        if e.fits(
-            lambda u, a=axis: e.due(
-                _each(u, shape, lambda d: np.broadcast_to(d.mean(a, keepdims=True), shape))
-            )
-        ):
-            yield e.cause("wrong-axis", f"{e.d} is what the mean of dout over axis {axis} would give", 9)
-        if e.fits(
-            lambda u, a=axis: e.due(
-                _each(u, shape, lambda d: np.broadcast_to(d.sum(a, keepdims=True), shape))
-            )
-        ):
-            yield e.cause("wrong-axis", f"{e.d} is what the sum of dout over axis {axis} would give", 9)
+        for f, said in ((np.mean, "mean"), (np.sum, "sum")):
+            if _fits_dout(e, shape, partial(_repeated, f=f, axis=axis)):
+                what = f"{e.d} is what the {said} of dout over axis {axis} would give"
+                yield e.cause("wrong-axis", what, 9)
+
+
+def _fits_dout(e: Evidence, shape: tuple[int, ...], change: Callable[..., np.ndarray]) -> bool:
+    """Whether the gradient is right for a dout of this shape after a change."""
+    return e.fits(lambda u: e.due(np.ravel(change(u.reshape(shape)))))
+
+
+def _repeated(d: np.ndarray, f: Callable, axis: int) -> np.ndarray:
+    """A mean or a sum over an axis, at each place along it."""
+    return np.broadcast_to(f(d, axis=axis, keepdims=True), d.shape)
 
 
 def _left_out(e: Evidence) -> Iterator[Cause]:
@@ -124,32 +123,28 @@ def _left_out(e: Evidence) -> Iterator[Cause]:
             yield e.cause("missing-path", f"{e.d} leaves out output {i}: its dout is ignored", 2.5)
 
 
-def _each(u, shape, f):  # type: ignore[no-untyped-def]
-    return np.ravel(f(u.reshape(shape)))
+CUTS: dict[str, Callable[[int], np.ndarray]] = {
+    "only the first": lambda n: np.arange(n) == 0,
+    "only the last": lambda n: np.arange(n) == n - 1,
+    "all but the first": lambda n: np.arange(n) > 0,
+    "all but the last": lambda n: np.arange(n) < n - 1,
+    "every other": lambda n: np.arange(n) % 2 == 0,
+}
 
 
 def _slices(e: Evidence, shape: tuple[int, ...]) -> Iterator[Cause]:
     """Only the first, or the last, or all but them, along some axes of dout."""
-    cuts = {
-        "only the first": lambda n: np.arange(n) == 0,
-        "only the last": lambda n: np.arange(n) == n - 1,
-        "all but the first": lambda n: np.arange(n) > 0,
-        "all but the last": lambda n: np.arange(n) < n - 1,
-        "every other": lambda n: np.arange(n) % 2 == 0,
-    }
     long = [a for a, n in enumerate(shape) if n > 1]
-    for said, keep in cuts.items():
-        for count in range(1, len(long) + 1):
-            for axes in itertools.combinations(long, count):
-                if said not in ("only the first", "only the last") and count > 1:
-                    continue
-                mask = np.ones(shape, bool)
-                for a in axes:
-                    mask &= np.expand_dims(keep(shape[a]), tuple(i for i in range(len(shape)) if i != a))
-                flat = mask.ravel()
-                if e.fits(lambda u, m=flat: e.due(np.where(m, u, 0.0))):
-                    yield _sliced(e, said, axes, shape)
-                    return
+    for said, keep in CUTS.items():
+        for axes in subsets(long):
+            if len(axes) > 1 and not said.startswith("only"):
+                continue
+            mask = np.ones(shape, bool)
+            for a in axes:
+                mask &= keep(shape[a]).reshape((-1,) + (1,) * (len(shape) - 1 - a))
+            if _fits_dout(e, shape, lambda d, m=mask: np.where(m, d, 0.0)):
+                yield _sliced(e, said, axes, shape)
+                return
 
 
 def _sliced(e: Evidence, said: str, axes: tuple[int, ...], shape: tuple[int, ...]) -> Cause:
@@ -185,20 +180,18 @@ def _is_contracted(e: Evidence) -> bool:
 
 
 def _reordered(e: Evidence, shape: tuple[int, ...]) -> Iterator[Cause]:
-    for a in range(len(shape)):
-        if shape[a] < 2:
-            continue
-        if e.fits(lambda u, a=a: e.due(_each(u, shape, lambda d: np.flip(d, a)))):
+    long = [a for a, n in enumerate(shape) if n > 1]
+    for a in long:
+        if _fits_dout(e, shape, partial(np.flip, axis=a)):
             yield e.cause("flipped", f"{e.d} is right for a dout reversed along axis {a}", 6)
         for by in (1, -1):
-            if e.fits(lambda u, a=a, by=by: e.due(_each(u, shape, lambda d: np.roll(d, by, a)))):
-                yield e.cause("off-by-one", f"{e.d} is right for a dout shifted by {by:+d} along axis {a}", 6)
-            if e.fits(lambda u, a=a, by=by: e.due(_each(u, shape, lambda d: shifted(d, by, a)))):
-                yield e.cause("off-by-one", f"{e.d} is right for a dout shifted by {by:+d} along axis {a}", 6)
-    for a, b in itertools.combinations(range(len(shape)), 2):
-        if shape[a] == shape[b] > 1 and e.fits(
-            lambda u, a=a, b=b: e.due(_each(u, shape, lambda d: np.swapaxes(d, a, b)))
-        ):
+            said = f"{e.d} is right for a dout shifted by {by:+d} along axis {a}"
+            if _fits_dout(e, shape, partial(np.roll, shift=by, axis=a)):
+                yield e.cause("off-by-one", said, 6)
+            if _fits_dout(e, shape, partial(shifted, by=by, axis=a)):
+                yield e.cause("off-by-one", said, 6)
+    for a, b in itertools.combinations(long, 2):
+        if shape[a] == shape[b] and _fits_dout(e, shape, partial(np.swapaxes, axis1=a, axis2=b)):
             yield e.cause("transposed", f"{e.d} is right for a dout with axes {a} and {b} swapped", 6)
 
 
