@@ -11,9 +11,15 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.check import against, beside, ours
+from bench.check import against, beside, deep, ours
 
-PARTS = {"mutants": ours.mutants, "right": ours.right, "peers": beside.beside, "time": against.against}
+PARTS = {
+    "mutants": ours.mutants,
+    "right": ours.right,
+    "peers": beside.beside,
+    "deep": deep.deep,
+    "time": against.against,
+}
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- table -->\n).*?(<!-- /table -->)", re.DOTALL)
 
