@@ -50,6 +50,6 @@ def deep(limit: int | None) -> Iterator[str]:
         seconds.append(time.perf_counter() - began)
         found += f"step {2 * place + 1} of" in report.headline() and report.causes[0].kind == "factor"
     yield "\n## The first wrong rule of a network\n"
-    yield f"{LAYERS} layers of {WIDTH} units, batch {BATCH}; one wrong rule, at each of {len(places)} places.\n"
+    yield f"{LAYERS} layers of {WIDTH} units, batch {BATCH}; one wrong rule, at each of {len(places)}.\n"
     row = (len(places), found, f"{statistics.median(seconds):.2f}", f"{max(seconds):.2f}")
     yield from table(("places", "found and named", "median s", "most s"), row)
