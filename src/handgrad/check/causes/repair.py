@@ -191,11 +191,7 @@ class Repair:
             edit.slot.put(old)
         if not is_right:
             return None
-        helper = f" in {source.unit.function.__name__}" if source.unit.is_helper else ""
-        fix = f"without it{helper}" if after == "pass" else f"as: {after}"
-        cause = self.e.cause(
-            edit.kind, f"{self.e.d} is right if this line reads {fix}   ({edit.said})", edit.rank
-        )
+        cause = self.e.cause(edit.kind, f"{self.e.d} is right with one change: {edit.said}", edit.rank)
         cause.line = source.line(number, before)
         cause.fix = "(without this line)" if after == "pass" else after
         return cause

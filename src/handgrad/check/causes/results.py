@@ -78,6 +78,11 @@ def rearranged(e: Evidence) -> Iterator[Cause]:
     for axes in subsets(long):
         if e.fits(lambda u, axes=axes: np.flip(e.due(u), axes)):
             along = ", ".join(map(str, axes))
+            if len(axes) > 1 and is_permutation(e):
+                yield e.cause(
+                    "wrong-axis", f"{e.d} runs the wrong way along axes {along}: is another axis reversed?", 4
+                )
+                return
             yield e.cause("flipped", f"{e.d} is what is due, reversed along axis {along}", 4)
             return
     yield from _shifted(e, long)
@@ -213,3 +218,14 @@ def _one_index(e: Evidence) -> Iterator[Cause]:
                 f"more than once: assigned where it should be added up (np.add.at)?"
             )
             yield e.cause("assigned", said, 3)
+
+
+def is_permutation(e: Evidence) -> bool:
+    """Whether the operation only moves elements."""
+    assert e.J is not None
+    ones = np.abs(e.J - 1) < 1e-9
+    return bool(
+        np.all(ones | (np.abs(e.J) < 1e-9))
+        and np.all(ones.sum(axis=0) == 1)
+        and np.all(ones.sum(axis=1) == 1)
+    )

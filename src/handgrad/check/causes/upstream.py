@@ -63,7 +63,7 @@ def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause
         shuffled = rng.permutation(u)
         other = numerics.signed(rng, u.shape)
         other += (np.sum(u) - np.sum(other)) / u.size
-        if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g):
+        if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g) and not _is_summed(e):
             said = f"{e.d} depends on the sum of dout alone, not on its elements"
             yield e.cause("upstream-ignored", said, 1)
             return
@@ -84,6 +84,7 @@ def other_dout(e: Evidence) -> Iterator[Cause]:
         return
     if len(e.out_shapes) > 1:
         yield from _left_out(e)
+        yield from _exchanged(e)
         return
     shape = e.out_shape
     if shape is None or e.trial.f0.size < 2:
@@ -109,6 +110,29 @@ def _fits_dout(e: Evidence, shape: tuple[int, ...], change: Callable[..., np.nda
 def _repeated(d: np.ndarray, f: Callable, axis: int) -> np.ndarray:
     """A mean or a sum over an axis, at each place along it."""
     return np.broadcast_to(f(d, axis=axis, keepdims=True), d.shape)
+
+
+def _is_summed(e: Evidence) -> bool:
+    """Whether the right gradient, summed over all of the input, is what was returned."""
+    return e.is_whole and e.fits(lambda u: np.broadcast_to(np.sum(e.due(u)), e.shape))
+
+
+def _exchanged(e: Evidence) -> Iterator[Cause]:
+    """The douts of two outputs of one shape, the one for the other."""
+    for i, j in itertools.combinations(range(len(e.out_shapes)), 2):
+        if e.out_shapes[i] != e.out_shapes[j]:
+            continue
+
+        def other_way(u: np.ndarray, i: int = i, j: int = j) -> np.ndarray:
+            one, two = e.part(u, i)[0], e.part(u, j)[0]
+            turned = u.copy()
+            turned[one], turned[two] = u[two], u[one]
+            return e.due(turned)
+
+        if e.fits(other_way):
+            yield e.cause(
+                "swapped", f"{e.d} takes the dout of output {i} for that of output {j}, and the reverse", 2.5
+            )
 
 
 def _left_out(e: Evidence) -> Iterator[Cause]:

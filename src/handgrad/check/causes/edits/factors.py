@@ -103,6 +103,7 @@ def _with_name(slot: Slot, node: ast.expr, scope: Scope, name: str, value: Any, 
     for kind, said, rank, factor in (
         ("local-derivative", f"the factor 1 - {name}²", 3.2, f"(1 - {name} ** 2)"),
         ("local-derivative", f"the factor {name}·(1 - {name})", 3.3, f"{name} * (1 - {name})"),
+        ("local-derivative", f"the factor 1 - {name}", 3.2, f"(1 - {name})"),
         ("mask", f"the mask {name} > 0", 3.2, f"({name} > 0)"),
     ):
         yield edit(kind, said, rank + far, expression(f"({text}) * {factor}"))
@@ -139,6 +140,8 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
 
 
 def _kind_of_array(is_dout: bool, value: Any, other: Any) -> tuple[str, float]:
+    if is_dout and np.shape(value) == np.shape(other):
+        return "upstream-ignored", 2.5
     if np.shape(value) == np.shape(other):
         return "precision" if nearly(value, other) else "wrong-array", 2.5
     return "upstream-ignored" if is_dout else "wrong-array", 2.8

@@ -15,6 +15,7 @@ from handgrad.check.causes.edits.syntax import (
     expression,
     in_index,
     is_load,
+    is_name,
     parts,
     with_part,
 )
@@ -30,7 +31,7 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if _is_moved(slot, node):
         for by in (1, -1):
             moved = _moved(node, by)
-            kind = named_kind(ast.unparse(node), "off-by-one")
+            kind = named_kind(ast.unparse(node), "off-by-one") if is_name(node) else "off-by-one"
             yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(moved)}", 2.4, slot, moved)
 
 

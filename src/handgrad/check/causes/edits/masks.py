@@ -42,4 +42,7 @@ def _counts(node: ast.Compare, scope: Scope) -> bool:
     """Whether whole numbers are compared: steps, not values."""
     sides = (node.left, *node.comparators)
     held = [side.value if isinstance(side, ast.Constant) else scope.held(side) for side in sides]
-    return all(isinstance(h, int) and not isinstance(h, bool) for h in held)
+    is_step = (
+        isinstance(node.left, ast.Name) and len(node.left.id) == 1 and held[0] is None
+    )  # of a loop inside
+    return all(isinstance(h, int) and not isinstance(h, bool) for h in (held[1:] if is_step else held))
