@@ -7,103 +7,22 @@ its transpose: and one of these is what was returned, or it is not. The line of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
+from handgrad.check.causes.chain import LARGEST, Chain, Change
 from handgrad.check.causes.edits import nearly
 from handgrad.check.causes.evidence import CLOSE, Evidence
 from handgrad.check.causes.factors import meaning
-from handgrad.check.causes.trace import Recording, Step, Untraceable, replayed
+from handgrad.check.causes.trace import Step, replayed
 from handgrad.check.causes.tracing import traced
 from handgrad.check.findings import Cause
 
-LARGEST = 1500  # elements of a value that takes part
-
-
-class Chain:
-    """The steps of a forward with what flows into and out of each, for the input that is looked at."""
-
-    def __init__(self, e: Evidence, tape: Recording, start: int, ends: list[int]):
-        self.e, self.tape, self.start, self.ends = e, tape, start, ends
-        self.U = np.stack(e.douts)
-        self.n = e.x.size
-        reach = {start}
-        self.steps: list[Step] = []
-        for step in tape.steps:
-            if reach & set(step.inputs):
-                reach |= set(step.outputs)
-                self.steps.append(step)
-        if any(np.size(v) > LARGEST for s in self.steps for v in [*s.values, *s.outs]):
-            raise Untraceable("too large")
-        self.reach = reach
-        self.uses: dict[int, int] = {}
-        for step in self.steps:
-            for slot in step.inputs:
-                self.uses[slot] = self.uses.get(slot, 0) + 1
-        self.down = self._downstream()
-        self.up = self._upstream()
-        if self._leave_out_shifts():
-            self.down, self.up = self._downstream(), self._upstream()
-
-    def _leave_out_shifts(self) -> bool:
-        """A maximum through which nothing flows in the end only shifts: softmax(x) = softmax(x - max x)."""
-        shifts = [s for s in self.steps if s.name in ("max", "amax") and s.outputs[0] in self.up]
-        gone = False
-        for step in shifts:
-            d = self.up[step.outputs[0]]
-            whole = max((float(np.max(np.abs(g), initial=0.0)) for g in self.up.values()), default=0.0)
-            if np.max(np.abs(d), initial=0.0) <= 1e-9 * whole:
-                gone = True
-                for i in range(len(step.inputs)):
-                    step.without(i)
-        return gone
-
-    def _downstream(self) -> dict[int, np.ndarray]:
-        """d value / d x for every value that depends on x."""
-        found = {self.start: np.eye(self.n)}
-        for step in self.steps:
-            total = sum(step.jacobian(i) @ found[s] for i, s in enumerate(step.inputs) if s in found)
-            at = 0
-            for slot, out in zip(step.outputs, step.outs, strict=True):
-                found[slot] = total[at : at + out.size]
-                at += out.size
-        return found
-
-    def seeds(self) -> dict[int, np.ndarray]:
-        """The douts, at the values that are the outputs."""
-        at, found = 0, {}
-        for slot in self.ends:
-            size = self.tape.values[slot].size
-            found[slot] = found.get(slot, 0) + self.U[:, at : at + size]
-            at += size
-        return found
-
-    def _upstream(self, change: dict[tuple[int, int], np.ndarray] | None = None) -> dict[int, np.ndarray]:
-        """The gradient at every value, (douts, size). ``change`` replaces Jacobians by step and input."""
-        found: dict[int, Any] = self.seeds()
-        change = change or {}
-        for number in range(len(self.steps) - 1, -1, -1):
-            step = self.steps[number]
-            d = self.at(step, found)
-            if d is None:
-                continue
-            for i, slot in enumerate(step.inputs):
-                if slot in self.reach:
-                    J = change.get((number, i))
-                    found[slot] = found.get(slot, 0) + d @ (step.jacobian(i) if J is None else J)
-        return found
-
-    def at(self, step: Step, found: dict[int, Any]) -> np.ndarray | None:
-        if not any(slot in found for slot in step.outputs):
-            return None
-        zeros = [np.zeros((len(self.U), out.size)) for out in step.outs]
-        return np.concatenate([found.get(s, z) for s, z in zip(step.outputs, zeros, strict=True)], axis=1)
-
-    def gradient(self, change: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
-        found = self._upstream(change)
-        return np.asarray(found.get(self.start, np.zeros((len(self.U), self.n))))
+SMALL = 2e-2  # what an epsilon is at most
+SINGULAR = ("sqrt", "divide", "log", "power", "true_divide", "reciprocal", "norm")  # where it keeps from 0
+Changed = tuple[str, str, float, np.ndarray]  # kind, sentence, rank, and the Jacobian that it would put there
 
 
 def simulated(e: Evidence) -> Iterator[Cause]:
@@ -210,45 +129,40 @@ class Simulation:
             return "variance-term" if len(statistics) > 1 else "statistics-constant"
         return "mean-term" if step.name == "mean" and len(statistics) > 1 else "missing-path"
 
-    def changed(self, step: Step, i: int, J: np.ndarray) -> Iterator[tuple[str, str, float, np.ndarray]]:
+    def changed(self, step: Step, i: int, J: np.ndarray) -> Iterator[Changed]:
         """Other Jacobians that a mistake would put in this one's place."""
-        here, d = said(step, i), self.e.d
-        m, n = J.shape
-        if m == n:
-            diagonal = np.diag(J)
-            is_diagonal = not np.any(J - np.diag(diagonal))
-            if not np.allclose(J, np.eye(n), atol=1e-7):
-                kind = (
-                    "mask" if is_diagonal and set(np.round(diagonal, 7)) <= {0.0, 1.0} else "local-derivative"
-                )
-                if is_diagonal:
-                    yield kind, f"{d} leaves out the local derivative of {here}", 3.5, np.eye(n)
-                elif step.name in ("transpose", "getitem", "reshape", "flip", "swapaxes"):
-                    yield "transposed", f"{d} does not undo {here}", 3.6, np.eye(n)
-            if is_diagonal:
-                yield "local-derivative", f"{d} applies the local derivative of {here} twice", 3.6, J * J
-                with np.errstate(all="ignore"):
-                    yield (
-                        "local-derivative",
-                        f"{d} takes the root of the local derivative of {here}",
-                        4.5,
-                        np.sqrt(np.abs(J)),
-                    )
-                    inverse = np.diag(np.where(diagonal != 0, 1 / diagonal, 0))
-                    yield "local-derivative", f"{d} divides by the local derivative of {here}", 4.5, inverse
-                if set(np.round(diagonal, 7)) == {0.0, 1.0}:
-                    yield "mask", f"{d} inverts the mask of {here}", 4, np.eye(n) - J
+        if J.shape[0] == J.shape[1]:
+            if np.any(J - np.diag(np.diag(J))):
+                yield from self.coupled(step, i, J)
             else:
-                yield (
-                    "diagonal",
-                    f"{d} applies only the diagonal of the Jacobian of {here}",
-                    3.6,
-                    np.diag(diagonal),
-                )
-                yield "transposed", f"{d} does not transpose in the backward of {here}", 3.7, J.T
+                yield from self.elementwise(step, i, J)
         yield from self.other_arrays(step, i)
 
-    def other_arrays(self, step: Step, i: int) -> Iterator[tuple[str, str, float, np.ndarray]]:
+    def elementwise(self, step: Step, i: int, J: np.ndarray) -> Iterator[Changed]:
+        here, d = said(step, i), self.e.d
+        local, eye = np.diag(J), np.eye(len(J))
+        levels = set(np.round(local, 7))
+        if not np.allclose(J, eye, atol=1e-7):
+            kind = "mask" if levels <= {0.0, 1.0} else "local-derivative"
+            yield kind, f"{d} leaves out the local derivative of {here}", 3.5, eye
+        kind = "local-derivative"
+        yield kind, f"{d} applies the local derivative of {here} twice", 3.6, J * J
+        with np.errstate(all="ignore"):
+            root, inverse = np.sqrt(np.abs(J)), np.diag(np.where(local != 0, 1 / local, 0))
+        yield kind, f"{d} takes the root of the local derivative of {here}", 4.5, root
+        yield kind, f"{d} divides by the local derivative of {here}", 4.5, inverse
+        if levels == {0.0, 1.0}:
+            yield "mask", f"{d} inverts the mask of {here}", 4, eye - J
+
+    def coupled(self, step: Step, i: int, J: np.ndarray) -> Iterator[Changed]:
+        here, d = said(step, i), self.e.d
+        if step.name in ("transpose", "getitem", "reshape", "flip", "swapaxes"):
+            yield "transposed", f"{d} does not undo {here}", 3.6, np.eye(len(J))
+        diagonal = np.diag(np.diag(J))
+        yield "diagonal", f"{d} applies only the diagonal of the Jacobian of {here}", 3.6, diagonal
+        yield "transposed", f"{d} does not transpose in the backward of {here}", 3.7, J.T
+
+    def other_arrays(self, step: Step, i: int) -> Iterator[Changed]:
         here, d = said(step, i), self.e.d
         for j, value in enumerate(step.values):
             if value.ndim >= 2 and value.shape[-1] == value.shape[-2] > 1:
@@ -274,26 +188,25 @@ class Simulation:
     def same_shape(self, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Other arrays of the forward that could be taken for this one."""
         seen: list[np.ndarray] = [value]
+
+        def is_new(x: np.ndarray) -> bool:
+            return x.shape == value.shape and not any(np.array_equal(x, s) for s in seen)
+
         for k, x in enumerate(self.e.trial.values):
-            if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.shape == value.shape:
-                if not any(np.array_equal(x, s) for s in seen):
-                    seen.append(x)
-                    yield self.e.trial.subject.names[k], x
+            if isinstance(x, np.ndarray) and x.dtype.kind == "f" and is_new(x):
+                seen.append(x)
+                yield self.e.trial.subject.names[k], x
         for number, step in enumerate(self.chain.tape.steps):
+            is_last = step.outputs[0] in self.chain.ends
             for out in step.outs:
-                if (
-                    out.shape == value.shape
-                    and len(seen) < 24
-                    and not any(np.array_equal(out, s) for s in seen)
-                ):
+                if len(seen) < 24 and is_new(out):
                     seen.append(out)
-                    is_last = step.outputs[0] in self.chain.ends
-                    yield ("the output" if is_last else f"the result of {step.name} (step {number + 1})"), out
+                    yield "the output" if is_last else f"the result of {step.name} (step {number + 1})", out
 
     # Several steps as one: a softmax is an exponential, a sum and a quotient.
 
     def composites(self) -> None:
-        """From one value to another of its size: the Jacobian between them cut to its diagonal, left out, turned."""
+        """From one value to another of its size: the Jacobian between them cut, left out, turned."""
         chain = self.chain
         ends = [slot for step in chain.steps for slot in step.outputs if slot in chain.up]
         starts = [chain.start, *ends]
@@ -301,26 +214,12 @@ class Simulation:
             size = chain.tape.values[a].size
             if size < 2 or size > 200:
                 continue
-            reach = self.from_value(a)
+            reach = chain.from_value(a)
             for b in ends:
                 if b in reach and b != a and reach[b].shape == (size, size):
                     self.composite(a, b, reach[b])
                 if self.found:
                     return
-
-    def from_value(self, a: int) -> dict[int, np.ndarray]:
-        """d value / d a for every value after it."""
-        found = {a: np.eye(self.chain.tape.values[a].size)}
-        for step in self.chain.steps:
-            if not any(s in found for s in step.inputs):
-                continue
-            total: Any = sum(step.jacobian(i) @ found[s] for i, s in enumerate(step.inputs) if s in found)
-            at = 0
-            for slot, out in zip(step.outputs, step.outs, strict=True):
-                if slot != a:
-                    found[slot] = total[at : at + out.size]
-                at += out.size
-        return found
 
     def composite(self, a: int, b: int, J: np.ndarray) -> None:
         down, d = self.chain.down[a], self.chain.up[b]
@@ -360,54 +259,41 @@ class Simulation:
                 return
 
     def group(self, members: list[tuple[int, int]]) -> None:
-        steps = self.chain.steps
-        Js = {at: steps[at[0]].jacobian(at[1]) for at in members}
-        here = f"{said(steps[members[0][0]], members[0][1])}, in all of its {len(members)} uses"
+        number, i = members[0]
+        step, d = self.chain.steps[number], self.e.d
+        here = f"{said(step, i)}, in all of its {len(members)} uses"
+        Js = {at: self.chain.steps[at[0]].jacobian(at[1]) for at in members}
         zero = {at: 0 * J for at, J in Js.items()}
-        kind = (
-            "statistics-constant" if steps[members[0][0]].name in ("mean", "var", "std") else "missing-path"
-        )
-        self.try_group(
-            kind, f"{self.e.d} lacks the paths through {here}", 3 if kind != "missing-path" else 3.6, zero
-        )
+        is_statistic = step.name in ("mean", "var", "std")
+        kind, rank = ("statistics-constant", 3.0) if is_statistic else ("missing-path", 3.6)
+        self.try_group(kind, f"{d} lacks the paths through {here}", rank, zero)
         for kept, word in ((members[0], "first"), (members[-1], "last")):
             rest = {at: J for at, J in zero.items() if at != kept}
-            self.try_group(
-                "assigned",
-                f"{self.e.d} counts only the {word} of {here}: is it assigned, not added up?",
-                3.7,
-                rest,
-            )
-        for left in (members[0], members[-1]):
-            word = "first" if left == members[0] else "last"
-            self.try_group(
-                "off-by-one", f"{self.e.d} leaves out the {word} of {here}", 3.8, {left: zero[left]}
-            )
+            counts = f"{d} counts only the {word} of {here}: is it assigned, not added up?"
+            self.try_group("assigned", counts, 3.7, rest)
+        for left, word in ((members[0], "first"), (members[-1], "last")):
+            one = {left: zero[left]}
+            self.try_group("off-by-one", f"{d} leaves out the {word} of {here}", 3.8, one)
         if all(J.shape[0] == J.shape[1] for J in Js.values()):
-            eye = {at: np.eye(len(J)) for at, J in Js.items()}
-            diagonal = all(not np.any(J - np.diag(np.diag(J))) for J in Js.values())
-            if diagonal:
-                self.try_group(
-                    "local-derivative", f"{self.e.d} leaves out the local derivative of {here}", 3.7, eye
-                )
-                self.try_group(
-                    "local-derivative",
-                    f"{self.e.d} applies the local derivative twice of {here}",
-                    3.9,
-                    {a: J * J for a, J in Js.items()},
-                )
-            self.try_group(
-                "transposed",
-                f"{self.e.d} does not transpose in the backward of {here}",
-                3.9,
-                {a: J.T for a, J in Js.items()},
-            )
-        if all(steps[a[0]].values[j].ndim == 2 for a in members for j in range(len(steps[a[0]].values))):
-            for j in range(len(steps[members[0][0]].values)):
+            self.changed_group(Js, here)
+        if all(self.chain.steps[n].values[j].ndim == 2 for n, _ in members for j in range(len(step.values))):
+            for j in range(len(step.values)):
                 self.try_transposed(members, j, here)
 
+    def changed_group(self, Js: Change, here: str) -> None:
+        """The Jacobians of all members left out, squared, not transposed."""
+        d = self.e.d
+        if not any(np.any(J - np.diag(np.diag(J))) for J in Js.values()):
+            eye = {at: np.eye(len(J)) for at, J in Js.items()}
+            kind = "local-derivative"
+            self.try_group(kind, f"{d} leaves out the local derivative of {here}", 3.7, eye)
+            squares = {at: J * J for at, J in Js.items()}
+            self.try_group(kind, f"{d} applies the local derivative twice of {here}", 3.9, squares)
+        turned = {at: J.T for at, J in Js.items()}
+        self.try_group("transposed", f"{d} does not transpose in the backward of {here}", 3.9, turned)
+
     def try_transposed(self, members: list[tuple[int, int]], j: int, here: str) -> None:
-        change = {}
+        change: Change = {}
         for number, i in members:
             step = self.chain.steps[number]
             if step.values[j].shape[0] != step.values[j].shape[1]:
@@ -415,71 +301,57 @@ class Simulation:
             change[number, i] = step.jacobian_at(i, [v.T if k == j else v for k, v in enumerate(step.values)])
         self.try_group("transposed", f"{self.e.d} transposes an operand of {here}", 3.9, change)
 
-    def try_group(self, kind: str, sentence: str, rank: float, change: dict) -> None:
+    def try_group(self, kind: str, sentence: str, rank: float, change: Change) -> None:
         if not self.found and self.hits(self.chain.gradient(change) - self.due):
             self.add(kind, sentence, rank)
 
     # An epsilon.
 
-    def epsilons(self) -> None:
-        """A small constant in the forward that the backward does without, or the reverse."""
-        small = [s for s in self.chain.steps if any(0 < abs(float(c)) < 2e-2 for c in s.constants)]
-        for number, step in enumerate(self.chain.steps):
-            if step.name not in ("sqrt", "divide", "log", "power", "true_divide", "reciprocal", "norm"):
-                continue
-            for i, slot in enumerate(step.inputs):
-                if slot not in self.chain.down:
-                    continue
-                d = self.chain.at(step, self.chain.up)
-                if d is None:
-                    continue
-                self.shifted(step, i, d, self.chain.down[slot], small)
-                if self.found:
-                    return
-
     def left_out(self) -> None:
         """The whole forward again without one small constant: is that what the backward belongs to?"""
-        tape = self.chain.tape
-        for number, step in enumerate(tape.steps):
+        chain = self.chain
+        for number, step in enumerate(chain.tape.steps):
             for i, c in enumerate(step.constants):
-                if not 0 < abs(c) < 2e-2:
+                if not 0 < abs(c) < SMALL:
                     continue
                 without = [0.0 if j == i else k for j, k in enumerate(step.constants)]
                 try:
                     with np.errstate(all="ignore"):
-                        other = Chain(
-                            self.e, replayed(tape, number, without), self.chain.start, self.chain.ends
-                        )
+                        other = Chain(self.e, replayed(chain.tape, number, without), chain.start, chain.ends)
                         guess = other.gradient({})
-                except Exception:
+                except Exception:  # a forward that cannot do without it
                     continue
                 if np.isfinite(guess).all() and self.hits(guess - self.due):
-                    self.add(
-                        "epsilon", f"{self.e.d} is that of the forward without its {c:g} (in {step.name}): the backward "
-                        f"leaves it out", 2.2,
-                    )  # fmt: skip
+                    which = f"the forward without its {c:g} (in {step.name})"
+                    self.add("epsilon", f"{self.e.d} is that of {which}: the backward leaves it out", 2.2)
                     return
 
-    def shifted(self, step: Step, i: int, d: np.ndarray, down: np.ndarray, small: list[Step]) -> None:
-        sizes = {abs(float(c)) for s in small for c in s.constants if 0 < abs(float(c)) < 2e-2}
-        for j in range(len(step.values)):
-            for eps in [*sizes, *(-s for s in sizes), *(10.0**-k for k in range(3, 13))]:
-                args = [v + eps if k == j else v for k, v in enumerate(step.values)]
-                with np.errstate(all="ignore"):
-                    off = (d @ (step.jacobian_at(i, args) - step.jacobian(i))) @ down
-                t = off[:, self.keep]
-                if np.isfinite(t).all() and np.max(np.abs(t - self.off)) <= 0.02 * self.size:
-                    where = (
-                        "the forward has it and the backward does not"
-                        if eps < 0
-                        else "is it in one of them only?"
-                    )
-                    self.add(
-                        "epsilon",
-                        f"{self.e.d} is what an epsilon of {abs(eps):g} at {said(step, i)} makes of it: {where}",
-                        4,
-                    )
-                    return
+    def epsilons(self) -> None:
+        """A small constant in the forward that the backward does without, or the reverse."""
+        constants = [abs(float(c)) for step in self.chain.steps for c in step.constants]
+        sizes = {c for c in constants if 0 < c < SMALL}
+        candidates = [*sizes, *(-s for s in sizes), *(10.0**-k for k in range(3, 13))]
+        for step in self.chain.steps:
+            d = self.chain.at(step, self.chain.up) if step.name in SINGULAR else None
+            if d is None:
+                continue
+            for i, slot in enumerate(step.inputs):
+                if slot in self.chain.down and not self.found:
+                    self.shifted(step, i, d, self.chain.down[slot], candidates)
+
+    def shifted(self, step: Step, i: int, d: np.ndarray, down: np.ndarray, candidates: list[float]) -> None:
+        """An epsilon at one of a step's inputs."""
+        for j, eps in itertools.product(range(len(step.values)), candidates):
+            args = [v + eps if k == j else v for k, v in enumerate(step.values)]
+            with np.errstate(all="ignore"):
+                off = (d @ (step.jacobian_at(i, args) - step.jacobian(i))) @ down
+            t = off[:, self.keep]
+            if np.isfinite(t).all() and np.max(np.abs(t - self.off)) <= 0.02 * self.size:
+                one_way = "the forward has it and the backward does not"
+                where = one_way if eps < 0 else "is it in one of them only?"
+                makes = f"what an epsilon of {abs(eps):g} at {said(step, i)} makes of it"
+                self.add("epsilon", f"{self.e.d} is {makes}: {where}", 4)
+                return
 
 
 def said(step: Step, i: int) -> str:
@@ -487,6 +359,3 @@ def said(step: Step, i: int) -> str:
     shapes = ", ".join(str(v.shape) for v in step.values)
     which = f" (operand {i + 1})" if len(step.values) > 1 else ""
     return f"{step.name} of {shapes}{which}"
-
-
-Guess = Callable[[Evidence], Iterator[Cause]]
