@@ -63,7 +63,7 @@ def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> 
             f"float32 intermediate?"
         )
         yield e.cause("precision", said, 12)
-    elif share < 3e-2 and np.max(np.abs(off)) < 5e-2:
+    elif share < 2e-2 and np.max(np.abs(off)) < 2e-2:
         rank = 10 if steady or one_way else 14
         said = (
             f"{e.d} is off by at most {level} relative, {'one way, ' if one_way else ''}not at random: an "

@@ -19,6 +19,7 @@ from handgrad.check.causes.factors import meaning
 from handgrad.check.causes.trace import Step, replayed
 from handgrad.check.causes.tracing import traced
 from handgrad.check.findings import Cause
+from handgrad.rules.rule import is_repeated
 
 SMALL = 2e-2  # what an epsilon is at most
 SINGULAR = ("sqrt", "divide", "log", "power", "true_divide", "reciprocal", "norm")  # where it keeps from 0
@@ -136,7 +137,32 @@ class Simulation:
                 yield from self.coupled(step, i, J)
             else:
                 yield from self.elementwise(step, i, J)
+        yield from self.repeated(step, i, J)
         yield from self.other_arrays(step, i)
+
+    def repeated(self, step: Step, i: int, J: np.ndarray) -> Iterator[Changed]:
+        """Of a value that was broadcast: only one of the places where it was repeated, or their mean."""
+        if len(step.outs) != 1:
+            return
+        wide, small = step.outs[0].shape, step.values[i].shape
+        lead = len(wide) - len(small)
+        if (
+            lead < 0
+            or not is_repeated(small, wide)
+            or wide == small
+            or len(step.values) + len(step.constants) < 2
+        ):
+            return
+        for axis, n in enumerate(wide):
+            if n < 2 or (axis >= lead and small[axis - lead] != 1):
+                continue
+            place = np.arange(J.shape[0]).reshape(wide)
+            for which, word in ((0, "first"), (n - 1, "last")):
+                only = np.zeros(J.shape[0], bool)
+                only[np.take(place, which, axis)] = True
+                here = f"the {word} of the {n} places to which {said(step, i)} is broadcast"
+                sentence = f"{self.e.d} counts only {here}"
+                yield "broadcast", sentence, 3.3, np.where(only[:, None], J, 0.0)
 
     def elementwise(self, step: Step, i: int, J: np.ndarray) -> Iterator[Changed]:
         here, d = said(step, i), self.e.d
