@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +14,8 @@ from handgrad.check import hazards, kinks, probes
 from handgrad.check.causes import causes_of
 from handgrad.check.findings import Cause, Findings
 from handgrad.check.report import KINK, RIGHT, UNCLEAR, WRONG, InputReport, Report, Worst
-from handgrad.check.source import line_of_gradient
-from handgrad.check.subject import Subject, Unfit, own_randomness
+from handgrad.check.source import Ran, line_of_gradient, lines_run
+from handgrad.check.subject import Subject, Unfit, copied, own_randomness
 from handgrad.check.targets import subject_of
 from handgrad.check.trial import BackwardFailed, Clock, InputTrial, OutOfTime, Trial, quiet
 from handgrad.tree import tree_map
@@ -93,6 +94,7 @@ class Examination:
         self.inputs: list[InputReport] = []
         self.kinks: list[kinks.Kink] = []
         self.points = 1
+        self.ran: Ran | None = None
         self.is_looked_at = False  # the numbers at the point itself
         self.parts: list[Report] = []
         self.consequences: list[str] = []
@@ -201,7 +203,19 @@ class Examination:
     def _line(self, k: int) -> Any:
         is_own = k in self.subject.parameters
         parameter = self.subject.names[k].rpartition(".")[2] if is_own else None
-        return line_of_gradient(self.subject.code, k, parameter)
+        return line_of_gradient(self.subject.code, k, parameter, self._returns())
+
+    def _returns(self) -> Ran:
+        """The lines on which the author's functions return, seen by running a backward once more."""
+        if self.ran is None:
+            codes = [getattr(f, "__code__", None) for f in self.subject.functions()]
+            self.ran = lines_run(self._run_once, {code.co_filename for code in codes if code is not None})
+        return self.ran
+
+    def _run_once(self) -> None:
+        with quiet(), contextlib.suppress(Exception):
+            outs, back = self.subject.pair(copied(self.subject.values))
+            back([np.ones(np.shape(o)) for o in outs])
 
     def _at_kinks(self, trial: Trial, where: str) -> None:
         there, wrong = kinks.at_kinks(trial)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 
-SHADES = " ░▒▓█"
+SHADES = "·░▒▓█"
+LEGEND = "· none, ░ >1e-9, ▒ >1e-4, ▓ >1e-2, █ >0.3"
 LEVELS = (1e-9, 1e-4, 1e-2, 0.3)  # of the largest element: where each shade begins
 ROWS, COLUMNS = 12, 48
 
@@ -24,29 +27,29 @@ def _shrunk(grid: np.ndarray, most: int) -> np.ndarray:
 
 def heat_text(error: np.ndarray) -> list[str]:
     """Rows of shades, darker where it is worse; a dot where it was not looked at."""
-    grid = as_grid(error)
-    blocks = error.shape != grid.shape and error.ndim > 1
-    lines = [
-        "error"
-        + (" (largest of each block)" if blocks else "")
-        + ": · none, ░ >1e-9, ▒ >1e-4, ▓ >1e-2, █ >0.3"
-    ]
-    for row in grid:
+    lines = [legend(error)]
+    for row in as_grid(error):
         cells = ["?" if np.isnan(v) or v < 0 else SHADES[int(np.searchsorted(LEVELS, v))] for v in row]
-        lines.append("|" + "".join("·" if c == " " else c for c in cells) + "|")
+        lines.append(f"|{''.join(cells)}|")
     return lines
 
 
+def legend(error: np.ndarray) -> str:
+    blocks = error.ndim > 1 and error.shape != as_grid(error).shape
+    return f"error{' (largest of each block)' if blocks else ''}: {LEGEND}"
+
+
 def heat_html(error: np.ndarray) -> str:
-    """A table of coloured cells."""
+    """A table of coloured cells, the redder the worse, and what the shades mean."""
     rows = []
     for row in as_grid(error):
         cells = []
         for v in row:
-            share = 0.0 if np.isnan(v) or v <= 0 else float(np.clip((np.log10(v) + 9) / 9, 0.05, 1))
+            share = float(np.clip((np.log10(v) + 9) / 9, 0.05, 1)) if v > LEVELS[0] else 0.0  # nan: 0
             fill = f"rgba(207,34,46,{share:.2f})" if share else "rgba(127,127,127,0.15)"
             cells.append(
                 f'<td style="width:12px;height:12px;padding:0;background:{fill}" title="{v:.1e}"></td>'
             )
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f'<table style="border-collapse:separate;border-spacing:1px">{"".join(rows)}</table>'
+    table = f'<table style="border-collapse:separate;border-spacing:1px">{"".join(rows)}</table>'
+    return f'{table}<div style="font-size:smaller">{html.escape(legend(error))}</div>'

@@ -64,16 +64,14 @@ class Place:
                     return found[self.key]
                 if isinstance(found, (list, tuple)) and isinstance(self.key, int) and self.key < len(found):
                     return found[self.key]
+        dicts = [held[holder] for holder in GRADIENT_HOLDERS if isinstance(held.get(holder), dict)]
         for name in gradient_names(str(self.key)):
             if name in held:
                 return held[name]
-            for holder in GRADIENT_HOLDERS:
-                if isinstance(held.get(holder), dict) and name in held[holder]:
-                    return held[holder][name]
-        for holder in GRADIENT_HOLDERS:
-            if isinstance(held.get(holder), dict) and self.key in held[holder]:
-                return held[holder][self.key]
-        return None
+            for found in dicts:
+                if name in found:
+                    return found[name]
+        return next((found[self.key] for found in dicts if self.key in found), None)
 
 
 def gradient_names(name: str) -> tuple[str, ...]:
@@ -91,19 +89,27 @@ def places(target: Any, path: str = "", seen: set[int] | None = None) -> Iterato
         if name in GRADIENT_HOLDERS or name.startswith("__"):
             continue
         here = f"{path}{name}"
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        if _is_float_array(value):
             yield Place(target, None, name, here)
-        elif isinstance(value, (list, tuple, dict)):
-            items = list(value.items() if isinstance(value, dict) else enumerate(value))
-            for key, item in items:
-                if isinstance(item, np.ndarray) and item.dtype.kind == "f" and not isinstance(value, tuple):
-                    bare = name in PARAMETER_HOLDERS and isinstance(key, str)
-                    named = f"{path}{key}" if bare else f"{here}[{key}]"
-                    yield Place(target, name, key, named)
-                elif is_layer(item):
-                    yield from places(item, f"{here}[{key}].", seen)
         elif is_layer(value):
             yield from places(value, f"{here}.", seen)
+        for key, item in _items(value):
+            if _is_float_array(item) and not isinstance(value, tuple):
+                bare = name in PARAMETER_HOLDERS and isinstance(key, str)
+                yield Place(target, name, key, f"{path}{key}" if bare else f"{here}[{key}]")
+            elif is_layer(item):
+                yield from places(item, f"{here}[{key}].", seen)
+
+
+def _is_float_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    """What a list, tuple or dict holds, by key; nothing for anything else."""
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, (list, tuple)) else []
 
 
 def is_layer(x: Any) -> bool:
@@ -170,8 +176,22 @@ def places_like(original: Any, other: Any) -> list[Place]:
     return [by_path.get((p.path, p.holder)) or p for p in places(original)]
 
 
-def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
-    """An object with ``forward`` and ``backward``, its parameters as inputs after its own."""
+def of_layer(
+    layer: Any,
+    inputs: tuple,
+    options: dict,
+    name: str | None = None,
+    named: Callable[[str], str] = "self.{}".format,
+) -> Subject:
+    """An object with ``forward`` and ``backward``, its parameters as inputs after its own.
+
+    Args:
+        layer: the object.
+        inputs: of its forward.
+        options: of its forward.
+        name: how a report names it; its class, if not given.
+        named: how a report names the parameter at a path such as ``layers[0].W``.
+    """
     tree = tree_map(as_float64, list(inputs))
     flat = leaves(tree)
     held = Held(layer)
@@ -179,23 +199,22 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
     answered = _answered(held, tree, options)
     names = flat_names(parameter_names(layer.forward, len(inputs)), inputs)
     params = [as_float64(x) for x in held.values()]
-
     pair = _paired(held, tree, count, options)
 
-    def rebuilt(rebinder: Any) -> Subject:
-        other = Held(rebinder.layer(independent(layer)))
-        other.parameters = held.parameters
-        return replace(subject, pair=_paired(other, tree, count, options))
+    def again(other: Any, fresh: bool = True) -> Subject:
+        """The same with another object of this layer's make."""
+        kept = Held(other)
+        kept.parameters = held.parameters
+        return replace(subject, pair=_paired(kept, tree, count, options, fresh))
 
-    notes = [
-        f"backward gives no gradient for {name}, so it is taken as data, not checked"
-        for name, x, is_answered in zip(names, flat, answered, strict=True)
-        if is_float(x) and not is_answered
-    ]
+    def follow(given: list[Any], rebinder: Any) -> Any:
+        made = rebinder.layer(held.with_values(given[count:]))
+        return made.forward(*unflatten(tree, given[:count]), **options)
+
     subject = Subject(
-        name=label(layer),
+        name=name or label(layer),
         style="layer",
-        names=names + [f"self.{p.path}" for p in held.parameters],
+        names=names + [named(p.path) for p in held.parameters],
         values=flat + params,
         checked=[is_float(x) and a for x, a in zip(flat, answered, strict=True)] + [True] * len(params),
         forward=lambda values: pair(values)[0],
@@ -203,22 +222,22 @@ def of_layer(layer: Any, inputs: tuple, options: dict) -> Subject:
         code=methods(layer),
         numbers=numbers_held(layer),
         parameters=frozenset(range(count, count + len(params))),
-        notes=notes,
-        follow=lambda given, rebinder: rebinder.layer(held.with_values(given[count:])).forward(
-            *unflatten(tree, given[:count]), **options
-        ),
+        notes=_unanswered(names, flat, answered),
+        follow=follow,
         narrow=narrow_of(inputs),
         functions=lambda: methods(layer),
-        rebuilt=rebuilt,
+        rebuilt=lambda rebinder: again(rebinder.layer(independent(layer))),
         inner=layer,
     )
+    return replace(subject, reused=lambda: again(independent(layer), fresh=False))
 
-    def reused() -> Subject:
-        again = Held(independent(layer))
-        again.parameters = held.parameters
-        return replace(subject, pair=_paired(again, tree, count, options, fresh=False))
 
-    return replace(subject, reused=reused)
+def _unanswered(names: list[str], flat: list[Any], answered: list[bool]) -> list[str]:
+    return [
+        f"backward gives no gradient for {name}, so it is taken as data, not checked"
+        for name, x, is_answered in zip(names, flat, answered, strict=True)
+        if is_float(x) and not is_answered
+    ]
 
 
 def _paired(held: Held, tree: list, count: int, options: dict, fresh: bool = True) -> Callable:

@@ -51,19 +51,14 @@ class Memory:
 
 
 def reachable(f: types.FunctionType, seen: set[int]) -> Iterator[Any]:
-    """What a function names: globals, cells, defaults, its own attributes; and what functions beside it name."""
+    """What a function names: globals, cells, defaults, its attributes; and so for functions beside it."""
     if id(f) in seen:
         return
     seen.add(id(f))
     named = [f.__globals__.get(name) for name in _names(f.__code__)]
     cells = [cell.cell_contents for cell in f.__closure__ or () if _is_filled(cell)]
-    for held in [
-        *named,
-        *cells,
-        *(f.__defaults__ or ()),
-        *(f.__kwdefaults__ or {}).values(),
-        *vars(f).values(),
-    ]:
+    defaults = [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
+    for held in [*named, *cells, *defaults, *vars(f).values()]:
         if isinstance(held, types.FunctionType) and held.__globals__ is f.__globals__:
             yield from reachable(held, seen)
         elif isinstance(held, KEPT):
@@ -108,11 +103,8 @@ def put(held: Any, content: Any) -> None:
 
 def equal(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
-        return (
-            isinstance(b, np.ndarray)
-            and a.shape == b.shape
-            and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
-        )
+        is_like = isinstance(b, np.ndarray) and a.shape == b.shape
+        return is_like and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
     if isinstance(a, (list, tuple)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from handgrad.check.kinks import Kink
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "not differentiable here", "cannot tell"
 SHOWN = 4
+WIDTH = 110  # columns of text
+COLOURS = {True: "#1a7f37", False: "#cf222e", None: "#9a6700"}
+INDENTED, MUTED = "padding-left:1.5em", "color:#6e7781"
 
 
 @dataclass
@@ -85,15 +89,15 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
-    def lines(self) -> list[str]:
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """The text; sentences are wrapped at a width, code and tables are not."""
         lines = [f"{self.target}: {self.headline()}"]
         if self.parts:
-            return lines + self._about_parts()
+            return [*lines, *indented(self._about_parts(width - 2))]
         for part in self.inputs:
             lines.append(f"  {part}")
-            lines += [f"    {line}" for line in self._about(part)]
-        lines += [f"  {line}" for line in self._at_large()]
-        return lines
+            lines += indented(self._about(part, width - 4), 4)
+        return [*lines, *indented(self._at_large(width - 2))]
 
     def headline(self) -> str:
         if self.verdict == RIGHT:
@@ -107,63 +111,103 @@ class Report:
             return "right, but not differentiable here"
         return "cannot tell"
 
-    def _about_parts(self) -> list[str]:
-        lines = [f"  {line}" for line in self.parts[0].lines()]
+    def _about_parts(self, width: int) -> list[str]:
+        lines = self.parts[0].lines(width)
         for part in self.parts[1:]:
-            lines.append(f"  {part.target}: {part.headline()}")
-            lines += [f"    {cause.sentence}" for cause in part.causes[:1]]
+            lines.append(f"{part.target}: {part.headline()}")
+            for cause in part.causes[:1]:
+                lines += indented(wrapped(cause.sentence, width - 2))
         if self.consequences:
-            many = len(self.consequences)
-            names = ", ".join(self.consequences[:6]) + (f" and {many - 6} more" if many > 6 else "")
-            are = "gradient is" if many == 1 else "gradients are"
-            lines.append(f"  {many} {are} wrong as a consequence: {names}")
+            are = "gradient is" if len(self.consequences) == 1 else "gradients are"
+            said = f"{len(self.consequences)} {are} wrong as a consequence"
+            lines.append(f"{said}: {some(self.consequences)}")
         right = [i.name for i in self.inputs if i.verdict == RIGHT]
         if right:
-            lines.append(
-                f"  right: {', '.join(right[:6])}{f' and {len(right) - 6} more' if len(right) > 6 else ''}"
-            )
-        return [*lines, *(f"  note: {note}" for note in self.notes)]
+            lines.append(f"right: {some(right)}")
+        for note in self.notes:
+            lines += wrapped(f"note: {note}", width)
+        return lines
 
-    def _about(self, part: InputReport) -> list[str]:
+    def _about(self, part: InputReport, width: int) -> list[str]:
         lines = []
-        for cause in [c for c in self.causes if c.input == part.name][:1]:
-            lines.append(cause.sentence)
-            lines += where(cause)
+        for cause in self._causes_of(part):
+            lines += [*wrapped(cause.sentence, width), *where(cause)]
         if part.worst:
             lines += table(part.worst)
         if part.error is not None and part.error.size > 1:
             lines += heat_text(part.error)
         return lines
 
-    def _at_large(self) -> list[str]:
-        named = {part.name for part in self.inputs}
+    def _at_large(self, width: int) -> list[str]:
         lines = []
-        for cause in [c for c in self.causes if c.input not in named]:
-            lines.append(cause.sentence)
-            lines += [f"  {line}" for line in where(cause)]
-        lines += [f"kink: {kink}" for kink in self.kinks[:SHOWN]]
-        if len(self.kinks) > SHOWN:
-            lines.append(f"and {len(self.kinks) - SHOWN} more kinks")
-        lines += [f"cannot tell: {doubt}" for doubt in self.doubts]
-        lines += [f"note: {note}" for note in self.notes]
+        for cause in self._causes_at_large():
+            lines += [*wrapped(cause.sentence, width), *indented(where(cause))]
+        for remark in (*self._kinks(), *self._doubts(), *self._notes()):
+            lines += wrapped(remark, width)
         return lines
 
+    def _causes_of(self, part: InputReport) -> list[Cause]:
+        """The likeliest."""
+        return [cause for cause in self.causes if cause.input == part.name][:1]
+
+    def _causes_at_large(self) -> list[Cause]:
+        named = {part.name for part in self.inputs}
+        return [cause for cause in self.causes if cause.input not in named]
+
+    def _kinks(self) -> list[str]:
+        more = len(self.kinks) - SHOWN
+        shown = [f"kink: {kink}" for kink in self.kinks[:SHOWN]]
+        return [*shown, f"and {more} more kinks"] if more > 0 else shown
+
+    def _doubts(self) -> list[str]:
+        return [f"cannot tell: {doubt}" for doubt in self.doubts]
+
+    def _notes(self) -> list[str]:
+        return [f"note: {note}" for note in self.notes]
+
     def _repr_html_(self) -> str:
-        colour = {True: "#1a7f37", False: "#cf222e", None: "#9a6700"}[self.ok]
-        rows = [f'<b style="color:{colour}">{html.escape(f"{self.target}: {self.headline()}")}</b>']
-        if self.parts:
-            rows += [part._repr_html_() for part in self.parts]
+        headline = html.escape(f"{self.target}: {self.headline()}")
+        rows = [f'<b style="color:{COLOURS[self.ok]}">{headline}</b>']
+        rows += [block(part._repr_html_(), INDENTED) for part in self.parts]
         for part in self.inputs if not self.parts else []:
-            rows.append(f"<div>{html.escape(str(part))}</div>")
-            for cause in [c for c in self.causes if c.input == part.name][:1]:
-                rows.append(f"<div><b>{html.escape(cause.sentence)}</b></div>")
-                rows += [f"<div><code>{html.escape(line)}</code></div>" for line in where(cause)]
-            if part.worst:
-                rows.append(f"<pre>{html.escape(chr(10).join(table(part.worst)))}</pre>")
-            if part.error is not None and part.error.size > 1:
-                rows.append(heat_html(part.error))
-        rows += [f"<div>{html.escape(line)}</div>" for line in self._at_large()]
-        return f'<div style="font-family:system-ui,sans-serif;line-height:1.5">{"".join(rows)}</div>'
+            rows += [block(html.escape(str(part))), block(self._html_about(part), INDENTED)]
+        for cause in self._causes_at_large():
+            rows += [block(html.escape(cause.sentence)), block(code_html(cause), INDENTED)]
+        rows += [block(html.escape(doubt)) for doubt in self._doubts()]
+        rows += [block(html.escape(remark), MUTED) for remark in (*self._kinks(), *self._notes())]
+        return block("".join(rows), "font-family:system-ui,sans-serif;line-height:1.5")
+
+    def _html_about(self, part: InputReport) -> str:
+        rows = [block(f"<b>{html.escape(c.sentence)}</b>") + code_html(c) for c in self._causes_of(part)]
+        if part.worst:
+            rows.append(f"<pre>{html.escape(chr(10).join(table(part.worst)))}</pre>")
+        if part.error is not None and part.error.size > 1:
+            rows.append(heat_html(part.error))
+        return "".join(rows)
+
+
+def wrapped(sentence: str, width: int) -> list[str]:
+    """A sentence on lines of a width, all but the first indented."""
+    return textwrap.wrap(
+        sentence, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def indented(lines: list[str], by: int = 2) -> list[str]:
+    return [f"{' ' * by}{line}" for line in lines]
+
+
+def some(names: list[str]) -> str:
+    """The first few."""
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def block(content: str, style: str = "") -> str:
+    return f'<div style="{style}">{content}</div>' if style else f"<div>{content}</div>"
+
+
+def code_html(cause: Cause) -> str:
+    return "".join(block(f"<code>{html.escape(line)}</code>") for line in where(cause))
 
 
 def where(cause: Cause) -> list[str]:

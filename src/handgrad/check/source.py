@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,24 @@ def parsed(code: Any) -> Parsed | None:
     return Parsed(tree, file, first - 1 if first else 0)
 
 
-FunctionDef = ast.FunctionDef | ast.Lambda
+Ran = set[tuple[str, int]]  # files and lines
+
+
+def lines_run(run: Callable[[], object], files: Iterable[str]) -> Ran:
+    """The lines on which functions of some files returned while ``run()`` ran."""
+    wanted, found = set(files), set()
+
+    def watch(frame: Any, event: str, result: Any) -> None:
+        if event == "return" and frame.f_code.co_filename in wanted:
+            found.add((frame.f_code.co_filename, frame.f_lineno))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return found
 
 
 def backwards(tree: ast.AST) -> Iterator[ast.AST]:
@@ -64,31 +82,37 @@ def backwards(tree: ast.AST) -> Iterator[ast.AST]:
     yield from functions
 
 
-def line_of_gradient(code: list[Callable], index: int, parameter: str | None = None) -> Line | None:
-    """The line that computes the gradient number ``index``, or that of a layer's ``parameter``."""
+def line_of_gradient(
+    code: list[Callable], index: int, parameter: str | None = None, ran: Ran | None = None
+) -> Line | None:
+    """The line that computes the gradient number ``index``, or that of a layer's ``parameter``.
+
+    Of several returns, the last of those that ``ran`` (see ``lines_run``), if it is given.
+    """
     for each in code:
         source = parsed(each)
         if source is None:
             continue
+        lines = {line - source.offset for file, line in ran or () if file == source.file}
         for function in backwards(source.tree):
-            node = _assigned_to_self(function, parameter) if parameter else _returned(function, index)
+            node = _assigned_to_self(function, parameter) if parameter else _returned(function, index, lines)
             if node is not None:
                 return source.line(node.lineno)
     return None
 
 
-def _returned(function: ast.AST, index: int) -> ast.expr | None:
+def _returned(function: ast.AST, index: int, ran: set[int]) -> ast.expr | ast.stmt | None:
+    """Where what is returned was computed: the last assignment to the name, or the expression itself."""
     if isinstance(function, ast.Lambda):
-        body = function.body
-        return _element(body, index)
-    returns = [n for n in _own_nodes(function) if isinstance(n, ast.Return) and n.value is not None]
-    if not returns:
+        return _element(function.body, index)
+    returns = [n for n in _statements(function) if isinstance(n, ast.Return) and n.value is not None]
+    met = [n for n in returns if ran & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))]
+    last = next(reversed(met or returns), None)
+    if last is None or last.value is None:
         return None
-    value = returns[-1].value
-    assert value is not None
-    found = _element(value, index)
+    found = _element(last.value, index)
     if isinstance(found, ast.Name):
-        return _last_assignment(function, found.id) or found
+        return _last_assignment(function, found.id, last.lineno) or found
     return found
 
 
@@ -98,22 +122,20 @@ def _element(value: ast.expr, index: int) -> ast.expr:
     return value
 
 
-def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of functions inside it."""
+def _statements(function: ast.AST) -> Iterator[ast.stmt]:
+    """The statements of a function, without those of functions inside it."""
     for child in ast.iter_child_nodes(function):
         if isinstance(child, (ast.FunctionDef, ast.Lambda)):
             continue
-        yield child
-        yield from _own_nodes(child)
+        if isinstance(child, ast.stmt):
+            yield child
+        yield from _statements(child)
 
 
-def _targets(statement: ast.AST) -> list[ast.expr]:
+def _targets(statement: ast.stmt) -> list[ast.expr]:
     if isinstance(statement, ast.Assign):
-        return [
-            t
-            for target in statement.targets
-            for t in (target.elts if isinstance(target, ast.Tuple) else [target])
-        ]
+        whole = statement.targets
+        return [t for target in whole for t in (target.elts if isinstance(target, ast.Tuple) else [target])]
     return [statement.target] if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else []
 
 
@@ -123,26 +145,28 @@ def _base(target: ast.expr) -> ast.expr:
     return target
 
 
-def _last_assignment(function: ast.AST, name: str) -> Any:
-    found = [
-        n for n in _own_nodes(function)
-        if any(isinstance(_base(t), ast.Name) and _base(t).id == name for t in _targets(n))  # type: ignore[attr-defined]
-    ]  # fmt: skip
-    return max(found, key=lambda n: n.lineno, default=None)  # type: ignore[attr-defined]
+def _last_assignment(function: ast.AST, name: str, until: int) -> ast.stmt | None:
+    """The last statement that makes or changes what a name holds, of those up to a line."""
+
+    def assigns(statement: ast.stmt) -> bool:
+        bases = map(_base, _targets(statement))
+        return any(isinstance(base, ast.Name) and base.id == name for base in bases)
+
+    found = [s for s in _statements(function) if assigns(s) and s.lineno <= until]
+    return max(found, key=lambda s: s.lineno, default=None)
 
 
-def _assigned_to_self(function: ast.AST, parameter: str) -> Any:
+def _assigned_to_self(function: ast.AST, parameter: str) -> ast.stmt | None:
     """``self.dW = ...``, ``self.grads["W"] = ...`` or ``self.dW[...] = ...``."""
     from handgrad.check.layers import gradient_names
 
     names = {*gradient_names(parameter), parameter}
-    found = []
-    for node in _own_nodes(function):
-        for target in _targets(node):
-            base = _base(target)
-            if not isinstance(base, ast.Attribute):
-                continue
-            keyed = isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant)
-            if base.attr in names or (keyed and str(target.slice.value) in names):  # type: ignore[attr-defined]
-                found.append(node)
-    return max(found, key=lambda n: n.lineno, default=None)  # type: ignore[attr-defined]
+
+    def is_its(target: ast.expr) -> bool:
+        base, key = _base(target), None
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+            key = str(target.slice.value)
+        return isinstance(base, ast.Attribute) and (base.attr in names or key in names)
+
+    found = [s for s in _statements(function) if any(map(is_its, _targets(s)))]
+    return max(found, key=lambda s: s.lineno, default=None)

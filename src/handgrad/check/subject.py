@@ -15,6 +15,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -207,12 +208,42 @@ def of_pair(
         TypeError: it returns something else.
     """
     memory = memory or Memory(f)
+    name = name or label(f)
     names = names or parameter_names(f, len(inputs))
     tree = tree_map(as_float64, list(inputs))
+    forward, pair = _runs(f, tree, options, name, memory)
+    flat = leaves(tree)
+
+    def follow(given: list[Any], rebinder: Any) -> Any:
+        return as_pair(rebinder.function(f)(*unflatten(tree, given), **options), name)[0]
+
+    made = Subject(
+        name=name,
+        style="pair",
+        names=flat_names(names, inputs),
+        values=flat,
+        checked=[is_float(x) for x in flat],
+        forward=forward,
+        pair=pair,
+        code=[f],
+        follow=follow,
+        functions=lambda: [f],
+        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names, memory),
+        numbers=numbers_of(f) | {k: float(v) for k, v in options.items() if isinstance(v, (int, float))},
+        narrow=narrow_of(inputs),
+        memory=memory,
+    )
+    return replace(made, reused=lambda: replace(made, pair=partial(pair, fresh=False)))
+
+
+def _runs(
+    f: Callable, tree: list[Any], options: dict, name: str, memory: Memory
+) -> tuple[Callable[[Values], list[Any]], Callable[..., tuple[list[Any], Back]]]:
+    """``forward(values)``, and ``pair(values, fresh=True)``: not fresh, f goes on remembering."""
 
     def run(values: Values) -> tuple[Any, Callable]:
         with fixed_randomness():
-            return as_pair(f(*unflatten(tree, list(values)), **options), name or label(f))
+            return as_pair(f(*unflatten(tree, list(values)), **options), name)
 
     def forward(values: Values) -> list[Any]:
         with memory.kept():
@@ -228,26 +259,7 @@ def of_pair(
 
         return leaves(out), back
 
-    flat = leaves(tree)
-    made = Subject(
-        name=name or label(f),
-        style="pair",
-        names=flat_names(names, inputs),
-        values=flat,
-        checked=[is_float(x) for x in flat],
-        forward=forward,
-        pair=pair,
-        code=[f],
-        follow=lambda given, rebinder: as_pair(
-            rebinder.function(f)(*unflatten(tree, given), **options), name or label(f)
-        )[0],
-        functions=lambda: [f],
-        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names, memory),
-        numbers=numbers_of(f) | {k: float(v) for k, v in options.items() if isinstance(v, (int, float))},
-        narrow=narrow_of(inputs),
-        memory=memory,
-    )
-    return replace(made, reused=lambda: replace(made, pair=lambda values: pair(values, fresh=False)))
+    return forward, pair
 
 
 def as_pair(made: Any, name: str) -> tuple[Any, Callable]:
@@ -396,14 +408,14 @@ def _guessed(forward: Callable, backward: Callable, count: int) -> Callable:
         saved: tuple = xs
         has_cache = len(wanted) == 2 and isinstance(out, tuple) and len(out) == 2
         if has_cache and (count != 1 or "cache" in wanted):
-            out, *saved = out  # type: ignore[assignment]
+            out, saved = out[0], out[1:]
         elif len(wanted) == count + 2:
             saved = (*xs, out)
         elif len(wanted) != count + 1:
             raise TypeError(
                 f"how {label(backward)}({', '.join(wanted)}) is to be called after {label(forward)} of "
-                f"{counted(count, 'input')} cannot be told; give adapter=, a function (forward, backward) -> f "
-                f"with f(*inputs) -> (out, backward)"
+                f"{counted(count, 'input')} cannot be told; give adapter=, a function "
+                f"(forward, backward) -> f with f(*inputs) -> (out, backward)"
             )
 
         def back(dout: Any) -> Any:

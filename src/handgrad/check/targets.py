@@ -25,9 +25,9 @@ from handgrad.tape import vjp
 from handgrad.tree import leaves, tree_map
 
 KINDS = (
-    "a rule, a function that returns (out, backward), a function of rules, a layer with forward and backward, "
-    "a list of layers, a pair of functions (forward, backward), a torch.autograd.Function, an nn.Module, or a "
-    "jax.custom_vjp function"
+    "a rule, a function that returns (out, backward), a function of rules, a layer with forward and "
+    "backward, a list of layers, a pair of functions (forward, backward), a torch.autograd.Function, an "
+    "nn.Module, or a jax.custom_vjp function"
 )
 
 
@@ -59,7 +59,7 @@ def subject_of(
     if isinstance(target, tuple) and len(target) == 2 and all(_is_function(f) for f in target):
         return of_two(*target, inputs, options, adapter)
     if isinstance(target, (list, tuple)) and target and all(map(is_layer, target)):
-        return of_layer(Chain(list(target)), inputs, options)
+        return of_layer(Chain(list(target)), inputs, options, label(target), named=str)
     if isinstance(target, type):
         target = instance_of(target)
     if isinstance(target, Layer) and type(target).backward is Layer.backward:
@@ -166,7 +166,8 @@ class RuleLoss:
     """A loss that is a rule, or a function of rules, in the manner of a layer object."""
 
     def __init__(self, f: Callable):
-        self.f, self.back = f, None
+        self.f = f
+        self.back: Callable[[Any], tuple] | None = None
 
     def forward(self, y: Any, t: Any) -> Any:
         made = self.f(y, t)
@@ -192,11 +193,13 @@ def with_loss(target: Any, inputs: tuple, options: dict, loss: Any) -> Subject:
         return with_torch_loss(target, inputs, options, loss)
     if isinstance(target, Layer):
         return of_network(target, inputs, loss)
+    name = f"{label(target)} with {label(loss)}"
     if isinstance(target, (list, tuple)) and all(map(is_layer, target)):
         target = Chain(list(target))
     if is_layer(target):
         loss = loss() if isinstance(loss, type) else loss
-        return of_layer(WithLoss(target, loss if is_layer(loss) else RuleLoss(loss)), inputs, options)
+        whole = WithLoss(target, loss if is_layer(loss) else RuleLoss(loss))
+        return of_layer(whole, inputs, options, name, named=lambda path: path.removeprefix("net."))
     return subject_of(lambda *xs: loss(target(*xs[:-1], **options), xs[-1]), inputs)
 
 

@@ -30,7 +30,7 @@ class TracedTensor(Traced):
             raise Untraceable(f"it writes in place by {function.__name__}")
         return tape.record(NAMES.get(name, name), on_arrays(function), args, kwargs or {})
 
-    def size(self, axis: int | None = None) -> Any:  # type: ignore[override]
+    def size(self, axis: int | None = None) -> Any:
         return self.value.shape if axis is None else self.value.shape[axis]
 
     def __getattr__(self, name: str) -> Any:

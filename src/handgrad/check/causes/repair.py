@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ class Source:
         if called & set(FORBIDDEN):
             raise OSError("it reaches outside")
 
-    def parts(self) -> list[ast.AST]:
+    def parts(self) -> Sequence[ast.AST]:
         """The functions in it that may be the backward: those inside it, or itself."""
         inner = [
             n
