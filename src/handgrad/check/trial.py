@@ -155,6 +155,9 @@ class Trial:
                 x + t * moves[k] if k in moves else (x.copy() if isinstance(x, np.ndarray) else x)
                 for k, x in enumerate(self.values)
             ]
+            if isinstance(t, complex) and self.subject.style == "torch":  # which mixes no dtypes
+                floats = self.subject.checked
+                moved = [x.astype(complex) if c else x for x, c in zip(moved, floats, strict=True)]
             with quiet():
                 try:
                     return self.subject.outputs(moved)
