@@ -121,7 +121,7 @@ def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict)
                 return [None] * len(values)
             found = iter(torch.autograd.grad(recorded, wanted, seeds, retain_graph=True, allow_unused=True))
             grads = [next(found) if c else None for c in checked]
-            return [None if g is None else g.detach().to_dense().numpy() for g in grads]
+            return [None if g is None else g.detach().to_dense().numpy(force=True) for g in grads]
 
         return [_as_numpy(o) for o in out], back
 
