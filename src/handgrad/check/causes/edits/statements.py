@@ -47,12 +47,11 @@ def _added(slot: Slot, node: ast.AugAssign) -> Iterator[Edit]:
 
 def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
     """``np.add.at(x, i, value)`` for ``x[i] = value``."""
-    index = target.slice
+    index: ast.expr = target.slice
     members = index.elts if isinstance(index, ast.Tuple) else [index]
-    text = ast.unparse(index)
     if any(isinstance(part, ast.Slice) for part in members):
-        text = f"np.s_[{text}]"  # a slice is no expression by itself
-    call = expression(f"np.add.at(x, {f'({text})' if isinstance(index, ast.Tuple) else text}, v)")
+        index = ast.Subscript(expression("np.s_"), index, ast.Load())  # a slice is no expression by itself
+    call = expression("np.add.at(x, i, v)")
     assert isinstance(call, ast.Call)
-    call.args[0], call.args[2] = expression(ast.unparse(target.value)), value
+    call.args = [expression(ast.unparse(target.value)), index, value]
     return ast.Expr(call)
