@@ -8,9 +8,9 @@ Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
 """
 
 import builtins as _builtins
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from handgrad import layers, rules
-from handgrad.check import check
 from handgrad.layers import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
 from handgrad.rules import *
 from handgrad.rules import Rule, elementwise, rule
@@ -25,9 +25,17 @@ __all__ = [
 __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
 
+if _TYPE_CHECKING:
+    from handgrad.check import check
+
+
 def __getattr__(name: str) -> object:
+    if name == "check":  # the package is the function; it takes longer than all the rest of the import
+        from importlib import import_module
+
+        return import_module("handgrad.check")
     if name == "__version__":
-        from importlib.metadata import version  # takes longer than all the rest of the import
+        from importlib.metadata import version  # takes long, too
 
         return version("handgrad")
     raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
