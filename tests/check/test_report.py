@@ -22,7 +22,8 @@ def test_long_sentences_are_wrapped_with_an_indent():
     lines = str(whole).splitlines()
     assert max(map(len, lines)) <= WIDTH
     first = next(i for i, line in enumerate(lines) if "dx is wrong" in line)
-    assert lines[first + 1].startswith(" " * 8) and lines[first + 1][8] != " "
+    assert lines[first + 1].startswith(" " * 8)
+    assert lines[first + 1][8] != " "
     assert " ".join(sentence.split()) in " ".join(str(whole).split())
 
 
