@@ -42,8 +42,9 @@ def test_a_right_rule(rng):
     assert report.points > 1, "at other points too"
 
 
-def test_hg_check_is_it():
-    assert hg.check is check
+def test_hg_check_can_be_called_and_is_the_package(rng):
+    assert hg.check.check is check
+    assert hg.check(hg.exp, rng.standard_normal(3)).ok
 
 
 # Each kind of target, right and wrong.
