@@ -211,7 +211,9 @@ def _closed_over(f: Callable, inputs: list, places: list[int]) -> Callable:
 
 
 def _gradcheck(fast: bool) -> dict[str, Callable[[Entry], Ask]]:
-    numpy = lambda entry: numpy_to_torch(entry, fast)  # noqa: E731
+    def numpy(entry: Entry) -> Ask:
+        return numpy_to_torch(entry, fast)
+
     return {"pair": numpy, "class": numpy, "torch": lambda entry: torch_natively(entry, fast)}
 
 

@@ -48,8 +48,7 @@ def test_a_right_backward_is_left_alone(entry):
 
 
 @pytest.mark.slow
-def test_nearly_nine_of_ten_are_named():
-    """The benchmark says how many; less here, since the search for an edit has a time limit."""
+def test_nine_of_ten_are_named():
     mutants = [entry for entry in ENTRIES if entry.causes and "held_out" not in entry.family]
     named = sum(examined(entry).causes[0].kind in entry.causes for entry in mutants)
-    assert named >= 0.88 * len(mutants)
+    assert named >= 0.9 * len(mutants)

@@ -8,9 +8,9 @@ import pytest
 import handgrad as hg
 from handgrad import rule
 from handgrad.check.checker import examine
+from handgrad.check.clock import Clock
 from handgrad.check.network import consequences, first_wrong, parts_of
 from handgrad.check.targets import subject_of
-from handgrad.check.trial import Clock
 from handgrad.layers import Affine, Layer, Sequential, Tanh
 
 

@@ -56,7 +56,10 @@ def test_what_does_not_carry_complex_numbers():
 @pytest.mark.parametrize("x", [0.0, 1e-3, -0.7])
 def test_a_kink_is_seen_where_it_is(x):
     xs = np.array([x, 2.0])
-    phi = lambda t: np.abs(xs + t)  # noqa: E731
+
+    def phi(t):
+        return np.abs(xs + t)
+
     estimate = numerics.derivative(phi, np.abs(xs), numerics.noise_of(phi))
     assert estimate.kink.tolist() == [x == 0.0, False]
     if x == 0.0:
@@ -68,7 +71,9 @@ def test_a_kink_is_seen_where_it_is(x):
 
 @pytest.mark.parametrize("f", [np.sqrt, np.floor], ids=["root", "floor"])
 def test_no_finite_slope(f):
-    phi = lambda t: f(np.array([0.0, 2.5]) + t)  # noqa: E731
+    def phi(t):
+        return f(np.array([0.0, 2.5]) + t)
+
     with np.errstate(invalid="ignore"):
         estimate = numerics.derivative(phi, phi(0.0), numerics.noise_of(phi))
     assert estimate.kink.tolist() == [True, False]
@@ -77,14 +82,20 @@ def test_no_finite_slope(f):
 def test_noise_is_that_of_the_arithmetic():
     x = np.random.default_rng(2).standard_normal(200)
     for dtype, level in ((np.float64, 2.2e-16), (np.float32, 6e-8)):
-        phi = lambda t, d=dtype: np.sin((x + t).astype(d)).astype(np.float64)  # noqa: E731
+
+        def phi(t, dtype=dtype):
+            return np.sin((x + t).astype(dtype)).astype(np.float64)
+
         share = np.median(numerics.noise_of(phi) / np.abs(np.sin(x)))
         assert 0.1 * level < share < 10 * level
 
 
 def test_noise_in_stairs_is_seen():
     x = np.linspace(1.0, 2.0, 9)
-    phi = lambda t: (x * (1 + t) + 1e12) - 1e12  # noqa: E731
+
+    def phi(t):
+        return (x * (1 + t) + 1e12) - 1e12
+
     assert np.all(numerics.noise_of(phi) > 1e-5)
 
 

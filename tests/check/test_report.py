@@ -31,8 +31,8 @@ def test_what_is_off_by_rounding_is_drawn_as_nothing():
     error = np.array([[1e-16, 1e-10], [1e-3, np.nan]])
     assert heat_text(error)[1:] == ["|··|", "|▒?|"]
     shown = heat_html(error)
-    assert shown.count("rgba(127,127,127,0.15)") == 3
-    assert "· none" in shown
+    assert shown.count("rgba(127,127,127,0.15)") == 3 + 1  # that of the key
+    assert "<td>none</td>" in shown
 
 
 def test_kinks_and_notes_are_muted_in_html():

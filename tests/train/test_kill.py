@@ -34,14 +34,22 @@ def result(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
+    """Its result, and the seconds from its first checkpoint to its end: when a kill finds it at work."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     process = start(*OPTIONS.split(), "--out", folder)
+    await_checkpoint(process, folder)
+    began = time.perf_counter()
     _, said = process.communicate()
     assert process.returncode == 0, said.decode()
-    return result(folder)
+    return result(folder), time.perf_counter() - began
 
 
-def kill_until_finished(folder, rng, most):
+def await_checkpoint(process, folder):
+    while process.poll() is None and not (folder / "checkpoint.json").exists():
+        time.sleep(0.005)
+
+
+def kill_until_finished(folder, rng, most, seconds):
     """Start, kill after a random time, resume, kill again, ...; how many kills hit a training under way."""
     kills = 0
     arguments = [*OPTIONS.split(), "--out", folder, *FAST]
@@ -49,9 +57,8 @@ def kill_until_finished(folder, rng, most):
         begun = (folder / "checkpoint.json").exists()
         process = start(*(["--resume", folder, *FAST] if begun else [*arguments, "--overwrite"]))
         if kills < most:
-            while process.poll() is None and not (folder / "checkpoint.json").exists():
-                time.sleep(0.005)
-            time.sleep(rng.uniform(0, 0.8))
+            await_checkpoint(process, folder)
+            time.sleep(rng.uniform(0, seconds))
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
@@ -62,11 +69,12 @@ def kill_until_finished(folder, rng, most):
 
 def kill_and_compare(tmp_path, uninterrupted, kills, seed):
     rng = random.Random(seed)
+    whole, seconds = uninterrupted
     done = 0
-    for run in range(20 * kills):  # a kill that comes too late costs a run
+    for run in range(kills):
         folder = tmp_path / f"run{run}"
-        done += kill_until_finished(folder, rng, most=min(5, kills - done))
-        assert result(folder) == uninterrupted
+        done += kill_until_finished(folder, rng, most=min(5, kills - done), seconds=seconds)
+        assert result(folder) == whole
         if done >= kills:
             return
     raise AssertionError(f"only {done} kills hit a training under way")

@@ -12,12 +12,14 @@ import numpy as np
 
 from handgrad.check import hazards, kinks, probes
 from handgrad.check.causes import causes_of
+from handgrad.check.clock import Clock, OutOfTime
 from handgrad.check.findings import Cause, Findings
+from handgrad.check.network import consequences, first_wrong, parts_of
 from handgrad.check.report import KINK, RIGHT, UNCLEAR, WRONG, InputReport, Report, Worst
 from handgrad.check.source import Ran, line_of_gradient, lines_run
 from handgrad.check.subject import Subject, Unfit, copied, own_randomness
 from handgrad.check.targets import subject_of
-from handgrad.check.trial import BackwardFailed, Clock, InputTrial, OutOfTime, Trial, quiet
+from handgrad.check.trial import BackwardFailed, InputTrial, Trial, quiet
 from handgrad.tree import tree_map
 
 
@@ -150,8 +152,6 @@ class Examination:
 
     def _find_first_wrong(self) -> None:
         """In a network: which of its parts is wrong, each on the values that it really saw."""
-        from handgrad.check.network import consequences, first_wrong, parts_of
-
         parts = parts_of(self.subject)
         if not parts:
             return
@@ -237,8 +237,8 @@ class Examination:
         self.inputs = [part if i.name == part.name else i for i in self.inputs]
 
     def _probe(self, trial: Trial) -> None:
-        if self.subject.style == "torch" and not self.subject.code:
-            return  # the library's own rules, in whatever domain they have
+        if self.subject.is_of_library:
+            return  # right in whatever domain its rules have
         with quiet():
             overflow = probes.overflows(trial)
         if overflow is not None:

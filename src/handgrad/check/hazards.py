@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,9 +74,9 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     before = copied(values)
     douts = parted(trial.douts[0], outs)
     given = [d.copy() for d in douts]
-    generators = _generator_states(subject)
+    generators = _generator_states()
     back(given)
-    drew = generators != _generator_states(subject)
+    drew = generators != _generator_states()
     several = len(douts) > 1
     names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
     for name in _changed(names, douts, given):
@@ -107,8 +108,12 @@ def _changed(names: list[str], before: Values, after: Values) -> Iterator[str]:
             yield name
 
 
-def _generator_states(subject: Subject) -> Any:
-    return str(np.random.get_state()[1][:8]), np.random.get_state()[2], hash(random.getstate())  # type: ignore[index]
+def _generator_states() -> Any:
+    """Where NumPy's, Python's and PyTorch's global generators are."""
+    torch = sys.modules.get("torch")
+    torchs = torch.get_rng_state().numpy().tobytes() if torch is not None else b""
+    numpys = np.random.get_state(legacy=False)["state"]
+    return numpys["key"].tobytes(), numpys["pos"], random.getstate(), torchs
 
 
 def backward_repeats(trial: Trial, findings: Findings) -> None:
@@ -117,21 +122,26 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
     fresh, other = trial.gradients(u), trial.gradients(u)
     if not all_same(fresh, other):
         findings.wrong(
-            "random", "the backward gives another gradient each time for the same inputs and dout: "
-            "are random numbers drawn again in it?", rank=0.6,
-        )  # fmt: skip
+            "random",
+            "the backward gives another gradient each time for the same inputs and dout: are random "
+            "numbers drawn again in it?",
+            rank=0.6,
+        )
         return
     _, back = trial.subject.pair(copied(trial.values))
-    first, second, third = (trial._gradients(back, u) for _ in range(3))
+    first, second, third = (trial.gradients_by(back, u) for _ in range(3))
     for name, a, b, c in zip(trial.subject.names, first, second, third, strict=True):
         if same(a, b):
             continue
         added = a is not None and b is not None and same(b - a, c - b, 1e-9) and np.shape(a) == np.shape(b)
         if added and same(b, 2 * a, 1e-9):
             findings.wrong(
-                "accumulates", f"a second backward gives twice the gradient of {name}: it adds to what the "
-                f"first left; set it, do not add", name, 8,
-            )  # fmt: skip
+                "accumulates",
+                f"a second backward gives twice the gradient of {name}: it adds to what the first left; "
+                f"set it, do not add",
+                name,
+                8,
+            )
         elif added:
             findings.wrong(
                 "accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8
@@ -185,7 +195,7 @@ def uses_are_apart(trial: Trial, findings: Findings) -> None:
     alone = trial.gradients(u)
     _, first = subject.pair(copied(trial.values))
     subject.pair(copied(elsewhere(trial)))
-    if not all_same(alone, trial._gradients(first, u)):
+    if not all_same(alone, trial.gradients_by(first, u)):
         what = (
             "two layers of this class share a cache"
             if subject.style == "layer"
@@ -198,17 +208,17 @@ def uses_are_apart(trial: Trial, findings: Findings) -> None:
         )
         return
     if subject.reused is not None:
-        _same_object(trial, findings, alone)
+        _same_object(trial, findings, alone, subject.reused())
 
 
-def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
+def _same_object(trial: Trial, findings: Findings, alone: list[Any], again: Subject) -> None:
     """One layer object used twice: one use after the other must be right; two before a backward is noted."""
-    u, again = trial.douts[0], trial.subject.reused()  # type: ignore[misc]
+    u = trial.douts[0]
     _, back = again.pair(copied(elsewhere(trial)))
-    before = trial._gradients(back, u)
+    before = trial.gradients_by(back, u)
     before = [None if g is None else np.array(g) for g in before]
     outs, back = again.pair(copied(trial.values))
-    second = trial._gradients(back, u)
+    second = trial.gradients_by(back, u)
     if not all_same(alone, second) and same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-9):
         accumulated = [
             name
@@ -230,9 +240,9 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any]) -> None:
         return
     _, first = again.pair(copied(trial.values))
     _, second_back = again.pair(copied(elsewhere(trial)))
-    trial._gradients(second_back, u)
+    trial.gradients_by(second_back, u)
     is_random = any(cause.kind == "random" for cause in findings.causes)
-    if not is_random and not all_same(alone, trial._gradients(first, u)):
+    if not is_random and not all_same(alone, trial.gradients_by(first, u)):
         findings.notes.append(
             "used twice before a backward, it answers the first use with what the second saved"
         )
@@ -248,11 +258,9 @@ def _checked(trial: Trial) -> list[int]:
 def linear_in_dout(trial: Trial, findings: Findings) -> None:
     """A dout ten thousand times as large, or as small, has a gradient as many times as large."""
     u = trial.douts[0]
-    rounding = max((float(np.max(trial._rounding(k), initial=0.0)) for k in _checked(trial)), default=0.0)
+    rounding = max((float(np.max(trial.rounding(k), initial=0.0)) for k in _checked(trial)), default=0.0)
     for scale in SCALES:
-        for name, a, b in zip(
-            trial.subject.names, trial.gradients(scale * u), trial.gradients(u), strict=True
-        ):
+        for name, a, b in zip(trial.subject.names, trial.gradients(scale * u), trial.raw[0], strict=True):
             if a is None or b is None or np.shape(a) != np.shape(b) or same(a, scale * b, 1e-6):
                 continue
             if same(a, scale * b, 1e-6, scale * (rounding_of_gradients(trial) + rounding)):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 
 SHADES = "·░▒▓█"
-LEGEND = "· none, ░ >1e-9, ▒ >1e-4, ▓ >1e-2, █ >0.3"
-LEVELS = (1e-9, 1e-4, 1e-2, 0.3)  # of the largest element: where each shade begins
+STEPS = ("1e-9", "1e-4", "1e-2", "0.3")  # of the largest element: where each shade begins
+LEVELS = tuple(map(float, STEPS))
 ROWS, COLUMNS = 12, 48
 
 
@@ -26,30 +24,33 @@ def _shrunk(grid: np.ndarray, most: int) -> np.ndarray:
 
 
 def heat_text(error: np.ndarray) -> list[str]:
-    """Rows of shades, darker where it is worse; a dot where it was not looked at."""
-    lines = [legend(error)]
+    """Rows of shades, darker where it is worse; a question mark where it was not looked at."""
+    steps = [f"{shade} >{step}" for shade, step in zip(SHADES[1:], STEPS, strict=True)]
+    lines = [f"{title(error)}: {SHADES[0]} none, {', '.join(steps)}"]
     for row in as_grid(error):
         cells = ["?" if np.isnan(v) or v < 0 else SHADES[int(np.searchsorted(LEVELS, v))] for v in row]
         lines.append(f"|{''.join(cells)}|")
     return lines
 
 
-def legend(error: np.ndarray) -> str:
+def title(error: np.ndarray) -> str:
     blocks = error.ndim > 1 and error.shape != as_grid(error).shape
-    return f"error{' (largest of each block)' if blocks else ''}: {LEGEND}"
+    return f"error{' (largest of each block)' if blocks else ''}"
 
 
 def heat_html(error: np.ndarray) -> str:
-    """A table of coloured cells, the redder the worse, and what the shades mean."""
-    rows = []
-    for row in as_grid(error):
-        cells = []
-        for v in row:
-            share = float(np.clip((np.log10(v) + 9) / 9, 0.05, 1)) if v > LEVELS[0] else 0.0  # nan: 0
-            fill = f"rgba(207,34,46,{share:.2f})" if share else "rgba(127,127,127,0.15)"
-            cells.append(
-                f'<td style="width:12px;height:12px;padding:0;background:{fill}" title="{v:.1e}"></td>'
-            )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    table = f'<table style="border-collapse:separate;border-spacing:1px">{"".join(rows)}</table>'
-    return f'{table}<div style="font-size:smaller">{html.escape(legend(error))}</div>'
+    """A table of coloured cells, the redder the worse, and what the colours mean."""
+    rows = [f"<tr>{''.join(map(_cell, row))}</tr>" for row in as_grid(error)]
+    scale = (1e-6, 1e-4, 1e-2, 1.0)
+    key = "".join(f"{_cell(v)}<td>{v:g}</td>" for v in scale)
+    table = '<table style="border-collapse:separate;border-spacing:1px{}">{}</table>'
+    return table.format("", "".join(rows)) + table.format(
+        ";font-size:smaller", f"<tr><td>{title(error)}:</td>{_cell(0.0)}<td>none</td>{key}</tr>"
+    )
+
+
+def _cell(v: float) -> str:
+    share = float(np.clip((np.log10(v) + 9) / 9, 0.05, 1)) if v > LEVELS[0] else 0.0  # nan: 0
+    fill = f"rgba(207,34,46,{share:.2f})" if share else "rgba(127,127,127,0.15)"
+    said = f"{v:.1e}" if v >= 0 else "not looked at"
+    return f'<td style="width:12px;height:12px;padding:0;background:{fill}" title="{said}"></td>'

@@ -144,7 +144,6 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         pair=pair,
         code=sources(target),
         numbers=numbers_of(target),
-        repairs_shapes=False,
         follow=lambda given, rebinder: follow(given),
         functions=lambda: [f for f in [getattr(target, "bwd", None)] if callable(f)],
         rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options),

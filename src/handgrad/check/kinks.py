@@ -9,11 +9,14 @@ concave) function, the gradient has to lie between them; else nothing is said.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from handgrad.check import numerics
+from handgrad.check.numerics import Estimate
+from handgrad.check.subject import at_place
 from handgrad.check.trial import InputTrial, Trial, quiet
 
 LOOKS = 6
@@ -33,7 +36,7 @@ class Kink:
     right: float
 
     def __str__(self) -> str:
-        at = f"{self.name}[{', '.join(map(str, self.place))}]" if self.place else self.name
+        at = at_place(self.name, self.place)
         if (
             not (np.isfinite(self.left) and np.isfinite(self.right))
             or max(abs(self.left), abs(self.right)) > 1e4
@@ -49,17 +52,22 @@ def kinks_of(trial: Trial) -> list[Kink]:
         for k, x in enumerate(trial.values):
             if not trial.subject.checked[k] or x.size > MOST_ELEMENTS:
                 continue
-            size = numerics.sizes(x)
-            for place in np.ndindex(x.shape):
-                v = np.zeros(x.shape)
-                v[place] = size[place]
-                e = trial.along({k: v})
+            for place, size, e in _by_elements(trial, k):
                 rough = e.rough & trial.kinked
                 if rough.any():
                     j = int(np.argmax(rough))
-                    slopes = e.left[j] / size[place], e.right[j] / size[place]
+                    slopes = e.left[j] / size, e.right[j] / size
                     found.append(Kink(trial.subject.names[k], place, float(x[place]), *map(float, slopes)))
     return found
+
+
+def _by_elements(trial: Trial, k: int) -> Iterator[tuple[tuple[int, ...], float, Estimate]]:
+    """Each place in an input, the size of its element, and J v for the element of that size alone."""
+    size = numerics.sizes(trial.values[k])
+    for place in np.ndindex(size.shape):
+        v = np.zeros(size.shape)
+        v[place] = size[place]
+        yield place, float(size[place]), trial.along({k: v})
 
 
 def outside(trial: Trial) -> tuple[str, str] | None:
@@ -91,22 +99,11 @@ def _said(trial: Trial, j: int, grads: list) -> tuple[str, str]:
     for k, x in enumerate(trial.values):
         if not trial.subject.checked[k] or grads[k] is None:
             continue
-        size = numerics.sizes(x)
-        for place in np.ndindex(x.shape):
-            v = np.zeros(x.shape)
-            v[place] = size[place]
-            e = trial.along({k: v})
+        for place, size, e in _by_elements(trial, k):
             if e.rough[j]:
-                left, right = e.left[j] / size[place], e.right[j] / size[place]
-                slopes = f"{left:.4g} to the left and {right:.4g} to the right"
-                at = (
-                    f"{trial.subject.names[k]}[{', '.join(map(str, place))}]"
-                    if place
-                    else trial.subject.names[k]
-                )
-                found.append(
-                    f"{at} = {x[place]:.4g} has slope {slopes}, and gets {float(grads[k][place]):.4g}"
-                )
+                slopes = f"{e.left[j] / size:.4g} to the left and {e.right[j] / size:.4g} to the right"
+                at, got = at_place(trial.subject.names[k], place), float(grads[k][place])
+                found.append(f"{at} = {x[place]:.4g} has slope {slopes}, and gets {got:.4g}")
     name = next((trial.subject.names[k] for k, c in enumerate(trial.subject.checked) if c), "x")
     several = "; equal elements share one gradient" if len(found) > 1 else ""
     listed = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
@@ -201,7 +198,6 @@ def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:
         any_rough |= result.columns is not None and bool(result.columns.rough.any())
         if result.wrong is not None and result.wrong.any():
             results.append(result)
-    return (
-        there,
-        results if any_rough else [],
-    )  # smooth by every element, and not in other directions: no slope at all
+    if not any_rough:  # smooth by every element, and not in other directions: no slope at all
+        return there, []
+    return there, results

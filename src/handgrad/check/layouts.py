@@ -49,8 +49,6 @@ def layouts(trial: Trial, findings: Findings) -> None:
     if trial.f0.size == 0:
         return
     for said, lay in LAYOUTS.items():
-        if trial.subject.style == "torch" and lay is reversed_view:
-            continue  # PyTorch has no negative strides
         for found in (_input_layout(trial, said, lay), _dout_layout(trial, said, lay)):
             if found is not None:
                 findings.wrong("layout", found, rank=15)
@@ -60,7 +58,7 @@ def layouts(trial: Trial, findings: Findings) -> None:
 def rounding_of_gradients(trial: Trial) -> float:
     """What rounding leaves of a gradient that cancels, or that rounding of the inputs moves."""
     noises = [
-        float(np.max(trial._noise_of_gradient(k), initial=0.0))
+        float(np.max(trial.noise_of_gradient(k), initial=0.0))
         for k, c in enumerate(trial.subject.checked)
         if c and trial.values[k].size
     ]
@@ -76,8 +74,8 @@ def _cancelled(trial: Trial) -> float:
 
 
 def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
-    if trial.subject.style == "torch" and not trial.subject.code:
-        return None  # the library's own operations, of which some are of the layout
+    if trial.subject.is_of_library:
+        return None  # some of its operations are of the layout
     count = len(trial.values)
     laid = [lay(x) if trial.subject.checked[k] else x for k, x in enumerate(trial.values)]
     moved = [k for k in range(count) if laid[k] is not trial.values[k]]
@@ -86,7 +84,7 @@ def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
         return None
     try:
         outs, back = trial.subject.pair(plain)
-        wanted = trial._gradients(back, trial.douts[0])
+        wanted = trial.gradients_by(back, trial.douts[0])
         before = np.concatenate([np.ravel(o) for o in outs]) if outs else trial.f0
     except Exception:
         return None  # these values are outside the domain
@@ -98,7 +96,7 @@ def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
     if not same(np.concatenate([np.ravel(o) for o in outs]), before, 1e-9, noise):
         return f"the output is another where an input is {said}"
     try:
-        got = trial._gradients(back, trial.douts[0])
+        got = trial.gradients_by(back, trial.douts[0])
     except Exception as error:
         return f"the backward fails where an input is {said}: {error}"
     for name, a, b in zip(trial.subject.names, wanted, got, strict=True):

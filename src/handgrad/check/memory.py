@@ -55,29 +55,28 @@ def reachable(f: types.FunctionType, seen: set[int]) -> Iterator[Any]:
     if id(f) in seen:
         return
     seen.add(id(f))
-    named = [f.__globals__.get(name) for name in _names(f.__code__)]
-    cells = [cell.cell_contents for cell in f.__closure__ or () if _is_filled(cell)]
+    named = [f.__globals__.get(name) for name in names_of(f.__code__)]
     defaults = [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
-    for held in [*named, *cells, *defaults, *vars(f).values()]:
+    for held in [*named, *enclosed(f), *defaults, *vars(f).values()]:
         if isinstance(held, types.FunctionType) and held.__globals__ is f.__globals__:
             yield from reachable(held, seen)
         elif isinstance(held, KEPT):
             yield held
 
 
-def _is_filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+def enclosed(f: types.FunctionType) -> Iterator[Any]:
+    """What its cells hold, but for those that are still empty."""
+    for cell in f.__closure__ or ():
+        with contextlib.suppress(ValueError):
+            yield cell.cell_contents
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
+def names_of(code: types.CodeType) -> Iterator[str]:
+    """The names in a function's code, and in that of the functions inside it."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            yield from _names(inner)
+            yield from names_of(inner)
 
 
 def copied(held: Any) -> Any:

@@ -87,7 +87,7 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
     with np.errstate(all="ignore"):
         value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
         tried = [(FIRST_STEP, value, error)]
-        value, error = _confirmed(phi, value, error, noise)
+        error = _doubted(phi, value, error, noise)
         kink, left, right = np.zeros(value.shape, bool), value, value
         looked = False
         for step in MORE_STEPS:
@@ -99,7 +99,7 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
             value, error, suspicious = _extrapolated(phi, f0, noise, step, suspicious)
             tried.append((step, value, error))
             value, error = _best(tried)
-            value, error = _confirmed(phi, value, error, noise)
+            error = _doubted(phi, value, error, noise)
         poor = ~_is_good(value, error, f0) & ~kink
         if poor.any():
             broken, left, right = _one_sided(phi, f0, noise)
@@ -122,15 +122,16 @@ def _best(tried: list[tuple[float, np.ndarray, np.ndarray]]) -> tuple[np.ndarray
     return value, error
 
 
-def _confirmed(
-    phi: Phi, value: np.ndarray, error: np.ndarray, noise: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """One difference at a step far finer: steps too coarse for an oscillation may agree and all be wrong."""
+def _doubted(phi: Phi, value: np.ndarray, error: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """The error, with what a difference at a step far finer adds to it.
+
+    Steps too coarse for an oscillation may agree and all be wrong.
+    """
     h = FINE_STEPS[0]
     fine = (phi(h) - phi(-h)) / (2 * h)
     apart = np.abs(fine - value)
     allowed = 8 * noise / h + 1e-5 * (np.abs(value) + np.abs(fine)) + 10 * error
-    return value, np.where((apart > allowed) & np.isfinite(apart), np.maximum(error, apart), error)
+    return np.where((apart > allowed) & np.isfinite(apart), np.maximum(error, apart), error)
 
 
 def _is_good(value: np.ndarray, error: np.ndarray, f0: np.ndarray) -> np.ndarray:

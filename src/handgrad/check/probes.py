@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from handgrad.check.subject import Values, copied
+from handgrad.check.subject import Values, at_place, copied
 from handgrad.check.trial import Trial, quiet
 
-LARGE = (1e4,)
+LARGE = 1e4
 
 
 def points(trial: Trial) -> Iterator[tuple[str, Values]]:
@@ -65,11 +65,7 @@ def _tied(trial: Trial) -> Values:
 
 def overflows(trial: Trial) -> str | None:
     """Whether the backward is not finite for large inputs where the forward is."""
-    return next((said for large in LARGE if (said := _overflows_at(trial, large)) is not None), None)
-
-
-def _overflows_at(trial: Trial, large: float) -> str | None:
-    values = _mapped(trial, lambda x: large * x)
+    values = _mapped(trial, lambda x: LARGE * x)
     with quiet():
         try:
             f0 = trial.subject.outputs(copied(values))
@@ -84,10 +80,9 @@ def _overflows_at(trial: Trial, large: float) -> str | None:
         bad = ~np.isfinite(dx)
         if bad.any():
             place = tuple(int(i) for i in np.argwhere(bad)[0])
-            at = f"{name}[{', '.join(map(str, place))}]" if place else name
             return (
-                f"for inputs {large:g} times as large the forward is finite, but the gradient of {name} is "
-                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at {at} = {x[place]:.4g}: "
-                f"write it in a form that does not overflow"
+                f"for inputs {LARGE:g} times as large the forward is finite, but the gradient of {name} is "
+                f"{dx[place]} on {int(bad.sum())} of {dx.size} elements, first at "
+                f"{at_place(name, place)} = {x[place]:.4g}: write it in a form that does not overflow"
             )
     return None

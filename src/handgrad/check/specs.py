@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,7 +110,7 @@ def axis_names(template: Template) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def sizes_of(names: list[str], taken: set[int] = frozenset()) -> Sizes:  # type: ignore[assignment]
+def sizes_of(names: list[str], taken: Collection[int] = ()) -> Sizes:
     """Sizes that are all different; the usual ones for the axes of images and kernels."""
     sizes: Sizes = {}
     for name in sorted(names, key=lambda name: name not in USUAL):

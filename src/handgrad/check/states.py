@@ -42,9 +42,11 @@ def state(trial: Trial, findings: Findings) -> None:
         changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
     if _drifts(layer, inputs, trial.subject):
         findings.wrong(
-            "state", f"a second forward of the same inputs gives another output: the first changes "
-            f"self.{changed[0] if changed else '...'}", rank=8,
-        )  # fmt: skip
+            "state",
+            f"a second forward of the same inputs gives another output: the first changes "
+            f"self.{changed[0] if changed else '...'}",
+            rank=8,
+        )
     elif changed and evaluating:
         how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
         findings.wrong(
@@ -74,10 +76,11 @@ def _function_state(trial: Trial, findings: Findings) -> None:
     """A function that keeps something in globals: running statistics, say."""
     memory, subject = trial.subject.memory, trial.subject
     assert memory is not None
+    assert subject.reused is not None
     subject.pair(copied(trial.values))
     at_first = memory.changed()
     subject.pair(copied(trial.values))
-    outs, _ = subject.reused().pair(copied(trial.values))  # type: ignore[misc]
+    outs, _ = subject.reused().pair(copied(trial.values))
     drifts = not same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-12)
     memory.restore()
     parameters = inspect.signature(subject.code[0]).parameters if subject.code else {}

@@ -59,11 +59,11 @@ class Subject:
     rebuilt: Any = None  # (rebinder) -> the subject with functions replaced
     memory: Memory | None = None  # what a function keeps between calls
     inner: Any = None  # what a network is made of, for finding the first wrong part
-    repairs_shapes: bool = False
 
-    def at(self, values: Values) -> Subject:
-        """The same target at other values."""
-        return replace(self, values=values)
+    @property
+    def is_of_library(self) -> bool:
+        """Whether its rules are PyTorch's own, with no code of an author's."""
+        return self.style == "torch" and not self.code
 
     def outputs(self, values: Values) -> np.ndarray:
         """All floating outputs, one after the other: real, or complex where the inputs are."""
@@ -178,6 +178,11 @@ def numbers_of(f: Any) -> dict[str, float]:
     return found
 
 
+def at_place(name: str, place: tuple[int, ...]) -> str:
+    """One element of an input, as it is written in code."""
+    return f"{name}[{', '.join(map(str, place))}]" if place else name
+
+
 # A rule, and any function that returns a pair.
 
 
@@ -191,7 +196,7 @@ def of_rule(rule: Rule, inputs: tuple, options: dict) -> Subject:
             return sum_to(dx, wanted)
         return dx
 
-    return replace(made, style="rule", fit=fit, repairs_shapes=rule.broadcasts)
+    return replace(made, style="rule", fit=fit)
 
 
 def of_pair(

@@ -24,7 +24,7 @@ from handgrad.rules.rule import Rule, describe
 from handgrad.tape import vjp
 from handgrad.tree import leaves, tree_map
 
-KINDS = (
+TARGETS = (
     "a rule, a function that returns (out, backward), a function of rules, a layer with forward and "
     "backward, a list of layers, a pair of functions (forward, backward), a torch.autograd.Function, an "
     "nn.Module, or a jax.custom_vjp function"
@@ -68,7 +68,7 @@ def subject_of(
         return of_layer(target, inputs, options)
     if callable(target):
         return _of_callable(target, inputs, options)
-    raise TypeError(f"{target!r} is a {type(target).__name__}; what can be checked is {KINDS}")
+    raise TypeError(f"{target!r} is a {type(target).__name__}; what can be checked is {TARGETS}")
 
 
 def is_torch(target: Any, inputs: tuple) -> bool:
@@ -99,7 +99,7 @@ def instance_of(made: type) -> Any:
     """
     if not all(callable(getattr(made, name, None)) for name in ("forward", "backward")):
         raise TypeError(
-            f"{made.__name__} is a class without forward and backward; what can be checked is {KINDS}"
+            f"{made.__name__} is a class without forward and backward; what can be checked is {TARGETS}"
         )
     try:
         return made()

@@ -36,6 +36,11 @@ def is_function_class(target: Any) -> bool:
     return isinstance(target, type) and issubclass(target, torch.autograd.Function)
 
 
+def sets_context(target: Any) -> bool:
+    """Whether a ``torch.autograd.Function`` has a ``setup_context``, so that its forward has no ``ctx``."""
+    return target.setup_context is not torch.autograd.Function.setup_context
+
+
 def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
     """A ``torch.autograd.Function``, an ``nn.Module`` (its parameters as further inputs), or any function."""
     tree = tree_map(_as_array, list(inputs))
@@ -45,7 +50,7 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
     call = target.apply if is_function_class(target) else target
     made = _subject(target, call, tree, flat, options)
     if is_function_class(target):
-        skipped = 0 if target.setup_context is not torch.autograd.Function.setup_context else 1
+        skipped = 0 if sets_context(target) else 1
         named = parameter_names(target.forward, len(inputs), skipped)
 
         def follow(given: list[Any], rebinder: Any) -> list[Any]:
@@ -95,6 +100,8 @@ def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict)
     checked = [is_float(x) and not isinstance(x, float) for x in flat]
 
     def forward(values: Values) -> list[Any]:
+        if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
+            values = [x.astype(complex) if c else x for x, c in zip(values, checked, strict=True)]
         with fixed_randomness(), torch.no_grad():
             out = call(*unflatten(tree, [_as_tensor(x) for x in values]), **options)
         return [_as_numpy(o) for o in leaves(out)]
@@ -134,7 +141,6 @@ def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict)
         forward=forward,
         pair=pair,
         code=[],
-        repairs_shapes=True,
     )
 
 

@@ -8,16 +8,17 @@ element, which gives its Jacobian J, and with it what any other dout should have
 
 from __future__ import annotations
 
-import math
+import copy
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handgrad.check import numerics
+from handgrad.check.clock import Clock, OutOfTime
 from handgrad.check.numerics import Estimate
 from handgrad.check.subject import Subject, Unfit, Values, copied, joined, parted
 
@@ -31,42 +32,8 @@ MOST_ELEMENTS = 3_000
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
 
 
-class OutOfTime(Exception):
-    """The budget is spent."""
-
-
 class BackwardFailed(Exception):
     """The target's backward raised."""
-
-
-@dataclass
-class Clock:
-    """Seconds left of a budget, and what to call while they pass."""
-
-    budget: float | None = None
-    tell: Callable[[str], None] | None = None
-    began: float = field(default_factory=time.perf_counter)
-    repaired_until: float | None = None
-
-    @property
-    def spent(self) -> float:
-        return time.perf_counter() - self.began
-
-    @property
-    def left(self) -> float:
-        return math.inf if self.budget is None else self.budget - self.spent
-
-    def until_repaired(self, seconds: float) -> float:
-        """When the search for repairs ends: one allowance for all inputs."""
-        if self.repaired_until is None:
-            self.repaired_until = time.perf_counter() + min(seconds, self.left / 2)
-        return self.repaired_until
-
-    def look(self, doing: str) -> None:
-        if self.tell is not None:
-            self.tell(doing)
-        if self.left <= 0:
-            raise OutOfTime(doing)
 
 
 @dataclass
@@ -93,7 +60,6 @@ class InputTrial:
     digits: float = 0.0
     columns: Columns | None = None
     wrong: np.ndarray | None = None  # (elements,) of columns
-    tolerance: np.ndarray | None = None
 
 
 class Trial:
@@ -122,13 +88,13 @@ class Trial:
 
     def _all_gradients(self, back: Callable) -> list[list[Any]]:
         """For every dout; by a forward of its own each, where a backward can be called but once."""
-        found = [self._gradients(back, self.douts[0])]
+        found = [self.gradients_by(back, self.douts[0])]
         try:
-            return found + [self._gradients(back, u) for u in self.douts[1:]]
+            return found + [self.gradients_by(back, u) for u in self.douts[1:]]
         except BackwardFailed:
             return found + [self.gradients(u) for u in self.douts[1:]]
 
-    def _gradients(self, back: Callable, u: np.ndarray) -> list[Any]:
+    def gradients_by(self, back: Callable, u: np.ndarray) -> list[Any]:
         try:
             grads = back(parted(u, self.outs))
         except (Unfit, OutOfTime):
@@ -143,7 +109,7 @@ class Trial:
         """The gradients that a fresh forward and backward give for a dout."""
         with quiet():
             _, back = self.subject.pair(copied(self.values if values is None else values))
-            return self._gradients(back, u)
+            return self.gradients_by(back, u)
 
     # Along lines.
 
@@ -155,9 +121,6 @@ class Trial:
                 x + t * moves[k] if k in moves else (x.copy() if isinstance(x, np.ndarray) else x)
                 for k, x in enumerate(self.values)
             ]
-            if isinstance(t, complex) and self.subject.style == "torch":  # which mixes no dtypes
-                floats = self.subject.checked
-                moved = [x.astype(complex) if c else x for x, c in zip(moved, floats, strict=True)]
             with quiet():
                 try:
                     return self.subject.outputs(moved)
@@ -293,10 +256,9 @@ class Trial:
         return self.use_complex is True and not (estimate.rough & self.smooth).any()
 
     def _line(self, k: int, quick: bool = False) -> tuple[np.ndarray, Estimate]:
-        if quick:
-            v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
-            return v, self.along({k: v}, trusted=True)
         v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+        if quick:
+            return v, self.along({k: v}, trusted=True)
         with np.errstate(all="ignore"):
             return v, self.refined({k: v}, self.along({k: v}))
 
@@ -392,12 +354,11 @@ class Trial:
                 worst = max(worst, abs(got - expected) / allowed if np.isfinite(got) else np.inf)
         return worst
 
-    def columns(self, k: int, elements: np.ndarray, values: Values | None = None) -> Columns:
+    def columns(self, k: int, elements: np.ndarray) -> Columns:
         """Derivatives by these elements of one input."""
-        at = self if values is None else self.moved(values)
-        x = at.values[k]
+        x = self.values[k]
         size = numerics.sizes(x).ravel()
-        n, m = elements.size, at.f0.size
+        n, m = elements.size, self.f0.size
         keep = n * m <= LARGEST_JACOBIAN
         U = np.stack(self.douts)
         J = np.zeros((m, n)) if keep else None
@@ -408,7 +369,7 @@ class Trial:
                 self.clock.look(f"{self.subject.names[k]}: element {column} of {n}")
             v = np.zeros(x.size)
             v[i] = size[i]
-            e = at.along({k: v.reshape(x.shape)}, trusted=not self.kinked.any())
+            e = self.along({k: v.reshape(x.shape)}, trusted=not self.kinked.any())
             with np.errstate(all="ignore"):
                 bad = e.rough | ~self.smooth
                 slope = np.where(bad, 0.0, e.value) / size[i]
@@ -420,35 +381,24 @@ class Trial:
                 J[:, column] = slope
         return Columns(elements, by_dout, error, magnitude, J, rough)
 
-    def moved(self, values: Values) -> Trial:
-        """The same at other values, for derivatives only."""
-        other = object.__new__(Trial)
-        other.__dict__.update(self.__dict__)
-        other.values = values
-        with quiet():
-            other.f0 = self.subject.outputs(copied(values))
-        if other.f0.shape != self.f0.shape:
-            raise ValueError("the outputs have another shape there")
-        return other
-
     def by_elements(self, result: InputTrial) -> None:
         """Which elements are wrong. May find that none is: then the directions saw a kink or rounding."""
         k = result.index
         result.columns = c = self.columns(k, self.chosen(k))
         if result.problem == "shape":
             return
-        noise = self._noise_of_gradient(k)[:, c.elements]
+        noise = self.noise_of_gradient(k)[:, c.elements]
         with np.errstate(all="ignore"):
             got = np.stack(
                 [np.zeros(c.elements.size) if g is None else g.ravel()[c.elements] for g in result.got]
             )
             largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
-            result.tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
-            result.tolerance += self._rounding(k)[c.elements]
+            tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
+            tolerance += self.rounding(k)[c.elements]
             apart = np.abs(got - c.by_dout)
             if self.has_kinks:
                 c.rough |= ~np.isfinite(got).all(axis=0)  # dout = 0 times an infinite slope
-            wrong = ~(apart <= result.tolerance) & ~c.rough
+            wrong = ~(apart <= tolerance) & ~c.rough
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
             return
@@ -457,7 +407,7 @@ class Trial:
         sampled = c.elements.size < result.x.size
         result.problem = "unclear" if sampled or digits_of(worst) < 2 else None
 
-    def _rounding(self, k: int) -> np.ndarray:
+    def rounding(self, k: int) -> np.ndarray:
         """The rounding of the outputs, over the size of each element: no derivative below it can be seen."""
         f0 = np.abs(self.f0[self.smooth])
         level = (
@@ -467,8 +417,7 @@ class Trial:
 
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink somewhere."""
-        other = object.__new__(Trial)
-        other.__dict__.update(self.__dict__)
+        other = copy.copy(self)
         other.smooth = self.kinked.copy()
         other.douts = [np.where(self.kinked, numerics.signed(self.rng, self.f0.shape), 0.0) for _ in range(2)]
         other.raw = [other.gradients(u) for u in other.douts]
@@ -478,7 +427,7 @@ class Trial:
         other.use_complex = False  # a complex step goes past a kink without seeing it
         return other
 
-    def _noise_of_gradient(self, k: int) -> np.ndarray:
+    def noise_of_gradient(self, k: int) -> np.ndarray:
         """How far rounding of the inputs moves the gradient: what it may be off without being wrong."""
         base = self.raw
         moved = []

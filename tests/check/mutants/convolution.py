@@ -401,8 +401,8 @@ def conv_image_averaged_over_the_batch(x, W, stride=2):
 @mutant("layout", normal((2, 1, 4, 3), (2, 1, 2, 2)))
 def conv_image_rows_by_memory(x, W):
     def backward(dout):
-        N, O, P, Q = dout.shape  # noqa: E741
-        rows = dout.reshape((N, O, P * Q), order="A")  # "C"
+        N, F, P, Q = dout.shape
+        rows = dout.reshape((N, F, P * Q), order="A")  # "C"
         flat = windows(x, 2, 1).reshape(N, -1, P * Q, 4)
         dx = unwindows(np.einsum("nopq,ockl->ncpqkl", rows.reshape(dout.shape), W), x.shape, 1)
         return dx, np.einsum("ncpk,nop->ock", flat, rows).reshape(W.shape)

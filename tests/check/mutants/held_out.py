@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import ClassVar
 
 import numpy as np
 
@@ -632,7 +633,7 @@ class GatedUnitLearnsAtOnce(GatedUnit):
 
 @mutant("stale-cache", normal((4, 3)))
 class GatedUnitSharedCache(GatedUnit):
-    cache: dict = {}  # noqa: RUF012
+    cache: ClassVar[dict] = {}
 
     def forward(self, x):
         self.cache.update(x=x, h=np.tanh(x @ self.W), g=sigmoid(x @ self.V))  # of all of them

@@ -11,9 +11,14 @@ from jax.extend import core
 from handgrad.check.causes.trace import Recording, Traced
 
 NAMES = {
-    "mul": "multiply", "div": "divide", "sub": "subtract", "reduce_max": "max", "reduce_sum": "sum",
-    "integer_pow": "power", "dot_general": "matmul",
-}  # fmt: skip
+    "mul": "multiply",
+    "div": "divide",
+    "sub": "subtract",
+    "reduce_max": "max",
+    "reduce_sum": "sum",
+    "integer_pow": "power",
+    "dot_general": "matmul",
+}
 
 
 def followed(f: Any, given: list[Any]) -> list[Any]:
@@ -57,9 +62,10 @@ def _note(tape: Recording, equation: Any, given: list[Any]) -> list[Any]:
     """One primitive as a step; what it takes that is not followed, and its small numbers, stay inside."""
     traced = [i for i, x in enumerate(given) if isinstance(x, Traced)]
     numbers = [
-        i for i, (x, v) in enumerate(zip(given, equation.invars, strict=True))
+        i
+        for i, (x, v) in enumerate(zip(given, equation.invars, strict=True))
         if isinstance(v, core.Literal) and np.asarray(x).dtype.kind == "f"
-    ]  # fmt: skip
+    ]
     several = equation.primitive.multiple_results
 
     def with_numbers(constants: list[float]) -> Any:

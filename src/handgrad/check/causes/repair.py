@@ -11,7 +11,6 @@ import ast
 import inspect
 import sys
 import textwrap
-import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +22,14 @@ from handgrad.check.causes.edits import Edit, Scope, edits, is_array
 from handgrad.check.causes.evidence import Evidence
 from handgrad.check.causes.rebinding import Rebinder, is_foreign
 from handgrad.check.findings import Cause
+from handgrad.check.memory import enclosed, names_of
 from handgrad.check.source import Line, parsed
 from handgrad.check.subject import Subject, copied, parted
 from handgrad.check.trial import quiet
 
-SECONDS = 4.0
+# The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
+TRIES, TRIES_BY_JAX = 4000, 400
+SECONDS = 12.0  # where one try takes long
 FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
 
 
@@ -47,7 +49,6 @@ class Source:
         lines, self.first = inspect.getsourcelines(f)
         self.file = inspect.getsourcefile(f) or ""
         self.unit = unit
-        self.indent = len(lines[0]) - len(lines[0].lstrip())
         module = ast.parse(textwrap.dedent("".join(lines)))
         node = module.body[0]
         if not isinstance(node, ast.FunctionDef):
@@ -110,21 +111,9 @@ def units(subject: Subject) -> list[Unit]:
         if not isinstance(f, types.FunctionType) or id(f) in found or is_foreign(f) or depth > 2:
             continue
         found[id(f)] = Unit(f, depth > 0)
-        for name in _names(f.__code__):
-            queue.append((f.__globals__.get(name), depth + 1))
-        for cell in f.__closure__ or ():
-            try:
-                queue.append((cell.cell_contents, depth + 1))
-            except ValueError:
-                continue
+        named = [f.__globals__.get(name) for name in names_of(f.__code__)]
+        queue += [(held, depth + 1) for held in (*named, *enclosed(f))]
     return list(found.values())
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            yield from _names(inner)
 
 
 def repaired(e: Evidence) -> Iterator[Cause]:
@@ -149,7 +138,8 @@ class Repair:
 
     def __init__(self, e: Evidence):
         self.e, self.subject = e, e.trial.subject
-        self.until = e.trial.clock.until_repaired(SECONDS)
+        self.clock = e.trial.clock
+        self.most = TRIES_BY_JAX if self.subject.style == "jax" else TRIES
         self.due = e.expected
         self.sizes = tuple(
             dict.fromkeys(
@@ -164,7 +154,7 @@ class Repair:
             for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
                 if found and edit.rank > found[0][0] + 0.35:
                     break
-                if time.perf_counter() > self.until:
+                if not self.clock.allows_repair(self.most, SECONDS):
                     break
                 cause = self.tried(source, edit)
                 if cause is not None:
@@ -256,7 +246,7 @@ def _is_dout(value: Any, e: Evidence) -> bool:
 
 
 def free_globals(f: types.FunctionType) -> set[str]:
-    return set(_names(f.__code__))
+    return set(names_of(f.__code__))
 
 
 def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:

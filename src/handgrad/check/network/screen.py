@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from handgrad.check import numerics
+from handgrad.check.clock import Clock
 from handgrad.check.subject import Subject, Unfit
-from handgrad.check.trial import BackwardFailed, Clock, Trial, quiet
+from handgrad.check.trial import BackwardFailed, Trial, quiet
 
 STEP = 2.0**-18
 FINE, COARSE = 1e-9, 1e-4  # what a complex step and a difference must agree to, relative to the sum's terms

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from handgrad.check.clock import Clock, OutOfTime
 from handgrad.check.network import layers, rules, shared
 from handgrad.check.network.part import Part
 from handgrad.check.network.screen import first_look
 from handgrad.check.report import WRONG, Report
 from handgrad.check.subject import Subject
-from handgrad.check.trial import Clock, OutOfTime
 
 TRAVELLING = frozenset({"stale-cache", "mutates", "accumulates", "updated-weights", "random"})
 

@@ -1,0 +1,44 @@
+"""The time that a check may take."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+@dataclass
+class Clock:
+    """Seconds left of a budget, and what to call while they pass."""
+
+    budget: float | None = None
+    tell: Callable[[str], None] | None = None
+    began: float = field(default_factory=time.perf_counter)
+    repairs: int = 0  # edits tried by the search for one that repairs
+    repaired_until: float | None = None
+
+    @property
+    def spent(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def left(self) -> float:
+        return math.inf if self.budget is None else self.budget - self.spent
+
+    def allows_repair(self, most: int, seconds: float) -> bool:
+        """Whether one more edit may be tried: one allowance for all inputs, half of what is left at most."""
+        if self.repaired_until is None:
+            self.repaired_until = time.perf_counter() + min(seconds, self.left / 2)
+        self.repairs += 1
+        return self.repairs <= most and time.perf_counter() < self.repaired_until
+
+    def look(self, doing: str) -> None:
+        if self.tell is not None:
+            self.tell(doing)
+        if self.left <= 0:
+            raise OutOfTime(doing)
