@@ -253,6 +253,24 @@ def test_torch(rng):
     assert check(lambda x: torch.tanh(x).sum(), torch.tensor(x)).ok
 
 
+def test_a_backward_that_draws_from_torch():
+    torch = pytest.importorskip("torch")
+
+    class Unused(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 3 * x
+
+        @staticmethod
+        def backward(ctx, dout):
+            torch.rand(2)
+            return 3 * dout
+
+    report = check(Unused, np.linspace(-1.0, 2.0, 5))
+    assert report.ok is False
+    assert report.causes[0].kind == "random"
+
+
 def test_jax(rng):
     jax = pytest.importorskip("jax")
 
