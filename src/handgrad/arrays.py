@@ -317,6 +317,7 @@ def _numpy_fold_in(key: Any, n: int) -> np.ndarray:
 
 NUMPY = Library(
     np,
+    watch=_stop_gradient,
     astype=lambda x, dtype: np.asarray(x).astype(dtype),
     scatter_add=_numpy_scatter_add,
     getitem=_getitem,

@@ -47,7 +47,7 @@ class SGD(Optimiser):
     lr: float | Schedule = 1e-2
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
-        return p - lr * dp, state
+        return p - cast(lr, like=p) * dp, state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Momentum(Optimiser):
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         v = self.momentum * state["v"] + dp
-        return p - lr * v, {"v": v}
+        return p - cast(lr, like=p) * v, {"v": v}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Nesterov(Momentum):
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         v = self.momentum * state["v"] + dp
-        return p - lr * (dp + self.momentum * v), {"v": v}
+        return p - cast(lr, like=p) * (dp + self.momentum * v), {"v": v}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ class AdaGrad(Optimiser):
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         h = state["h"] + dp * dp
-        return p - lr * dp / (xp.sqrt(h) + self.eps), {"h": h}
+        return p - cast(lr, like=p) * dp / (xp.sqrt(h) + self.eps), {"h": h}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class RMSProp(Optimiser):
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         h = self.decay * state["h"] + (1 - self.decay) * dp * dp
-        return p - lr * dp / (xp.sqrt(h) + self.eps), {"h": h}
+        return p - cast(lr, like=p) * dp / (xp.sqrt(h) + self.eps), {"h": h}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +124,8 @@ class Adam(Optimiser):
         m = self.beta1 * state["m"] + (1 - self.beta1) * dp
         v = self.beta2 * state["v"] + (1 - self.beta2) * dp * dp
         m_scale = cast(lr / (1 - self.beta1**t), like=p)
-        v_scale = cast((1 - self.beta2**t) ** 0.5, like=p)
-        return p - m_scale * m / (xp.sqrt(v) / v_scale + self.eps), {"m": m, "v": v}
+        v_scale = cast((1 - self.beta2**t) ** -0.5, like=p)
+        return p - m_scale * m / (xp.sqrt(v) * v_scale + self.eps), {"m": m, "v": v}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,4 +138,4 @@ class AdamW(Adam):
     weight_decay: float = 1e-2
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
-        return super().update(p * (1 - lr * self.weight_decay), dp, state, lr, t)
+        return super().update(p * cast(1 - lr * self.weight_decay, like=p), dp, state, lr, t)

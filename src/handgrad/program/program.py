@@ -8,6 +8,7 @@ return t0
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import Any
 
@@ -76,6 +77,8 @@ class Program:
     def __call__(self, *args: Any) -> Any:
         """Run on NumPy arrays, one operation after the other: slow, and the meaning of the program.
 
+        A value is let go after its last use.
+
         Raises:
             ValueError: arguments of another structure, shape or dtype than were traced.
         """
@@ -86,6 +89,8 @@ class Program:
             if shape(value) != x.shape or np.result_type(value) != x.dtype:
                 raise ValueError(f"{_typed(x)} got {np.result_type(value)}{list(shape(value))}")
         known = {id(x): value for x, value in zip(symbols, values, strict=True)}
+        uses = collections.Counter(id(x) for x in _symbols([(o.args, o.options) for o in self.operations]))
+        uses.update(id(x) for x in _symbols(self.outputs))
 
         def resolve(tree: Any) -> Any:
             return tree_map(lambda x: known.get(id(x), x), tree)
@@ -93,6 +98,10 @@ class Program:
         for operation in self.operations:
             function = getattr(NUMPY, operation.name)
             known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
+            for x in _symbols((operation.args, operation.options)):
+                uses[id(x)] -= 1
+                if not uses[id(x)]:
+                    known.pop(id(x), None)
         return resolve(self.outputs)
 
 

@@ -40,6 +40,11 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     return out
 
 
+def watch(x: Any) -> Any:
+    """x itself, of which a compiled program notes when it is not finite."""
+    return emit("watch", (x,), {}) if isinstance(x, Symbol) else x
+
+
 class Symbol(Operators):
     """An array of a program: its name, shape and dtype."""
 

@@ -7,13 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import shape, xp
+
 Metric = Callable[[Any, Any], Any]
 
 
 def correct(y: Any, t: Any) -> np.ndarray:
     """1 where the largest output is the labelled class.   y (N, C), t (N,) or (N, C) -> (N,)"""
-    labels = np.argmax(t, axis=-1) if np.ndim(t) == np.ndim(y) else t
-    return np.asarray(np.argmax(y, axis=-1) == labels, float)
+    labels = first_largest(t) if len(shape(t)) == len(shape(y)) else t
+    return xp.astype(first_largest(y) == labels, np.float64)
+
+
+def first_largest(y: Any) -> Any:
+    """The class with the largest output, the first of those that tie.   (N, C) -> (N,)"""
+    C = shape(y)[-1]
+    is_largest = y == xp.max(y, axis=-1, keepdims=True)
+    return xp.min(xp.where(is_largest, xp.arange_like(y, C), C), axis=-1)
 
 
 def default_metrics(t: Any) -> dict[str, Metric]:

@@ -17,6 +17,7 @@ from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.tape import value_and_grad
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
+from handgrad.train.engines import steps_for
 from handgrad.train.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.train.metrics import Metric, default_metrics
 from handgrad.train.progress import CHECKPOINT, Arrays, Progress, load_checkpoint, save_checkpoint
@@ -56,6 +57,7 @@ class Trainer:
         out: str | Path | None = None,
         checkpoint_seconds: float = 10.0,
         progress: bool = False,
+        engine: str | None = None,
     ):
         self.net = net
         self.loss = loss
@@ -67,6 +69,7 @@ class Trainer:
         self.out = Path(out) if out is not None else None
         self.checkpoint_seconds = checkpoint_seconds
         self.show_progress = progress
+        self.engine = engine
         self.progress = self._beginning()
 
     def _beginning(self) -> Progress:
@@ -96,12 +99,8 @@ class Trainer:
         with np.errstate(all="ignore"):  # what overflows is found, and named, below
             loss, y, grads, states = self.gradients(progress, x, t)
             if not is_finite(loss) or not all(is_finite(dp) for dp in grads.values()):
-                where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
-                raise NonFiniteError(
-                    f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not "
-                    f"finite. First, {where}. A smaller learning rate, or clip_norm, may help"
-                )
-            params, moments = self._update(progress, self._clipped(grads))
+                raise self.not_finite(progress, x, t, "gradient" if is_finite(loss) else "loss")
+            params, moments = self._update(progress, self.clipped(grads))
         stepped = dataclasses.replace(
             progress,
             params=params,
@@ -113,7 +112,15 @@ class Trainer:
         )
         return stepped, float(loss), y
 
-    def _clipped(self, grads: Arrays) -> Arrays:
+    def not_finite(self, progress: Progress, x: Any, t: Any, what: str) -> NonFiniteError:
+        """The error for a mini-batch whose loss or gradient is not finite."""
+        where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
+        return NonFiniteError(
+            f"step {progress.step + 1}: the {what} is not finite. First, {where}. A smaller learning rate, "
+            f"or clip_norm, may help"
+        )
+
+    def clipped(self, grads: Arrays) -> Arrays:
         if self.clip_value is not None:
             grads = clip_by_value(grads, self.clip_value)
         return clip_by_norm(grads, self.clip_norm) if self.clip_norm is not None else grads
@@ -162,6 +169,7 @@ class Trainer:
         if self.metrics is None:
             self.metrics = default_metrics(t)
         training = self._description(t, batch_size)
+        self.steps = steps_for(self, x, t)
         records = self._opened(training, resume)
         shown = display_for(self.show_progress)
         steps = batch_count(len(x), batch_size)
@@ -231,10 +239,10 @@ class Trainer:
         order = permutation(len(x), self.seed, epoch)
         steps = batch_count(len(order), batch_size)
         while self.progress.batch < steps:
-            first = self.progress.batch * batch_size
-            picked = order[first : first + batch_size if self.progress.batch < steps - 1 else None]
-            self.progress, *_ = self.step(self.progress, self._cast(x[picked]), self._cast(t[picked]))
-            shown.step(epoch, self.progress.step, len(picked), _means(self.progress.totals))
+            before = self.progress.totals.get("examples", 0)
+            self.progress = self.steps.advance(self.progress, order, batch_size, steps)
+            examples = int(self.progress.totals["examples"] - before)
+            shown.step(epoch, self.progress.step, examples, _means(self.progress.totals))
             if self.out is not None and time.monotonic() - self.saved_at >= self.checkpoint_seconds:
                 save_checkpoint(self.out, self.progress, training)
                 self.saved_at = time.monotonic()
@@ -292,12 +300,12 @@ class Trainer:
         totals: dict[str, float] = {}
         with np.errstate(all="ignore"):
             for picked in _slices(len(x), batch_size):
-                batch_t = self._cast(t[picked])
-                y = bound(self._cast(x[picked]))
+                batch_t = self.cast(t[picked])
+                y = bound(self.cast(x[picked]))
                 totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
         return _means(totals)
 
-    def _cast(self, x: Any) -> Any:
+    def cast(self, x: Any) -> Any:
         return cast_to(next(iter(self.progress.params.values()), None), x)
 
 

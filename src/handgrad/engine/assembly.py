@@ -1,0 +1,201 @@
+"""A schedule as one module of IR: a function for each kernel, and ``run``, which makes many steps.
+
+``run(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each input,
+constant and output; ``strides`` say by how many bytes each moves from step to step. The status is six words: two
+flags (not finite, index out of range) for even and two for odd steps, and the number of steps that were
+finished before a flag was raised.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from handgrad.engine import special
+from handgrad.engine.emission import STATUS
+from handgrad.engine.fusion import Kernel
+from handgrad.engine.graph import Node
+from handgrad.engine.host import Host
+from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64, number
+from handgrad.engine.loops import LoopKernel, ReduceKernel
+from handgrad.engine.lowering import walk
+from handgrad.engine.product import ProductKernel
+from handgrad.engine.schedule import Schedule, slices
+
+STATUS_WORDS = 6
+DONE = 4
+BARRIER_BYTES = 256
+
+BARRIER = """
+define internal void @meet(ptr %barrier, i64 %threads, ptr %yield) noinline nounwind {
+entry:
+  %generation = getelementptr i8, ptr %barrier, i64 128
+  %mine = load atomic i64, ptr %generation acquire, align 8
+  %before = atomicrmw add ptr %barrier, i64 1 acq_rel
+  %arrived = add i64 %before, 1
+  %all = icmp eq i64 %arrived, %threads
+  br i1 %all, label %last, label %wait
+last:
+  store atomic i64 0, ptr %barrier monotonic, align 8
+  %next = add i64 %mine, 1
+  store atomic i64 %next, ptr %generation release, align 8
+  ret void
+wait:
+  %spins = phi i64 [ 0, %entry ], [ %more, %again ], [ 0, %patient ]
+  %now = load atomic i64, ptr %generation acquire, align 8
+  %open = icmp ne i64 %now, %mine
+  br i1 %open, label %done, label %again.or.yield
+again.or.yield:
+  %tired = icmp sgt i64 %spins, 20000
+  br i1 %tired, label %patient, label %again
+again:
+  %more = add i64 %spins, 1
+  PAUSE
+  br label %wait
+patient:
+  %result = call i32 %yield()
+  br label %wait
+done:
+  ret void
+}
+"""
+
+PAUSES = {"x86_64": "call void @llvm.x86.sse2.pause()", "AMD64": "call void @llvm.x86.sse2.pause()"}
+FLUSH = 0x8040  # flush to zero, and denormals are zero, in MXCSR
+
+
+class Assembly:
+    """The module of a schedule for a host."""
+
+    def __init__(self, schedule: Schedule, inputs: list[Node], outputs: list[Node], host: Host):
+        self.schedule = schedule
+        self.host = host
+        constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
+        self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
+        self.module = Module()
+        self.functions = [self.kernel(i, k) for i, k in enumerate(schedule.kernels)]
+        self.run()
+
+    def __str__(self) -> str:
+        return str(self.module)
+
+    def memory(self, node: Node) -> Node:
+        return self.schedule.over.get(node, node)
+
+    def arrays(self, kernel: Kernel) -> list[Node]:
+        """The arrays that a kernel is given, each memory once."""
+        found = {self.memory(a): None for a in sorted(kernel.arrays | kernel.stores, key=lambda n: n.number)}
+        return list(found)
+
+    # One kernel.
+
+    def kernel(self, i: int, kernel: Kernel) -> Function:
+        arrays = self.arrays(kernel)
+        parameters = [(f"a{n}", PTR, "noalias") for n in range(len(arrays))]
+        parameters += [(STATUS[1:], PTR, ""), ("thread", I64, "")]
+        f = self.module.function(f"k{i}.{kernel.kind}", parameters, "internal", "noinline")
+        where = dict(zip(arrays, f.args, strict=False))
+        pointers = {a: where[self.memory(a)] for a in kernel.arrays | kernel.stores}
+        watches = any(getattr(e, "op", None) == "watch" for e in walk([e for _, e in kernel.values]))
+        watching = f.variable(I64, i64(0)) if watches else i64(0)
+        thread = f.args[-1]
+        if self.schedule.threads > 1 and kernel.partition is None:
+            with f.when(f.compare("icmp eq", thread, i64(0))):
+                self.body(f, kernel, pointers, None, watching)
+        else:
+            self.body(f, kernel, pointers, thread, watching)
+        if watches:
+            seen = f.load(watching, I64)
+            with f.when(f.compare("icmp ne", seen, i64(0))):
+                f.store(i64(1), f.args[-2])
+        return f
+
+    def body(
+        self, f: Function, kernel: Kernel, pointers: dict[Node, Value], thread: Value | None, watching: Value
+    ) -> None:
+        bounds = None
+        parts: list[tuple[int, int]] = []
+        if kernel.partition is not None and thread is not None:
+            n = kernel.space[kernel.partition]
+            parts = slices(n, self.schedule.threads)
+            start = f.intrinsic("umin", f.binary("mul", thread, i64(parts[0][1])), i64(n))
+            bounds = (start, f.intrinsic("umin", f.binary("add", start, i64(parts[0][1])), i64(n)))
+        if kernel.kind == "loop":
+            LoopKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
+        elif kernel.kind == "reduce":
+            ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
+        elif kernel.kind == "product":
+            product = ProductKernel(f, kernel, pointers, self.host.vector_bytes, self.host.registers)
+            product.emit(parts, thread or i64(0), watching)
+        else:
+            special.emit(f, kernel, pointers, bounds)
+
+    # The whole.
+
+    def run(self) -> None:
+        names = ("table", "strides", "arena", "status", "barrier")
+        parameters = [(n, PTR, "") for n in names] + [("steps", I64, ""), ("thread", I64, ""), ("yield", PTR, "")]
+        f = self.module.function("run", parameters)
+        table, strides, arena, status, barrier, steps, thread, _ = f.args
+        threads = self.schedule.threads
+        if threads > 1:
+            pause = PAUSES.get(platform.machine(), "")
+            if pause:
+                self.module.declare("llvm.x86.sse2.pause", "void", [])
+            self.module.texts.append(BARRIER.replace("PAUSE", pause))
+        saved = self.flush(f)
+        stopped = f.variable(I64, i64(0))
+        bases = [f.load(f.offset(table, i64(n), "ptr"), PTR) for n in range(len(self.table))]
+        moves = [f.load(f.offset(strides, i64(n), "i64"), I64) for n in range(len(self.table))]
+        with f.loop(i64(0), steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
+            slot = f.offset(status, f.binary("shl", f.binary("and", step, i64(1)), i64(1)), "i64")
+            where = {
+                node: f.offset(base, f.binary("mul", step, move), "i8")
+                for node, base, move in zip(self.table, bases, moves, strict=True)
+            }
+            places = self.schedule.places
+            where |= {node: f.offset(arena, i64(place), "i8") for node, place in places.items()}
+            phase = 0
+            for kernel, made in zip(self.schedule.kernels, self.functions, strict=True):
+                if kernel.phase > phase:
+                    self.meet(f, barrier)
+                    phase = kernel.phase
+                given = [where[a] for a in self.arrays(kernel)] + [slot, thread]
+                f.do(f"call void @{made.name}({', '.join(f'{x.type} {x.text}' for x in given)})")
+            self.meet(f, barrier)
+            raised = f.binary("or", f.load(slot, I64), f.load(f.offset(slot, i64(1), "i64"), I64))
+            is_first = f.compare("icmp eq", thread, i64(0))
+            fine = f.compare("icmp eq", raised, i64(0))
+            f.store(f.select(fine, i64(0), i64(1)), stopped)
+            with f.when(f.binary("and", is_first, fine)):
+                f.store(f.binary("add", step, i64(1)), f.offset(status, i64(DONE), "i64"))
+        self.restore(f, saved)
+
+    def meet(self, f: Function, barrier: Value) -> None:
+        if self.schedule.threads > 1:
+            f.do(f"call void @meet(ptr {barrier.text}, i64 {self.schedule.threads}, ptr %yield)")
+
+    def flush(self, f: Function) -> Value | None:
+        """Subnormal numbers are 0 in this thread from here on."""
+        machine = platform.machine()
+        if machine in ("x86_64", "AMD64"):
+            for name in ("stmxcsr", "ldmxcsr"):
+                self.module.declare(f"llvm.x86.sse.{name}", "void", ["ptr"])
+            saved, changed = f.variable(I64), f.variable(I64)
+            f.do(f"call void @llvm.x86.sse.stmxcsr(ptr {saved.text})")
+            f.store(f.binary("or", f.load(saved, I64), i64(FLUSH)), changed)
+            f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {changed.text})")
+            return saved
+        if machine in ("aarch64", "arm64"):
+            old = f.put('call i64 asm sideeffect "mrs $0, fpcr", "=r"()', I64)
+            new = f.binary("or", old, number(1 << 24, I64))
+            f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {new.text})')
+            return old
+        return None
+
+    def restore(self, f: Function, saved: Value | None) -> None:
+        if saved is None:
+            return
+        if platform.machine() in ("x86_64", "AMD64"):
+            f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {saved.text})")
+        else:
+            f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {saved.text})')

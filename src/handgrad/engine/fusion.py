@@ -1,0 +1,302 @@
+"""From a graph to kernels: which arrays are stored, and which operations share a loop.
+
+An operation is computed where its result is used, unless that would be done over and over: then its result is
+stored, by a kernel of its own. Kernels over the same space whose reads meet place by place are made one, so that
+an elementwise chain after a product is applied to the product's tile while it is in registers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from handgrad.engine.affine import Coordinates, counter
+from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node
+from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, storage, walk
+
+COSTS = {
+    **dict.fromkeys("divide sqrt remainder floor_divide".split(), 8),
+    **dict.fromkeys("exp expm1 log log1p tanh erf erfc".split(), 20),
+    **dict.fromkeys("sin cos tan asin acos atan sinh cosh power".split(), 60),
+    "fill": 0,
+}
+WORTH_STORING = 10  # what it may cost, in additions, to compute a value twice
+DEEPEST = 40  # operations in a row without one that is stored
+
+
+class Kernel:
+    """Loops over a space, and what is computed for each of its points.
+
+    ``values`` are nodes with their expressions, in order; those in ``stores`` are written to memory. Of a
+    product ``operands`` are the loads of its two factors; of a reduction the values are what is reduced.
+    """
+
+    def __init__(self, kind: str, space: tuple, values: list[tuple[Node, Any]], node: Node):
+        self.kind = kind
+        self.space = space
+        self.values = values
+        self.node = node
+        self.stores: set[Node] = {n for n, _ in values}
+        self.operands: tuple[Load, Load] | None = None
+        self.phase = 0
+        self.partition: int | None = None  # the loop that is divided among threads
+
+    @property
+    def reads(self) -> list[Load]:
+        found = loads([e for _, e in self.values if not isinstance(e, Node)])
+        return [*found, *(self.operands or ())]
+
+    @property
+    def arrays(self) -> set[Node]:
+        """All arrays that are read."""
+        return {load.array for load in self.reads}
+
+    @property
+    def output_space(self) -> tuple:
+        return self.node.shape if self.kind == "product" else self.space
+
+
+def counters(space: tuple) -> Coordinates:
+    return tuple(counter(i, n) for i, n in enumerate(space))
+
+
+def kernels_of(graph: Graph) -> list[Kernel]:
+    """The kernels of a graph, in an order in which they can run."""
+    while True:
+        stored = _stored(graph)
+        try:
+            return _merged(graph, _separate(graph, stored))
+        except NotAffine as error:
+            error.node.options["stored"] = True
+        except _Packed:
+            pass
+
+
+# What is stored.
+
+
+def _stored(graph: Graph) -> set[Node]:
+    users = graph.users()
+    wanted = set(graph.outputs)
+    uses = dict.fromkeys(graph.nodes, 0)
+    largest = {node: node.size for node in graph.nodes}  # of the arrays that it is computed for
+    for node in reversed(graph.nodes):
+        uses[node] += node in wanted
+        for x in (*node.nodes, *node.index):
+            uses[x] += min(uses[node], 2) if node.op in VIEWS else 1
+            if node.is_inline or node.op in VIEWS:
+                largest[x] = max(largest[x], largest[node] if node.op in VIEWS else node.size)
+    stored: set[Node] = set()
+    cost: dict[Node, int] = {}
+    depth: dict[Node, int] = {}
+    for node in graph.nodes:
+        if node.op in LEAVES:
+            cost[node] = depth[node] = 0
+            continue
+        cost[node] = COSTS.get(node.op, 1) * node.is_inline + sum(cost[x] for x in node.nodes)
+        depth[node] = node.is_inline + max((depth[x] for x in node.nodes), default=0)
+        if (
+            node in wanted
+            or node.options.get("stored")
+            or not (node.is_inline or node.op in VIEWS)
+            or any(user.op == "matmul" for user in users[node])
+            and not _is_view_of_stored(node, stored)
+            or (node.is_inline and cost[node] >= WORTH_STORING and uses[node] > 1)
+            or (node.is_inline and cost[node] > 2 and largest[node] > 2 * node.size)
+            or depth[node] > DEEPEST
+        ):
+            stored.add(node)
+            cost[node] = depth[node] = 0
+    return stored
+
+
+def _is_view_of_stored(node: Node, stored: set[Node]) -> bool:
+    while node.op in VIEWS - {"look"} and node not in stored:
+        node = node.args[0]
+    return node in stored or node.op in LEAVES
+
+
+# One kernel for each array that is stored.
+
+
+class _Packed(Exception):
+    """An operand was given a copy with its axes in the order in which the product reads them."""
+
+
+def _separate(graph: Graph, stored: set[Node]) -> list[Kernel]:
+    return [_kernel(node, graph, stored) for node in graph.nodes if node in stored]
+
+
+def _kernel(node: Node, graph: Graph, stored: set[Node]) -> Kernel:
+    lowering = Lowering(stored, {})
+    if node.op == "reduce":
+        (x,) = node.args
+        return Kernel("reduce", x.shape, [(node, lowering.lower(x, counters(x.shape)))], node)
+    if node.op == "matmul":
+        return _product(node, graph, lowering)
+    if node.is_inline or node.op in VIEWS:
+        return Kernel("loop", node.shape, [(node, lowering.lower(node, counters(node.shape), True))], node)
+    return _special(node, lowering)
+
+
+def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
+    x, y = node.args
+    *_, i, j, k = counters((*node.shape, x.shape[-1]))
+    operands = []
+    for a, ends in ((x, (i, k)), (y, (k, j))):
+        first = len(node.shape) - len(a.shape)
+        outer = tuple(counter(first + d, n) for d, n in enumerate(a.shape[:-2]))
+        made = lowering.lower(a, (*outer, *ends))
+        if not isinstance(made, Load) or made.looks:
+            raise NotAffine(a)
+        operands.append(made)
+    columns = len(node.shape) - 1
+    if operands[1].offset.stride(columns) != 1:
+        packed = Node("astype", [y], y.shape, y.dtype, stored=True)
+        graph.nodes.insert(graph.nodes.index(node), packed)
+        for number, each in enumerate(graph.nodes):
+            each.number = number
+        node.args = [x, packed]
+        raise _Packed
+    kernel = Kernel("product", (*node.shape, x.shape[-1]), [(node, Made(node, node.dtype))], node)
+    kernel.operands = (operands[0], operands[1])
+    return kernel
+
+
+def _special(node: Node, lowering: Lowering) -> Kernel:
+    """Parts laid into an array, or added to it; random numbers; keys."""
+    values = []
+    for x in node.nodes if node.op != "scatter" else node.args:
+        values.append((x, lowering.lower(x, counters(x.shape))))
+    if node.op == "scatter":
+        shape = node.args[0].shape
+        view = Node("look", [node], shape, node.dtype, index=node.options["index"])
+        target = Lowering({node, *lowering.stored}, {}).lower(view, counters(shape))
+        values.append((node, target))
+    kernel = Kernel(node.op, node.shape, values, node)
+    kernel.stores = {node}
+    return kernel
+
+
+# Kernels made one.
+
+
+def _merged(graph: Graph, kernels: list[Kernel]) -> list[Kernel]:
+    producer = {node: kernel for kernel in kernels for node in kernel.stores}
+    stored = set(producer)
+    readers: dict[Node, list[Kernel]] = {}
+    gone: set[Kernel] = set()
+    for kernel in kernels:
+        if kernel.kind in ("loop", "reduce"):
+            for host in _candidates(kernel, producer, readers):
+                if _joins(kernel, host, producer, stored):
+                    gone.add(kernel)
+                    producer |= dict.fromkeys(kernel.stores, host)
+                    kernel = host
+                    break
+        for array in kernel.arrays:
+            readers.setdefault(array, []).append(kernel)
+    kernels = [kernel for kernel in kernels if kernel not in gone]
+    read = {array for kernel in kernels for array in kernel.arrays}
+    needed = read | {storage(out, stored) for out in graph.outputs}
+    for kernel in kernels:
+        kernel.stores = {node for node in kernel.stores if node in needed}
+    return _sorted(kernels, producer)
+
+
+def _candidates(kernel: Kernel, producer: dict, readers: dict) -> list[Kernel]:
+    """Kernels that made something that this one reads, the latest first; then those that read the same."""
+    arrays = [load.array for load in kernel.reads]
+    makers = {producer[a]: a.number for a in arrays if a in producer} if kernel.kind == "loop" else {}
+    beside = [k for a in arrays if a.size > 1 for k in readers.get(a, [])[-4:]]
+    return [*sorted(makers, key=lambda k: -makers[k]), *reversed(beside)]
+
+
+def _joins(kernel: Kernel, host: Kernel, producer: dict, stored: set[Node]) -> bool:
+    """Make ``kernel`` a part of ``host``, if it can be."""
+    if host is kernel or kernel.space != host.output_space or len(host.values) > 24:
+        return False
+    if kernel.kind == "loop":
+        if host.kind not in ("loop", "product"):
+            return False
+    elif host.kind != "reduce" or host.node.options["axes"] != kernel.node.options["axes"]:
+        return False
+    made = {node: counters(host.output_space) for node, _ in host.values} if kernel.kind == "loop" else {}
+    lowering = Lowering(stored, made)
+    values = [
+        (node, lowering.lower(*_lowered_of(node, kernel), kernel.kind == "loop")) for node, _ in kernel.values
+    ]
+    own = set(dict(host.values)) if kernel.kind == "loop" else host.stores
+    others = {load.array for load in loads([e for _, e in values])}
+    if others & own or any(_depends(producer.get(a), host, producer) for a in others):
+        return False
+    host.values += values
+    host.stores |= kernel.stores
+    return True
+
+
+def _lowered_of(node: Node, kernel: Kernel) -> tuple[Node, Coordinates]:
+    target = node.args[0] if kernel.kind == "reduce" else node
+    return target, counters(kernel.space)
+
+
+def _depends(kernel: Kernel | None, on: Kernel, producer: dict) -> bool:
+    """Whether a kernel needs, by any way, what another makes."""
+    seen, waiting = set(), [kernel]
+    while waiting:
+        kernel = waiting.pop()
+        if kernel is None or kernel in seen:
+            continue
+        if kernel is on:
+            return True
+        seen.add(kernel)
+        waiting += [producer.get(a) for a in kernel.arrays]
+    return False
+
+
+def _sorted(kernels: list[Kernel], producer: dict) -> list[Kernel]:
+    """Each kernel after those that it reads from, else in the order given."""
+    found: dict[Kernel, None] = {}
+    for first in kernels:
+        waiting = [first]
+        while waiting:
+            kernel = waiting[-1]
+            if kernel in found:
+                waiting.pop()
+                continue
+            missing = [producer[a] for a in kernel.arrays if a in producer and producer[a] is not kernel]
+            missing = [k for k in missing if k not in found]
+            if missing:
+                waiting += missing
+            else:
+                found[kernel] = None
+                waiting.pop()
+    return list(found)
+
+
+def copying(node: Node, target: Node) -> Kernel:
+    """A kernel that writes a node over an input."""
+    copy = Node("astype", [node], target.shape, target.dtype)
+    copy.number = node.number
+    load = Lowering({node}, {}).lower(node, counters(node.shape))
+    return Kernel("loop", target.shape, [(copy, load)], copy)
+
+
+def is_pointwise(kernel: Kernel, array: Node) -> bool:
+    """Whether a kernel reads an array only at the place that it writes."""
+    here = Lowering({array}, {}).lower(array, counters(array.shape)) if array.size else None
+    return here is None or all(
+        load.offset == here.offset and not load.looks for load in kernel.reads if load.array is array
+    )
+
+
+def work(kernel: Kernel) -> tuple[float, float]:
+    """Floating-point operations (a function counts as its cost in additions) and bytes read and written."""
+    points = math.prod(kernel.output_space)
+    flops = sum(
+        COSTS.get(e.op, 1) * points for e in walk([e for _, e in kernel.values]) if hasattr(e, "op")
+    )
+    if kernel.kind == "product":
+        flops += 2 * math.prod(kernel.space)
+    arrays = kernel.arrays | kernel.stores
+    return flops, sum(a.size * a.dtype.itemsize for a in arrays)

@@ -1,0 +1,295 @@
+"""LLVM IR, written as text: a module of functions, each a list of lines, and loops that read like loops.
+
+Values are typed; a vector's type has lanes. Instructions that take two operands splat a scalar beside a vector.
+Nothing is optimised here: LLVM does that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Type(NamedTuple):
+    """A scalar ("float", "double", "i1" .. "i64", "ptr") or a vector of that many lanes."""
+
+    scalar: str
+    lanes: int = 1
+
+    def __str__(self) -> str:
+        return f"<{self.lanes} x {self.scalar}>" if self.lanes > 1 else self.scalar
+
+    @property
+    def suffix(self) -> str:
+        """How intrinsics name it: v16f32."""
+        short = {"float": "f32", "double": "f64", "ptr": "p0"}.get(self.scalar, self.scalar)
+        return f"v{self.lanes}{short}" if self.lanes > 1 else short
+
+    @property
+    def bits(self) -> int:
+        return {"float": 32, "double": 64, "ptr": 64}.get(self.scalar) or int(self.scalar[1:])
+
+    @property
+    def is_float(self) -> bool:
+        return self.scalar in ("float", "double")
+
+    def of(self, lanes: int) -> Type:
+        return Type(self.scalar, lanes)
+
+    def like(self, scalar: str) -> Type:
+        return Type(scalar, self.lanes)
+
+
+class Value(NamedTuple):
+    """An operand: a register or a constant."""
+
+    text: str
+    type: Type
+
+    @property
+    def lanes(self) -> int:
+        return self.type.lanes
+
+
+FLOAT, DOUBLE, I1, I8, I32, I64, PTR = map(Type, ("float", "double", "i1", "i8", "i32", "i64", "ptr"))
+
+
+def number(value: float | int | bool, type: Type) -> Value:
+    """A constant, in every lane."""
+    if type.is_float:
+        exact = np.float32(value) if type.scalar == "float" else value
+        text = "0x" + struct.pack(">d", float(exact)).hex().upper()
+    else:
+        text = str(int(value))
+    return Value(text, type) if type.lanes == 1 else Value(f"splat ({type.scalar} {text})", type)
+
+
+def i64(value: int) -> Value:
+    return number(value, I64)
+
+
+class Module:
+    """Functions, and what they declare."""
+
+    def __init__(self) -> None:
+        self.functions: list[Function] = []
+        self.texts: list[str] = []  # functions that are written as they are
+        self.declared: dict[str, str] = {}
+        self.globals: list[str] = []
+
+    def function(
+        self, name: str, parameters: list[tuple[str, Type, str]], linkage: str = "", attributes: str = ""
+    ) -> Function:
+        made = Function(self, name, parameters, linkage, attributes)
+        self.functions.append(made)
+        return made
+
+    def declare(self, name: str, result: str, parameters: list[str], attributes: str = "") -> None:
+        self.declared.setdefault(name, f"declare {result} @{name}({', '.join(parameters)}) {attributes}")
+
+    def constant(self, name: str, array: np.ndarray) -> None:
+        """Bytes of an array under a global name."""
+        data = "".join(f"\\{byte:02X}" for byte in np.ascontiguousarray(array).tobytes())
+        size = len(data) // 3
+        self.globals.append(f'@{name} = private unnamed_addr constant [{size} x i8] c"{data}", align 64')
+
+    def __str__(self) -> str:
+        parts = [*self.globals, *self.declared.values(), *self.texts, *map(str, self.functions)]
+        return "\n\n".join(parts) + "\n"
+
+
+class Function:
+    """A function that returns nothing; instructions are appended where the last block ends."""
+
+    def __init__(self, module: Module, name: str, parameters: list, linkage: str, attributes: str):
+        self.module = module
+        self.name = name
+        self.linkage = linkage
+        self.attributes = attributes
+        self.parameters = parameters
+        self.args = [Value(f"%{n}", t) for n, t, _ in parameters]
+        self.entry: list[str] = []
+        self.lines: list[str] = []
+        self.count = 0
+        self.block = "entry"
+
+    def __str__(self) -> str:
+        head = ", ".join(" ".join(filter(None, [str(t), a, f"%{n}"])) for n, t, a in self.parameters)
+        body = "\n".join(["entry:", *self.entry, *self.lines, "  ret void"])
+        return f"define {self.linkage} void @{self.name}({head}) nounwind {self.attributes} {{\n{body}\n}}"
+
+    # Instructions.
+
+    def fresh(self, hint: str = "") -> str:
+        self.count += 1
+        return f"%{hint}{self.count}" if hint else f"%v{self.count}"
+
+    def put(self, text: str, type: Type) -> Value:
+        """One instruction with a result."""
+        name = self.fresh()
+        self.lines.append(f"  {name} = {text}")
+        return Value(name, type)
+
+    def do(self, text: str) -> None:
+        """One instruction without a result."""
+        self.lines.append(f"  {text}")
+
+    def splat(self, x: Value, lanes: int) -> Value:
+        """A scalar in every lane; a vector stays."""
+        if x.lanes == lanes:
+            return x
+        if x.text[0] != "%":
+            return Value(f"splat ({x.type} {x.text})", x.type.of(lanes))
+        one = self.put(f"insertelement {x.type.of(lanes)} poison, {x.type} {x.text}, i64 0", x.type.of(lanes))
+        return self.put(
+            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer", one.type
+        )
+
+    def level(self, *xs: Value) -> list[Value]:
+        lanes = max(x.lanes for x in xs)
+        return [self.splat(x, lanes) for x in xs]
+
+    def binary(self, op: str, x: Value, y: Value) -> Value:
+        """``fadd``, ``mul``, ``and``, ``shl nuw``, ..."""
+        x, y = self.level(x, y)
+        return self.put(f"{op} {x.type} {x.text}, {y.text}", x.type)
+
+    def compare(self, op: str, x: Value, y: Value) -> Value:
+        """``fcmp ogt``, ``icmp slt``, ...: i1 in each lane."""
+        x, y = self.level(x, y)
+        return self.put(f"{op} {x.type} {x.text}, {y.text}", x.type.like("i1"))
+
+    def select(self, condition: Value, x: Value, y: Value) -> Value:
+        condition, x, y = self.level(condition, x, y)
+        return self.put(
+            f"select {condition.type} {condition.text}, {x.type} {x.text}, {y.type} {y.text}", x.type
+        )
+
+    def convert(self, op: str, x: Value, scalar: str) -> Value:
+        """``sitofp``, ``fpext``, ``zext``, ``bitcast`` lane by lane, ..."""
+        to = x.type.like(scalar)
+        return self.put(f"{op} {x.type} {x.text} to {to}", to)
+
+    def negate(self, x: Value) -> Value:
+        return self.put(f"fneg {x.type} {x.text}", x.type)
+
+    def intrinsic(self, name: str, *xs: Value, result: Type | None = None) -> Value:
+        """``llvm.<name>.<type>``, overloaded on the type of its arguments."""
+        xs = tuple(self.level(*xs))
+        to = result or xs[0].type
+        return self.call(f"llvm.{name}.{xs[0].type.suffix}", to, *xs)
+
+    def call(self, name: str, result: Type, *xs: Value) -> Value:
+        self.module.declare(name, str(result), [str(x.type) for x in xs])
+        return self.put(f"call {result} @{name}({', '.join(f'{x.type} {x.text}' for x in xs)})", result)
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        """x·y + z, rounded once."""
+        return self.intrinsic("fma", x, y, z)
+
+    # Memory.
+
+    def variable(self, type: Type, start: Value | None = None) -> Value:
+        """A place on the stack, which LLVM makes a register."""
+        name = self.fresh("place")
+        self.entry.append(f"  {name} = alloca {type}, align 64")
+        place = Value(name, PTR)
+        if start is not None:
+            self.store(start, place)
+        return place
+
+    def offset(self, pointer: Value, index: Value, scalar: str) -> Value:
+        """The address of element ``index``; of a vector of indices, a vector of addresses."""
+        return self.put(
+            f"getelementptr inbounds {scalar}, ptr {pointer.text}, {index.type} {index.text}",
+            PTR.of(index.lanes),
+        )
+
+    def load(self, pointer: Value, type: Type) -> Value:
+        return self.put(f"load {type}, ptr {pointer.text}, align {max(type.bits // 8, 1)}", type)
+
+    def store(self, x: Value, pointer: Value) -> None:
+        self.do(f"store {x.type} {x.text}, ptr {pointer.text}, align {max(x.type.bits // 8, 1)}")
+
+    def masked_load(self, pointer: Value, type: Type, mask: Value) -> Value:
+        """Lanes whose mask is off are 0 and not read."""
+        name = f"llvm.masked.load.{type.suffix}.p0"
+        self.module.declare(name, str(type), ["ptr", str(mask.type), str(type)])
+        return self.put(
+            f"call {type} @{name}(ptr align {max(type.bits // 8, 1)} {pointer.text}, "
+            f"{mask.type} {mask.text}, {type} zeroinitializer)",
+            type,
+        )
+
+    def masked_store(self, x: Value, pointer: Value, mask: Value) -> None:
+        name = f"llvm.masked.store.{x.type.suffix}.p0"
+        self.module.declare(name, "void", [str(x.type), "ptr", str(mask.type)])
+        self.do(
+            f"call void @{name}({x.type} {x.text}, ptr align {max(x.type.bits // 8, 1)} {pointer.text}, "
+            f"{mask.type} {mask.text})"
+        )
+
+    def gather(self, pointers: Value, type: Type, mask: Value | None = None) -> Value:
+        """One element from each address; lanes whose mask is off are 0 and not read."""
+        on = mask or number(True, I1.of(type.lanes))
+        name = f"llvm.masked.gather.{type.suffix}.{pointers.type.suffix}"
+        self.module.declare(name, str(type), [str(pointers.type), str(on.type), str(type)])
+        return self.put(
+            f"call {type} @{name}({pointers.type} align {max(type.bits // 8, 1)} {pointers.text}, "
+            f"{on.type} {on.text}, {type} zeroinitializer)",
+            type,
+        )
+
+    def scatter(self, x: Value, pointers: Value, mask: Value | None = None) -> None:
+        on = mask or number(True, I1.of(x.lanes))
+        name = f"llvm.masked.scatter.{x.type.suffix}.{pointers.type.suffix}"
+        self.module.declare(name, "void", [str(x.type), str(pointers.type), str(on.type)])
+        self.do(
+            f"call void @{name}({x.type} {x.text}, {pointers.type} align {max(x.type.bits // 8, 1)} "
+            f"{pointers.text}, {on.type} {on.text})"
+        )
+
+    def lane_numbers(self, lanes: int) -> Value:
+        """0, 1, 2, ... as i64."""
+        if lanes == 1:
+            return i64(0)
+        return Value(f"<{', '.join(f'i64 {k}' for k in range(lanes))}>", I64.of(lanes))
+
+    # Blocks.
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+        self.block = name
+
+    @contextlib.contextmanager
+    def loop(self, start: Value, stop: Value, step: int = 1) -> Iterator[Value]:
+        """for i in range(start, stop, step)."""
+        tag = self.fresh("loop")[1:]
+        before = self.block
+        index = Value(f"%{tag}.i", I64)
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.head")
+        self.lines.append(f"  {index.text} = phi i64 [ {start.text}, %{before} ], [ %{tag}.next, %{tag}.latch ]")
+        more = self.compare("icmp slt", index, stop)
+        self.do(f"br i1 {more.text}, label %{tag}.body, label %{tag}.done")
+        self.label(f"{tag}.body")
+        yield index
+        self.do(f"br label %{tag}.latch")
+        self.label(f"{tag}.latch")
+        self.lines.append(f"  %{tag}.next = add nsw i64 {index.text}, {step}")
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.done")
+
+    @contextlib.contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """if condition: ..."""
+        tag = self.fresh("if")[1:]
+        self.do(f"br i1 {condition.text}, label %{tag}.then, label %{tag}.done")
+        self.label(f"{tag}.then")
+        yield
+        self.do(f"br label %{tag}.done")
+        self.label(f"{tag}.done")

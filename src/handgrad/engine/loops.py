@@ -1,0 +1,331 @@
+"""Kernels of loops: elementwise chains, and reductions."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.engine.affine import Affine, affine, row_major
+from handgrad.engine.arithmetic import Arithmetic, cast, type_of
+from handgrad.engine.emission import Point
+from handgrad.engine.fusion import Kernel
+from handgrad.engine.graph import Node
+from handgrad.engine.ir import I1, I64, Function, Type, Value, i64, number
+from handgrad.engine.lowering import Apply, Fill, Load, Made, loads, walk
+
+Bounds = tuple[Value, Value]
+AT_ONCE = 4  # vectors that a sum over rows carries along
+
+
+def lanes_for(expressions: list, vector_bytes: int) -> int:
+    """Elements in a vector: of eight bytes where such floats are computed, else of four."""
+    wide = any(e.dtype == np.float64 for e in walk(expressions))
+    return vector_bytes // (8 if wide else 4)
+
+
+@contextlib.contextmanager
+def nest(f: Function, loops: list[tuple[int, Value, Value]]) -> Iterator[dict[int, Value]]:
+    """Loops inside each other, outermost first: (number, start, stop). Gives their counters."""
+    with contextlib.ExitStack() as stack:
+        yield {loop: stack.enter_context(f.loop(start, stop)) for loop, start, stop in loops}
+
+
+def along(f: Function, start: Value, stop: Value, lanes: int, body: Callable) -> None:
+    """body(i, lanes, mask) for vectors from start to stop; what is left over goes under a mask."""
+    if lanes == 1:
+        with f.loop(start, stop) as i:
+            body(i, 1, None)
+        return
+    whole = f.binary("sub", stop, start)
+    whole = f.binary("sub", whole, f.binary("and", whole, i64(lanes - 1)))
+    end = f.binary("add", start, whole)
+    with f.loop(start, end, lanes) as i:
+        body(i, lanes, None)
+    with f.when(f.compare("icmp slt", end, stop)):
+        mask = f.compare("icmp slt", f.lane_numbers(lanes), f.binary("sub", stop, end))
+        body(end, lanes, mask)
+
+
+class LoopKernel:
+    """Elementwise values over a space."""
+
+    def __init__(self, f: Function, kernel: Kernel, pointers: dict[Node, Value], vector_bytes: int):
+        self.f = f
+        self.kernel = kernel
+        self.pointers = pointers
+        expressions = [e for _, e in kernel.values]
+        self.lanes = lanes_for(expressions, vector_bytes)
+        self.sizes, self.groups = collapsed(kernel.space, loads(expressions))
+
+    def emit(self, bounds: Bounds | None, watching: Value) -> None:
+        """The loops; ``bounds`` are those of the loop that is divided among threads."""
+        f = self.f
+        if math.prod(self.kernel.space) == 0:
+            return
+        values = [(node, moved(e, self.groups, {})) for node, e in self.kernel.values]
+        ranges = [(i64(0), i64(n)) for n in self.sizes]
+        if bounds is not None and self.kernel.partition is not None:
+            group = next(g for g, members in enumerate(self.groups) if self.kernel.partition in dict(members))
+            factor = dict(self.groups[group])[self.kernel.partition]
+            ranges[group] = tuple(f.binary("mul", b, i64(factor)) for b in bounds)
+        outer = [(g, *ranges[g]) for g in range(len(ranges) - 1)]
+        inner = len(ranges) - 1
+        strides = row_major(tuple(self.sizes))
+        with nest(f, outer) as counters:
+            if not ranges:
+                point = Point(f, self.pointers, {}, watching=watching)
+                point.store_all(values, self.kernel.stores, lambda node: i64(0))
+                return
+            row = total(f, [(counters[g], strides[g]) for g, *_ in outer])
+
+            def body(i: Value, lanes: int, mask: Value | None) -> None:
+                point = Point(f, self.pointers, {**counters, inner: i}, inner, lanes, mask, watching)
+                place = f.binary("add", row, i)
+                point.store_all(values, self.kernel.stores, lambda node: place)
+
+            along(f, *ranges[inner], self.lanes, body)
+
+
+def total(f: Function, parts: list[tuple[Value, int]]) -> Value:
+    """Σ counter·stride."""
+    found = i64(0)
+    for count, stride in parts:
+        found = f.binary("add", found, f.binary("mul", count, i64(stride)))
+    return found
+
+
+Groups = list[list[tuple[int, int]]]
+
+
+def collapsed(space: tuple, reads: list[Load], kept: Any = None) -> tuple[list[int], Groups]:
+    """Neighbouring loops made one where every read runs through them as through one.
+
+    Gives the sizes of the new loops, and for each the old ones in it with their strides. Loops in one group
+    are all alike in ``kept``.
+    """
+    sizes: list[int] = []
+    groups: Groups = []
+    looked = any(load.looks for load in reads)
+    for loop, n in enumerate(space):
+        if n == 1:
+            continue
+        fits = bool(groups) and not looked and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
+        if fits and all(load.offset.stride(groups[-1][-1][0]) == n * load.offset.stride(loop) for load in reads):
+            groups[-1] = [(old, stride * n) for old, stride in groups[-1]] + [(loop, 1)]
+            sizes[-1] *= n
+        else:
+            groups.append([(loop, 1)])
+            sizes.append(n)
+    return sizes, groups
+
+
+def moved(e: Any, groups: Groups, memo: dict[int, Any]) -> Any:
+    """An expression over the old loops as one over the collapsed ones."""
+    if not isinstance(e, Load | Apply | Fill | Made):
+        return e
+    if id(e) not in memo:
+        if isinstance(e, Load):
+            offset = Affine(e.offset.start)
+            for g, members in enumerate(groups):
+                offset = offset + affine(0, {g: e.offset.stride(members[-1][0])})
+            looks = tuple((moved(index, groups, memo), step, size) for index, step, size in e.looks)
+            memo[id(e)] = Load(e.array, offset, looks, e.dtype)
+        elif isinstance(e, Apply):
+            memo[id(e)] = Apply(e.op, tuple(moved(x, groups, memo) for x in e.args), e.kind, e.dtype)
+        else:
+            memo[id(e)] = e
+    return memo[id(e)]
+
+
+class ReduceKernel:
+    """Sums, products, extremes over some loops of a space; vectors run along the loop that is read in order."""
+
+    def __init__(self, f: Function, kernel: Kernel, pointers: dict[Node, Value], vector_bytes: int):
+        self.f = f
+        self.kernel = kernel
+        self.pointers = pointers
+        axes = kernel.node.options["axes"]
+        expressions = [e for _, e in kernel.values]
+        self.lanes = lanes_for(expressions, vector_bytes)
+        kept = [i not in axes for i in range(len(kernel.space))]
+        sizes, self.groups = collapsed(kernel.space, loads(expressions), kept)
+        self.kept = [kept[members[0][0]] for members in self.groups]
+        self.sizes = sizes
+        memo: dict[int, Any] = {}
+        self.values = [(node, moved(e, self.groups, memo)) for node, e in kernel.values]
+
+    def emit(self, bounds: Bounds | None, watching: Value) -> None:
+        f, kernel = self.f, self.kernel
+        if math.prod(kernel.node.shape) == 0:
+            return
+        self.watching = watching
+        self.ranges = [(i64(0), i64(n)) for n in self.sizes]
+        if bounds is not None and kernel.partition is not None:
+            group = next(g for g, members in enumerate(self.groups) if kernel.partition in dict(members))
+            factor = dict(self.groups[group])[kernel.partition]
+            self.ranges[group] = tuple(f.binary("mul", b, i64(factor)) for b in bounds)
+        shape = [n for n, kept in zip(self.sizes, self.kept, strict=True) if kept]
+        steps = iter(row_major(tuple(shape)))
+        self.strides = {g: next(steps) for g, kept in enumerate(self.kept) if kept}
+        vector = self.best_vector()
+        if vector is None:
+            self.scalars()
+        elif self.kept[vector]:
+            self.columns(vector)
+        else:
+            self.rows(vector)
+
+    def best_vector(self) -> int | None:
+        """The loop along which most reads are neighbours, the inner one if two are alike."""
+
+        def score(g: int) -> tuple:
+            strides = [load.offset.stride(g) for load in loads([e for _, e in self.values])]
+            good = sum(1 for s in strides if s == 1) - 2 * sum(1 for s in strides if s > 1 or s < 0)
+            return good, min(self.sizes[g], 2 * self.lanes), g
+
+        return max(range(len(self.sizes)), key=score, default=None)
+
+    def starts(self, lanes: int) -> list[Value]:
+        """Places for the results, which begin at what changes nothing."""
+        return [
+            self.f.variable(type_of(node.dtype, lanes), neutral(node, type_of(node.dtype, lanes)))
+            for node, _ in self.values
+        ]
+
+    def join(self, places: list[Value], point: Point) -> None:
+        """Take one more point into the results."""
+        f = self.f
+        for place, (node, e) in zip(places, self.values, strict=True):
+            x = cast(f, point.value(e), e.dtype, node.dtype)
+            x = f.splat(x, point.lanes)
+            if point.mask is not None:
+                x = f.select(point.mask, x, neutral(node, x.type))
+            f.store(combine(f, node, f.load(place, x.type), x), place)
+
+    def store(self, place: Value, results: list[Value], point: Point) -> None:
+        for (node, _), x in zip(self.values, results, strict=True):
+            if node in self.kernel.stores:
+                point.store(node, place, x)
+
+    def loops(self, kept: bool, but: int | None) -> list[tuple[int, Value, Value]]:
+        return [
+            (g, *self.ranges[g]) for g in range(len(self.sizes)) if self.kept[g] is kept and g != but
+        ]
+
+    def reset(self, places: list[Value], lanes: int) -> None:
+        for place, (node, _) in zip(places, self.values, strict=True):
+            self.f.store(neutral(node, type_of(node.dtype, lanes)), place)
+
+    def scalars(self) -> None:
+        """A space of one point."""
+        point = Point(self.f, self.pointers, {}, watching=self.watching)
+        results = [cast(self.f, point.value(e), e.dtype, node.dtype) for node, e in self.values]
+        if 0 in self.kernel.space:
+            results = [neutral(node, type_of(node.dtype)) for node, _ in self.values]
+        self.store(i64(0), results, point)
+
+    def columns(self, vector: int) -> None:
+        """The vector runs along what is kept: several columns at once, each summed down its rows."""
+        f = self.f
+        with nest(f, self.loops(True, vector)) as outer:
+            row = total(f, [(i, self.strides[g]) for g, i in outer.items()])
+            step = self.strides[vector]
+
+            def body(i: Value, lanes: int, mask: Value | None, count: int = 1) -> None:
+                places = [self.starts(lanes) for _ in range(count)]
+                for each in places:
+                    self.reset(each, lanes)
+                with nest(f, self.loops(False, None)) as inner:
+                    for k in range(count):
+                        here = f.binary("add", i, i64(k * lanes))
+                        counters = {**outer, **inner, vector: here}
+                        point = Point(f, self.pointers, counters, vector, lanes, mask, self.watching)
+                        self.join(places[k], point)
+                for k in range(count):
+                    here = f.binary("add", i, i64(k * lanes))
+                    point = Point(f, self.pointers, {}, vector, lanes, mask)
+                    found = [
+                        f.load(p, type_of(n.dtype, lanes)) for p, (n, _) in zip(places[k], self.values, strict=True)
+                    ]
+                    at = f.binary("add", row, f.binary("mul", here, i64(step)))
+                    for (node, _), x in zip(self.values, found, strict=True):
+                        if node in self.kernel.stores:
+                            point.store(node, at, x, step)
+
+            start, stop = self.ranges[vector]
+            block = AT_ONCE * self.lanes
+            whole = f.binary("sub", stop, start)
+            whole = f.binary("sub", whole, f.binary("and", whole, i64(block - 1)))
+            middle = f.binary("add", start, whole)
+            with f.loop(start, middle, block) as i:
+                body(i, self.lanes, None, AT_ONCE)
+            along(f, middle, stop, self.lanes, body)
+
+    def rows(self, vector: int) -> None:
+        """The vector runs along what is summed; in the end its lanes are."""
+        f = self.f
+        with nest(f, self.loops(True, None)) as outer:
+            places = self.starts(self.lanes)
+            self.reset(places, self.lanes)
+            with nest(f, self.loops(False, vector)) as inner:
+
+                def body(i: Value, lanes: int, mask: Value | None) -> None:
+                    counters = {**outer, **inner, vector: i}
+                    self.join(places, Point(f, self.pointers, counters, vector, lanes, mask, self.watching))
+
+                along(f, *self.ranges[vector], self.lanes, body)
+            point = Point(f, self.pointers, {})
+            found = [
+                across(f, node, f.load(place, type_of(node.dtype, self.lanes)))
+                for place, (node, _) in zip(places, self.values, strict=True)
+            ]
+            self.store(total(f, [(i, self.strides[g]) for g, i in outer.items()]), found, point)
+
+
+def neutral(node: Node, type: Type) -> Value:
+    """What changes nothing in a reduction."""
+    name = node.options["name"]
+    if name in ("max", "min") and node.dtype.kind == "f":
+        return number(float("-inf") if name == "max" else float("inf"), type)
+    if name in ("max", "min") and node.dtype.kind in "iu":
+        limits = np.iinfo(node.dtype)
+        return number(limits.min if name == "max" else limits.max, type)
+    return number({"sum": 0, "prod": 1, "any": 0, "all": 1, "max": 0, "min": 1}[name], type)
+
+
+def combine(f: Function, node: Node, x: Value, y: Value) -> Value:
+    name, kind = node.options["name"], node.dtype.kind
+    if name in ("any", "all") or kind == "b":
+        return f.binary("or" if name in ("any", "max", "sum") else "and", x, y)
+    if name in ("max", "min"):
+        return getattr(Arithmetic(f), f"{name}imum")(x, y, kind=node.dtype)
+    words = {"sum": "add", "prod": "mul"}
+    return f.binary(("f" if kind == "f" else "") + words[name], x, y)
+
+
+def across(f: Function, node: Node, x: Value) -> Value:
+    """A vector's lanes made one, by halves: always in the same order."""
+    while x.lanes > 1:
+        half = x.lanes // 2
+        picks = [", ".join(f"i32 {start + k}" for k in range(half)) for start in (0, half)]
+        parts = []
+        for picked in picks:
+            if half == 1:
+                at = picked.split()[1]
+                parts.append(f.put(f"extractelement {x.type} {x.text}, i64 {at}", x.type.of(1)))
+            else:
+                parts.append(
+                    f.put(
+                        f"shufflevector {x.type} {x.text}, {x.type} poison, <{half} x i32> <{picked}>",
+                        x.type.of(half),
+                    )
+                )
+        x = combine(f, node, parts[0], parts[1])
+    return x
+
+
+__all__ = ["I1", "I64", "LoopKernel", "ReduceKernel", "along", "lanes_for", "nest", "total"]

@@ -1,0 +1,56 @@
+"""IR to machine code: LLVM's own passes, for this host or for features that are named."""
+
+from __future__ import annotations
+
+import functools
+
+import llvmlite.binding as llvm
+
+
+@functools.cache
+def _initialised() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def host_cpu() -> tuple[str, str]:
+    """The host's name and features, as LLVM knows them."""
+    _initialised()
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def target_machine(cpu: str, features: str) -> llvm.TargetMachine:
+    _initialised()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="pic", codemodel="jitdefault")
+
+
+def object_code(ir: str, cpu: str, features: str) -> bytes:
+    """Optimised machine code, as an object file."""
+    machine = target_machine(cpu, features)
+    module = llvm.parse_assembly(ir)
+    module.triple = machine.triple
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False  # vectors are written as such
+    options.slp_vectorization = False
+    options.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return machine.emit_object(module)
+
+
+class Native:
+    """Machine code in memory, and the addresses of its functions."""
+
+    def __init__(self, code: bytes, cpu: str, features: str):
+        empty = llvm.parse_assembly("")
+        self.engine = llvm.create_mcjit_compiler(empty, target_machine(cpu, features))
+        self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self.engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return self.engine.get_function_address(name)
+
+
+def llvm_version() -> str:
+    return ".".join(map(str, (*llvm.llvm_version_info, llvm.__name__)))

@@ -1,0 +1,190 @@
+"""Matrix products: tiles of the result held in registers, and what follows applied to them there.
+
+C[i, j] = Σₖ A[i, k]·B[k, j]. A tile is some rows by some vectors; for each k the vectors of B are loaded, and each
+row's element of A is multiplied into all of them. B's rows lie in order along j; A is read element by element, so
+it may lie in any order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+from handgrad.engine.affine import row_major
+from handgrad.engine.arithmetic import type_of
+from handgrad.engine.emission import Point
+from handgrad.engine.fusion import Kernel
+from handgrad.engine.graph import Node
+from handgrad.engine.ir import Function, Value, i64, number
+from handgrad.engine.lowering import Load
+from handgrad.engine.loops import nest, total
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Tiles of one size in a row: where the first begins, how many there are, and how large they are."""
+
+    start: int
+    count: int
+    size: int
+
+
+def tiles(n: int, most: int) -> list[Run]:
+    """n split into the fewest parts of at most ``most``, as even as can be."""
+    count = -(-n // most)
+    if count == 0:
+        return []
+    size, larger = divmod(n, count)
+    runs = [Run(0, larger, size + 1), Run(larger * (size + 1), count - larger, size)]
+    return [run for run in runs if run.count]
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """The largest tile: rows by vectors."""
+
+    rows: int
+    vectors: int
+
+
+def best_shape(rows: int, vectors: int, registers: int) -> Shape:
+    """The tile that wastes least of a product of ``rows`` by ``vectors``.
+
+    A turn of the inner loop takes as long as its multiplications (two at a time) or its loads (two at a time),
+    and at least the latency of one; each tile costs something to begin and to end.
+    """
+
+    def cost(shape: Shape) -> float:
+        total = 0.0
+        for a, b in itertools.product(tiles(rows, shape.rows), tiles(vectors, shape.vectors)):
+            turn = max(a.size * b.size / 2, (a.size + b.size) / 2, 4)
+            total += a.count * b.count * (turn + 0.1)
+        return total
+
+    shapes = [
+        Shape(r, v) for v in range(1, 9) for r in range(1, 31) if r * v + v + (r > 1 and v > 1) <= registers - 1
+    ]
+    return min(shapes, key=lambda s: (cost(s), -s.rows * s.vectors))
+
+
+class ProductKernel:
+    def __init__(
+        self, f: Function, kernel: Kernel, pointers: dict[Node, Value], vector_bytes: int, registers: int
+    ):
+        self.f = f
+        self.kernel = kernel
+        self.pointers = pointers
+        self.registers = registers
+        self.type = type_of(kernel.node.dtype)
+        self.lanes = vector_bytes // (self.type.bits // 8)
+        *lead, self.M, self.N, self.K = kernel.space
+        self.lead = len(lead)
+        assert kernel.operands is not None
+        self.A, self.B = kernel.operands
+
+    def emit(self, slices: list[tuple[int, int]], tid: Value, watching: Value) -> None:
+        """The whole product, or the slice of it that is this thread's."""
+        f = self.f
+        self.watching = watching
+        space = self.kernel.output_space
+        if 0 in space:
+            return
+        partition = self.kernel.partition
+        if partition is None:
+            outer = {d: (i64(0), i64(n)) for d, n in enumerate(space[: self.lead])}
+            self.tiled(outer, i64(0), self.M, i64(0), self.N)
+            return
+        for size in {stop - start for start, stop in slices if stop > start}:
+            mine = [t for t, (start, stop) in enumerate(slices) if stop - start == size]
+            same = [f.compare("icmp eq", tid, i64(t)) for t in mine]
+            is_mine = same[0]
+            for other in same[1:]:
+                is_mine = f.binary("or", is_mine, other)
+            with f.when(is_mine):
+                start = f.binary("mul", tid, i64(slices[0][1]))
+                self.slice(partition, start, size)
+
+    def slice(self, partition: int, start: Value, size: int) -> None:
+        outer = {d: (i64(0), i64(n)) for d, n in enumerate(self.kernel.output_space[: self.lead])}
+        if partition < self.lead:
+            outer[partition] = (start, self.f.binary("add", start, i64(size)))
+            self.tiled(outer, i64(0), self.M, i64(0), self.N)
+        elif partition == self.lead:
+            self.tiled(outer, start, size, i64(0), self.N)
+        else:
+            self.tiled(outer, i64(0), self.M, start, size)
+
+    def tiled(self, outer: dict, first_row: Value, rows: int, first_column: Value, columns: int) -> None:
+        """Tiles over the rows and columns that are asked for."""
+        f = self.f
+        vectors = -(-columns // self.lanes)
+        shape = best_shape(rows, vectors, self.registers)
+        with nest(f, [(d, *bounds) for d, bounds in outer.items()]) as lead:
+            for across, is_last, j in self.panels(vectors, columns, shape, first_column):
+                for down in tiles(rows, shape.rows):
+                    with f.loop(i64(down.start), i64(down.start + down.count * down.size), down.size) as i:
+                        row = f.binary("add", i, first_row)
+                        self.tile(lead, row, j, down.size, across, is_last)
+
+    def panels(
+        self, vectors: int, columns: int, shape: Shape, first: Value
+    ) -> Iterator[tuple[int, int, Value]]:
+        """Panels of columns: how many vectors each has, the lanes of its last one, and where it begins."""
+        f = self.f
+        rest = columns % self.lanes
+        for run in tiles(vectors, shape.vectors):
+            ends_here = run.start + run.count * run.size == vectors
+            whole = run.count - (1 if rest and ends_here else 0)
+            if whole:
+                begin, step = run.start * self.lanes, run.size * self.lanes
+                with f.loop(i64(begin), i64(begin + whole * step), step) as j:
+                    yield run.size, self.lanes, f.binary("add", j, first)
+            if whole < run.count:
+                begin = (run.start + whole * run.size) * self.lanes
+                yield run.size, rest, f.binary("add", i64(begin), first)
+
+    def tile(self, lead: dict[int, Value], row: Value, column: Value, rows: int, vectors: int, last: int) -> None:
+        """One tile: its sums over k, then what is made of them, written."""
+        f, lanes = self.f, self.lanes
+        mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(last)) if last < lanes else None
+        masks = [mask if v == vectors - 1 else None for v in range(vectors)]
+        i, j, k = self.lead, self.lead + 1, self.lead + 2
+        vector = self.type.of(lanes)
+        at_a = self.start(self.A, {**lead, i: row})
+        at_b = self.start(self.B, {**lead, j: column})
+        sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
+        for line in sums:
+            for place in line:
+                f.store(number(0, vector), place)
+        with f.loop(i64(0), i64(self.K)) as depth:
+            b = f.offset(at_b, f.binary("mul", depth, i64(self.B.offset.stride(k))), self.type.scalar)
+            ys = []
+            for v in range(vectors):
+                pointer = f.offset(b, i64(v * lanes), self.type.scalar)
+                ys.append(f.masked_load(pointer, vector, masks[v]) if masks[v] else f.load(pointer, vector))
+            a = f.offset(at_a, f.binary("mul", depth, i64(self.A.offset.stride(k))), self.type.scalar)
+            for r in range(rows):
+                pointer = f.offset(a, i64(r * self.A.offset.stride(i)), self.type.scalar)
+                x = f.splat(f.load(pointer, self.type), lanes)
+                for v in range(vectors):
+                    f.store(f.fma(x, ys[v], f.load(sums[r][v], vector)), sums[r][v])
+        *outer, M, N = self.kernel.output_space
+        strides = [M * N * step for step in row_major(tuple(outer))]
+        plane = total(f, [(lead[d], strides[d]) for d in range(self.lead)])
+        for r in range(rows):
+            here = f.binary("add", row, i64(r))
+            line = f.binary("add", plane, f.binary("mul", here, i64(N)))
+            for v in range(vectors):
+                there = f.binary("add", column, i64(v * lanes))
+                counters = {**lead, i: here, j: there}
+                point = Point(f, self.pointers, counters, j, lanes, masks[v], self.watching)
+                point.made[self.kernel.node] = f.load(sums[r][v], vector)
+                place = f.binary("add", line, there)
+                point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
+
+    def start(self, load: Load, counters: dict[int, Value]) -> Value:
+        """The address of an operand's element at these counters, the others 0."""
+        parts = [(count, load.offset.stride(loop)) for loop, count in counters.items()]
+        place = self.f.binary("add", total(self.f, parts), i64(load.offset.start))
+        return self.f.offset(self.pointers[load.array], place, self.type.scalar)

@@ -1,0 +1,172 @@
+"""Kernels that are neither loops nor products: parts laid or added into an array, random numbers, keys."""
+
+from __future__ import annotations
+
+from handgrad.engine.affine import row_major
+from handgrad.engine.arithmetic import type_of
+from handgrad.engine.emission import Point
+from handgrad.engine.fusion import Kernel
+from handgrad.engine.graph import Node
+from handgrad.engine.ir import I32, I64, Function, Type, Value, i64, number
+from handgrad.engine.loops import nest, total
+
+
+def emit(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: tuple[Value, Value] | None) -> None:
+    {"assemble": assemble, "scatter": scatter, "random": random, "fold_in": fold_in}[kernel.kind](
+        f, kernel, pointers, bounds
+    )
+
+
+def assemble(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: object) -> None:
+    """Each part copied to its place."""
+    node = kernel.node
+    strides = row_major(node.shape)
+    for (part, e), corner in zip(kernel.values, node.options["places"], strict=True):
+        start = sum(c * s for c, s in zip(corner, strides, strict=True))
+        with nest(f, [(i, i64(0), i64(n)) for i, n in enumerate(part.shape)]) as counters:
+            place = total(f, [(counters[i], strides[i]) for i in counters])
+            point = Point(f, pointers, counters)
+            point.store(node, f.binary("add", place, i64(start)), point.operand(e, node.dtype))
+
+
+def scatter(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: object) -> None:
+    """Zeros, to which each element is added at its place, one after the other."""
+    node = kernel.node
+    (part, e), (_, target) = kernel.values
+    zero = number(0, type_of(node.dtype))
+    with f.loop(i64(0), i64(node.size)) as i:
+        Point(f, pointers, {}).store(node, i, zero)
+    with nest(f, [(i, i64(0), i64(n)) for i, n in enumerate(part.shape)]) as counters:
+        point = Point(f, pointers, counters)
+        place, _ = point.address(target)
+        old = point.load(target)
+        new = point.operand(e, node.dtype)
+        op = "or" if node.dtype.kind == "b" else "fadd" if node.dtype.kind == "f" else "add"
+        point.store(node, place, f.binary(op, old, new))
+
+
+# Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), in NumPy's order.
+
+MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
+ROUNDS = 10
+WORDS = 8  # numbers of 32 bits in a block
+I128 = Type("i128")
+
+
+def random(
+    f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: tuple[Value, Value] | None
+) -> None:
+    """Uniform in [0, 1): element n is word n of the stream whose key is the key, so any slice can be made alone."""
+    node = kernel.node
+    ((key_node, _),) = kernel.values
+    n = node.size
+    if n == 0:
+        return
+    start, stop = i64(0), i64(n)
+    if bounds is not None and kernel.partition is not None:
+        inner = n // kernel.space[kernel.partition]
+        start, stop = (f.binary("mul", b, i64(inner)) for b in bounds)
+    point = Point(f, pointers, {})
+    high, low = (
+        f.put(f"zext i32 {_key(f, point, key_node, kernel, i).text} to i64", I64) for i in range(2)
+    )
+    key = f.binary("or", f.binary("shl", high, i64(32)), low)
+    first = f.binary("udiv", start, i64(WORDS))
+    last = f.binary("udiv", f.binary("add", stop, i64(WORDS - 1)), i64(WORDS))
+    with f.loop(first, last) as block:
+        words = philox(f, f.binary("add", block, i64(1)), key)
+        base = f.binary("mul", block, i64(WORDS))
+        for k in range(WORDS):
+            word = f.binary("lshr", words[k // 2], i64(32 * (k % 2)))
+            bits = f.put(f"trunc i64 {word.text} to i32", I32)
+            x = f.convert("uitofp", f.binary("lshr", bits, number(8, I32)), "float")
+            x = f.binary("fmul", x, number(2.0**-24, x.type))
+            place = f.binary("add", base, i64(k))
+            inside = f.binary(
+                "and", f.compare("icmp sge", place, start), f.compare("icmp slt", place, stop)
+            )
+            with f.when(inside):
+                Point(f, pointers, {}).store(node, place, x)
+
+
+def _key(f: Function, point: Point, key: Node, kernel: Kernel, i: int) -> Value:
+    e = kernel.values[0][1]
+    return Point(f, point.pointers, {0: i64(i)}).operand(e, key.dtype)
+
+
+def philox(f: Function, counter: Value, key: Value) -> list[Value]:
+    """Four words of 64 bits for a counter (below 2⁶⁴) and a key (its upper half 0)."""
+    x = [counter, i64(0), i64(0), i64(0)]
+    keys = [key, i64(0)]
+    for round in range(ROUNDS):
+        if round:
+            keys = [f.binary("add", k, _unsigned(w)) for k, w in zip(keys, WEYL, strict=True)]
+        (h0, l0), (h1, l1) = (_wide(f, x[i], m) for i, m in zip((0, 2), MULTIPLIERS, strict=True))
+        x = [
+            f.binary("xor", f.binary("xor", h1, x[1]), keys[0]),
+            l1,
+            f.binary("xor", f.binary("xor", h0, x[3]), keys[1]),
+            l0,
+        ]
+    return x
+
+
+def _unsigned(value: int) -> Value:
+    return i64(value - 2**64 if value >= 2**63 else value)
+
+
+def _wide(f: Function, x: Value, multiplier: int) -> tuple[Value, Value]:
+    """The high and the low half of a product of 64 by 64 bits."""
+    long = f.put(f"zext i64 {x.text} to i128", I128)
+    product = f.binary("mul", long, number(multiplier, I128))
+    high = f.binary("lshr", product, number(64, I128))
+    return f.put(f"trunc i128 {high.text} to i64", I64), f.put(f"trunc i128 {product.text} to i64", I64)
+
+
+# NumPy's SeedSequence (after M. O'Neill's seed_seq_fe): how a new key is made of a key and a number.
+
+INIT_A, MULT_A, INIT_B, MULT_B = 0x43B0D7E5, 0x931E8875, 0x8B51F9DD, 0x58F38DED
+MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
+POOL = 4
+
+
+class Hash:
+    """The running hash; its multiplier is known when the code is made."""
+
+    def __init__(self, f: Function, start: int, factor: int):
+        self.f, self.constant, self.factor = f, start, factor
+
+    def __call__(self, x: Value) -> Value:
+        f = self.f
+        x = f.binary("xor", x, number(self.constant, I32))
+        self.constant = self.constant * self.factor % 2**32
+        x = f.binary("mul", x, number(self.constant, I32))
+        return f.binary("xor", x, f.binary("lshr", x, number(16, I32)))
+
+
+def fold_in(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: object) -> None:
+    """``SeedSequence([key[0], key[1], n]).generate_state(2)``."""
+    node = kernel.node
+    ((key, _),) = kernel.values
+    n = node.options["n"]
+    point = Point(f, pointers, {})
+    entropy = [_key(f, point, key, kernel, i) for i in range(2)]
+    entropy += [number(n >> shift & 0xFFFFFFFF, I32) for shift in range(0, max(n.bit_length(), 1), 32)]
+    hashed = Hash(f, INIT_A, MULT_A)
+    pool = [hashed(entropy[i] if i < len(entropy) else number(0, I32)) for i in range(POOL)]
+
+    def mix(x: Value, y: Value) -> Value:
+        z = f.binary("sub", f.binary("mul", x, number(MIX_LEFT, I32)), f.binary("mul", y, number(MIX_RIGHT, I32)))
+        return f.binary("xor", z, f.binary("lshr", z, number(16, I32)))
+
+    for source in range(POOL):
+        for target in range(POOL):
+            if source != target:
+                pool[target] = mix(pool[target], hashed(pool[source]))
+    for word in entropy[POOL:]:
+        for target in range(POOL):
+            pool[target] = mix(pool[target], hashed(word))
+    last = Hash(f, INIT_B, MULT_B)
+    for i in range(2):
+        point.store(node, i64(i), last(pool[i]))
