@@ -18,7 +18,7 @@ from handgrad.engine.host import Host
 from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64, number
 from handgrad.engine.loops import LoopKernel, ReduceKernel
 from handgrad.engine.lowering import walk
-from handgrad.engine.product import ProductKernel
+from handgrad.engine.product import ProductKernel, scratch_bytes
 from handgrad.engine.schedule import Schedule, slices
 
 STATUS_WORDS = 6
@@ -45,7 +45,7 @@ wait:
   %open = icmp ne i64 %now, %mine
   br i1 %open, label %done, label %again.or.yield
 again.or.yield:
-  %tired = icmp sgt i64 %spins, 20000
+  %tired = icmp sgt i64 %spins, 1000
   br i1 %tired, label %patient, label %again
 again:
   %more = add i64 %spins, 1
@@ -71,12 +71,18 @@ class Assembly:
         self.host = host
         constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
-        self.module = Module()
+        self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
+        self.module = Module(has_estimates=host.vector_bytes == 64)
         self.functions = [self.kernel(i, k) for i, k in enumerate(schedule.kernels)]
         self.run()
 
     def __str__(self) -> str:
         return str(self.module)
+
+    @property
+    def arena_bytes(self) -> int:
+        """Memory for the arrays in between, and behind them for what each thread needs for itself."""
+        return self.schedule.size + self.scratch * self.schedule.threads
 
     def memory(self, node: Node) -> Node:
         return self.schedule.over.get(node, node)
@@ -91,7 +97,7 @@ class Assembly:
     def kernel(self, i: int, kernel: Kernel) -> Function:
         arrays = self.arrays(kernel)
         parameters = [(f"a{n}", PTR, "noalias") for n in range(len(arrays))]
-        parameters += [(STATUS[1:], PTR, ""), ("thread", I64, "")]
+        parameters += [("scratch", PTR, "noalias"), (STATUS[1:], PTR, ""), ("thread", I64, "")]
         f = self.module.function(f"k{i}.{kernel.kind}", parameters, "internal", "noinline")
         where = dict(zip(arrays, f.args, strict=False))
         pointers = {a: where[self.memory(a)] for a in kernel.arrays | kernel.stores}
@@ -124,7 +130,7 @@ class Assembly:
         elif kernel.kind == "reduce":
             ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
-            product = ProductKernel(f, kernel, pointers, self.host.vector_bytes, self.host.registers)
+            product = ProductKernel(f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3])
             product.emit(parts, thread or i64(0), watching)
         else:
             special.emit(f, kernel, pointers, bounds)
@@ -144,6 +150,8 @@ class Assembly:
             self.module.texts.append(BARRIER.replace("PAUSE", pause))
         saved = self.flush(f)
         stopped = f.variable(I64, i64(0))
+        own = f.binary("add", i64(self.schedule.size), f.binary("mul", thread, i64(self.scratch)))
+        scratch = f.offset(arena, own, "i8")
         bases = [f.load(f.offset(table, i64(n), "ptr"), PTR) for n in range(len(self.table))]
         moves = [f.load(f.offset(strides, i64(n), "i64"), I64) for n in range(len(self.table))]
         with f.loop(i64(0), steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
@@ -159,7 +167,7 @@ class Assembly:
                 if kernel.phase > phase:
                     self.meet(f, barrier)
                     phase = kernel.phase
-                given = [where[a] for a in self.arrays(kernel)] + [slot, thread]
+                given = [where[a] for a in self.arrays(kernel)] + [scratch, slot, thread]
                 f.do(f"call void @{made.name}({', '.join(f'{x.type} {x.text}' for x in given)})")
             self.meet(f, barrier)
             raised = f.binary("or", f.load(slot, I64), f.load(f.offset(slot, i64(1), "i64"), I64))

@@ -15,6 +15,7 @@ from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.cache import cached
 from handgrad.engine.fusion import kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
+from handgrad.engine.memory import aligned
 from handgrad.engine.host import Host, this_host, threads
 from handgrad.engine.schedule import scheduled
 from handgrad.engine.team import team
@@ -22,23 +23,8 @@ from handgrad.program import Program
 from handgrad.program.passes import optimise
 
 SMALL = 2e6  # operations in a step below which one thread is quicker
-PAGE = 64
 
 RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 2, ctypes.c_void_p)
-
-
-def aligned(size: int) -> np.ndarray:
-    """Bytes that begin at a cache line."""
-    raw = np.empty(size + PAGE, np.uint8)
-    start = -raw.ctypes.data % PAGE
-    return raw[start : start + size]
-
-
-def aligned_like(x: np.ndarray) -> np.ndarray:
-    """An array in memory of its own that begins at a cache line, with the numbers of ``x``."""
-    made = aligned(x.nbytes).view(x.dtype).reshape(x.shape)
-    made[...] = x
-    return made
 
 
 class Code:
@@ -76,7 +62,7 @@ class Code:
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
         self.native = native.Native(code, self.host.cpu, self.host.features)
         self.function = RUN(self.native.address("run"))
-        self.arena = aligned(max(self.schedule.size, PAGE))
+        self.arena = aligned(self.assembly.arena_bytes)
         self.constants = [n.value for n in self.assembly.table if n.op == "constant"]
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], **options: Any) -> int:

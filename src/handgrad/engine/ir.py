@@ -75,7 +75,8 @@ def i64(value: int) -> Value:
 class Module:
     """Functions, and what they declare."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_estimates: bool = False) -> None:
+        self.has_estimates = has_estimates  # instructions for 16 reciprocals at once, by estimate
         self.functions: list[Function] = []
         self.texts: list[str] = []  # functions that are written as they are
         self.declared: dict[str, str] = {}
@@ -177,6 +178,14 @@ class Function:
     def negate(self, x: Value) -> Value:
         return self.put(f"fneg {x.type} {x.text}", x.type)
 
+    def shuffle(self, x: Value, y: Value, picked: list[int]) -> Value:
+        """Lanes of x and, counted on from there, of y."""
+        lanes = ", ".join(f"i32 {k}" for k in picked)
+        return self.put(
+            f"shufflevector {x.type} {x.text}, {y.type} {y.text}, <{len(picked)} x i32> <{lanes}>",
+            x.type.of(len(picked)),
+        )
+
     def intrinsic(self, name: str, *xs: Value, result: Type | None = None) -> Value:
         """``llvm.<name>.<type>``, overloaded on the type of its arguments."""
         xs = tuple(self.level(*xs))
@@ -252,6 +261,11 @@ class Function:
             f"call void @{name}({x.type} {x.text}, {pointers.type} align {max(x.type.bits // 8, 1)} "
             f"{pointers.text}, {on.type} {on.text})"
         )
+
+    def prefetch(self, pointer: Value, locality: int = 3) -> None:
+        """Ask for a cache line that is read soon; where there is none, nothing happens."""
+        self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
+        self.do(f"call void @llvm.prefetch.p0(ptr {pointer.text}, i32 0, i32 {locality}, i32 1)")
 
     def lane_numbers(self, lanes: int) -> Value:
         """0, 1, 2, ... as i64."""

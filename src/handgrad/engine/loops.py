@@ -14,7 +14,7 @@ from handgrad.engine.arithmetic import Arithmetic, cast, type_of
 from handgrad.engine.emission import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
-from handgrad.engine.ir import I1, I64, Function, Type, Value, i64, number
+from handgrad.engine.ir import Function, Type, Value, i64, number
 from handgrad.engine.lowering import Apply, Fill, Load, Made, loads, walk
 
 Bounds = tuple[Value, Value]
@@ -40,9 +40,7 @@ def along(f: Function, start: Value, stop: Value, lanes: int, body: Callable) ->
         with f.loop(start, stop) as i:
             body(i, 1, None)
         return
-    whole = f.binary("sub", stop, start)
-    whole = f.binary("sub", whole, f.binary("and", whole, i64(lanes - 1)))
-    end = f.binary("add", start, whole)
+    end = whole_blocks(f, start, stop, lanes)
     with f.loop(start, end, lanes) as i:
         body(i, lanes, None)
     with f.when(f.compare("icmp slt", end, stop)):
@@ -66,7 +64,8 @@ class LoopKernel:
         f = self.f
         if math.prod(self.kernel.space) == 0:
             return
-        values = [(node, moved(e, self.groups, {})) for node, e in self.kernel.values]
+        memo: dict[int, Any] = {}
+        values = [(node, moved(e, self.groups, memo)) for node, e in self.kernel.values]
         ranges = [(i64(0), i64(n)) for n in self.sizes]
         if bounds is not None and self.kernel.partition is not None:
             group = next(g for g, members in enumerate(self.groups) if self.kernel.partition in dict(members))
@@ -75,6 +74,10 @@ class LoopKernel:
         outer = [(g, *ranges[g]) for g in range(len(ranges) - 1)]
         inner = len(ranges) - 1
         strides = row_major(tuple(self.sizes))
+        turned = turned_loop(values, inner, self.lanes)
+        if turned is not None:
+            self.turn(values[0], turned, ranges, strides)
+            return
         with nest(f, outer) as counters:
             if not ranges:
                 point = Point(f, self.pointers, {}, watching=watching)
@@ -88,6 +91,75 @@ class LoopKernel:
                 point.store_all(values, self.kernel.stores, lambda node: place)
 
             along(f, *ranges[inner], self.lanes, body)
+
+
+    def turn(self, value: tuple[Node, Any], turned: int, ranges: list, strides: tuple) -> None:
+        """A copy whose source runs in order along another loop than its result: by square blocks."""
+        f, lanes = self.f, self.lanes
+        node, load = value
+        inner = len(ranges) - 1
+        others = [(g, *bounds) for g, bounds in enumerate(ranges) if g not in (turned, inner)]
+        (low, high), (start, stop) = ranges[turned], ranges[inner]
+        middle, end = whole_blocks(f, low, high, lanes), whole_blocks(f, start, stop, lanes)
+        with nest(f, others) as outer:
+            row = total(f, [(counter, strides[g]) for g, counter in outer.items()])
+
+            def place(i: Value, j: Value) -> Value:
+                return f.binary("add", f.binary("add", row, f.binary("mul", i, i64(strides[turned]))), j)
+
+            with f.loop(low, middle, lanes) as i, f.loop(start, end, lanes) as j:
+                lines = []
+                for k in range(lanes):
+                    counters = {**outer, turned: i, inner: f.binary("add", j, i64(k))}
+                    lines.append(Point(f, self.pointers, counters, turned, lanes).value(load))
+                for k, line in enumerate(transposed(f, lines)):
+                    Point(f, self.pointers, {}, inner, lanes).store(node, place(f.binary("add", i, i64(k)), j), line)
+
+            def rest(i: Value, first: Value, last: Value) -> None:
+                def body(j: Value, width: int, mask: Value | None) -> None:
+                    point = Point(f, self.pointers, {**outer, turned: i, inner: j}, inner, width, mask)
+                    point.store(node, place(i, j), point.value(load))
+
+                along(f, first, last, lanes, body)
+
+            with f.loop(low, middle) as i:
+                rest(i, end, stop)
+            with f.loop(middle, high) as i:
+                rest(i, start, stop)
+
+
+def whole_blocks(f: Function, start: Value, stop: Value, block: int) -> Value:
+    """Where the last whole block ends; ``block`` is a power of two."""
+    length = f.binary("sub", stop, start)
+    return f.binary("add", start, f.binary("and", length, i64(-block)))
+
+
+def turned_loop(values: list[tuple[Node, Any]], inner: int, lanes: int) -> int | None:
+    """The loop along which a plain copy's source runs in order, if that is not the inner one."""
+    if len(values) != 1 or not isinstance(values[0][1], Load) or lanes == 1:
+        return None
+    load = values[0][1]
+    if load.looks or load.dtype.kind == "b" or load.offset.stride(inner) in (0, 1):
+        return None
+    return next((g for g in range(inner) if load.offset.stride(g) == 1), None)
+
+
+def transposed(f: Function, lines: list[Value]) -> list[Value]:
+    """A square of vectors turned over its diagonal: blocks of 1, 2, 4, ... are exchanged."""
+    n = len(lines)
+    lines = list(lines)
+    step = 1
+    while step < n:
+        picks = (
+            [e if e & step == 0 else n + e - step for e in range(n)],
+            [e + step if e & step == 0 else n + e for e in range(n)],
+        )
+        for a in range(n):
+            if a & step == 0:
+                pair = lines[a], lines[a + step]
+                lines[a], lines[a + step] = (f.shuffle(*pair, picked) for picked in picks)
+        step *= 2
+    return lines
 
 
 def total(f: Function, parts: list[tuple[Value, int]]) -> Value:
@@ -258,9 +330,7 @@ class ReduceKernel:
 
             start, stop = self.ranges[vector]
             block = AT_ONCE * self.lanes
-            whole = f.binary("sub", stop, start)
-            whole = f.binary("sub", whole, f.binary("and", whole, i64(block - 1)))
-            middle = f.binary("add", start, whole)
+            middle = whole_blocks(f, start, stop, block)
             with f.loop(start, middle, block) as i:
                 body(i, self.lanes, None, AT_ONCE)
             along(f, middle, stop, self.lanes, body)
@@ -311,21 +381,13 @@ def across(f: Function, node: Node, x: Value) -> Value:
     """A vector's lanes made one, by halves: always in the same order."""
     while x.lanes > 1:
         half = x.lanes // 2
-        picks = [", ".join(f"i32 {start + k}" for k in range(half)) for start in (0, half)]
+        picks = [list(range(start, start + half)) for start in (0, half)]
         parts = []
         for picked in picks:
             if half == 1:
-                at = picked.split()[1]
-                parts.append(f.put(f"extractelement {x.type} {x.text}, i64 {at}", x.type.of(1)))
+                parts.append(f.put(f"extractelement {x.type} {x.text}, i64 {picked[0]}", x.type.of(1)))
             else:
-                parts.append(
-                    f.put(
-                        f"shufflevector {x.type} {x.text}, {x.type} poison, <{half} x i32> <{picked}>",
-                        x.type.of(half),
-                    )
-                )
+                parts.append(f.shuffle(x, x, picked))
         x = combine(f, node, parts[0], parts[1])
     return x
 
-
-__all__ = ["I1", "I64", "LoopKernel", "ReduceKernel", "along", "lanes_for", "nest", "total"]

@@ -100,7 +100,9 @@ class Lowering:
         args = tuple(
             self.lower(x, broadcast(coordinates, x.shape)) if isinstance(x, Node) else x for x in node.args
         )
-        return Apply(node.op, args, node.options.get("kind", node.dtype), node.dtype)
+        if node.op == "astype" and args[0].dtype == node.dtype:
+            return args[0]
+        return fused(Apply(node.op, args, node.options.get("kind", node.dtype), node.dtype))
 
     def load(self, array: Node, shape: tuple, coordinates: Coordinates) -> Load:
         offset, looks = ZERO, []
@@ -110,6 +112,19 @@ class Lowering:
             else:
                 offset = offset + c.scaled(step)
         return Load(array, offset, tuple(looks), array.dtype)
+
+
+def fused(e: Apply) -> Apply:
+    """Operations that are quicker as one: x / (√v·c + eps), as optimisers scale a gradient."""
+    if e.op != "divide" or not isinstance(e.args[1], Apply) or e.args[1].op != "add":
+        return e
+    root, eps = e.args[1].args
+    c: Any = 1.0
+    if isinstance(root, Apply) and root.op == "multiply":
+        root, c = root.args
+    if not isinstance(root, Apply) or root.op != "sqrt" or root.kind != e.kind:
+        return e
+    return Apply("quotient_by_root", (e.args[0], root.args[0], c, eps), e.kind, e.dtype)
 
 
 def walk(expressions: list) -> list:

@@ -7,17 +7,18 @@ it may lie in any order.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
 
 from handgrad.engine.affine import row_major
-from handgrad.engine.arithmetic import type_of
+from handgrad.engine.arithmetic import memory_type, type_of
 from handgrad.engine.emission import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
 from handgrad.engine.ir import Function, Value, i64, number
-from handgrad.engine.lowering import Load
+from handgrad.engine.lowering import Load, loads
 from handgrad.engine.loops import nest, total
 
 
@@ -48,6 +49,28 @@ class Shape:
     vectors: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Some vectors of each row of B: where the first row is, how far apart rows are, and the vectors' masks."""
+
+    start: Value
+    stride: int
+    masks: list[Value | None]
+
+
+import os
+NOPRE=int(os.environ.get("NOPRE","0"))
+WORTH_PACKING = 3  # tiles that use a panel
+
+
+def scratch_bytes(kernel: Kernel) -> int:
+    """Memory that a thread needs beside the arrays."""
+    return kernel.space[-1] * MOST_VECTORS * 64 if kernel.kind == "product" else 0
+
+
+MOST_VECTORS = 8
+
+
 def best_shape(rows: int, vectors: int, registers: int) -> Shape:
     """The tile that wastes least of a product of ``rows`` by ``vectors``.
 
@@ -63,15 +86,22 @@ def best_shape(rows: int, vectors: int, registers: int) -> Shape:
         return total
 
     shapes = [
-        Shape(r, v) for v in range(1, 9) for r in range(1, 31) if r * v + v + (r > 1 and v > 1) <= registers - 1
+        Shape(r, v) for v in range(1, MOST_VECTORS + 1) for r in range(1, 31) if r * v + v + (r > 1 and v > 1) <= registers - 1
     ]
     return min(shapes, key=lambda s: (cost(s), -s.rows * s.vectors))
 
 
 class ProductKernel:
     def __init__(
-        self, f: Function, kernel: Kernel, pointers: dict[Node, Value], vector_bytes: int, registers: int
+        self,
+        f: Function,
+        kernel: Kernel,
+        pointers: dict[Node, Value],
+        vector_bytes: int,
+        registers: int,
+        scratch: Value,
     ):
+        self.scratch = scratch
         self.f = f
         self.kernel = kernel
         self.pointers = pointers
@@ -82,6 +112,7 @@ class ProductKernel:
         self.lead = len(lead)
         assert kernel.operands is not None
         self.A, self.B = kernel.operands
+        self.late = [e for e in loads([e for _, e in kernel.values]) if not e.looks]
 
     def emit(self, slices: list[tuple[int, int]], tid: Value, watching: Value) -> None:
         """The whole product, or the slice of it that is this thread's."""
@@ -121,11 +152,14 @@ class ProductKernel:
         vectors = -(-columns // self.lanes)
         shape = best_shape(rows, vectors, self.registers)
         with nest(f, [(d, *bounds) for d, bounds in outer.items()]) as lead:
-            for across, is_last, j in self.panels(vectors, columns, shape, first_column):
-                for down in tiles(rows, shape.rows):
+            downwards = tiles(rows, shape.rows)
+            packs = sum(down.count for down in downwards) >= WORTH_PACKING
+            for across, last, j in self.panels(vectors, columns, shape, first_column):
+                panel = self.panel(lead, j, across, last, packs)
+                for down in downwards:
                     with f.loop(i64(down.start), i64(down.start + down.count * down.size), down.size) as i:
                         row = f.binary("add", i, first_row)
-                        self.tile(lead, row, j, down.size, across, is_last)
+                        self.tile(lead, row, j, down.size, across, last, panel)
 
     def panels(
         self, vectors: int, columns: int, shape: Shape, first: Value
@@ -144,25 +178,61 @@ class ProductKernel:
                 begin = (run.start + whole * run.size) * self.lanes
                 yield run.size, rest, f.binary("add", i64(begin), first)
 
-    def tile(self, lead: dict[int, Value], row: Value, column: Value, rows: int, vectors: int, last: int) -> None:
-        """One tile: its sums over k, then what is made of them, written."""
+    def masks(self, vectors: int, last: int) -> list[Value | None]:
+        """What lets through the lanes of each vector: all, but for the last one's."""
         f, lanes = self.f, self.lanes
         mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(last)) if last < lanes else None
-        masks = [mask if v == vectors - 1 else None for v in range(vectors)]
+        return [mask if v == vectors - 1 else None for v in range(vectors)]
+
+    def panel(self, lead: dict[int, Value], column: Value, vectors: int, last: int, packs: bool) -> Panel:
+        """A panel of B as it lies, or copied so that its rows lie one behind the other.
+
+        Rows that are far apart fall on few lines of the nearest cache and push each other out of it.
+        """
+        f, j, k = self.f, self.lead + 1, self.lead + 2
+        start = self.start(self.B, {**lead, j: column})
+        stride = self.B.offset.stride(k)
+        masks = self.masks(vectors, last)
+        if not packs or stride == vectors * self.lanes:
+            return Panel(start, stride, masks)
+        width = vectors * self.lanes
+        vector = self.type.of(self.lanes)
+        with f.loop(i64(0), i64(self.K)) as depth:
+            source = f.offset(start, f.binary("mul", depth, i64(stride)), self.type.scalar)
+            target = f.offset(self.scratch, f.binary("mul", depth, i64(width)), self.type.scalar)
+            for v, mask in enumerate(masks):
+                pointer = f.offset(source, i64(v * self.lanes), self.type.scalar)
+                y = f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector)
+                f.store(y, f.offset(target, i64(v * self.lanes), self.type.scalar))
+        return Panel(self.scratch, width, [None] * vectors)
+
+    def tile(
+        self,
+        lead: dict[int, Value],
+        row: Value,
+        column: Value,
+        rows: int,
+        vectors: int,
+        last: int,
+        panel: Panel,
+    ) -> None:
+        """One tile: its sums over k, then what is made of them, written."""
+        f, lanes = self.f, self.lanes
+        masks = self.masks(vectors, last)
         i, j, k = self.lead, self.lead + 1, self.lead + 2
         vector = self.type.of(lanes)
         at_a = self.start(self.A, {**lead, i: row})
-        at_b = self.start(self.B, {**lead, j: column})
         sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
         for line in sums:
             for place in line:
                 f.store(number(0, vector), place)
-        with f.loop(i64(0), i64(self.K)) as depth:
-            b = f.offset(at_b, f.binary("mul", depth, i64(self.B.offset.stride(k))), self.type.scalar)
+        with self.depths(lead, row, column, rows, vectors) as depth:
+            b = f.offset(panel.start, f.binary("mul", depth, i64(panel.stride)), self.type.scalar)
             ys = []
             for v in range(vectors):
                 pointer = f.offset(b, i64(v * lanes), self.type.scalar)
-                ys.append(f.masked_load(pointer, vector, masks[v]) if masks[v] else f.load(pointer, vector))
+                mask = panel.masks[v]
+                ys.append(f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector))
             a = f.offset(at_a, f.binary("mul", depth, i64(self.A.offset.stride(k))), self.type.scalar)
             for r in range(rows):
                 pointer = f.offset(a, i64(r * self.A.offset.stride(i)), self.type.scalar)
@@ -182,6 +252,35 @@ class ProductKernel:
                 point.made[self.kernel.node] = f.load(sums[r][v], vector)
                 place = f.binary("add", line, there)
                 point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
+
+    @contextlib.contextmanager
+    def depths(
+        self, lead: dict[int, Value], row: Value, column: Value, rows: int, vectors: int
+    ) -> Iterator[Value]:
+        """The loop over k. On its way it asks for what the next tile's end will read, a row at a time.
+
+        Asked for all at once, the lines would wait for each other, and the tile for them.
+        """
+        f, i, j = self.f, self.lead, self.lead + 1
+        wanted = [e for e in self.late if e.offset.stride(i) and e.offset.stride(j) == 1]
+        share = self.K // rows
+        if NOPRE or not wanted or share < 4:
+            with f.loop(i64(0), i64(self.K)) as depth:
+                yield depth
+            return
+        with f.loop(i64(0), i64(rows)) as part:
+            next_row = f.binary("add", f.binary("add", row, part), i64(rows))
+            point = Point(f, self.pointers, {**lead, i: next_row, j: column}, j, self.lanes)
+            for e in wanted:
+                place, _ = point.address(e)
+                for v in range(vectors):
+                    at = f.binary("add", place, i64(v * self.lanes))
+                    f.prefetch(f.offset(self.pointers[e.array], at, memory_type(e.dtype).scalar))
+            begin = f.binary("mul", part, i64(share))
+            is_last = f.compare("icmp eq", part, i64(rows - 1))
+            end = f.select(is_last, i64(self.K), f.binary("add", begin, i64(share)))
+            with f.loop(begin, end) as depth:
+                yield depth
 
     def start(self, load: Load, counters: dict[int, Value]) -> Value:
         """The address of an operand's element at these counters, the others 0."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import xp
-from handgrad.engine import Code, NotCompiled, aligned_like
+from handgrad.engine import Code, NotCompiled, side_by_side
 from handgrad.program import trace, watch
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, unflatten
@@ -125,7 +125,7 @@ class NativeSteps:
             progress = self.trainer.progress
             self.structure = (progress.params, progress.states, progress.moments)
             if not self.codes:
-                self.state = [aligned_like(np.asarray(a)) for a in leaves(self.structure)]
+                self.state = side_by_side(leaves(self.structure))
             program = self.program(size)
             over = {i: i for i in range(len(self.state))}
             self.codes[size] = Code(program, over)

@@ -1,0 +1,97 @@
+"""``compile``: any function of rules as native code, specialised to the shapes that it is called with."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.engine.compiled import Code
+from handgrad.engine.graph import NotCompiled
+from handgrad.program import Symbol, trace
+from handgrad.tree import leaves, tree_map, unflatten
+
+
+class NotCompiledWarning(UserWarning):
+    """A function, or a part of one, runs on NumPy; the message says why."""
+
+
+class Compiled:
+    """A function of rules as native code. ``codes`` holds one ``Code`` for each kind of arguments.
+
+    Arrays are arguments by shape and dtype; anything else (Python numbers, slices, names) is part of the code,
+    which is made anew for another value.
+    """
+
+    def __init__(self, f: Callable, threads: int | None = None):
+        functools.update_wrapper(self, f)
+        self.f = f
+        self.threads = threads
+        self.codes: dict[Any, tuple[Code, Any] | None] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """f(*args), in arrays of its own.
+
+        Raises:
+            IndexError: an index is out of range for its axis.
+        """
+        arrays = [np.asarray(x) for x in leaves(args) if hasattr(x, "dtype")]
+        found = self.code(args, arrays)
+        if found is None:
+            return self.f(*args)
+        code, result = found
+        arrays = [np.ascontiguousarray(x).reshape(x.shape) for x in arrays]
+        outs = [np.empty(x.shape, x.dtype) for x in leaves(result) if isinstance(x, Symbol)]
+        code(arrays, outs)
+        made = iter(outs)
+        return tree_map(lambda x: next(made)[()] if isinstance(x, Symbol) else x, result)
+
+    def code(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
+        """The code for arguments like these; None where the function cannot be compiled."""
+        kinds = tree_map(lambda x: (x.shape, np.dtype(x.dtype)) if hasattr(x, "dtype") else repr(x), args)
+        key = repr(kinds)
+        if key not in self.codes:
+            self.codes[key] = self.compiled(args, arrays)
+        return self.codes[key]
+
+    def compiled(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
+        try:
+            program = trace(self.traced(args), *arrays)
+            return Code(program, workers=self.threads), program.outputs
+        except (NotCompiled, TypeError, AttributeError) as error:
+            name = getattr(self.f, "__name__", type(self.f).__name__)
+            warnings.warn(f"{name} runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=4)
+            return None
+
+    def traced(self, args: tuple) -> Callable:
+        """The function of its arrays alone."""
+
+        def function(*arrays: Any) -> Any:
+            given = iter(arrays)
+            mixed = [next(given) if hasattr(x, "dtype") else x for x in leaves(args)]
+            return self.f(*unflatten(args, mixed))
+
+        return function
+
+    def explain(self, ir: bool = False) -> str:
+        """What was made of each kind of arguments that it was called with: see ``engine.explain``."""
+        from handgrad.engine.explain import explain
+
+        parts = [explain(found[0], ir) for found in self.codes.values() if found is not None]
+        return "\n\n".join(parts) or "nothing is compiled yet: call the function first"
+
+
+def compile(f: Callable, threads: int | None = None) -> Compiled:
+    """``f`` as native code, made when it is first called with arrays of some shapes, and kept.
+
+    ``f`` is any function of rules, its derivatives included: ``compile(value_and_grad(loss))``. Results are those
+    of NumPy up to rounding: sums run in another order, products and sums may be rounded once, exp, log, tanh and
+    erf are within 2 ulp, and subnormal numbers are 0. They are the same bits for any number of ``threads`` (as
+    many as the process may use, for large programs, if not said).
+
+    Where there is no native code for a function, it runs on NumPy, and a ``NotCompiledWarning`` says why.
+    """
+    return Compiled(f, threads)

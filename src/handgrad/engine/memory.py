@@ -1,0 +1,47 @@
+"""Memory for the engine: it begins at cache lines, in large pages where the system has them.
+
+A product reads its factors in strides of a row, so with small pages most of its reads would miss the table of
+pages.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+LINE = 64
+LARGE_PAGE = 1 << 21
+STAGGER = 5 * LINE  # so that arrays of like size do not meet at the same place of a page
+
+
+def aligned(size: int) -> np.ndarray:
+    """Bytes that begin at a cache line; large ones at a large page."""
+    if size < LARGE_PAGE // 4:
+        raw = np.zeros(size + LINE, np.uint8)
+        start = -raw.ctypes.data % LINE
+        return raw[start : start + size]
+    whole = mmap.mmap(-1, (-(-size // LARGE_PAGE) + 1) * LARGE_PAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        whole.madvise(mmap.MADV_HUGEPAGE)
+    raw = np.frombuffer(whole, np.uint8)
+    start = -raw.ctypes.data % LARGE_PAGE
+    return raw[start : start + size]
+
+
+def side_by_side(arrays: Sequence[Any]) -> list[np.ndarray]:
+    """Copies of arrays in one piece of memory."""
+    arrays = [np.asarray(a) for a in arrays]
+    starts, end = [], 0
+    for a in arrays:
+        starts.append(end)
+        end += -(-a.nbytes // LINE) * LINE + STAGGER
+    memory = aligned(end)
+    copies = []
+    for a, start in zip(arrays, starts, strict=True):
+        copy = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+        copy[...] = a
+        copies.append(copy)
+    return copies
