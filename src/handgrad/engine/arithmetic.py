@@ -58,7 +58,7 @@ class Arithmetic:
             NotCompiled: the operation has no code for this dtype.
         """
         if op in COMPARISONS:
-            return self.compare(op, *xs, kind=kind)
+            return self.compare(op, xs[0], xs[1], kind)
         if kind.kind == "f":
             if op in FLOATING:
                 return self.f.binary(FLOATING[op], *xs)
@@ -126,7 +126,9 @@ class Arithmetic:
         """An estimate of 14 bits by the instruction of AVX-512 for it."""
         name = f"llvm.x86.avx512.{name}.ps.512"
         self.f.module.declare(name, str(x.type), [str(x.type), str(x.type), "i16"])
-        return self.f.put(f"call {x.type} @{name}({x.type} {x.text}, {x.type} zeroinitializer, i16 -1)", x.type)
+        return self.f.put(
+            f"call {x.type} @{name}({x.type} {x.text}, {x.type} zeroinitializer, i16 -1)", x.type
+        )
 
     def square(self, x: Value, kind: np.dtype) -> Value:
         return self.f.binary("fmul" if kind.kind == "f" else "mul", x, x)
@@ -168,9 +170,6 @@ class Arithmetic:
         best = f.select(f.compare("fcmp ogt" if whole == "max" else "fcmp olt", x, y), x, y)
         return f.select(f.compare("fcmp uno", x, x), x, best)
 
-    def where(self, condition: Value, x: Value, y: Value, kind: np.dtype) -> Value:
-        return self.f.select(condition, x, y)
-
     def logical_and(self, x: Value, y: Value, kind: np.dtype) -> Value:
         return self.f.binary("and", x, y)
 
@@ -198,7 +197,9 @@ class Arithmetic:
         x, y = f.level(x, y)
         rest = f.binary("frem", x, y)
         zero = number(0, x.type)
-        signs = f.compare("fcmp olt", f.binary("fmul", f.intrinsic("copysign", number(1, x.type), rest), y), zero)
+        signs = f.compare(
+            "fcmp olt", f.binary("fmul", f.intrinsic("copysign", number(1, x.type), rest), y), zero
+        )
         wrong = f.binary("and", signs, f.compare("fcmp one", rest, zero))
         signed = f.intrinsic("copysign", zero, y)
         moved = f.select(wrong, f.binary("fadd", rest, y), rest)

@@ -1,6 +1,8 @@
-"""A schedule as one module of IR: a function for each kernel, and ``run``, which makes many steps.
+"""A schedule as one module of IR: a function for each kernel, and ``run0``, which makes many steps.
 
-``run(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each input,
+Where NumPy must compute something in the middle, there is another run for what comes after, and so on.
+
+``run0(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each input,
 constant and output; ``strides`` say by how many bytes each moves from step to step. The status is six words: two
 flags (not finite, index out of range) for even and two for odd steps, and the number of steps that were
 finished before a flag was raised.
@@ -11,6 +13,7 @@ from __future__ import annotations
 import platform
 
 from handgrad.engine import special
+from handgrad.engine.dots import DotKernel
 from handgrad.engine.emission import STATUS
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
@@ -63,6 +66,17 @@ PAUSES = {"x86_64": "call void @llvm.x86.sse2.pause()", "AMD64": "call void @llv
 FLUSH = 0x8040  # flush to zero, and denormals are zero, in MXCSR
 
 
+def between_foreign(kernels: list[Kernel]) -> list[list[Kernel]]:
+    """The kernels in runs between those that NumPy computes."""
+    runs: list[list[Kernel]] = [[]]
+    for kernel in kernels:
+        if kernel.kind == "foreign":
+            runs.append([])
+        else:
+            runs[-1].append(kernel)
+    return runs
+
+
 class Assembly:
     """The module of a schedule for a host."""
 
@@ -73,8 +87,14 @@ class Assembly:
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
         self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
         self.module = Module(has_estimates=host.vector_bytes == 64)
-        self.functions = [self.kernel(i, k) for i, k in enumerate(schedule.kernels)]
-        self.run()
+        self.functions = {
+            k: self.kernel(i, k) for i, k in enumerate(schedule.kernels) if k.kind != "foreign"
+        }
+        if schedule.threads > 1:
+            self.barrier()
+        self.segments = between_foreign(schedule.kernels)
+        for number, kernels in enumerate(self.segments):
+            self.run(f"run{number}", kernels)
 
     def __str__(self) -> str:
         return str(self.module)
@@ -130,24 +150,26 @@ class Assembly:
         elif kernel.kind == "reduce":
             ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
-            product = ProductKernel(f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3])
+            assert kernel.operands is not None
+            is_dots = kernel.operands[1].offset.stride(len(kernel.space) - 2) != 1
+            product = (DotKernel if is_dots else ProductKernel)(
+                f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3]
+            )
             product.emit(parts, thread or i64(0), watching)
         else:
             special.emit(f, kernel, pointers, bounds)
 
     # The whole.
 
-    def run(self) -> None:
+    def run(self, name: str, kernels: list[Kernel]) -> None:
         names = ("table", "strides", "arena", "status", "barrier")
-        parameters = [(n, PTR, "") for n in names] + [("steps", I64, ""), ("thread", I64, ""), ("yield", PTR, "")]
-        f = self.module.function("run", parameters)
+        parameters = [(n, PTR, "") for n in names] + [
+            ("steps", I64, ""),
+            ("thread", I64, ""),
+            ("yield", PTR, ""),
+        ]
+        f = self.module.function(name, parameters)
         table, strides, arena, status, barrier, steps, thread, _ = f.args
-        threads = self.schedule.threads
-        if threads > 1:
-            pause = PAUSES.get(platform.machine(), "")
-            if pause:
-                self.module.declare("llvm.x86.sse2.pause", "void", [])
-            self.module.texts.append(BARRIER.replace("PAUSE", pause))
         saved = self.flush(f)
         stopped = f.variable(I64, i64(0))
         own = f.binary("add", i64(self.schedule.size), f.binary("mul", thread, i64(self.scratch)))
@@ -162,8 +184,9 @@ class Assembly:
             }
             places = self.schedule.places
             where |= {node: f.offset(arena, i64(place), "i8") for node, place in places.items()}
-            phase = 0
-            for kernel, made in zip(self.schedule.kernels, self.functions, strict=True):
+            phase = kernels[0].phase if kernels else 0
+            for kernel in kernels:
+                made = self.functions[kernel]
                 if kernel.phase > phase:
                     self.meet(f, barrier)
                     phase = kernel.phase
@@ -177,6 +200,13 @@ class Assembly:
             with f.when(f.binary("and", is_first, fine)):
                 f.store(f.binary("add", step, i64(1)), f.offset(status, i64(DONE), "i64"))
         self.restore(f, saved)
+
+    def barrier(self) -> None:
+        """The function by which threads wait for each other."""
+        pause = PAUSES.get(platform.machine(), "")
+        if pause:
+            self.module.declare("llvm.x86.sse2.pause", "void", [])
+        self.module.texts.append(BARRIER.replace("PAUSE", pause))
 
     def meet(self, f: Function, barrier: Value) -> None:
         if self.schedule.threads > 1:

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.compiled import Code
+from handgrad.engine.compiled import Code, NotCompiledWarning
 from handgrad.engine.graph import NotCompiled
 from handgrad.program import Symbol, trace
 from handgrad.tree import leaves, tree_map, unflatten
-
-
-class NotCompiledWarning(UserWarning):
-    """A function, or a part of one, runs on NumPy; the message says why."""
 
 
 class Compiled:

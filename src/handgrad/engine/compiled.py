@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import NUMPY
 from handgrad.engine import native
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.cache import cached
@@ -21,10 +24,15 @@ from handgrad.engine.schedule import scheduled
 from handgrad.engine.team import team
 from handgrad.program import Program
 from handgrad.program.passes import optimise
+from handgrad.tree import tree_map
 
 SMALL = 2e6  # operations in a step below which one thread is quicker
 
 RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 2, ctypes.c_void_p)
+
+
+class NotCompiledWarning(UserWarning):
+    """A function, or a part of one, runs on NumPy; the message says which and why."""
 
 
 class Code:
@@ -36,8 +44,7 @@ class Code:
         workers: threads; as many as the process may use, or one for small programs, if not said.
         host: whose instructions to use.
 
-    Raises:
-        NotCompiled: naming an operation that there is no code for.
+    What there is no native code for NumPy computes, between native parts; a ``NotCompiledWarning`` names it.
     """
 
     def __init__(
@@ -49,7 +56,8 @@ class Code:
     ):
         self.program = program
         self.host = host or this_host()
-        graph = with_own_outputs(graph_of(optimise(program)))
+        self.optimised = optimise(program)
+        graph = with_own_outputs(graph_of(self.optimised))
         kernels = kernels_of(graph)
         self.flops = sum(work(k)[0] for k in kernels)
         self.workers = workers or (threads() if self.flops > SMALL else 1)
@@ -61,7 +69,10 @@ class Code:
         versions = [native.llvm_version(), self.host.cpu, self.host.features]
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
         self.native = native.Native(code, self.host.cpu, self.host.features)
-        self.function = RUN(self.native.address("run"))
+        self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
+        self.foreign = [k.node for k in self.schedule.kernels if k.kind == "foreign"]
+        for node in self.foreign:
+            warnings.warn(f"runs on NumPy: {node.options['why']}", NotCompiledWarning, stacklevel=2)
         self.arena = aligned(self.assembly.arena_bytes)
         self.constants = [n.value for n in self.assembly.table if n.op == "constant"]
 
@@ -75,16 +86,28 @@ class Code:
         Raises:
             IndexError: an index was out of range.
         """
+        if len(self.functions) == 1:
+            return self.call(0, pointers, strides, steps)
+        for step in range(steps):
+            here = [p + step * s for p, s in zip(pointers, strides or [0] * len(pointers), strict=True)]
+            for number, node in enumerate([*self.foreign, None]):
+                if self.call(number, here, None, 1) == 0:
+                    return step
+                if node is not None:
+                    self.compute(node, here)
+        return steps
+
+    def call(self, number: int, pointers: list[int], strides: list[int] | None, steps: int) -> int:
+        """One of the native functions; how many steps went well."""
         table = np.array(pointers, np.int64)
         moves = np.array(strides or [0] * len(pointers), np.int64)
         status = np.zeros(STATUS_WORDS, np.int64)
         barrier = aligned(BARRIER_BYTES)
-        barrier[:] = 0
         addresses = [a.ctypes.data for a in (table, moves, self.arena, status, barrier)]
-        give_way = yield_address()
+        function, give_way = self.functions[number], yield_address()
 
         def work(thread: int) -> None:
-            self.function(*addresses, steps, thread, give_way)
+            function(*addresses, steps, thread, give_way)
 
         if self.workers == 1:
             work(0)
@@ -94,9 +117,31 @@ class Code:
             raise IndexError("an index is out of range for its axis")
         return int(status[DONE])
 
+    def compute(self, node: Node, pointers: list[int]) -> None:
+        """An operation without native code, by NumPy, on the arrays where they lie."""
+        where = {self.assembly.memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
+        where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
 
-def _base(node: Node) -> Node:
-    """The node whose memory an output is."""
+        def array(x: Any) -> Any:
+            if not isinstance(x, Node):
+                return x
+            return array_at(where[self.assembly.memory(base_of(x))], x.shape, x.dtype)
+
+        function = getattr(NUMPY, node.options["name"])
+        given, keywords = (tree_map(array, node.options[key]) for key in ("given", "keywords"))
+        with np.errstate(all="ignore"):
+            array(node)[...] = function(*given, **keywords)
+
+
+def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """The array that lies at an address."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = (ctypes.c_char * size).from_address(address)
+    return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
+
+
+def base_of(node: Node) -> Node:
+    """The node whose memory another shape of it is."""
     while node.op == "reshape":
         node = node.args[0]
     return node
@@ -107,18 +152,20 @@ def with_own_outputs(graph: Graph) -> Graph:
     nodes, taken = list(graph.nodes), set()
     outputs = []
     for out in graph.outputs:
-        base = _base(out)
+        base = base_of(out)
         if base.op in LEAVES or base in taken or (base is not out and base.op in VIEWS):
             out = base = Node("astype", [out], out.shape, out.dtype)
             nodes.append(out)
         taken.add(base)
         outputs.append(out)
-    return Graph(nodes, graph.inputs, [_base(out) for out in outputs])
+    return Graph(nodes, graph.inputs, [base_of(out) for out in outputs])
 
 
 @functools.cache
 def yield_address() -> int:
     """The C function by which a thread lets others run."""
     if os.name == "nt":
-        return ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value or 0
-    return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+        library, name = ctypes.CDLL("kernel32"), "SwitchToThread"
+    else:
+        library, name = ctypes.CDLL(None), "sched_yield"
+    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0

@@ -65,9 +65,9 @@ class Point:
         if e.op == "watch":
             return self.watch(self.value(e.args[0]))
         if e.op == "where":
-            condition, *branches = e.args
+            condition, x, y = e.args
             chosen = self.operand(condition, np.dtype(bool))
-            return self.arithmetic.where(chosen, *(self.operand(x, e.kind) for x in branches), kind=e.kind)
+            return self.f.select(chosen, self.operand(x, e.kind), self.operand(y, e.kind))
         return self.arithmetic.apply(e.op, [self.operand(x, e.kind) for x in e.args], e.kind)
 
     def operand(self, x: Any, kind: np.dtype) -> Value:

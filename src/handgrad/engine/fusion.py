@@ -10,8 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from handgrad.engine.affine import Coordinates, counter
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node
+from handgrad.engine.host import this_host
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, storage, walk
 
 COSTS = {
@@ -76,8 +79,8 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
 
 def _stored(graph: Graph) -> set[Node]:
-    users = graph.users()
-    wanted = set(graph.outputs)
+    wanted = {*graph.outputs, *(_viewed(x) for node in graph.nodes if node.op == "matmul" for x in node.args)}
+    wanted |= {x for node in graph.nodes if node.op == "foreign" for x in node.args if x.op not in LEAVES}
     uses = dict.fromkeys(graph.nodes, 0)
     largest = {node: node.size for node in graph.nodes}  # of the arrays that it is computed for
     for node in reversed(graph.nodes):
@@ -99,8 +102,6 @@ def _stored(graph: Graph) -> set[Node]:
             node in wanted
             or node.options.get("stored")
             or not (node.is_inline or node.op in VIEWS)
-            or any(user.op == "matmul" for user in users[node])
-            and not _is_view_of_stored(node, stored)
             or (node.is_inline and cost[node] >= WORTH_STORING and uses[node] > 1)
             or (node.is_inline and cost[node] > 2 and largest[node] > 2 * node.size)
             or depth[node] > DEEPEST
@@ -110,10 +111,11 @@ def _stored(graph: Graph) -> set[Node]:
     return stored
 
 
-def _is_view_of_stored(node: Node, stored: set[Node]) -> bool:
-    while node.op in VIEWS - {"look"} and node not in stored:
+def _viewed(node: Node) -> Node:
+    """What a factor of a product is a view of."""
+    while node.op in VIEWS - {"look"}:
         node = node.args[0]
-    return node in stored or node.op in LEAVES
+    return node
 
 
 # One kernel for each array that is stored.
@@ -151,7 +153,7 @@ def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
             raise NotAffine(a)
         operands.append(made)
     columns = len(node.shape) - 1
-    if operands[1].offset.stride(columns) != 1:
+    if operands[1].offset.stride(columns) != 1 and not is_of_dots(operands[0], operands[1], node.shape, x.shape[-1]):
         packed = Node("astype", [y], y.shape, y.dtype, stored=True)
         graph.nodes.insert(graph.nodes.index(node), packed)
         for number, each in enumerate(graph.nodes):
@@ -163,6 +165,36 @@ def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
     return kernel
 
 
+MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
+LEAST_DEPTH_OF_DOTS = 64
+
+
+def is_of_dots(A: Load, B: Load, shape: tuple, depth: int) -> bool:
+    """Whether a product is one of rows by rows, both in order along k, and quicker so than with a copy."""
+    k = len(shape)
+    return (
+        A.offset.stride(k) == 1
+        and B.offset.stride(k) == 1
+        and B.offset.stride(k - 1) != 1
+        and depth >= LEAST_DEPTH_OF_DOTS
+        and shape[-2] <= MOST_ROWS_OF_DOTS
+    )
+
+
+def is_better_turned(shape: tuple, dtype: Any, rows: int) -> bool:
+    """Whether a matrix (D, M) that ``rows`` rows are multiplied with is better stored as (M, D).
+
+    So where D fills vectors and M would leave a tenth of the lanes empty: then both products, x W and its
+    gradient xᵀ dout, have their vectors along D.
+    """
+    if len(shape) != 2 or np.dtype(dtype).kind != "f" or rows > MOST_ROWS_OF_DOTS:
+        return False
+    lanes = this_host().vector_bytes // np.dtype(dtype).itemsize
+    D, M = shape
+    filled = M / (-(-M // lanes) * lanes)
+    return D % lanes == 0 and D >= LEAST_DEPTH_OF_DOTS and 1 < M and filled < 0.9
+
+
 def _special(node: Node, lowering: Lowering) -> Kernel:
     """Parts laid into an array, or added to it; random numbers; keys."""
     values = []
@@ -170,7 +202,7 @@ def _special(node: Node, lowering: Lowering) -> Kernel:
         values.append((x, lowering.lower(x, counters(x.shape))))
     if node.op == "scatter":
         shape = node.args[0].shape
-        view = Node("look", [node], shape, node.dtype, index=node.options["index"])
+        view = Node("look" if node.index else "slice", [node], shape, node.dtype, index=node.options["index"])
         target = Lowering({node, *lowering.stored}, {}).lower(view, counters(shape))
         values.append((node, target))
     kernel = Kernel(node.op, node.shape, values, node)
@@ -293,9 +325,7 @@ def is_pointwise(kernel: Kernel, array: Node) -> bool:
 def work(kernel: Kernel) -> tuple[float, float]:
     """Floating-point operations (a function counts as its cost in additions) and bytes read and written."""
     points = math.prod(kernel.output_space)
-    flops = sum(
-        COSTS.get(e.op, 1) * points for e in walk([e for _, e in kernel.values]) if hasattr(e, "op")
-    )
+    flops = sum(COSTS.get(e.op, 1) * points for e in walk([e for _, e in kernel.values]) if hasattr(e, "op"))
     if kernel.kind == "product":
         flops += 2 * math.prod(kernel.space)
     arrays = kernel.arrays | kernel.stores

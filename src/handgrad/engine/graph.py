@@ -7,12 +7,13 @@ A node's ``op`` is the name of an elementwise operation, or one of
   ``broadcast_to``, ``slice``, ``flip``, ``look`` (indices that are values)
 - ``reduce`` (over axes that go), ``matmul`` (of arrays of two axes and more), ``random``, ``fold_in``,
   ``assemble`` (parts laid into an array), ``scatter`` (parts added to zeros at indices that are values)
+- ``foreign``: an operation that the engine has no code for, which NumPy computes
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ import numpy as np
 from handgrad.arrays import shape as shape_of
 from handgrad.engine.affine import Affine, Coordinates, Looked, broadcast, moved, permuted, reshaped, sliced
 from handgrad.program.inference import ELEMENTWISE, REDUCTIONS, sample
-from handgrad.program.program import Program
-from handgrad.tree import leaves
+from handgrad.program.program import Operation, Program
+from handgrad.program.symbol import Symbol
+from handgrad.tree import leaves, tree_map
 
 VIEWS = frozenset("reshape permute_dims broadcast_to slice flip look".split())
 LEAVES = frozenset("input constant".split())
@@ -96,13 +98,6 @@ class Graph:
         for number, node in enumerate(nodes):
             node.number = number
 
-    def users(self) -> dict[Node, list[Node]]:
-        found: dict[Node, list[Node]] = {node: [] for node in self.nodes}
-        for node in self.nodes:
-            for x in (*node.nodes, *node.index):
-                found[x].append(node)
-        return found
-
 
 def looked(coordinates: Coordinates, index: tuple, shape: tuple) -> Coordinates | None:
     """Coordinates in x of ``shape``, of those in x[index], where ``index`` has arrays of integers in it.
@@ -154,16 +149,40 @@ class Builder:
         inputs = []
         for x in leaves(self.program.inputs):
             if hasattr(x, "program"):
-                self.known[id(x)] = self.node("input", [], x.shape, x.dtype)
+                self.known[id(x)] = Node("input", [], x.shape, x.dtype)
                 inputs.append(self.known[id(x)])
+        self.nodes += inputs
         for operation in self.program.operations:
-            try:
-                made = self.operation(operation.name, operation.args, operation.options, operation.out)
-            except NotCompiled as error:
-                raise NotCompiled(f"{operation}: {error}") from None
-            self.known[id(operation.out)] = made
+            self.known[id(operation.out)] = self.made(operation)
         outputs = [self.array(x) for x in leaves(self.program.outputs) if hasattr(x, "dtype")]
-        return Graph(self.nodes, inputs, outputs)
+        return Graph(living(self.nodes, [*inputs, *outputs]), inputs, outputs)
+
+    def made(self, operation: Operation) -> Node:
+        """An operation as nodes, or as a foreign one that says why."""
+        so_far = len(self.nodes)
+        try:
+            for x in leaves((operation.args, operation.options)):
+                if isinstance(x, Symbol) and x.dtype not in DTYPES:
+                    raise NotCompiled(f"arrays of {x.dtype}")
+            return self.operation(operation.name, operation.args, operation.options, operation.out)
+        except NotCompiled as error:
+            del self.nodes[so_far:]
+            return self.foreign(operation, str(error))
+
+    def foreign(self, operation: Operation, why: str) -> Node:
+        """An operation for NumPy; symbols among its arguments become nodes."""
+
+        def known(x: Any) -> Any:
+            return self.known[id(x)] if isinstance(x, Symbol) else x
+
+        args, keywords = tree_map(known, operation.args), tree_map(known, operation.options)
+        nodes = list(dict.fromkeys(x for x in leaves((args, keywords)) if isinstance(x, Node)))
+        out = operation.out
+        where = f", in {operation.origin}" if operation.origin else ""
+        made = Node("foreign", nodes, out.shape, out.dtype, name=operation.name, given=args)
+        made.options |= {"keywords": keywords, "why": f"{operation.name}{where}: {why}"}
+        self.nodes.append(made)
+        return made
 
     def node(self, op: str, args: list, shape: Any, dtype: Any, **options: Any) -> Node:
         if np.dtype(dtype) not in DTYPES:
@@ -196,6 +215,8 @@ class Builder:
         special: Callable | None = getattr(self, name, None) if name in SPECIAL else None
         if special is not None:
             return special(out, *args, **options)
+        if name in ("power", "pow") and out.dtype.kind != "f":
+            raise NotCompiled(f"powers of {out.dtype}")
         if name in INLINE:
             arrays = [self.argument(x) for x in args if x is not None]
             name = "power" if name == "pow" else name
@@ -229,8 +250,15 @@ class Builder:
         return x if x.shape == tuple(shape) else self.node("reshape", [x], shape, x.dtype)
 
     def permute_dims(self, out: Any, x: Any, axes: Any) -> Node:
-        axes = tuple(a % len(out.shape) for a in axes)
-        return self.node("permute_dims", [self.array(x)], out.shape, out.dtype, axes=axes)
+        return self.permuted(self.array(x), tuple(a % len(out.shape) for a in axes))
+
+    def permuted(self, x: Node, axes: tuple) -> Node:
+        """A view; of a product of matrices, (A B)ᵀ = Bᵀ Aᵀ, which is made that way round at once."""
+        shape = tuple(x.shape[a] for a in axes)
+        if x.op == "matmul" and axes == (1, 0):
+            A, B = x.args
+            return self.node("matmul", [self.permuted(B, axes), self.permuted(A, axes)], shape, x.dtype)
+        return self.node("permute_dims", [x], shape, x.dtype, axes=axes)
 
     def broadcast_to(self, out: Any, x: Any, target: Any) -> Node:
         return self.node("broadcast_to", [self.array(x)], out.shape, out.dtype)
@@ -269,7 +297,9 @@ class Builder:
         return (*parts[:where], *whole, *parts[where + 1 :])
 
     def take(self, out: Any, x: Any, indices: Any, axis: int = 0) -> Node:
-        index = (slice(None),) * axis + (self.array(np.asarray(indices) if not hasattr(indices, "program") else indices),)
+        index = (slice(None),) * axis + (
+            self.array(np.asarray(indices) if not hasattr(indices, "program") else indices),
+        )
         index += (slice(None),) * (len(shape_of(x)) - len(index))
         return self.indexed(out, x, index)
 
@@ -331,9 +361,7 @@ class Builder:
         x, y = self.array(x), self.array(y)
         x = self.reshaped(x, (1, *x.shape)) if len(x.shape) == 1 else x
         y = self.reshaped(y, (*y.shape, 1)) if len(y.shape) == 1 else y
-        x, y = (
-            a if a.dtype == out.dtype else self.node("astype", [a], a.shape, out.dtype) for a in (x, y)
-        )
+        x, y = (a if a.dtype == out.dtype else self.node("astype", [a], a.shape, out.dtype) for a in (x, y))
         lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         shape = (*lead, x.shape[-2], y.shape[-1])
         if out.dtype.kind != "f" or y.shape[-1] == 1 or x.shape[-1] <= 1:
@@ -345,7 +373,7 @@ class Builder:
         *lead, M, N = shape
         K = x.shape[-1]
         order = (*range(len(y.shape) - 2), len(y.shape) - 1, len(y.shape) - 2)
-        yT = self.node("permute_dims", [y], (*y.shape[:-2], N, K), y.dtype, axes=order)
+        yT = self.permuted(y, order)
         rows = self.reshaped(x, (*x.shape[:-1], 1, K))
         columns = self.reshaped(yT, (*yT.shape[:-2], 1, N, K))
         terms = self.node("multiply", [rows, columns], (*lead, M, N, K), dtype, kind=np.dtype(dtype))
@@ -372,13 +400,10 @@ def kind_of(name: str, args: list, result: Any) -> np.dtype:
     return np.dtype(np.result_type(*map(sample, args)) if name in COMPARISONS else result)
 
 
-def ancestors(nodes: list[Node]) -> Iterator[Node]:
-    """The nodes and all that they are made of, each once."""
-    seen, waiting = set(), list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        yield node
-        waiting += [*node.nodes, *node.index]
+def living(nodes: list[Node], wanted: list[Node]) -> list[Node]:
+    """Those nodes that the wanted ones are made of, in their order."""
+    needed = set(wanted)
+    for node in reversed(nodes):
+        if node in needed:
+            needed.update((*node.nodes, *node.index))
+    return [node for node in nodes if node in needed]

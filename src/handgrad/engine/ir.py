@@ -147,7 +147,8 @@ class Function:
             return Value(f"splat ({x.type} {x.text})", x.type.of(lanes))
         one = self.put(f"insertelement {x.type.of(lanes)} poison, {x.type} {x.text}, i64 0", x.type.of(lanes))
         return self.put(
-            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer", one.type
+            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer",
+            one.type,
         )
 
     def level(self, *xs: Value) -> list[Value]:
@@ -287,7 +288,9 @@ class Function:
         index = Value(f"%{tag}.i", I64)
         self.do(f"br label %{tag}.head")
         self.label(f"{tag}.head")
-        self.lines.append(f"  {index.text} = phi i64 [ {start.text}, %{before} ], [ %{tag}.next, %{tag}.latch ]")
+        self.lines.append(
+            f"  {index.text} = phi i64 [ {start.text}, %{before} ], [ %{tag}.next, %{tag}.latch ]"
+        )
         more = self.compare("icmp slt", index, stop)
         self.do(f"br i1 {more.text}, label %{tag}.body, label %{tag}.done")
         self.label(f"{tag}.body")

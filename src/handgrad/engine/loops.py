@@ -70,7 +70,7 @@ class LoopKernel:
         if bounds is not None and self.kernel.partition is not None:
             group = next(g for g, members in enumerate(self.groups) if self.kernel.partition in dict(members))
             factor = dict(self.groups[group])[self.kernel.partition]
-            ranges[group] = tuple(f.binary("mul", b, i64(factor)) for b in bounds)
+            ranges[group] = scaled(f, bounds, factor)
         outer = [(g, *ranges[g]) for g in range(len(ranges) - 1)]
         inner = len(ranges) - 1
         strides = row_major(tuple(self.sizes))
@@ -92,7 +92,6 @@ class LoopKernel:
 
             along(f, *ranges[inner], self.lanes, body)
 
-
     def turn(self, value: tuple[Node, Any], turned: int, ranges: list, strides: tuple) -> None:
         """A copy whose source runs in order along another loop than its result: by square blocks."""
         f, lanes = self.f, self.lanes
@@ -113,7 +112,9 @@ class LoopKernel:
                     counters = {**outer, turned: i, inner: f.binary("add", j, i64(k))}
                     lines.append(Point(f, self.pointers, counters, turned, lanes).value(load))
                 for k, line in enumerate(transposed(f, lines)):
-                    Point(f, self.pointers, {}, inner, lanes).store(node, place(f.binary("add", i, i64(k)), j), line)
+                    Point(f, self.pointers, {}, inner, lanes).store(
+                        node, place(f.binary("add", i, i64(k)), j), line
+                    )
 
             def rest(i: Value, first: Value, last: Value) -> None:
                 def body(j: Value, width: int, mask: Value | None) -> None:
@@ -126,6 +127,11 @@ class LoopKernel:
                 rest(i, end, stop)
             with f.loop(middle, high) as i:
                 rest(i, start, stop)
+
+
+def scaled(f: Function, bounds: Bounds, factor: int) -> Bounds:
+    """Bounds of a loop that several others were made one with."""
+    return f.binary("mul", bounds[0], i64(factor)), f.binary("mul", bounds[1], i64(factor))
 
 
 def whole_blocks(f: Function, start: Value, stop: Value, block: int) -> Value:
@@ -186,7 +192,9 @@ def collapsed(space: tuple, reads: list[Load], kept: Any = None) -> tuple[list[i
         if n == 1:
             continue
         fits = bool(groups) and not looked and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
-        if fits and all(load.offset.stride(groups[-1][-1][0]) == n * load.offset.stride(loop) for load in reads):
+        if fits and all(
+            load.offset.stride(groups[-1][-1][0]) == n * load.offset.stride(loop) for load in reads
+        ):
             groups[-1] = [(old, stride * n) for old, stride in groups[-1]] + [(loop, 1)]
             sizes[-1] *= n
         else:
@@ -239,7 +247,7 @@ class ReduceKernel:
         if bounds is not None and kernel.partition is not None:
             group = next(g for g, members in enumerate(self.groups) if kernel.partition in dict(members))
             factor = dict(self.groups[group])[kernel.partition]
-            self.ranges[group] = tuple(f.binary("mul", b, i64(factor)) for b in bounds)
+            self.ranges[group] = scaled(f, bounds, factor)
         shape = [n for n, kept in zip(self.sizes, self.kept, strict=True) if kept]
         steps = iter(row_major(tuple(shape)))
         self.strides = {g: next(steps) for g, kept in enumerate(self.kept) if kept}
@@ -284,9 +292,7 @@ class ReduceKernel:
                 point.store(node, place, x)
 
     def loops(self, kept: bool, but: int | None) -> list[tuple[int, Value, Value]]:
-        return [
-            (g, *self.ranges[g]) for g in range(len(self.sizes)) if self.kept[g] is kept and g != but
-        ]
+        return [(g, *self.ranges[g]) for g in range(len(self.sizes)) if self.kept[g] is kept and g != but]
 
     def reset(self, places: list[Value], lanes: int) -> None:
         for place, (node, _) in zip(places, self.values, strict=True):
@@ -321,7 +327,8 @@ class ReduceKernel:
                     here = f.binary("add", i, i64(k * lanes))
                     point = Point(f, self.pointers, {}, vector, lanes, mask)
                     found = [
-                        f.load(p, type_of(n.dtype, lanes)) for p, (n, _) in zip(places[k], self.values, strict=True)
+                        f.load(p, type_of(n.dtype, lanes))
+                        for p, (n, _) in zip(places[k], self.values, strict=True)
                     ]
                     at = f.binary("add", row, f.binary("mul", here, i64(step)))
                     for (node, _), x in zip(self.values, found, strict=True):
@@ -390,4 +397,3 @@ def across(f: Function, node: Node, x: Value) -> Value:
                 parts.append(f.shuffle(x, x, picked))
         x = combine(f, node, parts[0], parts[1])
     return x
-

@@ -22,7 +22,9 @@ def host_cpu() -> tuple[str, str]:
 def target_machine(cpu: str, features: str) -> llvm.TargetMachine:
     _initialised()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=cpu, features=features, opt=2, reloc="pic", codemodel="jitdefault")
+    return target.create_target_machine(
+        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="jitdefault"
+    )
 
 
 def object_code(ir: str, cpu: str, features: str) -> bytes:

@@ -58,8 +58,6 @@ class Panel:
     masks: list[Value | None]
 
 
-import os
-NOPRE=int(os.environ.get("NOPRE","0"))
 WORTH_PACKING = 3  # tiles that use a panel
 
 
@@ -86,7 +84,10 @@ def best_shape(rows: int, vectors: int, registers: int) -> Shape:
         return total
 
     shapes = [
-        Shape(r, v) for v in range(1, MOST_VECTORS + 1) for r in range(1, 31) if r * v + v + (r > 1 and v > 1) <= registers - 1
+        Shape(r, v)
+        for v in range(1, MOST_VECTORS + 1)
+        for r in range(1, 31)
+        if r * v + v + (r > 1 and v > 1) <= registers - 1
     ]
     return min(shapes, key=lambda s: (cost(s), -s.rows * s.vectors))
 
@@ -244,13 +245,13 @@ class ProductKernel:
         plane = total(f, [(lead[d], strides[d]) for d in range(self.lead)])
         for r in range(rows):
             here = f.binary("add", row, i64(r))
-            line = f.binary("add", plane, f.binary("mul", here, i64(N)))
+            start = f.binary("add", plane, f.binary("mul", here, i64(N)))
             for v in range(vectors):
                 there = f.binary("add", column, i64(v * lanes))
                 counters = {**lead, i: here, j: there}
                 point = Point(f, self.pointers, counters, j, lanes, masks[v], self.watching)
                 point.made[self.kernel.node] = f.load(sums[r][v], vector)
-                place = f.binary("add", line, there)
+                place = f.binary("add", start, there)
                 point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
 
     @contextlib.contextmanager
@@ -264,7 +265,7 @@ class ProductKernel:
         f, i, j = self.f, self.lead, self.lead + 1
         wanted = [e for e in self.late if e.offset.stride(i) and e.offset.stride(j) == 1]
         share = self.K // rows
-        if NOPRE or not wanted or share < 4:
+        if not wanted or share < 4:
             with f.loop(i64(0), i64(self.K)) as depth:
                 yield depth
             return

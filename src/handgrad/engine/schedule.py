@@ -20,14 +20,10 @@ ALIGNMENT = 64
 
 def partition_of(kernel: Kernel) -> int | None:
     """The loop to divide: the outermost that has turns, and whose turns write different places."""
-    if kernel.kind in ("loop", "product"):
-        candidates = range(len(kernel.output_space))
-    elif kernel.kind == "reduce":
-        candidates = [i for i in range(len(kernel.space)) if i not in kernel.node.options["axes"]]
-    elif kernel.kind == "random":
-        candidates = range(len(kernel.space))
-    else:
+    if kernel.kind not in ("loop", "product", "reduce", "random"):
         return None
+    gone = kernel.node.options["axes"] if kernel.kind == "reduce" else ()
+    candidates = [i for i in range(len(kernel.output_space)) if i not in gone]
     return next((i for i in candidates if kernel.space[i] > 1), None)
 
 
@@ -47,7 +43,9 @@ def stays_inside(load: Load, kernel: Kernel, maker: Kernel) -> bool:
     block = load.array.size // n
     if load.looks or load.offset.stride(kernel.partition) != block:
         return False
-    others = [(stride, kernel.space[loop]) for loop, stride in load.offset.strides if loop != kernel.partition]
+    others = [
+        (stride, kernel.space[loop]) for loop, stride in load.offset.strides if loop != kernel.partition
+    ]
     reach = load.offset.start + sum(stride * (turns - 1) for stride, turns in others)
     return load.offset.start >= 0 and all(stride >= 0 for stride, _ in others) and reach < block
 
@@ -98,13 +96,16 @@ def _phase(kernel: Kernel, kernels: list[Kernel], producer: dict, over: dict) ->
     for load in kernel.reads:
         maker = producer.get(load.array)
         if maker is not None and maker is not kernel:
-            phase = max(phase, maker.phase + (not stays_inside(load, kernel, maker)))
+            waits = "foreign" in (kernel.kind, maker.kind) or not stays_inside(load, kernel, maker)
+            phase = max(phase, maker.phase + waits)
     for node in kernel.stores:
         if node in over:
             for reader in _readers(over[node], kernels):
                 if reader is not kernel:
                     inside = all(
-                        stays_inside(load, reader, kernel) for load in reader.reads if load.array is over[node]
+                        stays_inside(load, reader, kernel)
+                        for load in reader.reads
+                        if load.array is over[node]
                     )
                     phase = max(phase, reader.phase + (not inside))
     return phase
@@ -163,9 +164,7 @@ def _ordered(kernels: list[Kernel], producer: dict, over: dict) -> list[Kernel]:
     return list(found)
 
 
-def _places(
-    order: list[Kernel], threads: int, outside: set[Node]
-) -> tuple[dict[Node, int], int]:
+def _places(order: list[Kernel], threads: int, outside: set[Node]) -> tuple[dict[Node, int], int]:
     """First fit: memory is used again when all that read it is done; with threads, a phase later."""
 
     def moment(i: int) -> int:

@@ -11,7 +11,9 @@ from handgrad.engine.ir import I32, I64, Function, Type, Value, i64, number
 from handgrad.engine.loops import nest, total
 
 
-def emit(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: tuple[Value, Value] | None) -> None:
+def emit(
+    f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: tuple[Value, Value] | None
+) -> None:
     {"assemble": assemble, "scatter": scatter, "random": random, "fold_in": fold_in}[kernel.kind](
         f, kernel, pointers, bounds
     )
@@ -68,9 +70,7 @@ def random(
         inner = n // kernel.space[kernel.partition]
         start, stop = (f.binary("mul", b, i64(inner)) for b in bounds)
     point = Point(f, pointers, {})
-    high, low = (
-        f.put(f"zext i32 {_key(f, point, key_node, kernel, i).text} to i64", I64) for i in range(2)
-    )
+    high, low = (f.put(f"zext i32 {_key(f, point, key_node, kernel, i).text} to i64", I64) for i in range(2))
     key = f.binary("or", f.binary("shl", high, i64(32)), low)
     first = f.binary("udiv", start, i64(WORDS))
     last = f.binary("udiv", f.binary("add", stop, i64(WORDS - 1)), i64(WORDS))
@@ -83,9 +83,7 @@ def random(
             x = f.convert("uitofp", f.binary("lshr", bits, number(8, I32)), "float")
             x = f.binary("fmul", x, number(2.0**-24, x.type))
             place = f.binary("add", base, i64(k))
-            inside = f.binary(
-                "and", f.compare("icmp sge", place, start), f.compare("icmp slt", place, stop)
-            )
+            inside = f.binary("and", f.compare("icmp sge", place, start), f.compare("icmp slt", place, stop))
             with f.when(inside):
                 Point(f, pointers, {}).store(node, place, x)
 
@@ -157,7 +155,9 @@ def fold_in(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: ob
     pool = [hashed(entropy[i] if i < len(entropy) else number(0, I32)) for i in range(POOL)]
 
     def mix(x: Value, y: Value) -> Value:
-        z = f.binary("sub", f.binary("mul", x, number(MIX_LEFT, I32)), f.binary("mul", y, number(MIX_RIGHT, I32)))
+        z = f.binary(
+            "sub", f.binary("mul", x, number(MIX_LEFT, I32)), f.binary("mul", y, number(MIX_RIGHT, I32))
+        )
         return f.binary("xor", z, f.binary("lshr", z, number(16, I32)))
 
     for source in range(POOL):

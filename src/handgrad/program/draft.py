@@ -26,6 +26,7 @@ class Draft:
         self.program.inputs = given.inputs
         self.became: dict[int, Any] = {}
         self.makers: dict[int, Operation] = {}
+        self.origin = ""  # of the lines being written
 
     def now(self, tree: Any) -> Any:
         """Arguments of the given program, in what they have become."""
@@ -36,7 +37,8 @@ class Draft:
     def updated(self, operation: Operation) -> Operation:
         """The operation of the given program, in what its arguments have become."""
         args = tuple(map(self.now, operation.args))
-        return Operation(operation.out, operation.name, args, self.now(operation.options))
+        self.origin = operation.origin
+        return Operation(operation.out, operation.name, args, self.now(operation.options), self.origin)
 
     def finish(self) -> Program:
         self.program.outputs = self.now(self.given.outputs)
@@ -47,7 +49,7 @@ class Draft:
     def write(self, name: str, args: tuple, options: dict, found: Shape, dtype: np.dtype) -> Symbol:
         """One line, whose shape and dtype are known."""
         out = Symbol(self.program.fresh_name(), found, dtype, self.program)
-        operation = Operation(out, name, args, options)
+        operation = Operation(out, name, args, options, self.origin)
         self.program.operations.append(operation)
         self.makers[id(out)] = operation
         return out

@@ -27,6 +27,7 @@ class Operation:
     name: str
     args: tuple
     options: dict
+    origin: str = ""  # the rule in whose body or backward it was written
 
     def __str__(self) -> str:
         args = [_shown(x) for x in self.args] + [f"{k}={_shown(v)}" for k, v in self.options.items()]

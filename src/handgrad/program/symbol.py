@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from handgrad.arrays import Operators
 from handgrad.program.inference import DTYPES, ELEMENTWISE, REDUCTIONS, result
 from handgrad.program.program import Operation, Program
+from handgrad.rules import rule
 from handgrad.tree import leaves
+
+RULE_FILE = rule.__code__.co_filename
 
 
 class SymbolNamespace:
@@ -36,8 +40,20 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     program = next(x.program for x in leaves((args, options)) if isinstance(x, Symbol))
     found_shape, dtype = result(name, args, options)
     out = Symbol(program.fresh_name(), found_shape, dtype, program)
-    program.operations.append(Operation(out, name, args, options))
+    program.operations.append(Operation(out, name, args, options, rule_at_work()))
     return out
+
+
+def rule_at_work() -> str:
+    """The rule whose body or backward is running, found among the callers; "" if there is none."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None:
+        caller = frame.f_back.f_code
+        if caller.co_filename == RULE_FILE and caller.co_name in ("run_body", "backward"):
+            rule, _, inner = frame.f_code.co_qualname.partition(".<locals>.")
+            return f"{inner} of {rule}" if inner else rule
+        frame = frame.f_back
+    return ""
 
 
 def watch(x: Any) -> Any:

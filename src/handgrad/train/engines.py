@@ -7,27 +7,52 @@ one step and at most the ``steps`` that are left of the epoch, whose examples ar
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import time
+import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handgrad.arrays import xp
-from handgrad.engine import Code, NotCompiled, side_by_side
+from handgrad.arrays import shape, xp
 from handgrad.program import trace, watch
+from handgrad.train.diagnosis import is_finite
 from handgrad.train.progress import Progress
-from handgrad.tree import leaves, unflatten
+from handgrad.tree import leaves, tree_map, unflatten
 
 if TYPE_CHECKING:
+    from handgrad.engine import Code
     from handgrad.train.trainer import Trainer
 
 TURN = 0.1  # seconds after which Python gets control
+READ_AHEAD = 16  # steps whose examples are read at once, where the data is not in memory
 
 
 def picked(order: np.ndarray, batch: int, batch_size: int, steps: int) -> np.ndarray:
     """The examples of a mini-batch; the last has all that are left."""
     first = batch * batch_size
     return order[first : first + batch_size if batch < steps - 1 else None]
+
+
+def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps | NativeSteps:
+    """The engine that the trainer asks for; NumPy, with a warning, where there is no native code."""
+    if trainer.engine not in (None, "native", "numpy"):
+        raise ValueError(f"engine is 'native' or 'numpy', not {trainer.engine!r}")
+    has_llvm = importlib.util.find_spec("llvmlite") is not None
+    if trainer.engine == "native" and not has_llvm:
+        raise ImportError("engine='native' needs llvmlite: pip install llvmlite")
+    if trainer.engine == "numpy" or not has_llvm:
+        return NumpySteps(trainer, x, t)
+    from handgrad.engine import NotCompiled, NotCompiledWarning
+
+    try:
+        native = NativeSteps(trainer, x, t, batch_size)
+        native.code(min(batch_size, len(t)))
+        return native
+    except (NotCompiled, TypeError, AttributeError) as error:
+        warnings.warn(f"this training runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=3)
+        return NumpySteps(trainer, x, t)
 
 
 class NumpySteps:
@@ -38,7 +63,9 @@ class NumpySteps:
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        return self.trainer.step(progress, self.trainer.cast(self.x[here]), self.trainer.cast(self.t[here]))[0]
+        return self.trainer.step(progress, self.trainer.cast(self.x[here]), self.trainer.cast(self.t[here]))[
+            0
+        ]
 
 
 class NativeSteps:
@@ -48,123 +75,193 @@ class NativeSteps:
         NotCompiled: the network, the loss or the optimiser has an operation without native code.
     """
 
-    def __init__(self, trainer: Trainer, x: Any, t: Any):
+    def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int):
+        from handgrad.engine import side_by_side
+
         self.trainer = trainer
-        self.x = np.ascontiguousarray(trainer.cast(x))
+        self.in_memory = isinstance(x, np.ndarray)
+        self.x = np.ascontiguousarray(trainer.cast(x)) if self.in_memory else x
         self.t = np.ascontiguousarray(trainer.cast(t))
+        start = trainer.progress
+        self.structure = (start.params, start.states, start.moments)
+        self.turned = turned_parameters(trainer, batch_size) if self.in_memory else frozenset()
+        self.state = side_by_side(leaves(self.turn(self.structure)))
         self.codes: dict[int, Code] = {}
+        self.told: dict[int, list[Any]] = {}  # by batch size: what a step gives beside its state
+        self.metrics = dict(trainer.metrics or {})
+        self.compiles_metrics = True
         self.latest: Progress | None = None
         self.seconds = 0.0  # of one step, as last measured
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        count = 1
-        if len(here) == batch_size and self.seconds:
-            whole = len(order) // batch_size if len(order) % batch_size != 1 or batch_size == 1 else steps - 1
-            count = max(1, min(int(TURN / self.seconds), whole - progress.batch))
+        count = self.affordable(steps - progress.batch - 1) if len(here) == batch_size else 1
+        first = progress.batch * batch_size
+        indices = order[first : first + count * len(here)]
         began = time.perf_counter()
-        indices = order[progress.batch * batch_size :][: max(count * batch_size, len(here))]
-        done, after = self.run(progress, indices, len(here), count)
+        done, after = self.run(progress, indices, len(here))
         self.seconds = (time.perf_counter() - began) / count
-        if done < count:
-            if done:
-                _, after = self.run(progress, indices[: done * batch_size], len(here), done)
-                self.trainer.progress = after
-            bad = picked(order, progress.batch + done, batch_size, steps)
-            what = "loss or a gradient"
-            raise self.trainer.not_finite(after, self.x[bad], self.t[bad], what)
-        return after
+        if done == count:
+            return after
+        if done:
+            _, after = self.run(progress, indices[: done * len(here)], len(here))
+            self.trainer.progress = after
+        bad = indices[done * len(here) : (done + 1) * len(here)]
+        x, t = self.trainer.cast(self.x[bad]), self.t[bad]
+        loss, *_ = self.trainer.gradients(after, x, t)
+        raise self.trainer.not_finite(after, x, t, "gradient" if is_finite(loss) else "loss")
 
-    def run(self, progress: Progress, indices: np.ndarray, size: int, count: int) -> tuple[int, Progress]:
-        """``count`` steps of ``size`` examples: how many went well, and the progress after them."""
+    def affordable(self, left: int) -> int:
+        """How many steps of the ``left`` whole ones fit into a turn."""
+        most = int(TURN / self.seconds) if self.seconds else 1
+        if not self.in_memory or not self.compiles_metrics:
+            most = min(most, READ_AHEAD)
+        return max(1, min(most, left))
+
+    def run(self, progress: Progress, indices: np.ndarray, size: int) -> tuple[int, Progress]:
+        """Steps of ``size`` examples each: how many went well, and the progress after all of them."""
+        count = len(indices) // size
         code = self.code(size)
         if self.latest is not progress:
             self.load(progress)
-        steps = np.arange(progress.step, progress.step + count)
-        lrs = np.array([self.trainer.optimiser.rate(int(step)) for step in steps], np.float64)
-        numbers = (steps + 1).astype(np.float64)
-        losses = np.zeros((count, *self.loss.shape), self.loss.dtype)
-        figures = np.zeros((len(self.metrics), count), np.float64)
-        indices = np.ascontiguousarray(indices, np.int64)
-        moving = [(indices, 8 * size), (lrs, 8), (numbers, 8)]
-        given = [(a, 0) for a in (*self.state, self.x, self.t)] + moving
-        given += [(a, 0) for a in code.constants]
-        given += [(a, 0) for a in self.state] + [(losses, losses.itemsize)] + [(row, 8) for row in figures]
-        done = code.run([a.ctypes.data for a, _ in given], [stride for _, stride in given], count)
         self.latest = None
-        totals = dict(progress.totals)
-        for i in range(done):
-            sums = {"examples": size, "loss": float(losses[i]) * size}
-            sums |= {name: float(row[i]) for name, row in zip(self.metrics, figures, strict=True)}
-            totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
+        numbers = np.arange(progress.step, progress.step + count)
+        lrs = np.array([self.trainer.optimiser.rate(int(n)) for n in numbers], np.float64)
+        x, t, places = self.examples(indices)
+        made = [np.zeros((count, *shape(out)), out.dtype) for out in self.told[size]]
+        moving = [(places, size), (lrs, 1), ((numbers + 1).astype(np.float64), 1)]
+        moving += [(out, out[0].size) for out in made]
+        fixed = [(a, 0) for a in self.state]
+        given = [*fixed, (x, 0), (t, 0), *moving[:3], *[(a, 0) for a in code.constants], *fixed, *moving[3:]]
+        done = code.run([a.ctypes.data for a, _ in given], [n * a.itemsize for a, n in given], count)
         if done < count:
             return done, progress
-        params, states, moments = unflatten(self.structure, [a.copy() for a in self.state])
-        after = dataclasses.replace(
+        held = self.turn(unflatten(self.structure, self.state))
+        params, states, moments = tree_map(lambda a: np.array(a, order="C"), held)
+        self.latest = dataclasses.replace(
             progress,
             params=params,
             states=states,
             moments=moments,
             step=progress.step + count,
             batch=progress.batch + count,
-            totals=totals,
+            totals=self.totals(progress, made, indices, size),
         )
-        self.latest = after
-        return done, after
+        return done, self.latest
+
+    def examples(self, indices: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Inputs, targets, and where in them the examples are."""
+        if self.in_memory:
+            return self.x, self.t, np.ascontiguousarray(indices, np.int64)
+        x = np.ascontiguousarray(self.trainer.cast(self.x[indices]))
+        return x, np.ascontiguousarray(self.t[indices]), np.arange(len(indices))
+
+    def totals(self, progress: Progress, made: list, indices: np.ndarray, size: int) -> dict[str, float]:
+        """The sums of the epoch with these steps in them, added one after the other."""
+        losses, *figures = made
+        totals = dict(progress.totals)
+        for i, loss in enumerate(losses):
+            sums = {"examples": size, "loss": float(loss) * size}
+            if self.compiles_metrics:
+                sums |= {name: float(f[i]) for name, f in zip(self.metrics, figures, strict=True)}
+            else:
+                t = self.t[indices[i * size : (i + 1) * size]]
+                sums |= {name: float(np.sum(m(figures[0][i], t))) for name, m in self.metrics.items()}
+            totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
+        return totals
 
     def load(self, progress: Progress) -> None:
         """Take over where a training stands."""
-        for mine, theirs in zip(
-            self.state, leaves((progress.params, progress.states, progress.moments)), strict=True
-        ):
-            mine[...] = theirs
+        given = (progress.params, progress.states, progress.moments)
+        theirs = leaves(self.turn(ordered(given, self.structure)))
+        for mine, new in zip(self.state, theirs, strict=True):
+            mine[...] = new
+
+    def turn(self, structure: tuple) -> tuple:
+        """Parameters and moments between how the network has them and how they lie in the engine's memory."""
+        params, states, moments = structure
+        turned = {name: p.T if name in self.turned else p for name, p in params.items()}
+        moved = {
+            name: {key: m.T if name in self.turned else m for key, m in each.items()}
+            for name, each in moments.items()
+        }
+        return turned, states, moved
+
+    # The code.
 
     def code(self, size: int) -> Code:
         """The step for mini-batches of that many examples."""
+        from handgrad.engine import Code
+
         if size not in self.codes:
-            progress = self.trainer.progress
-            self.structure = (progress.params, progress.states, progress.moments)
-            if not self.codes:
-                self.state = side_by_side(leaves(self.structure))
-            program = self.program(size)
-            over = {i: i for i in range(len(self.state))}
-            self.codes[size] = Code(program, over)
+            try:
+                program = self.program(size)
+            except Exception:
+                if not self.metrics or not self.compiles_metrics:
+                    raise
+                self.compiles_metrics = False
+                program = self.program(size)
+            self.told[size] = leaves(program.outputs)[len(self.state) :]
+            self.codes[size] = Code(program, {i: i for i in range(len(self.state))})
         return self.codes[size]
 
     def program(self, size: int) -> Any:
+        if self.in_memory:
+            x, t = self.x, self.t
+        else:
+            n = size * READ_AHEAD
+            like = self.trainer.cast(self.x[np.zeros(1, int)])
+            x = np.broadcast_to(like[:1], (n, *like.shape[1:]))
+            t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
+        index = np.zeros(size, np.int64)
+        return trace(self.step(), self.turn(self.structure), x, t, index, np.float64(0), np.float64(0))
+
+    def step(self) -> Callable:
+        """The whole step as a function of arrays: gather, forward, backward, update, and what is told of it."""
         trainer = self.trainer
-        self.metrics = list(trainer.metrics or {})
 
         def step(structure: Any, x: Any, t: Any, index: Any, lr: Any, number: Any) -> Any:
             params, states, moments = structure
-            progress = dataclasses.replace(trainer.progress, params=params, states=states, moments=moments)
+            natural, *_ = self.turn(structure)
+            progress = dataclasses.replace(trainer.progress, params=natural, states=states)
             x, t = xp.take(x, index, axis=0), xp.take(t, index, axis=0)
-            loss, y, grads, states = trainer.gradients(progress, x, t)
+            loss, y, grads, new_states = trainer.gradients(progress, x, t)
+            grads, *_ = self.turn((grads, {}, {}))
             grads = trainer.clipped({name: watch(dp) for name, dp in grads.items()})
             moved = {
                 name: trainer.optimiser.update(p, grads[name], moments[name], lr, number)
                 for name, p in params.items()
             }
-            figures = [xp.sum(metric(y, t)) for metric in (trainer.metrics or {}).values()]
-            return (
+            new = (
                 {name: p for name, (p, _) in moved.items()},
-                states,
+                new_states,
                 {name: m for name, (_, m) in moved.items()},
-                watch(loss),
-                *(xp.astype(figure, np.float64) for figure in figures),
             )
+            told = [y]
+            if self.compiles_metrics:
+                told = [xp.astype(xp.sum(metric(y, t)), np.float64) for metric in self.metrics.values()]
+            return ordered(new, structure), watch(loss), told if self.metrics else []
 
-        index = np.zeros(size, np.int64)
-        program = trace(step, self.structure, self.x, self.t, index, np.float64(0), np.float64(0))
-        self.loss = program.outputs[3]
-        return program
-
-
-__all__ = ["Arrays", "NativeSteps", "NumpySteps", "Symbol", "tree_map", "value_and_grad"]
+        return step
 
 
-def steps_for(trainer: Trainer, x: Any, t: Any) -> NumpySteps | NativeSteps:
-    """The engine that the trainer asks for."""
-    if trainer.engine == "numpy":
-        return NumpySteps(trainer, x, t)
-    return NativeSteps(trainer, x, t)
+def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
+    """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes empty.
+
+    Only handgrad's optimisers are known to treat each element alike.
+    """
+    from handgrad.engine import is_better_turned
+
+    if not type(trainer.optimiser).__module__.startswith("handgrad."):
+        return frozenset()
+    params = trainer.progress.params.items()
+    return frozenset(name for name, p in params if is_better_turned(p.shape, p.dtype, batch_size))
+
+
+def ordered(tree: Any, like: Any) -> Any:
+    """A tree whose dicts have the order of those in ``like``."""
+    if isinstance(like, dict):
+        return {key: ordered(tree[key], branch) for key, branch in like.items()}
+    if isinstance(like, tuple):
+        return tuple(ordered(a, b) for a, b in zip(tree, like, strict=True))
+    return tree

@@ -42,6 +42,8 @@ class Trainer:
         out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
         checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
+        engine: "native" code, many steps in a call; or "numpy", rule by rule. Native where it can be, if
+            not said. Each resumes to the bits that it would have come to itself.
     """
 
     def __init__(
@@ -169,7 +171,7 @@ class Trainer:
         if self.metrics is None:
             self.metrics = default_metrics(t)
         training = self._description(t, batch_size)
-        self.steps = steps_for(self, x, t)
+        self.steps = steps_for(self, x, t, batch_size)
         records = self._opened(training, resume)
         shown = display_for(self.show_progress)
         steps = batch_count(len(x), batch_size)
