@@ -4,7 +4,8 @@ Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
 
 - by hand: ``AddLayer``, ``MulLayer``, ``SoftmaxWithLoss``, and ``multiply.vjp(x, y)`` of any rule;
 - recorded: ``variable``, ``vjp``, ``grad``, ``jacobian``, ``hessian``, over rules and NumPy's functions;
-- trained: ``handgrad.layers``, ``handgrad.optim``, ``handgrad.train``, and the ``handgrad`` command.
+- trained: ``handgrad.layers``, ``handgrad.optim``, ``handgrad.train``, and the ``handgrad`` command;
+- compiled: ``compile`` makes native code of any function of rules.
 """
 
 import builtins as _builtins
@@ -21,12 +22,13 @@ __all__ = [
     "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad",
     "variable", "vjp",
 ]  # fmt: skip
-# `from handgrad import *` must not hide a builtin, so `sum`, `max` and the like are handgrad.sum only.
+# `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum only.
 __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
 
 if _TYPE_CHECKING:
     from handgrad.check import check
+    from handgrad.engine import compile
 
 
 def __getattr__(name: str) -> object:
@@ -34,6 +36,10 @@ def __getattr__(name: str) -> object:
         from importlib import import_module
 
         return import_module("handgrad.check")
+    if name == "compile":  # so that only those who compile load LLVM
+        from handgrad.engine import compile
+
+        return compile
     if name == "__version__":
         from importlib.metadata import version  # takes long, too
 

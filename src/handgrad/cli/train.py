@@ -91,6 +91,9 @@ def _add_training(option: Callable) -> None:
         "--seed", type=natural, default=0, metavar="N", help="of split, weights, order, dropout (default 0)"
     )
     option(
+        "--engine", choices=["native", "numpy"], metavar="NAME", help="native, numpy (default native if it can)"
+    )
+    option(
         "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
     )
 
@@ -215,6 +218,7 @@ def _train(
         seed=options["seed"],
         clip_norm=options["clip_norm"],
         clip_value=options["clip_value"],
+        engine=options.get("engine"),
         out=folder,
         checkpoint_seconds=args.checkpoint_seconds,
         progress=not args.quiet,

@@ -17,7 +17,6 @@ import numpy as np
 
 from handgrad.arrays import shape, xp
 from handgrad.program import trace, watch
-from handgrad.train.diagnosis import is_finite
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -58,6 +57,8 @@ def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps |
 class NumpySteps:
     """One step at a time, rule by rule."""
 
+    name = "numpy"
+
     def __init__(self, trainer: Trainer, x: Any, t: Any):
         self.trainer, self.x, self.t = trainer, x, t
 
@@ -74,6 +75,8 @@ class NativeSteps:
     Raises:
         NotCompiled: the network, the loss or the optimiser has an operation without native code.
     """
+
+    name = "native"
 
     def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int):
         from handgrad.engine import side_by_side
@@ -107,9 +110,7 @@ class NativeSteps:
             _, after = self.run(progress, indices[: done * len(here)], len(here))
             self.trainer.progress = after
         bad = indices[done * len(here) : (done + 1) * len(here)]
-        x, t = self.trainer.cast(self.x[bad]), self.t[bad]
-        loss, *_ = self.trainer.gradients(after, x, t)
-        raise self.trainer.not_finite(after, x, t, "gradient" if is_finite(loss) else "loss")
+        raise self.trainer.not_finite(after, self.trainer.cast(self.x[bad]), self.t[bad])
 
     def affordable(self, left: int) -> int:
         """How many steps of the ``left`` whole ones fit into a turn."""

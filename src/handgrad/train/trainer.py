@@ -101,7 +101,7 @@ class Trainer:
         with np.errstate(all="ignore"):  # what overflows is found, and named, below
             loss, y, grads, states = self.gradients(progress, x, t)
             if not is_finite(loss) or not all(is_finite(dp) for dp in grads.values()):
-                raise self.not_finite(progress, x, t, "gradient" if is_finite(loss) else "loss")
+                raise self.not_finite(progress, x, t)
             params, moments = self._update(progress, self.clipped(grads))
         stepped = dataclasses.replace(
             progress,
@@ -114,12 +114,14 @@ class Trainer:
         )
         return stepped, float(loss), y
 
-    def not_finite(self, progress: Progress, x: Any, t: Any, what: str) -> NonFiniteError:
+    def not_finite(self, progress: Progress, x: Any, t: Any) -> NonFiniteError:
         """The error for a mini-batch whose loss or gradient is not finite."""
-        where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
+        with np.errstate(all="ignore"):
+            loss, *_ = self.gradients(progress, x, t)
+            where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
         return NonFiniteError(
-            f"step {progress.step + 1}: the {what} is not finite. First, {where}. A smaller learning rate, "
-            f"or clip_norm, may help"
+            f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not finite. "
+            f"First, {where}. A smaller learning rate, or clip_norm, may help"
         )
 
     def clipped(self, grads: Arrays) -> Arrays:
@@ -170,20 +172,25 @@ class Trainer:
         self._check(x, t, epochs, batch_size, validation, patience)
         if self.metrics is None:
             self.metrics = default_metrics(t)
-        training = self._description(t, batch_size)
+        try:
+            return self._fit(x, t, epochs, batch_size, validation, patience, resume)
+        except KeyboardInterrupt:
+            raise Interrupted(self._how_to_resume()) from None
+
+    def _fit(
+        self, x: Any, t: Any, epochs: int, batch_size: int, validation: Any, patience: int | None, resume: bool
+    ) -> list[dict[str, Any]]:
         self.steps = steps_for(self, x, t, batch_size)
+        training = self._description(t, batch_size)
         records = self._opened(training, resume)
         shown = display_for(self.show_progress)
-        steps = batch_count(len(x), batch_size)
-        shown.start(epochs, steps, self.progress.step)
+        shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
         try:
             while self.progress.epoch < epochs and not self.progress.finished:
                 record = self._epoch(x, t, batch_size, validation, shown, training)
                 records.append(record)
                 shown.epoch(record)
                 self._finish_epoch(record, patience)
-        except KeyboardInterrupt:
-            raise Interrupted(self._how_to_resume()) from None
         finally:
             shown.stop()
             self._close(training)
@@ -206,6 +213,7 @@ class Trainer:
             "targets": zlib.crc32(np.asarray(t).tobytes()),
             "batch_size": batch_size,
             "seed": self.seed,
+            "engine": self.steps.name,
             "optimiser": {
                 "name": type(self.optimiser).__name__,
                 **{name: value for name, value in settings if not callable(value)},
