@@ -1,20 +1,24 @@
-"""``make bench``: measures, prints, and writes RESULTS.md."""
+"""``make bench``: measures, prints, and writes RESULTS.md; with ``--only``, measures a part and prints it."""
 
 from __future__ import annotations
 
+import argparse
+import functools
 import os
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import accuracy, mlp_course, startup
-from bench.timing import interleaved
+from bench import accuracy, memory, race, scaling, startup, subnormals
+from bench.tables import table
+from bench.workload import NAMES
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+ENGINE = "native"
 
 CHAIN = """
 import time, handgrad as hg
@@ -31,43 +35,27 @@ print(forward - began, backward - forward, freed - backward)
 """
 
 
-def report() -> Iterator[str]:
+def heading(engine: str) -> Iterator[str]:
     yield "# Measurements"
     yield ""
     yield (
         f"Python {platform.python_version()}, NumPy {version('numpy')}, PyTorch {version('torch')}, "
-        f"JAX {version('jax')}, {os.cpu_count()} cores of {platform.machine()}. Each table is of one run, "
-        f"contestants taking turns; medians; ratio = their time / handgrad's, so above 1 handgrad is faster."
+        f"JAX {version('jax')}, {os.cpu_count()} cores of {platform.machine()}, all used by everyone; "
+        f"handgrad's engine is {engine}. Each table is of one run, contestants taking turns; medians; "
+        f"ratio = their time / handgrad's, so above 1 handgrad is faster."
     )
-    yield from course()
-    yield from started()
-    yield from accuracies()
-    yield from chain()
-
-
-def course() -> Iterator[str]:
-    yield "\n## One step of mlp-course (784-50-10, batch 100, SGD, float32, mini-batch gathered)\n"
-    yield f"Losses agree to {mlp_course.agree():.1e} over 20 steps.\n"
-    times = interleaved(
-        {name: make() for name, make in mlp_course.CONTESTANTS.items()}, rounds=15, repeats=60
-    )
-    yield from _ratios(times, "handgrad, eager", 1e6, "µs")
-
-
-def started() -> Iterator[str]:
-    yield "\n## From process start to a first step of mlp-course\n"
-    yield from _ratios(startup.first_step(), "handgrad", 1e3, "ms")
-    yield f"\n`import handgrad` takes {startup.import_over_numpy():.0f} ms over `import numpy`."
 
 
 def accuracies() -> Iterator[str]:
-    found = accuracy.compare()
     yield "\n## Accuracy on 1,000 held out of mnist-5k (784-50-10, Adam 1e-3, batch 100, 20 epochs)\n"
-    yield "| | " + " | ".join(f"seed {seed}" for seed in accuracy.SEEDS) + " | mean |"
-    yield "|---|" + "---|" * (len(accuracy.SEEDS) + 1)
-    for name, shares in found.items():
-        cells = [f"{100 * a:.1f} %" for a in shares] + [f"{100 * statistics.mean(shares):.2f} %"]
-        yield f"| {name} | " + " | ".join(cells) + " |"
+    found = accuracy.compare().items()
+    yield from table(
+        ("", *(f"seed {seed}" for seed in accuracy.SEEDS), "mean"),
+        (
+            (name, *(f"{100 * a:.1f} %" for a in shares), f"{100 * statistics.mean(shares):.2f} %")
+            for name, shares in found
+        ),
+    )
 
 
 def chain() -> Iterator[str]:
@@ -77,19 +65,36 @@ def chain() -> Iterator[str]:
     yield f"Forward {forward:.2f} s, backward {backward:.2f} s, freed {freed:.2f} s."
 
 
-def _ratios(times: dict[str, float], ours: str, scale: float, unit: str) -> Iterator[str]:
-    yield "| | time | ratio |"
-    yield "|---|---|---|"
-    for name, seconds in times.items():
-        yield f"| {name} | {seconds * scale:.0f} {unit} | {seconds / times[ours]:.2f} |"
+def sections(engine: str, rounds: int) -> dict[str, Callable[[], Iterator[str]]]:
+    return {
+        **{name: functools.partial(race.report, name, engine, rounds) for name in NAMES},
+        "startup": functools.partial(startup.report, engine),
+        "memory": functools.partial(memory.report, engine),
+        "scaling": functools.partial(scaling.report, engine),
+        "subnormals": functools.partial(subnormals.report, engine),
+        "accuracy": accuracies,
+        "chain": chain,
+    }
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=sections("", 0), help="these parts; nothing is written")
+    parser.add_argument("--engine", choices=("numpy", "native"), default=ENGINE)
+    parser.add_argument("--rounds", type=int, default=15, help="of each workload")
+    return parser.parse_args()
 
 
 def main() -> None:
+    asked = options()
+    parts = sections(asked.engine, asked.rounds)
     lines = []
-    for line in report():
-        print(line, flush=True)
-        lines.append(line)
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for part in (functools.partial(heading, asked.engine), *(parts[name] for name in asked.only or parts)):
+        for line in part():
+            print(line, flush=True)
+            lines.append(line)
+    if not asked.only:
+        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

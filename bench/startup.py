@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 
-STEP = {
-    "handgrad": """
+from bench.tables import table, time_of
+
+OURS = """
 import numpy as np, handgrad as hg
 from handgrad.layers import mlp
 from handgrad.optim import SGD
 from handgrad.train import Trainer
-t = Trainer(mlp([784, 50, 10], seed=0), hg.softmax_cross_entropy, SGD(0.1))
-t.step(t.progress, np.ones((100, 784), np.float32), np.zeros(100, int))
-""",
-    "PyTorch": """
+t = Trainer(mlp([784, 50, 10], seed=0), hg.softmax_cross_entropy, SGD(0.1), engine="{engine}")
+t.fit(np.ones((100, 784), np.float32), np.zeros(100, int), epochs=1, batch_size=100)
+"""
+TORCH = """
 import torch
 net = torch.nn.Sequential(torch.nn.Linear(784, 50), torch.nn.ReLU(), torch.nn.Linear(50, 10))
 o = torch.optim.SGD(net.parameters(), lr=0.1)
-torch.nn.functional.cross_entropy(net(torch.ones(100, 784)), torch.zeros(100, dtype=torch.long)).backward()
+def loss(x, t):
+    return torch.nn.functional.cross_entropy(net(x), t)
+{compiled}
+loss(torch.ones(100, 784), torch.zeros(100, dtype=torch.long)).backward()
 o.step()
-""",
-    "JAX": """
-import jax, jax.numpy as jnp
+"""
+JAX = """
+import jax, jax.numpy as jnp, numpy as np
 def loss(p, x, t):
     y = jax.nn.log_softmax(jnp.maximum(x @ p[0] + p[1], 0) @ p[2] + p[3])
     return -jnp.mean(jnp.take_along_axis(y, t[:, None], axis=1))
-p = [jnp.ones((784, 50)), jnp.zeros(50), jnp.ones((50, 10)), jnp.zeros(10)]
-g = jax.jit(jax.grad(loss))(p, jnp.ones((100, 784)), jnp.zeros(100, int))
-[a - 0.1 * b for a, b in zip(p, g)][0].block_until_ready()
-""",
+def step(p, x, t):
+    return [a - 0.1 * b for a, b in zip(p, jax.grad(loss)(p, x, t))]
+p = [np.ones((784, 50), np.float32), np.zeros(50, np.float32),
+     np.ones((50, 10), np.float32), np.zeros(10, np.float32)]
+jax.block_until_ready(jax.jit(step)(p, np.ones((100, 784), np.float32), np.zeros(100, np.int32)))
+"""
+JAX_CACHE = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 
 
-def seconds(source: str) -> float:
+def starts(engine: str) -> dict[str, tuple[str, str | None]]:
+    """What is started, and the variable that names the folder of its cache, if it has one."""
+    cache = None if engine == "numpy" else "HANDGRAD_CACHE"
+    return {
+        "handgrad": (OURS.format(engine=engine), cache),
+        "PyTorch, eager": (TORCH.format(compiled=""), None),
+        "PyTorch, torch.compile": (
+            TORCH.format(compiled="loss = torch.compile(loss)"),
+            "TORCHINDUCTOR_CACHE_DIR",
+        ),
+        "JAX, jit": (JAX, "JAX_COMPILATION_CACHE_DIR"),
+    }
+
+
+def seconds(source: str, environment: dict[str, str] | None = None) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", source], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", source],
+        check=True,
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+    )
     return time.perf_counter() - began
 
 
-def first_step(rounds: int = 5) -> dict[str, float]:
-    """Median seconds from process start to the end of a first mlp-course step."""
-    times: dict[str, list[float]] = {name: [] for name in STEP}
+def once(source: str, cache: str | None) -> dict[str, float]:
+    """Seconds with an empty cache and with the one that this leaves; of one without a cache, seconds."""
+    if cache is None:
+        return {"": seconds(source)}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {cache: folder, **JAX_CACHE}
+        return {", empty cache": seconds(source, environment), ", warm cache": seconds(source, environment)}
+
+
+def first_step(engine: str, rounds: int) -> dict[str, float]:
+    """Median seconds from process start to the end of a process that makes one mlp-course step."""
+    times: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for name, source in STEP.items():
-            times[name].append(seconds(source))
+        for name, (source, cache) in starts(engine).items():
+            for suffix, found in once(source, cache).items():
+                times.setdefault(name + suffix, []).append(found)
     return {name: statistics.median(found) for name, found in times.items()}
 
 
@@ -63,3 +104,13 @@ def import_over_numpy(rounds: int = 15) -> float:
         total = {line.split("|")[2].strip(): int(line.split("|")[1]) for line in ran.stderr.splitlines()[1:]}
         over.append((total["handgrad"] - total["numpy"]) / 1000)
     return statistics.median(over)
+
+
+def report(engine: str, rounds: int = 5) -> Iterator[str]:
+    yield "\n## From process start to a first step of mlp-course\n"
+    times = first_step(engine, rounds)
+    ours = next(iter(times.values()))
+    yield from table(
+        ("", "time", "ratio"), ((name, time_of(s), f"{s / ours:.2f}") for name, s in times.items())
+    )
+    yield f"\n`import handgrad` takes {import_over_numpy():.0f} ms over `import numpy`."

@@ -91,7 +91,10 @@ def _add_training(option: Callable) -> None:
         "--seed", type=natural, default=0, metavar="N", help="of split, weights, order, dropout (default 0)"
     )
     option(
-        "--engine", choices=["native", "numpy"], metavar="NAME", help="native, numpy (default native if it can)"
+        "--engine",
+        choices=["native", "numpy"],
+        metavar="NAME",
+        help="native, numpy (default native if it can)",
     )
     option(
         "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"

@@ -10,12 +10,14 @@ finished before a flag was raised.
 
 from __future__ import annotations
 
+import contextlib
 import platform
+from collections.abc import Iterator
 
 from handgrad.engine import special
 from handgrad.engine.dots import DotKernel
 from handgrad.engine.emission import STATUS
-from handgrad.engine.fusion import Kernel
+from handgrad.engine.fusion import Kernel, is_of_dots
 from handgrad.engine.graph import Node
 from handgrad.engine.host import Host
 from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64, number
@@ -80,16 +82,17 @@ def between_foreign(kernels: list[Kernel]) -> list[list[Kernel]]:
 class Assembly:
     """The module of a schedule for a host."""
 
-    def __init__(self, schedule: Schedule, inputs: list[Node], outputs: list[Node], host: Host):
+    def __init__(
+        self, schedule: Schedule, inputs: list[Node], outputs: list[Node], host: Host, timed: bool = False
+    ):
         self.schedule = schedule
         self.host = host
+        self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
         constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
         self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
         self.module = Module(has_estimates=host.vector_bytes == 64)
-        self.functions = {
-            k: self.kernel(i, k) for i, k in enumerate(schedule.kernels) if k.kind != "foreign"
-        }
+        self.functions = {k: self.kernel(i, k) for i, k in enumerate(schedule.kernels) if k.kind != "foreign"}
         if schedule.threads > 1:
             self.barrier()
         self.segments = between_foreign(schedule.kernels)
@@ -102,7 +105,16 @@ class Assembly:
     @property
     def arena_bytes(self) -> int:
         """Memory for the arrays in between, and behind them for what each thread needs for itself."""
+        return self.clocks + (self.clock_bytes * self.schedule.threads if self.timed else 0)
+
+    @property
+    def clocks(self) -> int:
+        """Where in the arena each thread's cycles are: by kernel, the last for waiting."""
         return self.schedule.size + self.scratch * self.schedule.threads
+
+    @property
+    def clock_bytes(self) -> int:
+        return 8 * (len(self.schedule.kernels) + 1)
 
     def memory(self, node: Node) -> Node:
         return self.schedule.over.get(node, node)
@@ -150,9 +162,7 @@ class Assembly:
         elif kernel.kind == "reduce":
             ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
-            assert kernel.operands is not None
-            is_dots = kernel.operands[1].offset.stride(len(kernel.space) - 2) != 1
-            product = (DotKernel if is_dots else ProductKernel)(
+            product = (DotKernel if is_of_dots(kernel) else ProductKernel)(
                 f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3]
             )
             product.emit(parts, thread or i64(0), watching)
@@ -174,6 +184,8 @@ class Assembly:
         stopped = f.variable(I64, i64(0))
         own = f.binary("add", i64(self.schedule.size), f.binary("mul", thread, i64(self.scratch)))
         scratch = f.offset(arena, own, "i8")
+        times = f.binary("add", i64(self.clocks), f.binary("mul", thread, i64(self.clock_bytes)))
+        self.times = f.offset(arena, times, "i8")
         bases = [f.load(f.offset(table, i64(n), "ptr"), PTR) for n in range(len(self.table))]
         moves = [f.load(f.offset(strides, i64(n), "i64"), I64) for n in range(len(self.table))]
         with f.loop(i64(0), steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
@@ -191,7 +203,8 @@ class Assembly:
                     self.meet(f, barrier)
                     phase = kernel.phase
                 given = [where[a] for a in self.arrays(kernel)] + [scratch, slot, thread]
-                f.do(f"call void @{made.name}({', '.join(f'{x.type} {x.text}' for x in given)})")
+                with self.clocked(f, self.schedule.kernels.index(kernel)):
+                    f.do(f"call void @{made.name}({', '.join(f'{x.type} {x.text}' for x in given)})")
             self.meet(f, barrier)
             raised = f.binary("or", f.load(slot, I64), f.load(f.offset(slot, i64(1), "i64"), I64))
             is_first = f.compare("icmp eq", thread, i64(0))
@@ -210,7 +223,20 @@ class Assembly:
 
     def meet(self, f: Function, barrier: Value) -> None:
         if self.schedule.threads > 1:
-            f.do(f"call void @meet(ptr {barrier.text}, i64 {self.schedule.threads}, ptr %yield)")
+            with self.clocked(f, len(self.schedule.kernels)):
+                f.do(f"call void @meet(ptr {barrier.text}, i64 {self.schedule.threads}, ptr %yield)")
+
+    @contextlib.contextmanager
+    def clocked(self, f: Function, number: int) -> Iterator[None]:
+        """Add the cycles that something takes to a thread's clock of that number."""
+        if not self.timed:
+            yield
+            return
+        began = f.call("llvm.readcyclecounter", I64)
+        yield
+        spent = f.binary("sub", f.call("llvm.readcyclecounter", I64), began)
+        clock = f.offset(self.times, i64(number), "i64")
+        f.store(f.binary("add", f.load(clock, I64), spent), clock)
 
     def flush(self, f: Function) -> Value | None:
         """Subnormal numbers are 0 in this thread from here on."""

@@ -43,6 +43,7 @@ class Code:
         over: for an output (by number) the input (by number) that it is written over.
         workers: threads; as many as the process may use, or one for small programs, if not said.
         host: whose instructions to use.
+        timed: whether to count cycles: see ``cycles``.
 
     What there is no native code for NumPy computes, between native parts; a ``NotCompiledWarning`` names it.
     """
@@ -53,6 +54,7 @@ class Code:
         over: dict[int, int] | None = None,
         workers: int | None = None,
         host: Host | None = None,
+        timed: bool = False,
     ):
         self.program = program
         self.host = host or this_host()
@@ -64,7 +66,7 @@ class Code:
         self.graph = graph
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
-        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host)
+        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed)
         self.ir = str(self.assembly)
         versions = [native.llvm_version(), self.host.cpu, self.host.features]
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
@@ -116,6 +118,11 @@ class Code:
         if status[1] or status[3]:
             raise IndexError("an index is out of range for its axis")
         return int(status[DONE])
+
+    def cycles(self) -> np.ndarray:
+        """Of timed code, the cycles so far: (threads, kernels + 1), the last column is waiting."""
+        clocks = self.arena[self.assembly.clocks : self.assembly.arena_bytes].view(np.int64)
+        return clocks.reshape(self.workers, -1)
 
     def compute(self, node: Node, pointers: list[int]) -> None:
         """An operation without native code, by NumPy, on the arrays where they lie."""

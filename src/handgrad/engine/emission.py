@@ -173,9 +173,10 @@ class Point:
             f.store(x, pointer)
 
     def store_all(self, values: list[tuple[Node, Any]], stores: set[Node], place: Any, step: int = 1) -> None:
-        """Compute a kernel's values in order, and write those that are stored."""
+        """Compute a kernel's values in order, then write those that are stored, perhaps over what was read."""
         for node, e in values:
-            x = self.made[node] if node in self.made else self.value(e)
-            self.made[node] = x
+            if node not in self.made:
+                self.made[node] = self.value(e)
+        for node, _ in values:
             if node in stores:
-                self.store(node, place(node), x, step)
+                self.store(node, place(node), self.made[node], step)

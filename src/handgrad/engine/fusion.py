@@ -71,8 +71,6 @@ def kernels_of(graph: Graph) -> list[Kernel]:
             return _merged(graph, _separate(graph, stored))
         except NotAffine as error:
             error.node.options["stored"] = True
-        except _Packed:
-            pass
 
 
 # What is stored.
@@ -121,27 +119,23 @@ def _viewed(node: Node) -> Node:
 # One kernel for each array that is stored.
 
 
-class _Packed(Exception):
-    """An operand was given a copy with its axes in the order in which the product reads them."""
-
-
 def _separate(graph: Graph, stored: set[Node]) -> list[Kernel]:
-    return [_kernel(node, graph, stored) for node in graph.nodes if node in stored]
+    return [_kernel(node, stored) for node in graph.nodes if node in stored]
 
 
-def _kernel(node: Node, graph: Graph, stored: set[Node]) -> Kernel:
+def _kernel(node: Node, stored: set[Node]) -> Kernel:
     lowering = Lowering(stored, {})
     if node.op == "reduce":
         (x,) = node.args
         return Kernel("reduce", x.shape, [(node, lowering.lower(x, counters(x.shape)))], node)
     if node.op == "matmul":
-        return _product(node, graph, lowering)
+        return _product(node, lowering)
     if node.is_inline or node.op in VIEWS:
         return Kernel("loop", node.shape, [(node, lowering.lower(node, counters(node.shape), True))], node)
     return _special(node, lowering)
 
 
-def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
+def _product(node: Node, lowering: Lowering) -> Kernel:
     x, y = node.args
     *_, i, j, k = counters((*node.shape, x.shape[-1]))
     operands = []
@@ -152,14 +146,6 @@ def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
         if not isinstance(made, Load) or made.looks:
             raise NotAffine(a)
         operands.append(made)
-    columns = len(node.shape) - 1
-    if operands[1].offset.stride(columns) != 1 and not is_of_dots(operands[0], operands[1], node.shape, x.shape[-1]):
-        packed = Node("astype", [y], y.shape, y.dtype, stored=True)
-        graph.nodes.insert(graph.nodes.index(node), packed)
-        for number, each in enumerate(graph.nodes):
-            each.number = number
-        node.args = [x, packed]
-        raise _Packed
     kernel = Kernel("product", (*node.shape, x.shape[-1]), [(node, Made(node, node.dtype))], node)
     kernel.operands = (operands[0], operands[1])
     return kernel
@@ -167,17 +153,22 @@ def _product(node: Node, graph: Graph, lowering: Lowering) -> Kernel:
 
 MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
 LEAST_DEPTH_OF_DOTS = 64
+NEAR = 1 << 18  # bytes that stay in a near cache
 
 
-def is_of_dots(A: Load, B: Load, shape: tuple, depth: int) -> bool:
+def is_of_dots(kernel: Kernel) -> bool:
     """Whether a product is one of rows by rows, both in order along k, and quicker so than with a copy."""
-    k = len(shape)
+    assert kernel.operands is not None
+    A, B = kernel.operands
+    *_, M, N, K = kernel.space
+    k = len(kernel.space) - 1
     return (
         A.offset.stride(k) == 1
         and B.offset.stride(k) == 1
         and B.offset.stride(k - 1) != 1
-        and depth >= LEAST_DEPTH_OF_DOTS
-        and shape[-2] <= MOST_ROWS_OF_DOTS
+        and K >= LEAST_DEPTH_OF_DOTS
+        and M <= MOST_ROWS_OF_DOTS
+        and N * K * kernel.node.dtype.itemsize <= NEAR
     )
 
 
@@ -310,16 +301,19 @@ def copying(node: Node, target: Node) -> Kernel:
     """A kernel that writes a node over an input."""
     copy = Node("astype", [node], target.shape, target.dtype)
     copy.number = node.number
-    load = Lowering({node}, {}).lower(node, counters(node.shape))
+    view = Node("reshape", [node], target.shape, node.dtype)
+    load = Lowering({node}, {}).lower(view, counters(target.shape))
     return Kernel("loop", target.shape, [(copy, load)], copy)
 
 
 def is_pointwise(kernel: Kernel, array: Node) -> bool:
-    """Whether a kernel reads an array only at the place that it writes."""
-    here = Lowering({array}, {}).lower(array, counters(array.shape)) if array.size else None
-    return here is None or all(
-        load.offset == here.offset and not load.looks for load in kernel.reads if load.array is array
-    )
+    """Whether a kernel reads an array only at the place that it writes, and before it writes there."""
+    own = [load for load in kernel.reads if load.array is array]
+    if not own or not array.size:
+        return True
+    here = Lowering({array}, {}).lower(array, counters(array.shape))
+    is_placed = kernel.kind in ("assemble", "scatter")  # they write elsewhere, or before they read
+    return not is_placed and all(load.offset == here.offset and not load.looks for load in own)
 
 
 def work(kernel: Kernel) -> tuple[float, float]:

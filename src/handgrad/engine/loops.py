@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.affine import Affine, affine, row_major
-from handgrad.engine.arithmetic import Arithmetic, cast, type_of
+from handgrad.engine.arithmetic import Arithmetic, cast, memory_type, type_of
 from handgrad.engine.emission import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
@@ -19,6 +19,7 @@ from handgrad.engine.lowering import Apply, Fill, Load, Made, loads, walk
 
 Bounds = tuple[Value, Value]
 AT_ONCE = 4  # vectors that a sum over rows carries along
+ROWS_AHEAD = 2  # how far a gather asks ahead
 
 
 def lanes_for(expressions: list, vector_bytes: int) -> int:
@@ -57,7 +58,7 @@ class LoopKernel:
         self.pointers = pointers
         expressions = [e for _, e in kernel.values]
         self.lanes = lanes_for(expressions, vector_bytes)
-        self.sizes, self.groups = collapsed(kernel.space, loads(expressions))
+        self.sizes, self.groups = collapsed(kernel.space, loads(expressions), kernel.partition)
 
     def emit(self, bounds: Bounds | None, watching: Value) -> None:
         """The loops; ``bounds`` are those of the loop that is divided among threads."""
@@ -87,10 +88,27 @@ class LoopKernel:
 
             def body(i: Value, lanes: int, mask: Value | None) -> None:
                 point = Point(f, self.pointers, {**counters, inner: i}, inner, lanes, mask, watching)
+                self.ask_ahead(values, counters, inner, i, ranges)
                 place = f.binary("add", row, i)
                 point.store_all(values, self.kernel.stores, lambda node: place)
 
             along(f, *ranges[inner], self.lanes, body)
+
+    def ask_ahead(
+        self, values: list, counters: dict[int, Value], inner: int, i: Value, ranges: list[Bounds]
+    ) -> None:
+        """Ask for what rows further on read where their place is looked up, and so not foreseen by the host."""
+        f = self.f
+        for e in loads([e for _, e in values]):
+            if not e.looks or e.offset.stride(inner) != 1 or not counters:
+                continue
+            outer = max(counters)
+            last = f.binary("sub", ranges[outer][1], i64(1))
+            ahead = f.intrinsic("smin", f.binary("add", counters[outer], i64(ROWS_AHEAD)), last)
+            point = Point(f, self.pointers, {**counters, outer: ahead, inner: i}, inner, 1)
+            place, _ = point.address(e)
+            if place.lanes == 1:
+                f.prefetch(f.offset(self.pointers[e.array], place, memory_type(e.dtype).scalar), 2)
 
     def turn(self, value: tuple[Node, Any], turned: int, ranges: list, strides: tuple) -> None:
         """A copy whose source runs in order along another loop than its result: by square blocks."""
@@ -179,11 +197,13 @@ def total(f: Function, parts: list[tuple[Value, int]]) -> Value:
 Groups = list[list[tuple[int, int]]]
 
 
-def collapsed(space: tuple, reads: list[Load], kept: Any = None) -> tuple[list[int], Groups]:
+def collapsed(
+    space: tuple, reads: list[Load], apart: int | None, kept: Any = None
+) -> tuple[list[int], Groups]:
     """Neighbouring loops made one where every read runs through them as through one.
 
     Gives the sizes of the new loops, and for each the old ones in it with their strides. Loops in one group
-    are all alike in ``kept``.
+    are all alike in ``kept``; the loop ``apart``, which threads divide, is the first in its group.
     """
     sizes: list[int] = []
     groups: Groups = []
@@ -191,7 +211,12 @@ def collapsed(space: tuple, reads: list[Load], kept: Any = None) -> tuple[list[i
     for loop, n in enumerate(space):
         if n == 1:
             continue
-        fits = bool(groups) and not looked and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
+        fits = (
+            bool(groups)
+            and not looked
+            and loop != apart
+            and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
+        )
         if fits and all(
             load.offset.stride(groups[-1][-1][0]) == n * load.offset.stride(loop) for load in reads
         ):
@@ -232,7 +257,7 @@ class ReduceKernel:
         expressions = [e for _, e in kernel.values]
         self.lanes = lanes_for(expressions, vector_bytes)
         kept = [i not in axes for i in range(len(kernel.space))]
-        sizes, self.groups = collapsed(kernel.space, loads(expressions), kept)
+        sizes, self.groups = collapsed(kernel.space, loads(expressions), kernel.partition, kept)
         self.kept = [kept[members[0][0]] for members in self.groups]
         self.sizes = sizes
         memo: dict[int, Any] = {}

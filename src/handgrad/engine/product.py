@@ -19,7 +19,7 @@ from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
 from handgrad.engine.ir import Function, Value, i64, number
 from handgrad.engine.lowering import Load, loads
-from handgrad.engine.loops import nest, total
+from handgrad.engine.loops import nest, total, transposed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Panel:
     masks: list[Value | None]
 
 
+FAR = 1 << 19  # bytes of a factor beyond which its next panel is asked for ahead
 WORTH_PACKING = 3  # tiles that use a panel
 
 
@@ -113,6 +114,7 @@ class ProductKernel:
         self.lead = len(lead)
         assert kernel.operands is not None
         self.A, self.B = kernel.operands
+        self.is_far = self.N * self.K * self.type.bits // 8 > FAR
         self.late = [e for e in loads([e for _, e in kernel.values]) if not e.looks]
 
     def emit(self, slices: list[tuple[int, int]], tid: Value, watching: Value) -> None:
@@ -194,10 +196,13 @@ class ProductKernel:
         start = self.start(self.B, {**lead, j: column})
         stride = self.B.offset.stride(k)
         masks = self.masks(vectors, last)
-        if not packs or stride == vectors * self.lanes:
-            return Panel(start, stride, masks)
         width = vectors * self.lanes
         vector = self.type.of(self.lanes)
+        if self.B.offset.stride(j) != 1:
+            self.turn(start, vectors, last)
+            return Panel(self.scratch, width, [None] * vectors)
+        if not packs or stride == width:
+            return Panel(start, stride, masks)
         with f.loop(i64(0), i64(self.K)) as depth:
             source = f.offset(start, f.binary("mul", depth, i64(stride)), self.type.scalar)
             target = f.offset(self.scratch, f.binary("mul", depth, i64(width)), self.type.scalar)
@@ -206,6 +211,37 @@ class ProductKernel:
                 y = f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector)
                 f.store(y, f.offset(target, i64(v * self.lanes), self.type.scalar))
         return Panel(self.scratch, width, [None] * vectors)
+
+    def turn(self, start: Value, vectors: int, last: int) -> None:
+        """A panel of a factor that lies transposed, copied into rows: by square blocks where it is in order."""
+        f, j, k, lanes = self.f, self.lead + 1, self.lead + 2, self.lanes
+        along_j, along_k = self.B.offset.stride(j), self.B.offset.stride(k)
+        width, scalar = vectors * lanes, self.type.scalar
+        by_blocks = along_k == 1 and lanes > 1
+
+        def at(base: Value, column: int, depth: Value, step: int, stride: int) -> Value:
+            place = f.binary("add", i64(column * stride), f.binary("mul", depth, i64(step)))
+            return f.offset(base, place, scalar)
+
+        whole = self.K // lanes * lanes if by_blocks else 0
+        for v in range(vectors):
+            columns = last if v == vectors - 1 else lanes
+            with f.loop(i64(0), i64(whole), lanes) as depth:
+                lines = [
+                    f.load(at(start, v * lanes + c, depth, along_k, along_j), self.type.of(lanes))
+                    for c in range(columns)
+                ]
+                lines += lines[:1] * (lanes - columns)
+                for n, line in enumerate(transposed(f, lines)):
+                    f.store(line, at(self.scratch, v * lanes, f.binary("add", depth, i64(n)), width, 1))
+            with f.loop(i64(whole), i64(self.K)) as depth, f.loop(i64(0), i64(columns)) as c:
+                column = f.binary("add", c, i64(v * lanes))
+                source = f.binary(
+                    "add", f.binary("mul", column, i64(along_j)), f.binary("mul", depth, i64(along_k))
+                )
+                target = f.binary("add", column, f.binary("mul", depth, i64(width)))
+                x = f.load(f.offset(start, source, scalar), self.type)
+                f.store(x, f.offset(self.scratch, target, scalar))
 
     def tile(
         self,
@@ -223,12 +259,20 @@ class ProductKernel:
         i, j, k = self.lead, self.lead + 1, self.lead + 2
         vector = self.type.of(lanes)
         at_a = self.start(self.A, {**lead, i: row})
+        at_b = self.start(self.B, {**lead, j: column})
         sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
         for line in sums:
             for place in line:
                 f.store(number(0, vector), place)
         with self.depths(lead, row, column, rows, vectors) as depth:
             b = f.offset(panel.start, f.binary("mul", depth, i64(panel.stride)), self.type.scalar)
+            if self.is_far and self.B.offset.stride(j) == 1:
+                ahead = f.binary(
+                    "add", f.binary("mul", depth, i64(self.B.offset.stride(k))), i64(vectors * lanes)
+                )
+                for v in range(vectors):
+                    next_one = f.binary("add", ahead, i64(v * lanes))
+                    f.prefetch(f.offset(at_b, next_one, self.type.scalar), 2)
             ys = []
             for v in range(vectors):
                 pointer = f.offset(b, i64(v * lanes), self.type.scalar)

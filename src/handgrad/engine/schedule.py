@@ -10,6 +10,7 @@ same for any number of threads.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from handgrad.engine.fusion import Kernel, copying, is_pointwise
 from handgrad.engine.graph import Node
@@ -18,18 +19,44 @@ from handgrad.engine.lowering import Load
 ALIGNMENT = 64
 
 
-def partition_of(kernel: Kernel) -> int | None:
-    """The loop to divide: the outermost that has turns, and whose turns write different places."""
+LARGE_FACTOR = 1 << 16  # bytes of a second factor that are worth dividing among threads
+ROUNDED = 32  # turns in a slice for each thread from which slices are made multiples of a vector
+VECTOR = 16
+
+
+def partition_of(kernel: Kernel, producer: dict[Node, Kernel]) -> int | None:
+    """The loop to divide among threads.
+
+    Of a product its rows, so that a thread goes on with its own examples; or its columns where the second factor
+    is the larger by far, so that each thread reads only its part of that. Of loops the one in which each thread
+    reads most of what it made itself, else the outermost.
+    """
     if kernel.kind not in ("loop", "product", "reduce", "random"):
         return None
     gone = kernel.node.options["axes"] if kernel.kind == "reduce" else ()
-    candidates = [i for i in range(len(kernel.output_space)) if i not in gone]
-    return next((i for i in candidates if kernel.space[i] > 1), None)
+    candidates = [i for i, n in enumerate(kernel.output_space) if n > 1 and i not in gone]
+    if kernel.kind == "random":
+        candidates = candidates[:1]
+    if kernel.kind == "product":
+        *_, M, N, K = kernel.space
+        columns = len(kernel.output_space) - 1
+        if len(candidates) > 1 and N > 2 * M and N * K * kernel.node.dtype.itemsize >= LARGE_FACTOR:
+            return columns
+        return candidates[0] if candidates else None
+
+    def own_bytes(i: int) -> int:
+        kernel.partition = i
+        makers = [(load, producer[load.array]) for load in kernel.reads if load.array in producer]
+        return sum(load.array.size for load, maker in makers if stays_inside(load, kernel, maker))
+
+    return max(candidates, key=lambda i: (own_bytes(i), -i), default=None)
 
 
 def slices(n: int, threads: int) -> list[tuple[int, int]]:
     """Where each thread's part of n turns begins and ends."""
     share = -(-n // threads)
+    if n >= ROUNDED * VECTOR:
+        share = -(-share // VECTOR) * VECTOR
     return [(min(t * share, n), min((t + 1) * share, n)) for t in range(threads)]
 
 
@@ -38,16 +65,31 @@ def stays_inside(load: Load, kernel: Kernel, maker: Kernel) -> bool:
     if kernel.partition is None or maker.partition is None:
         return kernel.partition is maker.partition
     n = kernel.space[kernel.partition]
-    if maker.space[maker.partition] != n or load.array.size % n:
+    if maker.space[maker.partition] != n or load.looks:
         return False
-    block = load.array.size // n
-    if load.looks or load.offset.stride(kernel.partition) != block:
+    block = divided_stride(maker)
+    if load.offset.stride(kernel.partition) != block or load.offset.start < 0:
         return False
-    others = [
-        (stride, kernel.space[loop]) for loop, stride in load.offset.strides if loop != kernel.partition
+    place = load.offset.start
+    for loop, stride in load.offset.strides:
+        if loop == kernel.partition:
+            continue
+        if stride < 0:
+            return False
+        if stride % (n * block):
+            place += stride * (kernel.space[loop] - 1)
+    return place < block
+
+
+def divided_stride(maker: Kernel) -> int:
+    """How far apart in its results the turns of a kernel's divided loop lie."""
+    kept = [
+        i
+        for i in range(len(maker.output_space))
+        if maker.kind != "reduce" or i not in maker.node.options["axes"]
     ]
-    reach = load.offset.start + sum(stride * (turns - 1) for stride, turns in others)
-    return load.offset.start >= 0 and all(stride >= 0 for stride, _ in others) and reach < block
+    inner = [maker.output_space[i] for i in kept if i > (maker.partition or 0)]
+    return math.prod(inner)
 
 
 @dataclasses.dataclass
@@ -74,7 +116,7 @@ def scheduled(kernels: list[Kernel], threads: int, outputs: list[Node], over: di
     """
     producer = {node: k for k in kernels for node in k.stores}
     for kernel in kernels:
-        kernel.partition = partition_of(kernel) if threads > 1 else None
+        kernel.partition = partition_of(kernel, producer) if threads > 1 else None
     over = dict(over)
     kernels, copied = _in_place(kernels, producer, over)
     for kernel in kernels:

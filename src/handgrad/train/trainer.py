@@ -178,7 +178,14 @@ class Trainer:
             raise Interrupted(self._how_to_resume()) from None
 
     def _fit(
-        self, x: Any, t: Any, epochs: int, batch_size: int, validation: Any, patience: int | None, resume: bool
+        self,
+        x: Any,
+        t: Any,
+        epochs: int,
+        batch_size: int,
+        validation: Any,
+        patience: int | None,
+        resume: bool,
     ) -> list[dict[str, Any]]:
         self.steps = steps_for(self, x, t, batch_size)
         training = self._description(t, batch_size)

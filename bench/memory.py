@@ -1,0 +1,70 @@
+"""The most memory that a fresh process holds while it trains some 200 steps, one process a contestant."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.contestants import OURS, PEERS, makers
+from bench.tables import table
+from bench.workload import NAMES, named
+
+STEPS = 200
+NOBODY = "nobody: Python, NumPy, handgrad, the data"
+
+
+def peak_bytes() -> int:
+    """Of this process. Not ``ru_maxrss`` where it can be helped: in a child that includes its parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        held = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(held.split()[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def forget_peak() -> None:
+    """Count from here, where Linux allows it: reading the data took more than some trainings take."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def train(workload_name: str, contestant: str, engine: str) -> None:
+    """Whole epochs, at least ``STEPS`` steps of them."""
+    workload = named(workload_name)
+    workload.data()  # which keeps it
+    forget_peak()
+    if contestant == NOBODY:
+        return
+    per_epoch = workload.epoch_steps()
+    makers(workload, engine)[contestant](workload)(-(-STEPS // per_epoch) * per_epoch)
+
+
+def measured(workload_name: str, contestant: str, engine: str) -> str:
+    """MiB, in a process of its own; a dash for one that cannot train this."""
+    if contestant != NOBODY and contestant not in makers(named(workload_name), engine):
+        return "–"
+    command = [sys.executable, "-m", "bench.memory", workload_name, contestant, engine]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    return f"{int(ran.stdout.split()[-1]) / 2**20:.0f}" if ran.returncode == 0 else "failed"
+
+
+def report(engine: str, names: tuple[str, ...] = NAMES) -> Iterator[str]:
+    yield f"\n## Peak memory of a process that trains {STEPS} steps, MiB\n"
+    yield "Compilers that run as processes of their own are not counted.\n"
+    yield from table(
+        ("", *names),
+        (
+            (contestant, *(measured(name, contestant, engine) for name in names))
+            for contestant in (NOBODY, OURS, *PEERS)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    train(*sys.argv[1:])
+    print(peak_bytes())

@@ -1,0 +1,131 @@
+"""PyTorch, eager and through torch.compile, each in the form that was fastest here.
+
+The data are a tensor, mini-batches gathered by ``index_select``; the loss leaves its tensor once, after the
+last step. Eager: gradients set to None; Adam fused; SGD as a loop over the parameters, which beat fused and
+foreach. Compiled: the whole step in one graph, gather, forward, backward and update, behind a C++ wrapper.
+The usual way, compiling network and loss and calling ``backward`` and a fused optimiser, took up to three
+times as long, and longer than eager.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.workload import Order, Workload
+from handgrad.optim import SGD, AdamW
+
+
+def network(workload: Workload) -> nn.Sequential:
+    weights = workload.weights()
+    layers: list[nn.Module] = []
+    for i, (W, b) in enumerate(weights):
+        affine = nn.Linear(*W.shape)
+        affine.weight.data, affine.bias.data = torch.from_numpy(W.T.copy()), torch.from_numpy(b)
+        layers.append(affine)
+        if i == len(weights) - 1:
+            break
+        layers += [nn.BatchNorm1d(len(b), eps=1e-5, momentum=0.1)] * workload.batch_norm
+        layers.append({"relu": nn.ReLU, "tanh": nn.Tanh}[workload.activation]())
+        layers += [nn.Dropout(workload.dropout)] * bool(workload.dropout)
+    return nn.Sequential(*layers)
+
+
+def optimiser_for(workload: Workload, net: nn.Module) -> torch.optim.Optimizer:
+    ours = workload.optimiser
+    if isinstance(ours, SGD):
+        return torch.optim.SGD(net.parameters(), lr=ours.rate(0), foreach=False, fused=False)
+    settings: dict[str, Any] = {
+        "lr": ours.rate(0),
+        "betas": (ours.beta1, ours.beta2),
+        "eps": ours.eps,
+        "fused": True,
+    }
+    if isinstance(ours, AdamW):
+        return torch.optim.AdamW(net.parameters(), weight_decay=ours.weight_decay, **settings)
+    return torch.optim.Adam(net.parameters(), **settings)
+
+
+class Update:
+    """The optimiser's arithmetic in place, for one graph with the rest of the step."""
+
+    def __init__(self, workload: Workload, params: list[torch.Tensor]):
+        self.settings, self.params = workload.optimiser, params
+        self.m, self.v = ([torch.zeros_like(p) for p in params] for _ in range(2))
+        self.count = torch.zeros(())
+
+    @torch.no_grad()
+    def __call__(self, grads: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(self.settings, SGD):
+            for p, dp in zip(self.params, grads, strict=True):
+                p.sub_(self.settings.lr * dp)
+        else:
+            self._adam(grads)
+
+    def _adam(self, grads: tuple[torch.Tensor, ...]) -> None:
+        ours = self.settings
+        self.count.add_(1)
+        m_scale = -ours.lr / torch.expm1(self.count * math.log(ours.beta1))  # 1 - β**t, exact in float32
+        v_scale = (-torch.expm1(self.count * math.log(ours.beta2))).sqrt()
+        for p, dp, m, v in zip(self.params, grads, self.m, self.v, strict=True):
+            if isinstance(ours, AdamW):
+                p.mul_(1 - ours.lr * ours.weight_decay)
+            m.mul_(ours.beta1).add_((1 - ours.beta1) * dp)
+            v.mul_(ours.beta2).add_((1 - ours.beta2) * dp * dp)
+            p.sub_(m_scale * m / (v.sqrt() / v_scale + ours.eps))
+
+
+def loss_function(workload: Workload, net: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The loss of the mini-batch of these rows."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    x, t = map(torch.from_numpy, workload.examples())
+    classes = workload.loss == "softmax_cross_entropy"
+    criterion = nn.functional.cross_entropy if classes else nn.functional.mse_loss
+    return lambda picked: criterion(net(x.index_select(0, picked)), t.index_select(0, picked))
+
+
+def eager(workload: Workload) -> Callable[[int], float]:
+    net = network(workload)
+    optimiser, loss_of = optimiser_for(workload, net), loss_function(workload, net)
+
+    def step(picked: torch.Tensor) -> torch.Tensor:
+        loss = loss_of(picked)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return _steps(workload, step)
+
+
+def compiled(workload: Workload) -> Callable[[int], float]:
+    torch._dynamo.reset()  # what was compiled for another workload is not looked through at each call
+    torch._dynamo.config.trace_autograd_ops = True
+    net = network(workload)
+    params = list(net.parameters())
+    loss_of, update = loss_function(workload, net), Update(workload, params)
+
+    @torch.compile(fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
+    def step(picked: torch.Tensor) -> torch.Tensor:
+        loss = loss_of(picked)
+        update(torch.autograd.grad(loss, params))
+        return loss.detach()
+
+    return _steps(workload, step)
+
+
+def _steps(workload: Workload, step: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[int], float]:
+    order = Order(workload)
+
+    def steps(n: int) -> float:
+        loss = torch.zeros(())
+        for picked in torch.from_numpy(order.take(n)).unbind():
+            loss = step(picked)
+        return loss.item()
+
+    return steps

@@ -1,0 +1,9 @@
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Compiled code goes to a folder of this run, never to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDGRAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
