@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.engine import Code
 from handgrad.program import Symbol
-from handgrad.tree import leaves
+from handgrad.tree import leaves, tree_map
 
 PAGE = mmap.PAGESIZE
 POISON = 0x7FFF  # two bytes that make floats nan, and integers large
@@ -130,3 +130,45 @@ def assert_close(got, wanted, estimates=None, ulps=None, least=0.0):
             error = np.abs(np.asarray(estimates[i])[there] - y[there])
             tolerance += 8 * np.max(error[np.isfinite(error)], initial=0)
         np.testing.assert_allclose(x[there], y[there], rtol=0, atol=tolerance, err_msg=f"output {i}")
+
+
+def arrays_in(tree):
+    return [np.asarray(x) for x in leaves(tree) if hasattr(x, "dtype")]
+
+
+def interpreted(program, args):
+    """What NumPy makes of a program, operation by operation: its meaning."""
+    with np.errstate(all="ignore"):
+        return arrays_in(program(*args))
+
+
+def assert_means(code, args):
+    """Native code gives what its program means, up to what rounding can do to it."""
+    got, wanted = run(code, arrays_in(args)), interpreted(code.program, args)
+    is_double = all(x.out.dtype != np.float32 for x in code.program.operations)
+    eps = float(np.finfo(np.float64 if is_double else np.float32).eps)
+    ulps = dict.fromkeys([np.dtype(np.float64), np.dtype(np.float32)], 1)
+    for number, (x, y) in enumerate(zip(got, wanted, strict=True)):
+        scale = np.max(np.abs(y[np.isfinite(y)]), initial=0)
+        try:
+            assert_close([x], [y], ulps=ulps, least=1e4 * eps * scale)
+        except AssertionError as error:
+            spread = sensitivity(code.program, args, number, eps)
+            try:
+                assert_close([x], [y], ulps=ulps, least=1e4 * eps * scale + 100 * spread)
+            except AssertionError:
+                raise AssertionError(f"output {number} of\n{code.program}\n{error}") from None
+
+
+def sensitivity(program, args, number, eps):
+    """How far an output moves where the inputs do by some ulps."""
+    rng = np.random.default_rng(0)
+
+    def moved(x):
+        if getattr(x, "dtype", np.dtype(int)).kind != "f":
+            return x
+        return (x * (1 + 8 * eps * rng.uniform(-1, 1, np.shape(x)))).astype(x.dtype)
+
+    outs = [interpreted(program, tree_map(moved, args))[number] for _ in range(4)]
+    apart = np.abs(np.asarray(outs) - interpreted(program, args)[number])
+    return float(np.max(apart[np.isfinite(apart)], initial=0))

@@ -320,6 +320,7 @@ def linear() -> Iterator[Case]:
                cannot={**MIXED, "torch": "multiplies no matrices of two dtypes"})  # fmt: skip
     for name, lead in {"one": (), "rows": (5,), "more": (2, 3), "nothing": (0,)}.items():
         yield Case(hg.affine, name, pair((*lead, 4), (4, 3), (3,)))
+    yield Case(hg.affine, "nothing-summed", pair((2, 3, 0), (0, 3), (3,)))
     yield Case(
         hg.affine, "strided", lambda r: (normal(r, 4, 6).T[::2], normal(r, 3, 4).T, normal(r, 6)[::-2])
     )

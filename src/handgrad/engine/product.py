@@ -59,12 +59,63 @@ class Panel:
 
 
 FAR = 1 << 19  # bytes of a factor beyond which its next panel is asked for ahead
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the sums over k: where it begins, its length, and whether it is the first, or the last."""
+
+    start: Value
+    depth: int
+    begins: bool
+    ends: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a block of the result is computed."""
+
+    downwards: list[Run]
+    shape: Shape
+    packs_panels: bool
+    packs_rows: bool
+    early: list[int]  # parts of k before the final one, all of one length
+    final: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """The rows and columns of the result that are one thread's."""
+
+    lead: dict[int, Value]
+    first_row: Value
+    rows: int
+    first_column: Value
+    columns: int
+
+
 WORTH_PACKING = 3  # tiles that use a panel
 
 
 def scratch_bytes(kernel: Kernel) -> int:
-    """Memory that a thread needs beside the arrays."""
-    return kernel.space[-1] * MOST_VECTORS * 64 if kernel.kind == "product" else 0
+    """Memory that a thread needs beside the arrays: for a panel, for unfinished sums, and for rows of A."""
+    if kernel.kind != "product":
+        return 0
+    return max(kernel.space[-1], 1) * MOST_VECTORS * 64 + SIZE_OF_SUMS + SIZE_OF_ROWS
+
+
+SIZE_OF_SUMS = SIZE_OF_ROWS = 1 << 19
+NEAREST = 1 << 15  # bytes of a panel that stay in the nearest cache
+
+
+def depth_blocks(depth: int, vectors: int) -> list[int]:
+    """k in parts, of which a panel of that many vectors stays in the nearest cache: all alike but the last."""
+    most = NEAREST // (vectors * 64)
+    if depth <= most * 3 // 2:
+        return [depth]
+    count = -(-depth // most)
+    size = -(-depth // count)
+    return [size] * (count - 1) + [depth - size * (count - 1)]
 
 
 MOST_VECTORS = 8
@@ -112,6 +163,8 @@ class ProductKernel:
         self.lanes = vector_bytes // (self.type.bits // 8)
         *lead, self.M, self.N, self.K = kernel.space
         self.lead = len(lead)
+        self.unfinished = f.offset(scratch, i64(max(self.K, 1) * MOST_VECTORS * 64), "i8")
+        self.packed_rows = f.offset(self.unfinished, i64(SIZE_OF_SUMS), "i8")
         assert kernel.operands is not None
         self.A, self.B = kernel.operands
         self.is_far = self.N * self.K * self.type.bits // 8 > FAR
@@ -150,19 +203,81 @@ class ProductKernel:
             self.tiled(outer, i64(0), self.M, start, size)
 
     def tiled(self, outer: dict, first_row: Value, rows: int, first_column: Value, columns: int) -> None:
-        """Tiles over the rows and columns that are asked for."""
+        """Tiles over the rows and columns that are asked for, k in parts that stay in the nearest cache."""
         f = self.f
-        vectors = -(-columns // self.lanes)
-        shape = best_shape(rows, vectors, self.registers)
+        shape = best_shape(rows, -(-columns // self.lanes), self.registers)
+        plan = self.planned(rows, columns, shape)
         with nest(f, [(d, *bounds) for d, bounds in outer.items()]) as lead:
-            downwards = tiles(rows, shape.rows)
-            packs = sum(down.count for down in downwards) >= WORTH_PACKING
-            for across, last, j in self.panels(vectors, columns, shape, first_column):
-                panel = self.panel(lead, j, across, last, packs)
-                for down in downwards:
-                    with f.loop(i64(down.start), i64(down.start + down.count * down.size), down.size) as i:
-                        row = f.binary("add", i, first_row)
-                        self.tile(lead, row, j, down.size, across, last, panel)
+            block = Block(lead, first_row, rows, first_column, columns)
+            if plan.early:
+                self.clear(rows * -(-columns // self.lanes))
+                with f.loop(i64(0), i64(len(plan.early))) as turn:
+                    start = f.binary("mul", turn, i64(plan.early[0]))
+                    self.part(block, plan, Part(start, plan.early[0], begins=False, ends=False))
+            self.part(block, plan, Part(i64(sum(plan.early)), plan.final, begins=not plan.early, ends=True))
+
+    def planned(self, rows: int, columns: int, shape: Shape) -> Plan:
+        """What is copied, and in how many parts k is walked."""
+        downwards = tiles(rows, shape.rows)
+        vectors = -(-columns // self.lanes)
+        i, j, k = (self.lead + n for n in range(3))
+        packs_panels = sum(down.count for down in downwards) >= WORTH_PACKING or self.B.offset.stride(j) != 1
+        depths = [self.K]
+        if packs_panels and rows * vectors * 64 <= SIZE_OF_SUMS:
+            depths = depth_blocks(self.K, min(shape.vectors, vectors))
+        packs_rows = (
+            self.A.offset.stride(i) == 1
+            and self.A.offset.stride(k) != 1
+            and -(-vectors // shape.vectors) >= WORTH_PACKING
+            and rows * depths[0] * 4 <= SIZE_OF_ROWS
+        )
+        return Plan(downwards, shape, packs_panels, packs_rows, depths[:-1], depths[-1])
+
+    def part(self, block: Block, plan: Plan, part: Part) -> None:
+        """All tiles of a block, over a part of k."""
+        f = self.f
+        lead = block.lead
+        if plan.packs_rows:
+            for down in plan.downwards:
+                with f.loop(i64(down.start), i64(down.start + down.count * down.size), down.size) as i:
+                    self.pack_rows(lead, f.binary("add", i, block.first_row), i, down.size, part)
+        vectors = -(-block.columns // self.lanes)
+        for across, last, j in self.panels(vectors, block.columns, plan.shape, block.first_column):
+            panel = self.panel(lead, j, across, last, plan.packs_panels, part)
+            done = f.binary("mul", f.binary("sub", j, block.first_column), i64(block.rows))
+            for down in plan.downwards:
+                with f.loop(i64(down.start), i64(down.start + down.count * down.size), down.size) as i:
+                    row = f.binary("add", i, block.first_row)
+                    place = f.binary("add", done, f.binary("mul", i, i64(across * self.lanes)))
+                    unfinished = f.offset(self.unfinished, place, self.type.scalar)
+                    source = self.rows(lead, row, i, down.size, plan, part)
+                    self.tile(lead, row, j, down.size, across, last, panel, source, part, unfinished)
+
+    def rows(
+        self, lead: dict[int, Value], row: Value, i: Value, size: int, plan: Plan, part: Part
+    ) -> tuple[Value, int, int]:
+        """Where a tile's rows of A begin, how far apart they are, and their elements."""
+        if plan.packs_rows:
+            place = self.f.binary("mul", i, i64(part.depth))
+            return self.f.offset(self.packed_rows, place, self.type.scalar), 1, size
+        start = self.start(self.A, {**lead, self.lead: row, self.lead + 2: part.start})
+        return start, self.A.offset.stride(self.lead), self.A.offset.stride(self.lead + 2)
+
+    def pack_rows(self, lead: dict[int, Value], row: Value, i: Value, size: int, part: Part) -> None:
+        """A tile's elements of A, which lie in order along i, copied so that k follows k."""
+        f, lanes = self.f, self.lanes
+        start = self.start(self.A, {**lead, self.lead: row, self.lead + 2: part.start})
+        target = f.offset(self.packed_rows, f.binary("mul", i, i64(part.depth)), self.type.scalar)
+        with f.loop(i64(0), i64(part.depth)) as depth:
+            source = f.offset(
+                start, f.binary("mul", depth, i64(self.A.offset.stride(self.lead + 2))), self.type.scalar
+            )
+            here = f.offset(target, f.binary("mul", depth, i64(size)), self.type.scalar)
+            for first in range(0, size, lanes):
+                count = min(lanes, size - first)
+                mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(count))
+                pointers = [f.offset(p, i64(first), self.type.scalar) for p in (source, here)]
+                f.masked_store(f.masked_load(pointers[0], self.type.of(lanes), mask), pointers[1], mask)
 
     def panels(
         self, vectors: int, columns: int, shape: Shape, first: Value
@@ -187,23 +302,31 @@ class ProductKernel:
         mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(last)) if last < lanes else None
         return [mask if v == vectors - 1 else None for v in range(vectors)]
 
-    def panel(self, lead: dict[int, Value], column: Value, vectors: int, last: int, packs: bool) -> Panel:
+    def clear(self, vectors: int) -> None:
+        """Unfinished sums begin at 0."""
+        f, vector = self.f, self.type.of(self.lanes)
+        with f.loop(i64(0), i64(vectors * self.lanes), self.lanes) as n:
+            f.store(number(0, vector), f.offset(self.unfinished, n, self.type.scalar))
+
+    def panel(
+        self, lead: dict[int, Value], column: Value, vectors: int, last: int, packs: bool, part: Part
+    ) -> Panel:
         """A panel of B as it lies, or copied so that its rows lie one behind the other.
 
         Rows that are far apart fall on few lines of the nearest cache and push each other out of it.
         """
         f, j, k = self.f, self.lead + 1, self.lead + 2
-        start = self.start(self.B, {**lead, j: column})
+        start = self.start(self.B, {**lead, j: column, k: part.start})
         stride = self.B.offset.stride(k)
         masks = self.masks(vectors, last)
         width = vectors * self.lanes
         vector = self.type.of(self.lanes)
         if self.B.offset.stride(j) != 1:
-            self.turn(start, vectors, last)
+            self.turn(start, vectors, last, part.depth)
             return Panel(self.scratch, width, [None] * vectors)
         if not packs or stride == width:
             return Panel(start, stride, masks)
-        with f.loop(i64(0), i64(self.K)) as depth:
+        with f.loop(i64(0), i64(part.depth)) as depth:
             source = f.offset(start, f.binary("mul", depth, i64(stride)), self.type.scalar)
             target = f.offset(self.scratch, f.binary("mul", depth, i64(width)), self.type.scalar)
             for v, mask in enumerate(masks):
@@ -212,10 +335,10 @@ class ProductKernel:
                 f.store(y, f.offset(target, i64(v * self.lanes), self.type.scalar))
         return Panel(self.scratch, width, [None] * vectors)
 
-    def turn(self, start: Value, vectors: int, last: int) -> None:
+    def turn(self, start: Value, vectors: int, last: int, depth: int) -> None:
         """A panel of a factor that lies transposed, copied into rows: by square blocks where it is in order."""
-        f, j, k, lanes = self.f, self.lead + 1, self.lead + 2, self.lanes
-        along_j, along_k = self.B.offset.stride(j), self.B.offset.stride(k)
+        f, lanes = self.f, self.lanes
+        along_j, along_k = (self.B.offset.stride(self.lead + n) for n in (1, 2))
         width, scalar = vectors * lanes, self.type.scalar
         by_blocks = along_k == 1 and lanes > 1
 
@@ -223,23 +346,23 @@ class ProductKernel:
             place = f.binary("add", i64(column * stride), f.binary("mul", depth, i64(step)))
             return f.offset(base, place, scalar)
 
-        whole = self.K // lanes * lanes if by_blocks else 0
+        whole = depth // lanes * lanes if by_blocks else 0
         for v in range(vectors):
             columns = last if v == vectors - 1 else lanes
-            with f.loop(i64(0), i64(whole), lanes) as depth:
+            with f.loop(i64(0), i64(whole), lanes) as k:
                 lines = [
-                    f.load(at(start, v * lanes + c, depth, along_k, along_j), self.type.of(lanes))
+                    f.load(at(start, v * lanes + c, k, along_k, along_j), self.type.of(lanes))
                     for c in range(columns)
                 ]
                 lines += lines[:1] * (lanes - columns)
                 for n, line in enumerate(transposed(f, lines)):
-                    f.store(line, at(self.scratch, v * lanes, f.binary("add", depth, i64(n)), width, 1))
-            with f.loop(i64(whole), i64(self.K)) as depth, f.loop(i64(0), i64(columns)) as c:
+                    f.store(line, at(self.scratch, v * lanes, f.binary("add", k, i64(n)), width, 1))
+            with f.loop(i64(whole), i64(depth)) as k, f.loop(i64(0), i64(columns)) as c:
                 column = f.binary("add", c, i64(v * lanes))
                 source = f.binary(
-                    "add", f.binary("mul", column, i64(along_j)), f.binary("mul", depth, i64(along_k))
+                    "add", f.binary("mul", column, i64(along_j)), f.binary("mul", k, i64(along_k))
                 )
-                target = f.binary("add", column, f.binary("mul", depth, i64(width)))
+                target = f.binary("add", column, f.binary("mul", k, i64(width)))
                 x = f.load(f.offset(start, source, scalar), self.type)
                 f.store(x, f.offset(self.scratch, target, scalar))
 
@@ -252,19 +375,22 @@ class ProductKernel:
         vectors: int,
         last: int,
         panel: Panel,
+        source: tuple[Value, int, int],
+        part: Part,
+        unfinished: Value,
     ) -> None:
         """One tile: its sums over k, then what is made of them, written."""
         f, lanes = self.f, self.lanes
         masks = self.masks(vectors, last)
         i, j, k = self.lead, self.lead + 1, self.lead + 2
         vector = self.type.of(lanes)
-        at_a = self.start(self.A, {**lead, i: row})
-        at_b = self.start(self.B, {**lead, j: column})
+        at_a, row_step, depth_step = source
+        at_b = self.start(self.B, {**lead, j: column, k: part.start})
         sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
-        for line in sums:
-            for place in line:
-                f.store(number(0, vector), place)
-        with self.depths(lead, row, column, rows, vectors) as depth:
+        kept = [f.offset(unfinished, i64(n * lanes), self.type.scalar) for n in range(rows * vectors)]
+        for place, old in zip(itertools.chain(*sums), kept, strict=True):
+            f.store(number(0, vector) if part.begins else f.load(old, vector), place)
+        with self.depths(lead, row, column, rows, vectors, part) as depth:
             b = f.offset(panel.start, f.binary("mul", depth, i64(panel.stride)), self.type.scalar)
             if self.is_far and self.B.offset.stride(j) == 1:
                 ahead = f.binary(
@@ -278,12 +404,16 @@ class ProductKernel:
                 pointer = f.offset(b, i64(v * lanes), self.type.scalar)
                 mask = panel.masks[v]
                 ys.append(f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector))
-            a = f.offset(at_a, f.binary("mul", depth, i64(self.A.offset.stride(k))), self.type.scalar)
+            a = f.offset(at_a, f.binary("mul", depth, i64(depth_step)), self.type.scalar)
             for r in range(rows):
-                pointer = f.offset(a, i64(r * self.A.offset.stride(i)), self.type.scalar)
+                pointer = f.offset(a, i64(r * row_step), self.type.scalar)
                 x = f.splat(f.load(pointer, self.type), lanes)
                 for v in range(vectors):
                     f.store(f.fma(x, ys[v], f.load(sums[r][v], vector)), sums[r][v])
+        if not part.ends:
+            for place, new in zip(itertools.chain(*sums), kept, strict=True):
+                f.store(f.load(place, vector), new)
+            return
         *outer, M, N = self.kernel.output_space
         strides = [M * N * step for step in row_major(tuple(outer))]
         plane = total(f, [(lead[d], strides[d]) for d in range(self.lead)])
@@ -300,7 +430,7 @@ class ProductKernel:
 
     @contextlib.contextmanager
     def depths(
-        self, lead: dict[int, Value], row: Value, column: Value, rows: int, vectors: int
+        self, lead: dict[int, Value], row: Value, column: Value, rows: int, vectors: int, part: Part
     ) -> Iterator[Value]:
         """The loop over k. On its way it asks for what the next tile's end will read, a row at a time.
 
@@ -308,22 +438,22 @@ class ProductKernel:
         """
         f, i, j = self.f, self.lead, self.lead + 1
         wanted = [e for e in self.late if e.offset.stride(i) and e.offset.stride(j) == 1]
-        share = self.K // rows
-        if not wanted or share < 4:
-            with f.loop(i64(0), i64(self.K)) as depth:
+        share = part.depth // rows
+        if not wanted or share < 4 or not part.ends:
+            with f.loop(i64(0), i64(part.depth)) as depth:
                 yield depth
             return
-        with f.loop(i64(0), i64(rows)) as part:
-            next_row = f.binary("add", f.binary("add", row, part), i64(rows))
+        with f.loop(i64(0), i64(rows)) as turn:
+            next_row = f.binary("add", f.binary("add", row, turn), i64(rows))
             point = Point(f, self.pointers, {**lead, i: next_row, j: column}, j, self.lanes)
             for e in wanted:
                 place, _ = point.address(e)
                 for v in range(vectors):
                     at = f.binary("add", place, i64(v * self.lanes))
                     f.prefetch(f.offset(self.pointers[e.array], at, memory_type(e.dtype).scalar))
-            begin = f.binary("mul", part, i64(share))
-            is_last = f.compare("icmp eq", part, i64(rows - 1))
-            end = f.select(is_last, i64(self.K), f.binary("add", begin, i64(share)))
+            begin = f.binary("mul", turn, i64(share))
+            is_last = f.compare("icmp eq", turn, i64(rows - 1))
+            end = f.select(is_last, i64(part.depth), f.binary("add", begin, i64(share)))
             with f.loop(begin, end) as depth:
                 yield depth
 

@@ -1,6 +1,10 @@
 """Matrix products, and the affine layers made of them."""
 
-from handgrad.arrays import shape, size, sum_to, xp
+import math
+
+import math
+
+from handgrad.arrays import shape, sum_to, xp
 from handgrad.rules.rule import elementwise, rule
 
 
@@ -37,7 +41,7 @@ def affine(x, W, b):
     x (..., D), W (D, M), b (M,) -> (..., M)
     """
     D, M = shape(W)
-    lead = size(x) // D if D else 0
+    lead = math.prod(shape(x)[:-1])
 
     def backward(dout):
         dx = dout @ W.T

@@ -1,0 +1,130 @@
+"""Random programs, many: native code against what the programs mean.
+
+    python -m tests.engine.fuzz 20000            # programs 0 to 19999
+    python -m tests.engine.fuzz 1 --first 4711   # one of them again
+
+Each program is known by its number. Two processes share the work; one that dies, as it would if native code
+touched memory that is not its own, is reported like any other failure.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+import warnings
+
+import numpy as np
+
+from handgrad.engine import NotCompiledWarning, host
+from tests.engine.random_programs import random_program
+from tests.engine.support import assert_means, compiled
+
+LONGEST = 30
+
+
+def program_of(number, length=None):
+    """The program of that number, its inputs, and how to compile it; a length cuts it short."""
+    rng = np.random.default_rng(number)
+
+    def pick(choices):
+        return choices[rng.integers(len(choices))]
+
+    longest = pick((3, 10, LONGEST))
+    drawn = int(rng.integers(1, longest + 1))
+    options = {"threads": pick((1, 1, 2, 3)), "host": host.at_level(pick(("native", "native", *host.levels())))}
+    return *random_program(pick, drawn if length is None else length), options, drawn
+
+
+def failure(number, length=None):
+    """What is wrong with a program; None if nothing is."""
+    try:
+        program, args, options, _ = program_of(number, length)
+        assert_means(compiled(program, **options), args)
+        return None
+    except Exception as error:
+        if isinstance(error, AssertionError):
+            return str(error)
+        return traceback.format_exc()
+
+
+def shortest(number):
+    """The failure of the shortest beginning of a program that fails, and its length."""
+    *_, drawn = program_of(number)
+    for length in range(1, drawn + 1):
+        found = failure(number, length)
+        if found is not None:
+            return length, found
+    return drawn, failure(number)
+
+
+def work(first, step, stop, at, failures):
+    """Every ``step``-th program; ``at`` says which is under way."""
+    warnings.simplefilter("error", NotCompiledWarning)
+    for number in range(first, stop, step):
+        at.value = number
+        if failure(number) is not None:
+            length, found = shortest(number)
+            failures.put((number, f"program {number}, cut to {length} rules: {found}"))
+    at.value = stop
+
+
+class Worker:
+    """A process, and where it stands; it is begun again behind a program that killed it."""
+
+    def __init__(self, first, step, stop):
+        self.step, self.stop, self.first = step, stop, first
+        self.context = multiprocessing.get_context("spawn")
+        self.at = self.context.Value("q", first)
+        self.failures = self.context.SimpleQueue()
+        self.begin(first)
+
+    def begin(self, first):
+        self.at.value = first
+        args = (first, self.step, self.stop, self.at, self.failures)
+        self.process = self.context.Process(target=work, args=args, daemon=True)
+        self.process.start()
+
+    def news(self):
+        """Failures since it was last asked."""
+        while not self.failures.empty():
+            yield self.failures.get()[1]
+        if not self.process.is_alive() and self.at.value < self.stop:
+            number = self.at.value
+            yield f"program {number}: the process died, exit code {self.process.exitcode}"
+            self.begin(number + self.step)
+
+    @property
+    def done(self):
+        return min(max(self.at.value - self.first, 0) // self.step, len(range(self.first, self.stop, self.step)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    os.environ["HANDGRAD_CACHE"] = "off"
+    began, failed, stop = time.monotonic(), 0, options.first + options.count
+    workers = [Worker(options.first + k, options.jobs, stop) for k in range(options.jobs)]
+    told = began
+    while True:
+        alive = any(worker.process.is_alive() for worker in workers)
+        for worker in workers:
+            for text in worker.news():
+                failed += 1
+                print(text, end="\n\n", flush=True)
+        done = sum(worker.done for worker in workers)
+        if time.monotonic() - told > 10 or not alive:
+            told = time.monotonic()
+            print(f"{done} of {options.count} programs, {failed} failed, {told - began:.0f} s", flush=True)
+        if not alive and all(worker.at.value >= stop for worker in workers):
+            break
+        time.sleep(0.2)
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
