@@ -97,7 +97,7 @@ class Worker:
 
     @property
     def done(self):
-        return min(max(self.at.value - self.first, 0) // self.step, len(range(self.first, self.stop, self.step)))
+        return len(range(self.first, min(self.at.value, self.stop), self.step))
 
 
 def main():

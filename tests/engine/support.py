@@ -8,7 +8,6 @@ import sys
 import numpy as np
 
 from handgrad.engine import Code
-from handgrad.program import Symbol
 from handgrad.tree import leaves, tree_map
 
 PAGE = mmap.PAGESIZE
@@ -93,8 +92,8 @@ def run(code, inputs, at_end=True, over=None):
 
 
 def outputs_of(program):
-    """The outputs that are arrays."""
-    return [x for x in leaves(program.outputs) if isinstance(x, Symbol)]
+    """The outputs that are arrays, constants among them."""
+    return [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
 
 
 def compiled(program, threads=1, **options):

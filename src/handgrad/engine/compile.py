@@ -11,7 +11,7 @@ import numpy as np
 
 from handgrad.engine.compiled import Code, NotCompiledWarning
 from handgrad.engine.graph import NotCompiled
-from handgrad.program import Symbol, trace
+from handgrad.program import trace
 from handgrad.tree import leaves, tree_map, unflatten
 
 
@@ -40,10 +40,10 @@ class Compiled:
             return self.f(*args)
         code, result = found
         arrays = [np.ascontiguousarray(x).reshape(x.shape) for x in arrays]
-        outs = [np.empty(x.shape, x.dtype) for x in leaves(result) if isinstance(x, Symbol)]
+        outs = [np.empty(x.shape, x.dtype) for x in leaves(result) if hasattr(x, "dtype")]
         code(arrays, outs)
         made = iter(outs)
-        return tree_map(lambda x: next(made)[()] if isinstance(x, Symbol) else x, result)
+        return tree_map(lambda x: next(made)[()] if hasattr(x, "dtype") else x, result)
 
     def code(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
         """The code for arguments like these; None where the function cannot be compiled."""

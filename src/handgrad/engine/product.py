@@ -251,7 +251,7 @@ class ProductKernel:
                     place = f.binary("add", done, f.binary("mul", i, i64(across * self.lanes)))
                     unfinished = f.offset(self.unfinished, place, self.type.scalar)
                     source = self.rows(lead, row, i, down.size, plan, part)
-                    self.tile(lead, row, j, down.size, across, last, panel, source, part, unfinished)
+                    self.tile(block, row, j, down.size, across, last, panel, source, part, unfinished)
 
     def rows(
         self, lead: dict[int, Value], row: Value, i: Value, size: int, plan: Plan, part: Part
@@ -368,7 +368,7 @@ class ProductKernel:
 
     def tile(
         self,
-        lead: dict[int, Value],
+        block: Block,
         row: Value,
         column: Value,
         rows: int,
@@ -380,25 +380,29 @@ class ProductKernel:
         unfinished: Value,
     ) -> None:
         """One tile: its sums over k, then what is made of them, written."""
-        f, lanes = self.f, self.lanes
+        f, lanes, lead = self.f, self.lanes, block.lead
         masks = self.masks(vectors, last)
         i, j, k = self.lead, self.lead + 1, self.lead + 2
         vector = self.type.of(lanes)
         at_a, row_step, depth_step = source
-        at_b = self.start(self.B, {**lead, j: column, k: part.start})
+        ahead, ahead_step = None, i64(0)
+        if self.is_far and self.B.offset.stride(j) == 1:
+            # The first tile of a panel asks for the next panel; the others for a line that they have.
+            is_first = f.compare("icmp eq", row, block.first_row)
+            after = f.binary("add", column, i64(vectors * lanes))
+            next_panel = self.start(self.B, {**lead, j: after, k: part.start})
+            ahead = f.select(is_first, next_panel, panel.start)
+            ahead_step = f.select(is_first, i64(self.B.offset.stride(k)), i64(0))
         sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
         kept = [f.offset(unfinished, i64(n * lanes), self.type.scalar) for n in range(rows * vectors)]
         for place, old in zip(itertools.chain(*sums), kept, strict=True):
             f.store(number(0, vector) if part.begins else f.load(old, vector), place)
         with self.depths(lead, row, column, rows, vectors, part) as depth:
             b = f.offset(panel.start, f.binary("mul", depth, i64(panel.stride)), self.type.scalar)
-            if self.is_far and self.B.offset.stride(j) == 1:
-                ahead = f.binary(
-                    "add", f.binary("mul", depth, i64(self.B.offset.stride(k))), i64(vectors * lanes)
-                )
+            if ahead is not None:
+                line = f.offset(ahead, f.binary("mul", depth, ahead_step), self.type.scalar)
                 for v in range(vectors):
-                    next_one = f.binary("add", ahead, i64(v * lanes))
-                    f.prefetch(f.offset(at_b, next_one, self.type.scalar), 2)
+                    f.prefetch(f.offset(line, i64(v * lanes), self.type.scalar), 2)
             ys = []
             for v in range(vectors):
                 pointer = f.offset(b, i64(v * lanes), self.type.scalar)

@@ -62,6 +62,8 @@ def slices(n: int, threads: int) -> list[tuple[int, int]]:
 
 def stays_inside(load: Load, kernel: Kernel, maker: Kernel) -> bool:
     """Whether each thread reads here only what it made itself."""
+    if not load.array.size:
+        return True
     if kernel.partition is None or maker.partition is None:
         return kernel.partition is maker.partition
     n = kernel.space[kernel.partition]
