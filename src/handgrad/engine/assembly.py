@@ -121,7 +121,7 @@ class Assembly:
 
     def arrays(self, kernel: Kernel) -> list[Node]:
         """The arrays that a kernel is given, each memory once."""
-        found = {self.memory(a): None for a in sorted(kernel.arrays | kernel.stores, key=lambda n: n.number)}
+        found = {self.memory(a): None for a in sorted({*kernel.arrays, *kernel.stores}, key=lambda n: n.number)}
         return list(found)
 
     # One kernel.
@@ -132,7 +132,7 @@ class Assembly:
         parameters += [("scratch", PTR, "noalias"), (STATUS[1:], PTR, ""), ("thread", I64, "")]
         f = self.module.function(f"k{i}.{kernel.kind}", parameters, "internal", "noinline")
         where = dict(zip(arrays, f.args, strict=False))
-        pointers = {a: where[self.memory(a)] for a in kernel.arrays | kernel.stores}
+        pointers = {a: where[self.memory(a)] for a in (*kernel.arrays, *kernel.stores)}
         watches = any(getattr(e, "op", None) == "watch" for e in walk([e for _, e in kernel.values]))
         watching = f.variable(I64, i64(0)) if watches else i64(0)
         thread = f.args[-1]

@@ -7,7 +7,9 @@ an elementwise chain after a product is applied to the product's tile while it i
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -34,25 +36,38 @@ class Kernel:
     product ``operands`` are the loads of its two factors; of a reduction the values are what is reduced.
     """
 
-    def __init__(self, kind: str, space: tuple, values: list[tuple[Node, Any]], node: Node):
+    def __init__(
+        self,
+        kind: str,
+        space: tuple,
+        values: list[tuple[Node, Any]],
+        node: Node,
+        operands: tuple[Load, Load] | None = None,
+    ):
         self.kind = kind
         self.space = space
         self.values = values
         self.node = node
         self.stores: set[Node] = {n for n, _ in values}
-        self.operands: tuple[Load, Load] | None = None
+        self.operands = operands
         self.phase = 0
         self.partition: int | None = None  # the loop that is divided among threads
 
-    @property
-    def reads(self) -> list[Load]:
-        found = loads([e for _, e in self.values if not isinstance(e, Node)])
-        return [*found, *(self.operands or ())]
+    def add(self, values: list[tuple[Node, Any]], stores: Iterable[Node]) -> None:
+        """Compute more in the same loops."""
+        self.values += values
+        self.stores |= set(stores)
+        self.__dict__.pop("reads", None)
+        self.__dict__.pop("arrays", None)
 
-    @property
-    def arrays(self) -> set[Node]:
-        """All arrays that are read."""
-        return {load.array for load in self.reads}
+    @functools.cached_property
+    def reads(self) -> list[Load]:
+        return [*loads([e for _, e in self.values]), *(self.operands or ())]
+
+    @functools.cached_property
+    def arrays(self) -> dict[Node, None]:
+        """All arrays that are read, in order."""
+        return dict.fromkeys(load.array for load in self.reads)
 
     @property
     def output_space(self) -> tuple:
@@ -146,9 +161,8 @@ def _product(node: Node, lowering: Lowering) -> Kernel:
         if not isinstance(made, Load) or made.looks:
             raise NotAffine(a)
         operands.append(made)
-    kernel = Kernel("product", (*node.shape, x.shape[-1]), [(node, Made(node, node.dtype))], node)
-    kernel.operands = (operands[0], operands[1])
-    return kernel
+    space = (*node.shape, x.shape[-1])
+    return Kernel("product", space, [(node, Made(node, node.dtype))], node, (operands[0], operands[1]))
 
 
 MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
@@ -221,7 +235,7 @@ def _merged(graph: Graph, kernels: list[Kernel]) -> list[Kernel]:
             readers.setdefault(array, []).append(kernel)
     kernels = [kernel for kernel in kernels if kernel not in gone]
     read = {array for kernel in kernels for array in kernel.arrays}
-    needed = read | {storage(out, stored) for out in graph.outputs}
+    needed = {*read, *(storage(out, stored) for out in graph.outputs)}
     for kernel in kernels:
         kernel.stores = {node for node in kernel.stores if node in needed}
     return _sorted(kernels, producer)
@@ -253,8 +267,7 @@ def _joins(kernel: Kernel, host: Kernel, producer: dict, stored: set[Node]) -> b
     others = {load.array for load in loads([e for _, e in values])}
     if others & own or any(_depends(producer.get(a), host, producer) for a in others):
         return False
-    host.values += values
-    host.stores |= kernel.stores
+    host.add(values, kernel.stores)
     return True
 
 
@@ -322,5 +335,5 @@ def work(kernel: Kernel) -> tuple[float, float]:
     flops = sum(COSTS.get(e.op, 1) * points for e in walk([e for _, e in kernel.values]) if hasattr(e, "op"))
     if kernel.kind == "product":
         flops += 2 * math.prod(kernel.space)
-    arrays = kernel.arrays | kernel.stores
+    arrays = {*kernel.arrays, *kernel.stores}
     return flops, sum(a.size * a.dtype.itemsize for a in arrays)

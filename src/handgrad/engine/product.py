@@ -182,7 +182,7 @@ class ProductKernel:
             outer = {d: (i64(0), i64(n)) for d, n in enumerate(space[: self.lead])}
             self.tiled(outer, i64(0), self.M, i64(0), self.N)
             return
-        for size in {stop - start for start, stop in slices if stop > start}:
+        for size in dict.fromkeys(stop - start for start, stop in slices if stop > start):
             mine = [t for t, (start, stop) in enumerate(slices) if stop - start == size]
             same = [f.compare("icmp eq", tid, i64(t)) for t in mine]
             is_mine = same[0]

@@ -191,7 +191,8 @@ def _needed_by(readers: list[Kernel], producer: dict, over: dict, kernels: list[
 def _before(kernel: Kernel, producer: dict, over: dict, kernels: list[Kernel]) -> list[Kernel]:
     """The kernels that must come before this one."""
     makers = [producer[a] for a in kernel.arrays if a in producer]
-    readers = [k for node in kernel.stores if node in over for k in _readers(over[node], kernels)]
+    written = sorted((node for node in kernel.stores if node in over), key=lambda node: node.number)
+    readers = [k for node in written for k in _readers(over[node], kernels)]
     return [k for k in (*makers, *readers) if k is not kernel]
 
 

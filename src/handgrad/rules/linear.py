@@ -2,8 +2,6 @@
 
 import math
 
-import math
-
 from handgrad.arrays import shape, sum_to, xp
 from handgrad.rules.rule import elementwise, rule
 
