@@ -22,13 +22,14 @@ __all__ = [
     "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad",
     "variable", "vjp",
 ]  # fmt: skip
-# `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum only.
+# `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum
+# only.
 __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
 
 if _TYPE_CHECKING:
     from handgrad.check import check
-    from handgrad.engine import compile
+    from handgrad.engine import compile as compile
 
 
 def __getattr__(name: str) -> object:

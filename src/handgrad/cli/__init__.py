@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from handgrad.cli import check, evaluate, predict, train
+from handgrad.cli import check, evaluate, explain, predict, train
 
 USAGE_ERROR = 2
 
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_Version)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
-    for command in (train, predict, evaluate, check):
+    for command in (train, predict, evaluate, check, explain):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
         made.set_defaults(run=command.run)

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out or Path("runs") / Path(args.source).stem
     _check_room(folder, args.overwrite)
     args.epochs = args.epochs or 20
-    parts = _parts(vars(args))
+    parts = data_parts(vars(args))
     started = _prepared(args, parts)
     _clear(folder)  # only now: nothing is lost to an option or a file that is wrong
     started.save_config(folder)
@@ -135,7 +135,7 @@ def _resumed(args: argparse.Namespace) -> int:
         started.training["epochs"] = args.epochs
         started.save_config(args.resume)
     begun = (args.resume / CHECKPOINT).exists()
-    return _train(started, _parts(started.training), args.resume, args, resume=begun)
+    return _train(started, data_parts(started.training), args.resume, args, resume=begun)
 
 
 def _check_nothing_else_changes(args: argparse.Namespace) -> None:
@@ -166,7 +166,7 @@ def _clear(folder: Path) -> None:
             file.unlink()
 
 
-def _parts(options: dict[str, Any]) -> dict[str, Dataset]:
+def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
     """The data, split: train and test, and with patience a validation part taken from train."""
     from handgrad.data import load
 
@@ -211,17 +211,12 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
 def _train(
     started: Run, parts: dict[str, Dataset], folder: Path, args: argparse.Namespace, resume: bool
 ) -> int:
-    from handgrad.train import Interrupted, Trainer
+    from handgrad.train import Interrupted
 
     options = started.training
-    trainer = Trainer(
-        started.net,
-        started.loss,
-        _optimiser(options, len(parts["train"])),
-        seed=options["seed"],
-        clip_norm=options["clip_norm"],
-        clip_value=options["clip_value"],
-        engine=options.get("engine"),
+    trainer = trainer_of(
+        started,
+        len(parts["train"]),
         out=folder,
         checkpoint_seconds=args.checkpoint_seconds,
         progress=not args.quiet,
@@ -246,6 +241,23 @@ def _train(
     started.save_model(folder)
     _report(started, trainer, records, parts["test"], ready["test"], folder)
     return 0
+
+
+def trainer_of(started: Run, examples: int, **rest: Any) -> Trainer:
+    """The trainer that the options of a run ask for."""
+    from handgrad.train import Trainer
+
+    options = started.training
+    return Trainer(
+        started.net,
+        started.loss,
+        _optimiser(options, examples),
+        seed=options["seed"],
+        clip_norm=options["clip_norm"],
+        clip_value=options["clip_value"],
+        engine=options.get("engine"),
+        **rest,
+    )
 
 
 def _optimiser(options: dict[str, Any], n: int) -> Any:

@@ -1,17 +1,12 @@
 """Programs as native code: ``compile`` for functions, ``Code`` for programs."""
 
-from handgrad.engine.compile import Compiled, compile
 from handgrad.engine.compiled import Code, NotCompiledWarning
+from handgrad.engine.compiling import Compiled, compile
+from handgrad.engine.explaining import explain, peak
 from handgrad.engine.fusion import is_better_turned
-from handgrad.engine.graph import NotCompiled
 from handgrad.engine.memory import side_by_side
 
 __all__ = [
-    "Code",
-    "Compiled",
-    "NotCompiled",
-    "NotCompiledWarning",
-    "compile",
-    "is_better_turned",
+    "Code", "Compiled", "NotCompiledWarning", "compile", "explain", "is_better_turned", "peak",
     "side_by_side",
-]
+]  # fmt: skip

@@ -50,7 +50,9 @@ ZERO = Affine(0)
 
 
 class Looked(NamedTuple):
-    """A coordinate that is read from an array of integers: ``index`` at ``coordinates``, of ``size`` places."""
+    """A coordinate that is read from an array of integers: ``index`` at ``coordinates``, of ``size``
+    places.
+    """
 
     index: Any
     coordinates: tuple
@@ -81,7 +83,9 @@ def permuted(coordinates: Coordinates, axes: Shape) -> Coordinates:
 
 
 def reshaped(coordinates: Coordinates, shape: Shape, source: Shape) -> Coordinates | None:
-    """Coordinates in an array of shape ``source``, of those in its reshaping; None where they are not affine."""
+    """Coordinates in an array of shape ``source``, of those in its reshaping; None where they are not
+    affine.
+    """
     if math.prod(shape) == 0:
         return tuple(ZERO for _ in source)
     found: list[Any] = []

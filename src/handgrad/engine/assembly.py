@@ -2,10 +2,10 @@
 
 Where NumPy must compute something in the middle, there is another run for what comes after, and so on.
 
-``run0(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each input,
-constant and output; ``strides`` say by how many bytes each moves from step to step. The status is six words: two
-flags (not finite, index out of range) for even and two for odd steps, and the number of steps that were
-finished before a flag was raised.
+``run0(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each
+input, constant and output; ``strides`` say by how many bytes each moves from step to step. The status is six
+words: two flags (not finite, index out of range) for even and two for odd steps, and the number of steps that
+were finished before a flag was raised.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class Assembly:
         if schedule.threads > 1:
             self.barrier()
         self.segments = between_foreign(schedule.kernels)
-        for number, kernels in enumerate(self.segments):
-            self.run(f"run{number}", kernels)
+        for n, kernels in enumerate(self.segments):
+            self.run(f"run{n}", kernels)
 
     def __str__(self) -> str:
         return str(self.module)
@@ -121,8 +121,8 @@ class Assembly:
 
     def arrays(self, kernel: Kernel) -> list[Node]:
         """The arrays that a kernel is given, each memory once."""
-        found = {self.memory(a): None for a in sorted({*kernel.arrays, *kernel.stores}, key=lambda n: n.number)}
-        return list(found)
+        nodes = sorted({*kernel.arrays, *kernel.stores}, key=lambda n: n.number)
+        return list(dict.fromkeys(map(self.memory, nodes)))
 
     # One kernel.
 

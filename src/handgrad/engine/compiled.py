@@ -6,6 +6,7 @@ import ctypes
 import functools
 import math
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +19,8 @@ from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.cache import cached
 from handgrad.engine.fusion import kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
-from handgrad.engine.memory import aligned
 from handgrad.engine.host import Host, this_host, threads
+from handgrad.engine.memory import aligned
 from handgrad.engine.schedule import scheduled
 from handgrad.engine.team import team
 from handgrad.program import Program
@@ -57,6 +58,8 @@ class Code:
         timed: bool = False,
     ):
         self.program = program
+        self.timed = timed
+        self.seconds = 0.0  # that a step took, as last run
         self.host = host or this_host()
         self.optimised = optimise(program)
         graph = with_own_outputs(graph_of(self.optimised))
@@ -88,6 +91,13 @@ class Code:
         Raises:
             IndexError: an index was out of range.
         """
+        began = time.perf_counter()
+        done = self.steps(pointers, strides, steps)
+        self.seconds = (time.perf_counter() - began) / max(done, 1)
+        return done
+
+    def steps(self, pointers: list[int], strides: list[int] | None, steps: int) -> int:
+        """``run`` without a watch."""
         if len(self.functions) == 1:
             return self.call(0, pointers, strides, steps)
         for step in range(steps):

@@ -1,7 +1,7 @@
 """Products of factors that both run in order along k: each element of a tile is a dot product of two rows.
 
-C[i, j] = Σₖ A[i, k]·B[k, j], with vectors along k: nothing is copied, and nothing is wasted where the width of the
-result is no multiple of a vector. In the end the lanes of each sum are added up, several sums at once.
+C[i, j] = Σₖ A[i, k]·B[k, j], with vectors along k: nothing is copied, and nothing is wasted where the width
+of the result is no multiple of a vector. In the end the lanes of each sum are added up, several sums at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from handgrad.engine.product import ProductKernel, Shape, tiles
 
 
 def dot_shape(rows: int, columns: int, registers: int) -> Shape:
-    """The tile that takes least time; loads are as many as rows and columns, multiplications as their product."""
+    """The tile that takes least time; loads are as many as rows and columns, multiplications as their
+    product.
+    """
 
     def cost(shape: Shape) -> float:
         return sum(

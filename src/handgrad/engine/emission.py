@@ -18,7 +18,8 @@ STATUS = "%status"  # 0: something is not finite, 1: an index is out of range
 
 
 class Point:
-    """The values of expressions at one point: the loops' counters, perhaps ``lanes`` of them along ``vector``.
+    """The values of expressions at one point: the loops' counters, perhaps ``lanes`` of them along
+    ``vector``.
 
     With a mask only the lanes that it lets through are read and written.
     """
@@ -173,7 +174,9 @@ class Point:
             f.store(x, pointer)
 
     def store_all(self, values: list[tuple[Node, Any]], stores: set[Node], place: Any, step: int = 1) -> None:
-        """Compute a kernel's values in order, then write those that are stored, perhaps over what was read."""
+        """Compute a kernel's values in order, then write those that are stored, perhaps over what was
+        read.
+        """
         for node, e in values:
             if node not in self.made:
                 self.made[node] = self.value(e)

@@ -1,8 +1,8 @@
 """From a graph to kernels: which arrays are stored, and which operations share a loop.
 
 An operation is computed where its result is used, unless that would be done over and over: then its result is
-stored, by a kernel of its own. Kernels over the same space whose reads meet place by place are made one, so that
-an elementwise chain after a product is applied to the product's tile while it is in registers.
+stored, by a kernel of its own. Kernels over the same space whose reads meet place by place are made one, so
+that an elementwise chain after a product is applied to the product's tile while it is in registers.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def is_better_turned(shape: tuple, dtype: Any, rows: int) -> bool:
     lanes = this_host().vector_bytes // np.dtype(dtype).itemsize
     D, M = shape
     filled = M / (-(-M // lanes) * lanes)
-    return D % lanes == 0 and D >= LEAST_DEPTH_OF_DOTS and 1 < M and filled < 0.9
+    return D % lanes == 0 and D >= LEAST_DEPTH_OF_DOTS and M > 1 and filled < 0.9
 
 
 def _special(node: Node, lowering: Lowering) -> Kernel:

@@ -388,7 +388,8 @@ SPECIAL = frozenset(
 )
 
 DTYPES = frozenset(
-    map(np.dtype, ("float32", "float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"))
+    map(np.dtype, ("float32", "float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32",
+    "int64", "uint64"))
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """LLVM IR, written as text: a module of functions, each a list of lines, and loops that read like loops.
 
-Values are typed; a vector's type has lanes. Instructions that take two operands splat a scalar beside a vector.
-Nothing is optimised here: LLVM does that.
+Values are typed; a vector's type has lanes. Instructions that take two operands splat a scalar beside a
+vector. Nothing is optimised here: LLVM does that.
 """
 
 from __future__ import annotations

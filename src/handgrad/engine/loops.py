@@ -97,7 +97,9 @@ class LoopKernel:
     def ask_ahead(
         self, values: list, counters: dict[int, Value], inner: int, i: Value, ranges: list[Bounds]
     ) -> None:
-        """Ask for what rows further on read where their place is looked up, and so not foreseen by the host."""
+        """Ask for what rows further on read where their place is looked up, and so not foreseen by the
+        host.
+        """
         f = self.f
         for e in loads([e for _, e in values]):
             if not e.looks or e.offset.stride(inner) != 1 or not counters:
@@ -247,7 +249,9 @@ def moved(e: Any, groups: Groups, memo: dict[int, Any]) -> Any:
 
 
 class ReduceKernel:
-    """Sums, products, extremes over some loops of a space; vectors run along the loop that is read in order."""
+    """Sums, products, extremes over some loops of a space; vectors run along the loop that is read in
+    order.
+    """
 
     def __init__(self, f: Function, kernel: Kernel, pointers: dict[Node, Value], vector_bytes: int):
         self.f = f

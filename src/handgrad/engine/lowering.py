@@ -1,4 +1,6 @@
-"""What a kernel computes for one element: a tree of loads and scalar operations, views carried into the loads."""
+"""What a kernel computes for one element: a tree of loads and scalar operations, views carried into the
+loads.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from handgrad.engine.graph import LEAVES, VIEWS, Node
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Load:
-    """The element of a stored array at ``offset``, counted in elements; ``looks`` are (index, stride, size)."""
+    """The element of a stored array at ``offset``, counted in elements; ``looks`` are (index, stride,
+    size).
+    """
 
     array: Node
     offset: Affine

@@ -1,8 +1,8 @@
 """Matrix products: tiles of the result held in registers, and what follows applied to them there.
 
-C[i, j] = Σₖ A[i, k]·B[k, j]. A tile is some rows by some vectors; for each k the vectors of B are loaded, and each
-row's element of A is multiplied into all of them. B's rows lie in order along j; A is read element by element, so
-it may lie in any order.
+C[i, j] = Σₖ A[i, k]·B[k, j]. A tile is some rows by some vectors; for each k the vectors of B are loaded, and
+each row's element of A is multiplied into all of them. B's rows lie in order along j; A is read element by
+element, so it may lie in any order.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from handgrad.engine.emission import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
 from handgrad.engine.ir import Function, Value, i64, number
-from handgrad.engine.lowering import Load, loads
 from handgrad.engine.loops import nest, total, transposed
+from handgrad.engine.lowering import Load, loads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """Some vectors of each row of B: where the first row is, how far apart rows are, and the vectors' masks."""
+    """Some vectors of each row of B: where the first row is, how far apart rows are, and the vectors'
+    masks.
+    """
 
     start: Value
     stride: int
@@ -109,7 +111,9 @@ NEAREST = 1 << 15  # bytes of a panel that stay in the nearest cache
 
 
 def depth_blocks(depth: int, vectors: int) -> list[int]:
-    """k in parts, of which a panel of that many vectors stays in the nearest cache: all alike but the last."""
+    """k in parts, of which a panel of that many vectors stays in the nearest cache: all alike but the
+    last.
+    """
     most = NEAREST // (vectors * 64)
     if depth <= most * 3 // 2:
         return [depth]
@@ -124,8 +128,8 @@ MOST_VECTORS = 8
 def best_shape(rows: int, vectors: int, registers: int) -> Shape:
     """The tile that wastes least of a product of ``rows`` by ``vectors``.
 
-    A turn of the inner loop takes as long as its multiplications (two at a time) or its loads (two at a time),
-    and at least the latency of one; each tile costs something to begin and to end.
+    A turn of the inner loop takes as long as its multiplications (two at a time) or its loads (two at a
+    time), and at least the latency of one; each tile costs something to begin and to end.
     """
 
     def cost(shape: Shape) -> float:
@@ -336,7 +340,9 @@ class ProductKernel:
         return Panel(self.scratch, width, [None] * vectors)
 
     def turn(self, start: Value, vectors: int, last: int, depth: int) -> None:
-        """A panel of a factor that lies transposed, copied into rows: by square blocks where it is in order."""
+        """A panel of a factor that lies transposed, copied into rows: by square blocks where it is in
+        order.
+        """
         f, lanes = self.f, self.lanes
         along_j, along_k = (self.B.offset.stride(self.lead + n) for n in (1, 2))
         width, scalar = vectors * lanes, self.type.scalar

@@ -1,10 +1,10 @@
 """Which thread does what, when threads wait for each other, and where arrays lie.
 
-A kernel's outermost loop is divided among the threads, always at the same places for the same number of turns.
-So what a thread reads is mostly what it wrote itself, and no one waits: a batch goes forward and backward in
-slices. Where a kernel reads beyond its own slice (a sum over the batch) it belongs to a later *phase*, and
-between phases the threads meet. Every element is computed whole by one thread, in one order: so the bits are the
-same for any number of threads.
+A kernel's outermost loop is divided among the threads, always at the same places for the same number of
+turns. So what a thread reads is mostly what it wrote itself, and no one waits: a batch goes forward and
+backward in slices. Where a kernel reads beyond its own slice (a sum over the batch) it belongs to a later
+*phase*, and between phases the threads meet. Every element is computed whole by one thread, in one order: so
+the bits are the same for any number of threads.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ VECTOR = 16
 def partition_of(kernel: Kernel, producer: dict[Node, Kernel]) -> int | None:
     """The loop to divide among threads.
 
-    Of a product its rows, so that a thread goes on with its own examples; or its columns where the second factor
-    is the larger by far, so that each thread reads only its part of that. Of loops the one in which each thread
-    reads most of what it made itself, else the outermost.
+    Of a product its rows, so that a thread goes on with its own examples; or its columns where the second
+    factor is the larger by far, so that each thread reads only its part of that. Of loops the one in which
+    each thread reads most of what it made itself, else the outermost.
     """
     if kernel.kind not in ("loop", "product", "reduce", "random"):
         return None
@@ -113,8 +113,8 @@ def scheduled(kernels: list[Kernel], threads: int, outputs: list[Node], over: di
     """Phases and places.
 
     ``outputs`` are nodes whose memory is the caller's. ``over`` maps a node to the input that it is written
-    over, which must have been read by all that need the old one; where some kernel cannot come before, the node
-    is made elsewhere and copied in the end.
+    over, which must have been read by all that need the old one; where some kernel cannot come before, the
+    node is made elsewhere and copied in the end.
     """
     producer = {node: k for k in kernels for node in k.stores}
     for kernel in kernels:
@@ -162,7 +162,9 @@ def _readers(array: Node, kernels: list[Kernel]) -> list[Kernel]:
 def _in_place(
     kernels: list[Kernel], producer: dict[Node, Kernel], over: dict[Node, Node]
 ) -> tuple[list[Kernel], set[Node]]:
-    """Kernels ordered so that each overwrites an input after it was read; what cannot be is copied in the end."""
+    """Kernels ordered so that each overwrites an input after it was read; what cannot be is copied in the
+    end.
+    """
     copied = set()
     for node, target in list(over.items()):
         writer = producer[node]

@@ -59,7 +59,9 @@ I128 = Type("i128")
 def random(
     f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: tuple[Value, Value] | None
 ) -> None:
-    """Uniform in [0, 1): element n is word n of the stream whose key is the key, so any slice can be made alone."""
+    """Uniform in [0, 1): element n is word n of the stream whose key is the key, so any slice can be made
+    alone.
+    """
     node = kernel.node
     ((key_node, _),) = kernel.values
     n = node.size

@@ -1,7 +1,8 @@
 """Who makes the steps of a training: NumPy one at a time, or native code many in one call.
 
-An engine goes from one ``Progress`` to a later one: ``advance(progress, order, batch_size, steps)`` makes at least
-one step and at most the ``steps`` that are left of the epoch, whose examples are in the order ``order``.
+An engine goes from one ``Progress`` to a later one: ``advance(progress, order, batch_size, steps)`` makes at
+least one step and at most the ``steps`` that are left of the epoch, whose examples are in the order
+``order``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import shape, xp
-from handgrad.program import trace, watch
+from handgrad.program import Program, trace, watch
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -43,13 +44,13 @@ def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps |
         raise ImportError("engine='native' needs llvmlite: pip install llvmlite")
     if trainer.engine == "numpy" or not has_llvm:
         return NumpySteps(trainer, x, t)
-    from handgrad.engine import NotCompiled, NotCompiledWarning
+    from handgrad.engine import NotCompiledWarning
 
+    native = NativeSteps(trainer, x, t, batch_size)
     try:
-        native = NativeSteps(trainer, x, t, batch_size)
-        native.code(min(batch_size, len(t)))
+        native.program(min(batch_size, len(t)))
         return native
-    except (NotCompiled, TypeError, AttributeError) as error:
+    except (TypeError, AttributeError) as error:
         warnings.warn(f"this training runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=3)
         return NumpySteps(trainer, x, t)
 
@@ -70,18 +71,15 @@ class NumpySteps:
 
 
 class NativeSteps:
-    """Many steps in one call, in memory of its own; each ``Progress`` that it gives is a copy.
-
-    Raises:
-        NotCompiled: the network, the loss or the optimiser has an operation without native code.
-    """
+    """Many steps in one call, in memory of its own; each ``Progress`` that it gives is a copy."""
 
     name = "native"
 
-    def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int):
+    def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int, timed: bool = False):
         from handgrad.engine import side_by_side
 
         self.trainer = trainer
+        self.timed = timed  # whether its code counts cycles
         self.in_memory = isinstance(x, np.ndarray)
         self.x = np.ascontiguousarray(trainer.cast(x)) if self.in_memory else x
         self.t = np.ascontiguousarray(trainer.cast(t))
@@ -195,18 +193,27 @@ class NativeSteps:
         from handgrad.engine import Code
 
         if size not in self.codes:
-            try:
-                program = self.program(size)
-            except Exception:
-                if not self.metrics or not self.compiles_metrics:
-                    raise
-                self.compiles_metrics = False
-                program = self.program(size)
+            program = self.program(size)
             self.told[size] = leaves(program.outputs)[len(self.state) :]
-            self.codes[size] = Code(program, {i: i for i in range(len(self.state))})
+            over = {i: i for i in range(len(self.state))}
+            self.codes[size] = Code(program, over, timed=self.timed)
         return self.codes[size]
 
-    def program(self, size: int) -> Any:
+    def program(self, size: int) -> Program:
+        """The step, traced; metrics that cannot be are left to NumPy, for which the outputs are kept.
+
+        Raises:
+            TypeError, AttributeError: the network, the loss or the optimiser cannot be traced.
+        """
+        try:
+            return self.traced(size)
+        except (TypeError, AttributeError):
+            if not self.metrics or not self.compiles_metrics:
+                raise
+            self.compiles_metrics = False
+            return self.traced(size)
+
+    def traced(self, size: int) -> Program:
         if self.in_memory:
             x, t = self.x, self.t
         else:
@@ -218,7 +225,9 @@ class NativeSteps:
         return trace(self.step(), self.turn(self.structure), x, t, index, np.float64(0), np.float64(0))
 
     def step(self) -> Callable:
-        """The whole step as a function of arrays: gather, forward, backward, update, and what is told of it."""
+        """The whole step as a function of arrays: gather, forward, backward, update, and what is told of
+        it.
+        """
         trainer = self.trainer
 
         def step(structure: Any, x: Any, t: Any, index: Any, lr: Any, number: Any) -> Any:
@@ -247,7 +256,8 @@ class NativeSteps:
 
 
 def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
-    """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes empty.
+    """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes
+    empty.
 
     Only handgrad's optimisers are known to treat each element alike.
     """

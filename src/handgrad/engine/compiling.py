@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.compiled import Code, NotCompiledWarning
-from handgrad.engine.graph import NotCompiled
 from handgrad.program import trace
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -18,8 +17,8 @@ from handgrad.tree import leaves, tree_map, unflatten
 class Compiled:
     """A function of rules as native code. ``codes`` holds one ``Code`` for each kind of arguments.
 
-    Arrays are arguments by shape and dtype; anything else (Python numbers, slices, names) is part of the code,
-    which is made anew for another value.
+    Arrays are arguments by shape and dtype; anything else (Python numbers, slices, names) is part of the
+    code, which is made anew for another value.
     """
 
     def __init__(self, f: Callable, threads: int | None = None):
@@ -56,11 +55,11 @@ class Compiled:
     def compiled(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
         try:
             program = trace(self.traced(args), *arrays)
-            return Code(program, workers=self.threads), program.outputs
-        except (NotCompiled, TypeError, AttributeError) as error:
+        except (TypeError, AttributeError) as error:
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(f"{name} runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=4)
             return None
+        return Code(program, workers=self.threads), program.outputs
 
     def traced(self, args: tuple) -> Callable:
         """The function of its arrays alone."""
@@ -74,7 +73,7 @@ class Compiled:
 
     def explain(self, ir: bool = False) -> str:
         """What was made of each kind of arguments that it was called with: see ``engine.explain``."""
-        from handgrad.engine.explain import explain
+        from handgrad.engine.explaining import explain
 
         parts = [explain(found[0], ir) for found in self.codes.values() if found is not None]
         return "\n\n".join(parts) or "nothing is compiled yet: call the function first"
@@ -83,10 +82,10 @@ class Compiled:
 def compile(f: Callable, threads: int | None = None) -> Compiled:
     """``f`` as native code, made when it is first called with arrays of some shapes, and kept.
 
-    ``f`` is any function of rules, its derivatives included: ``compile(value_and_grad(loss))``. Results are those
-    of NumPy up to rounding: sums run in another order, products and sums may be rounded once, exp, log, tanh and
-    erf are within 2 ulp, and subnormal numbers are 0. They are the same bits for any number of ``threads`` (as
-    many as the process may use, for large programs, if not said).
+    ``f`` is any function of rules, its derivatives included: ``compile(value_and_grad(loss))``. Results are
+    those of NumPy up to rounding: sums run in another order, products and sums may be rounded once, exp, log,
+    tanh and erf are within 2 ulp, and subnormal numbers are 0. They are the same bits for any number of
+    ``threads`` (as many as the process may use, for large programs, if not said).
 
     Where there is no native code for a function, it runs on NumPy, and a ``NotCompiledWarning`` says why.
     """
