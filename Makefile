@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PEERS ?= 0
 JOBS ?= 2
+N ?= 2000
 TEST_ENV := $(VENV)/.test $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all fuzz lint bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -17,6 +18,9 @@ test: $(TEST_ENV) lint
 
 test-all: $(TEST_ENV) lint
 	$(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.engine.fuzz $(N) --jobs $(JOBS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ def report(name: str, engine: str, rounds: int) -> Iterator[str]:
     times = interleaved(contestants, workload.epoch_steps(), rounds)
     yield (
         f"The products of a step are {workload.product_flops() / 1e6:.3g} Mflop: at {reached / 1e9:.0f} "
-        f"Gflop/s, which a large product reaches here, {time_of(floor)}, the floor. {others}\n"
+        f"Gflop/s, the most that products reach here, {time_of(floor)}, the floor. {others}\n"
     )
     yield from table(
         ("", "time", "min .. max", "ratio", "floor / time"),

@@ -4,7 +4,7 @@
     python -m tests.engine.fuzz 1 --first 4711   # one of them again
 
 Each program is known by its number. Two processes share the work; one that dies, as it would if native code
-touched memory that is not its own, is reported like any other failure.
+touched memory that is not its own, or comes to no end, is reported like any other failure.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from tests.engine.random_programs import random_program
 from tests.engine.support import assert_means, compiled
 
 LONGEST = 30
+PATIENCE = 120  # seconds for one program
 
 
 def program_of(number, length=None):
@@ -33,7 +34,10 @@ def program_of(number, length=None):
 
     longest = pick((3, 10, LONGEST))
     drawn = int(rng.integers(1, longest + 1))
-    options = {"threads": pick((1, 1, 2, 3)), "host": host.at_level(pick(("native", "native", *host.levels())))}
+    options = {
+        "threads": pick((1, 1, 2, 3)),
+        "host": host.at_level(pick(("native", "native", *host.levels()))),
+    }
     return *random_program(pick, drawn if length is None else length), options, drawn
 
 
@@ -81,7 +85,8 @@ class Worker:
         self.begin(first)
 
     def begin(self, first):
-        self.at.value = first
+        self.at.value = self.seen = first
+        self.since = time.monotonic()
         args = (first, self.step, self.stop, self.at, self.failures)
         self.process = self.context.Process(target=work, args=args, daemon=True)
         self.process.start()
@@ -90,9 +95,14 @@ class Worker:
         """Failures since it was last asked."""
         while not self.failures.empty():
             yield self.failures.get()[1]
-        if not self.process.is_alive() and self.at.value < self.stop:
-            number = self.at.value
-            yield f"program {number}: the process died, exit code {self.process.exitcode}"
+        number = self.at.value
+        if number != self.seen:
+            self.seen, self.since = number, time.monotonic()
+        elif self.process.is_alive() and time.monotonic() - self.since > PATIENCE:
+            self.process.kill()
+            self.process.join()
+        if not self.process.is_alive() and number < self.stop:
+            yield f"program {number}: the process ended, exit code {self.process.exitcode}"
             self.begin(number + self.step)
 
     @property

@@ -1,8 +1,8 @@
-"""Random compositions of rules, with their gradients: smooth numbers of moderate size, and shapes that are odd.
+"""Random compositions of rules, with their gradients: numbers of moderate size, and shapes that are odd.
 
 What is drawn comes from ``pick``, a function from choices to one of them: of Hypothesis, or of a generator.
-Numbers stay within about ±2. Where a rule has a kink, or asks which of two is larger, a constant of many digits
-is added before, so that rounding decides nothing.
+Numbers stay within about ±2. Where a rule has a kink, or asks which of two is larger, a constant of many
+digits is added before, so that rounding decides nothing.
 """
 
 import math
@@ -386,7 +386,7 @@ def loss(draw, pool, labels):
 
 
 STEPS = (
-    unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic, normalised,
-    matmul, matmul, matmul, affine, transpose, transpose, reshape, reshape, broadcast, sliced, sliced, flip, joined,
-    split, pad, picked, picked_along, scattered, loss,
+    unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic,
+    normalised, matmul, matmul, matmul, affine, transpose, transpose, reshape, reshape, broadcast, sliced,
+    sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
 )  # fmt: skip

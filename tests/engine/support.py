@@ -106,7 +106,7 @@ def same_bits(one, other):
 
 
 def assert_close(got, wanted, estimates=None, ulps=None, least=0.0):
-    """Each array within some ``ulps`` of the largest number in the ``wanted`` one; nan and infinities as there.
+    """Each array within some ``ulps`` of the ``wanted`` one's largest number; nan and infinities as there.
 
     Where ``estimates`` are given, the same in the precision of ``got`` but computed otherwise, their error
     tells what the numbers allow. ``least`` is how far they may be apart in any case.

@@ -97,7 +97,7 @@ class Lowering:
         if node.op in VIEWS:
             source = node.source(coordinates)
             if source is None:
-                raise NotAffine(node.args[0] if node.op in ("reshape", "look") else node)
+                raise NotAffine(node.args[0] if node.op == "reshape" else node)
             return self.lower(node.args[0], source)
         if not node.is_inline:
             raise NotAffine(node)

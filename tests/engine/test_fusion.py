@@ -1,0 +1,140 @@
+"""Which kernels a program becomes, and what each of them makes."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.arrays import xp
+from handgrad.engine import Code
+from handgrad.layers import mlp
+from handgrad.optim import Adam
+from handgrad.program import trace
+from handgrad.train import Trainer
+from handgrad.train.engines import NativeSteps
+from tests.engine.support import assert_means
+
+rng = np.random.default_rng(0)
+X, W, B = rng.standard_normal((8, 20)), rng.standard_normal((20, 9)), rng.standard_normal(9)
+
+
+def kernels(f, *args):
+    """The kernels as (kind, what is made), of code that gives the right numbers."""
+    code = Code(trace(f, *args))
+    assert_means(code, args)
+    return made(code)
+
+
+def made(code):
+    return [(k.kind, [node.op for node, _ in k.values]) for k in code.schedule.kernels]
+
+
+def test_bias_and_activation_are_in_the_product():
+    code = Code(trace(lambda x, W, b: hg.relu(hg.affine(x, W, b)), X, W, B))
+    assert made(code) == [("product", ["matmul", "maximum"])]
+    assert [node.op for node in code.schedule.kernels[0].stores] == ["maximum"]
+    assert code.schedule.size == 0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: hg.tanh(x) * 2 + 1,
+        lambda x: hg.gelu(x),
+        lambda x: hg.grad(lambda x: hg.sum(hg.softplus(x) * x))(x),
+        lambda x: (x + 1, x * 2, x - 3),
+        lambda x: hg.relu(hg.transpose(x)),
+        lambda x: hg.reshape(x, (4, 40))[::-1, 3:] * 2,
+    ],
+)
+def test_elementwise_chains_and_views_are_one_loop(f):
+    assert [kind for kind, _ in kernels(f, X)] == ["loop"]
+
+
+def test_what_is_summed_is_not_stored():
+    assert kernels(lambda x, b: hg.sum(hg.square(x[:, :9] - b), axis=1), X, B) == [("reduce", ["reduce"])]
+
+
+def test_sums_over_the_same_are_one_kernel():
+    assert kernels(lambda x: (hg.sum(x, axis=0), hg.sum(x * x, axis=0)), X) == [("reduce", ["reduce"] * 2)]
+
+
+def test_a_sum_that_needs_another_waits_for_it():
+    found = kernels(lambda x: hg.var(x, axis=1), X)
+    assert [kind for kind, _ in found].count("reduce") == 2
+
+
+def test_what_is_costly_is_computed_once():
+    """The exponentials of a softmax are stored, since their sum is needed before them."""
+    ops = [op for _, ops in kernels(hg.softmax, X) for op in ops]
+    assert ops.count("exp") == 1
+
+
+def test_a_small_array_is_computed_before_it_is_repeated():
+    found = kernels(lambda x, b: x[:, :9] * hg.tanh(b), X, B)
+    assert found == [("loop", ["tanh"]), ("loop", ["multiply"])]
+
+
+def test_what_reaches_no_output_is_not_made():
+    assert kernels(lambda x: hg.vjp(hg.exp, x)[0], X) == [("loop", ["exp"])]
+
+
+def test_a_factor_that_is_computed_is_stored_first():
+    found = kernels(lambda x, W: hg.exp(x) @ W, X, W)
+    assert found == [("loop", ["exp"]), ("product", ["matmul"])]
+
+
+def test_a_factor_is_read_as_it_lies():
+    """Turned, reversed, with gaps: the product reads it, or copies a panel for itself."""
+    assert kernels(lambda x, W: hg.transpose(x) @ W, X.T.copy(), W) == [("product", ["matmul"])]
+    for rows in (3, 300):
+        x = rng.standard_normal((rows, 20))
+        assert kernels(lambda x, W: x @ hg.transpose(W), x, W.T.copy()) == [("product", ["matmul"])]
+        assert kernels(lambda x, W: x @ W[::-1, ::-2], x, W) == [("product", ["matmul"])]
+
+
+def test_a_factor_whose_places_are_values_is_packed():
+    found = kernels(lambda x, W, i: x @ W[i], X, W, np.arange(20)[::-1].copy())
+    assert found == [("loop", ["look"]), ("product", ["matmul"])]
+
+
+def test_thin_products_are_sums():
+    assert [kind for kind, _ in kernels(lambda x, y: x @ y, X, np.ones(20))] == ["reduce"]
+    assert [kind for kind, _ in kernels(lambda x, y: x @ y, X[:, :1], np.ones((1, 5)))] in (
+        ["reduce"],
+        ["loop"],
+    )
+
+
+def test_long_chains_are_cut():
+    def f(x):
+        for _ in range(200):
+            x = xp.add(x, xp.multiply(x, 0.01))
+        return x
+
+    assert len(kernels(f, X)) >= 2
+
+
+def steps(widths, batch_size, optimiser):
+    t = np.zeros(4 * batch_size, int)
+    x = np.zeros((len(t), widths[0]), np.float32)
+    trainer = Trainer(mlp(widths, seed=0), hg.softmax_cross_entropy, optimiser)
+    return NativeSteps(trainer, x, t, batch_size).code(batch_size)
+
+
+def test_the_update_is_in_the_product_that_makes_the_gradient():
+    code = steps([20, 9, 4], 8, Adam())
+    updates = [ops for kind, ops in made(code) if kind == "product" and len(ops) == 4]
+    assert updates == [["matmul", "add", "add", "subtract"]] * 2
+    for kernel in code.schedule.kernels:
+        if kernel.kind == "product" and len(kernel.values) == 4:
+            assert kernel.node not in kernel.stores  # the gradient itself is never in memory
+
+
+def test_slices_of_what_is_looked_up_are_found():
+    """Whose places are values cannot be sliced again before it is stored."""
+
+    def f(x, i):
+        picked = x[:, 2:0:-1, i]
+        return hg.take_along_axis(picked, np.zeros((8, 1, 3), int), axis=1), hg.flip(picked)[i % 2]
+
+    assert kernels(f, rng.standard_normal((8, 3, 4)), np.array([3, 0, 1]))
