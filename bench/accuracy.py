@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from handgrad import softmax_cross_entropy
@@ -9,6 +11,7 @@ from handgrad.data import load, permutation
 from handgrad.layers import mlp
 from handgrad.optim import Adam
 from handgrad.train import Trainer
+from handgrad.train.engines import steps_for
 
 EPOCHS, BATCH, SEEDS = 20, 100, range(5)
 
@@ -19,11 +22,39 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x, train.t, x_test, test.t
 
 
-def ours(seed: int) -> float:
+def trainer_for(seed: int, engine: str) -> Trainer:
+    net = mlp([784, 50, 10], seed=seed)
+    return Trainer(net, softmax_cross_entropy, Adam(1e-3), seed=seed, engine=engine)
+
+
+def ours(seed: int, engine: str) -> float:
     x, t, x_test, t_test = split(seed)
-    trainer = Trainer(mlp([784, 50, 10], seed=seed), softmax_cross_entropy, Adam(1e-3), seed=seed)
+    trainer = trainer_for(seed, engine)
     trainer.fit(x, t, EPOCHS, BATCH)
     return trainer.evaluate(x_test, t_test)["accuracy"]
+
+
+def losses(seed: int, engine: str, steps: int) -> np.ndarray:
+    """The loss of each of the first steps."""
+    x, t, *_ = split(seed)
+    trainer = trainer_for(seed, engine)
+    made = steps_for(trainer, x, t, BATCH)
+    order = np.concatenate([permutation(len(x), seed, epoch) for epoch in range(-(-steps * BATCH // len(x)))])
+    totals = [0.0]
+    for _ in range(steps):
+        step = trainer.progress.step
+        begun = dataclasses.replace(trainer.progress, batch=step)
+        trainer.progress = made.advance(begun, order[: (step + 1) * BATCH], BATCH, step + 1)
+        totals.append(trainer.progress.totals["loss"])
+    return np.diff(totals) / BATCH
+
+
+def apart(steps: int = 50) -> float:
+    """The largest relative difference of the two engines' losses over the first steps, of all seeds."""
+    return max(
+        float(np.max(np.abs(losses(seed, "native", steps) / losses(seed, "numpy", steps) - 1)))
+        for seed in SEEDS
+    )
 
 
 def theirs(seed: int, same_weights: bool) -> float:
@@ -52,7 +83,8 @@ def theirs(seed: int, same_weights: bool) -> float:
 def compare() -> dict[str, list[float]]:
     """The accuracy of each contestant for each seed."""
     return {
-        "handgrad": [ours(seed) for seed in SEEDS],
+        "handgrad, native": [ours(seed, "native") for seed in SEEDS],
+        "handgrad, NumPy": [ours(seed, "numpy") for seed in SEEDS],
         "PyTorch, the same initial weights": [theirs(seed, same_weights=True) for seed in SEEDS],
         "PyTorch, its own initial weights": [theirs(seed, same_weights=False) for seed in SEEDS],
     }

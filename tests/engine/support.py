@@ -148,13 +148,13 @@ def assert_means(code, args):
     eps = float(np.finfo(np.float64 if is_double else np.float32).eps)
     ulps = dict.fromkeys([np.dtype(np.float64), np.dtype(np.float32)], 1)
     for number, (x, y) in enumerate(zip(got, wanted, strict=True)):
-        scale = np.max(np.abs(y[np.isfinite(y)]), initial=0)
+        least = 1e4 * eps * np.max(np.abs(y[np.isfinite(y)]), initial=0.01)
         try:
-            assert_close([x], [y], ulps=ulps, least=1e4 * eps * scale)
+            assert_close([x], [y], ulps=ulps, least=least)
         except AssertionError as error:
             spread = sensitivity(code.program, args, number, eps)
             try:
-                assert_close([x], [y], ulps=ulps, least=1e4 * eps * scale + 100 * spread)
+                assert_close([x], [y], ulps=ulps, least=least + 100 * spread)
             except AssertionError:
                 raise AssertionError(f"output {number} of\n{code.program}\n{error}") from None
 

@@ -135,6 +135,6 @@ def test_slices_of_what_is_looked_up_are_found():
 
     def f(x, i):
         picked = x[:, 2:0:-1, i]
-        return hg.take_along_axis(picked, np.zeros((8, 1, 3), int), axis=1), hg.flip(picked)[i % 2]
+        return hg.take_along_axis(picked, np.zeros((8, 1, 3), int), axis=1), hg.flip(picked)[i]
 
     assert kernels(f, rng.standard_normal((8, 3, 4)), np.array([3, 0, 1]))

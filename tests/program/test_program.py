@@ -65,6 +65,15 @@ def test_branching_on_a_value_is_refused():
         trace(lambda x: x if hg.sum(x) > 0 else -x, np.ones(3))
 
 
+@pytest.mark.parametrize(
+    "look", [np.sort, np.asarray, np.exp, lambda x: np.asarray(x, float), np.stack, float]
+)
+def test_numpy_s_own_functions_are_refused(look):
+    """They would take a symbol for a sequence of symbols."""
+    with pytest.raises(TypeError):
+        trace(look, np.ones(3))
+
+
 def test_a_mask_that_is_traced_is_refused():
     with pytest.raises(TypeError, match="mask's values"):
         trace(lambda x, m: hg.getitem(x, m), np.ones(3), np.ones(3, bool))

@@ -92,15 +92,19 @@ class Assembly:
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
         self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
         self.module = Module(has_estimates=host.vector_bytes == 64)
-        self.functions = {k: self.kernel(i, k) for i, k in enumerate(schedule.kernels) if k.kind != "foreign"}
+        self.functions = {
+            k: self.kernel(i, k).name for i, k in enumerate(schedule.kernels) if k.kind != "foreign"
+        }
         if schedule.threads > 1:
             self.barrier()
         self.segments = between_foreign(schedule.kernels)
         for n, kernels in enumerate(self.segments):
             self.run(f"run{n}", kernels)
 
-    def __str__(self) -> str:
-        return str(self.module)
+    def text(self) -> str:
+        """The IR. The module is let go: its lines, one by one, take several times the memory."""
+        module, self.module = self.module, Module()
+        return str(module)
 
     @property
     def arena_bytes(self) -> int:
@@ -171,14 +175,14 @@ class Assembly:
 
     # The whole.
 
-    def run(self, name: str, kernels: list[Kernel]) -> None:
+    def run(self, title: str, kernels: list[Kernel]) -> None:
         names = ("table", "strides", "arena", "status", "barrier")
         parameters = [(n, PTR, "") for n in names] + [
             ("steps", I64, ""),
             ("thread", I64, ""),
             ("yield", PTR, ""),
         ]
-        f = self.module.function(name, parameters)
+        f = self.module.function(title, parameters)
         table, strides, arena, status, barrier, steps, thread, _ = f.args
         saved = self.flush(f)
         stopped = f.variable(I64, i64(0))
@@ -198,13 +202,13 @@ class Assembly:
             where |= {node: f.offset(arena, i64(place), "i8") for node, place in places.items()}
             phase = kernels[0].phase if kernels else 0
             for kernel in kernels:
-                made = self.functions[kernel]
+                name = self.functions[kernel]
                 if kernel.phase > phase:
                     self.meet(f, barrier)
                     phase = kernel.phase
                 given = [where[a] for a in self.arrays(kernel)] + [scratch, slot, thread]
                 with self.clocked(f, self.schedule.kernels.index(kernel)):
-                    f.do(f"call void @{made.name}({', '.join(f'{x.type} {x.text}' for x in given)})")
+                    f.do(f"call void @{name}({', '.join(f'{x.type} {x.text}' for x in given)})")
             self.meet(f, barrier)
             raised = f.binary("or", f.load(slot, I64), f.load(f.offset(slot, i64(1), "i64"), I64))
             is_first = f.compare("icmp eq", thread, i64(0))

@@ -70,7 +70,7 @@ class Code:
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed)
-        self.ir = str(self.assembly)
+        self.ir = self.assembly.text()
         versions = [native.llvm_version(), self.host.cpu, self.host.features]
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
         self.native = native.Native(code, self.host.cpu, self.host.features)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import os
 
 import llvmlite.binding as llvm
 
@@ -38,7 +40,17 @@ def object_code(ir: str, cpu: str, features: str) -> bytes:
     options.loop_interleaving = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
+    code = machine.emit_object(module)
+    del module, builder, machine
+    give_back()
+    return code
+
+
+def give_back() -> None:
+    """Let the system have the memory that LLVM needed, where the C library would keep it (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 class Native:

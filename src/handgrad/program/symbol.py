@@ -76,6 +76,9 @@ class Symbol(Operators):
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return self.namespace
 
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise TypeError("a symbol has no values for NumPy to look at: use handgrad's functions, or xp's")
+
     def meets(self, other: Any) -> bool:
         return isinstance(other, (Symbol, np.ndarray, np.generic, int, float))
 

@@ -1,0 +1,158 @@
+"""``hg.compile``: functions as native code, and what has none run on NumPy in between."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.arrays import xp
+from handgrad.engine import Code, NotCompiledWarning, compile
+from handgrad.program import trace, watch
+from tests.engine.support import arrays_in, assert_close, assert_means, compiled, run
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((4, 6))
+
+
+def test_a_function_with_its_derivatives():
+    def loss(W, x):
+        return hg.sum(hg.tanh(x @ W)), {"mean": hg.mean(x)}
+
+    f = hg.value_and_grad(loss, has_aux=True)
+    W = rng.standard_normal((6, 3))
+    got, wanted = compile(f)(W, X), f(W, X)
+    assert_close(arrays_in(got), arrays_in(wanted))
+    assert got[0][1].keys() == {"mean"}
+
+
+def test_outputs_that_hang_on_nothing():
+    """Gradients of what was not used, zeros, and constants are arrays of the caller's own."""
+    table = np.arange(3.0)
+    f = compile(
+        lambda x, y: (hg.grad(lambda y: hg.sum(x))(y), xp.zeros_like(x), table, table, 7, np.float32(2))
+    )
+    first, second = f(X, X), f(X, X)
+    for got in (first, second):
+        for a, b in zip(got, (np.zeros_like(X), np.zeros_like(X), table, table, 7, 2), strict=True):
+            np.testing.assert_array_equal(a, b)
+    first[2][:] = 5
+    assert table[1] == second[2][1] == f(X, X)[2][1] == first[3][1] == 1
+
+
+def test_outputs_that_are_inputs_are_copies():
+    f = compile(lambda x: (x, x, hg.reshape(x, (24,)), hg.transpose(x)))
+    given = X.copy()
+    outs = f(given)
+    for out in outs:
+        assert not np.shares_memory(out, given)
+        out[...] = 0
+    np.testing.assert_array_equal(given, X)
+    np.testing.assert_array_equal(f(X)[3], X.T)
+
+
+def test_arrays_may_lie_in_any_way():
+    f = compile(lambda x, y: x @ y)
+    x, y = rng.standard_normal((6, 8)), rng.standard_normal((9, 6))
+    np.testing.assert_allclose(f(x.T[::2, ::-1], y.T[::-1, 1:4]), x.T[::2, ::-1] @ y.T[::-1, 1:4], rtol=1e-13)
+
+
+def test_each_kind_of_arguments_has_its_code():
+    f = compile(lambda x, n=2: x * n)
+    for args in (
+        (X,),
+        (X[0],),
+        (X.astype(np.float32),),
+        (X, 3),
+        (X, 3.0),
+        (np.float64(2), 2),
+        ([1] and X, 3),
+    ):
+        got, wanted = f(*args), f.f(*args)
+        assert np.result_type(got) == np.result_type(wanted)
+        np.testing.assert_array_equal(got, wanted)
+    assert len(f.codes) == 6
+
+
+def test_an_index_out_of_range_is_an_error():
+    f = compile(lambda x, i: hg.take(x, i, axis=1))
+    np.testing.assert_array_equal(f(X, np.array([0, -6, 5])), X[:, [0, -6, 5]])
+    for bad in (6, -7, 2**62, -(2**63)):
+        with pytest.raises(IndexError, match="out of range"):
+            f(X, np.array([0, bad, 5]))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_index_out_of_range_touches_nothing_else(threads):
+    """Neither in reading nor in adding up."""
+
+    def f(x, i):
+        return x[:, i], xp.scatter_add(x, (slice(None), i), (4, 6))
+
+    program = trace(f, X, np.arange(6))
+    assert_means(compiled(program, threads), [X, np.array([5, 4, -1, -6, 0, 0])])
+    for bad in (6, -7, 10**6, -(10**12)):
+        with pytest.raises(IndexError):
+            run(compiled(program, threads), [X, np.array([5, 4, bad, 2, 1, 0])])
+
+
+# What NumPy computes in between.
+
+
+def between(x, k):
+    """Powers of whole numbers have no native code."""
+    h = hg.exp(x)
+    powers = xp.astype(k**3, np.float64)
+    more = xp.sum(h * powers) * h
+    return more @ xp.permute_dims(h, (1, 0)), (k + 1) ** 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numpy_in_between(threads):
+    k = rng.integers(-5, 5, (4, 6))
+    with pytest.warns(NotCompiledWarning, match="power"):
+        code = compiled(trace(between, X, k), threads)
+    assert_means(code, [X, k])
+    assert len(code.functions) == 3
+
+
+def test_numpy_in_between_in_place_for_several_steps():
+    k = rng.integers(-2, 3, (4, 6))
+    program = trace(lambda x, k: (hg.tanh(x) + xp.astype(k**2, np.float64), k - k**3), X, k)
+    with pytest.warns(NotCompiledWarning):
+        code = Code(program, over={0: 0, 1: 1})
+    x, n = X.copy(), k.copy()
+    assert code([x, n], [x, n], steps=3) == 3
+    wanted = (X, k)
+    for _ in range(3):
+        wanted = program(*wanted)
+    assert_close([x, n], wanted)
+
+
+def test_what_cannot_be_traced_runs_as_it_is():
+    f = compile(lambda x: x * np.sort(x, axis=1))
+    with pytest.warns(NotCompiledWarning, match="<lambda> runs on NumPy"):
+        np.testing.assert_array_equal(f(X), X * np.sort(X, axis=1))
+    np.testing.assert_array_equal(f(X), X * np.sort(X, axis=1))
+
+
+def test_the_same_program_is_the_same_code():
+    """Whatever the addresses of its parts: so that it is found on the disk."""
+
+    def f(x):
+        return hg.value_and_grad(lambda x: hg.sum(hg.softmax(hg.gelu(x) @ hg.transpose(x))[0]))(x)
+
+    assert len({Code(trace(f, X), workers=2).ir for _ in range(4)}) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("bad", [0, 1, 6, 7, 9, 10])
+def test_steps_are_made_until_one_is_not_finite(bad, threads):
+    """In place of the flagged step nothing is promised; its number is."""
+    program = trace(lambda total, x: watch(total + x), X, X)
+    code = compiled(program, threads, over={0: 0})
+    rows = np.ones((10, 4, 6))
+    rows[bad:, 3, 5] = np.inf
+    total = X.copy()
+    pointers = [a.ctypes.data for a in (total, rows, total)]
+    assert code.run(pointers, [0, rows[0].nbytes, 0], steps=10) == min(bad, 10)
+    if bad == 10:
+        np.testing.assert_allclose(total, X + 10)
