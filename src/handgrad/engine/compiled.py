@@ -6,6 +6,7 @@ import ctypes
 import functools
 import math
 import os
+import threading
 import time
 import warnings
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ from handgrad.program import Program
 from handgrad.program.passes import optimise
 from handgrad.tree import tree_map
 
-SMALL = 2e6  # operations in a step below which one thread is quicker
+SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
+SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
 
 RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 2, ctypes.c_void_p)
 
@@ -45,6 +47,7 @@ class Code:
         workers: threads; as many as the process may use, or one for small programs, if not said.
         host: whose instructions to use.
         timed: whether to count cycles: see ``cycles``.
+        small: operations in a step up to which a program is small.
 
     What there is no native code for NumPy computes, between native parts; a ``NotCompiledWarning`` names it.
     """
@@ -56,16 +59,18 @@ class Code:
         workers: int | None = None,
         host: Host | None = None,
         timed: bool = False,
+        small: float = SMALL,
     ):
         self.program = program
         self.timed = timed
         self.seconds = 0.0  # that a step took, as last run
+        self.lock = threading.Lock()
         self.host = host or this_host()
         self.optimised = optimise(program)
         graph = with_own_outputs(graph_of(self.optimised))
         kernels = kernels_of(graph)
         self.flops = sum(work(k)[0] for k in kernels)
-        self.workers = workers or (threads() if self.flops > SMALL else 1)
+        self.workers = workers or (threads() if self.flops > small else 1)
         self.graph = graph
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
@@ -91,9 +96,10 @@ class Code:
         Raises:
             IndexError: an index was out of range.
         """
-        began = time.perf_counter()
-        done = self.steps(pointers, strides, steps)
-        self.seconds = (time.perf_counter() - began) / max(done, 1)
+        with self.lock:  # the arena serves one call at a time
+            began = time.perf_counter()
+            done = self.steps(pointers, strides, steps)
+            self.seconds = (time.perf_counter() - began) / max(done, 1)
         return done
 
     def steps(self, pointers: list[int], strides: list[int] | None, steps: int) -> int:

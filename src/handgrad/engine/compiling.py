@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.compiled import Code, NotCompiledWarning
+from handgrad.engine.compiled import SMALL_CALL, Code, NotCompiledWarning
 from handgrad.program import trace
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -59,7 +59,7 @@ class Compiled:
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(f"{name} runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=4)
             return None
-        return Code(program, workers=self.threads), program.outputs
+        return Code(program, workers=self.threads, small=SMALL_CALL), program.outputs
 
     def traced(self, args: tuple) -> Callable:
         """The function of its arrays alone."""
