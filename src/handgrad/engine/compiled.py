@@ -18,7 +18,7 @@ from handgrad.arrays import NUMPY
 from handgrad.engine import native
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.cache import cached
-from handgrad.engine.fusion import kernels_of, work
+from handgrad.engine.fusion import Kernel, kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
 from handgrad.engine.host import Host, this_host, threads
 from handgrad.engine.memory import aligned
@@ -80,9 +80,9 @@ class Code:
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
         self.native = native.Native(code, self.host.cpu, self.host.features)
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
-        self.foreign = [k.node for k in self.schedule.kernels if k.kind == "foreign"]
-        for node in self.foreign:
-            warnings.warn(f"runs on NumPy: {node.options['why']}", NotCompiledWarning, stacklevel=2)
+        self.foreign = [k for k in self.schedule.kernels if k.kind == "foreign"]
+        for kernel in self.foreign:
+            warnings.warn(f"runs on NumPy: {kernel.node.options['why']}", NotCompiledWarning, stacklevel=2)
         self.arena = aligned(self.assembly.arena_bytes)
         self.constants = [n.value for n in self.assembly.table if n.op == "constant"]
 
@@ -108,11 +108,11 @@ class Code:
             return self.call(0, pointers, strides, steps)
         for step in range(steps):
             here = [p + step * s for p, s in zip(pointers, strides or [0] * len(pointers), strict=True)]
-            for number, node in enumerate([*self.foreign, None]):
+            for number, kernel in enumerate([*self.foreign, None]):
                 if self.call(number, here, None, 1) == 0:
                     return step
-                if node is not None:
-                    self.compute(node, here)
+                if kernel is not None:
+                    self.compute(kernel, here)
         return steps
 
     def call(self, number: int, pointers: list[int], strides: list[int] | None, steps: int) -> int:
@@ -140,15 +140,16 @@ class Code:
         clocks = self.arena[self.assembly.clocks : self.assembly.arena_bytes].view(np.int64)
         return clocks.reshape(self.workers, -1)
 
-    def compute(self, node: Node, pointers: list[int]) -> None:
+    def compute(self, kernel: Kernel, pointers: list[int]) -> None:
         """An operation without native code, by NumPy, on the arrays where they lie."""
+        node, held = kernel.node, {x: load.array for x, load in kernel.values}
         where = {self.assembly.memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
         where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
 
         def array(x: Any) -> Any:
             if not isinstance(x, Node):
                 return x
-            return array_at(where[self.assembly.memory(base_of(x))], x.shape, x.dtype)
+            return array_at(where[self.assembly.memory(held.get(x, x))], x.shape, x.dtype)
 
         function = getattr(NUMPY, node.options["name"])
         given, keywords = (tree_map(array, node.options[key]) for key in ("given", "keywords"))

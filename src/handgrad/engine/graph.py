@@ -387,11 +387,8 @@ SPECIAL = frozenset(
     """.split()
 )
 
-DTYPES = frozenset(
-    map(np.dtype, ("float32", "float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32",
-    "int64", "uint64"))
-)  # fmt: skip
-
+NUMBERS = "float32 float64 bool int8 uint8 int16 uint16 int32 uint32 int64 uint64"
+DTYPES = frozenset(map(np.dtype, NUMBERS.split()))
 
 COMPARISONS = frozenset("equal not_equal less less_equal greater greater_equal isfinite".split())
 
