@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +19,7 @@ from bench.by_hand import by_hand
 from bench.workload import Order, Workload
 from handgrad.optim import SGD
 from handgrad.train import Trainer
-from handgrad.train.engines import steps_for
+from handgrad.train.engines import TURN, steps_for
 
 Steps = Callable[[int], float]
 OURS, OURS_NUMPY = "handgrad", "handgrad, NumPy engine"
@@ -50,29 +51,29 @@ def ours_one_by_one(workload: Workload, engine: str) -> Steps:
 
 
 def ours_in_one_call(workload: Workload, engine: str) -> Steps:
-    """As ``fit`` does it, an epoch in a call; the last step by itself, to know its loss."""
+    """Calls of a tenth of a second, as ``fit`` makes them; the last step by itself, to know its loss."""
     x, t = workload.examples()
     trainer, order = trainer_for(workload, engine), Order(workload)
     made = steps_for(trainer, x, t, workload.batch)
 
-    def run(picked: np.ndarray) -> None:
+    def run(picked: np.ndarray) -> float:
+        began = time.perf_counter()
         done, trainer.progress = made.run(trainer.progress, picked.reshape(-1), workload.batch)
         if done < len(picked):
             raise ArithmeticError(f"{workload.name}: the loss or a gradient is not finite")
+        return (time.perf_counter() - began) / len(picked)
 
     def steps(n: int) -> float:
-        for size in epochs_of(n - 1, workload.epoch_steps()):
-            run(order.take(size))
+        left, size = n - 1, workload.epoch_steps()
+        while left > 0:
+            size = min(size, left)
+            seconds = run(order.take(size))
+            left, size = left - size, max(1, int(TURN / seconds))
         before = trainer.progress.totals.get("loss", 0.0)
         run(order.take(1))
         return (trainer.progress.totals["loss"] - before) / workload.batch
 
     return steps
-
-
-def epochs_of(n: int, per_epoch: int) -> list[int]:
-    """n steps as whole epochs and the rest."""
-    return [per_epoch] * (n // per_epoch) + [n % per_epoch] * (n % per_epoch > 0)
 
 
 def scikit_learn(workload: Workload) -> Steps:

@@ -1,5 +1,7 @@
 """``hg.compile``: functions as native code, and what has none run on NumPy in between."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,15 @@ def test_an_index_out_of_range_touches_nothing_else(threads):
     for bad in (6, -7, 10**6, -(10**12)):
         with pytest.raises(IndexError):
             run(compiled(program, threads), [X, np.array([5, 4, bad, 2, 1, 0])])
+
+
+def test_callers_in_several_threads_do_not_meet():
+    f = compile(lambda x: hg.softmax(hg.tanh(x @ hg.transpose(x))) @ x, threads=2)
+    xs = [rng.standard_normal((30, 20)) for _ in range(8)]
+    wanted = [f(x).tobytes() for x in xs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            assert [y.tobytes() for y in pool.map(f, xs)] == wanted
 
 
 # What NumPy computes in between.

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import compiled as compiled_module
 from handgrad.layers import ACTIVATIONS, Affine, BatchNorm, Dropout, Flatten, ReLU, Sequential, Tanh, mlp
 from handgrad.optim import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp, warm_up
 from handgrad.train import Trainer
@@ -16,27 +15,19 @@ FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 ULPS = {FLOAT64: 1e5, FLOAT32: 100}
 
 
-@pytest.fixture
-def threads(monkeypatch):
-    """Says with how many threads steps are made, however small they are."""
-
-    def use(count):
-        monkeypatch.setattr(compiled_module, "threads", lambda: count)
-        monkeypatch.setattr(compiled_module, "SMALL", 0)
-
-    return use
-
-
 def data(n, D, M, dtype, seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, D)).astype(dtype), rng.integers(M, size=n)
 
 
-def trained(engine, net, x, t, optimiser, batch_size, loss=hg.softmax_cross_entropy, epochs=1, **options):
+def trained(
+    engine, net, x, t, optimiser, batch_size, loss=hg.softmax_cross_entropy, epochs=1, threads=1, **options
+):
     """All arrays after some epochs, by name, and the means of each epoch."""
     trainer = Trainer(net, loss, optimiser, engine=engine, **options)
     records = trainer.fit(x, t, epochs=epochs, batch_size=batch_size)
     assert trainer.steps.name == engine
+    assert engine == "numpy" or all(code.workers == threads for code in trainer.steps.codes.values())
     figures = [record[name] for record in records for name in ("loss", "accuracy") if name in record]
     return arrays(trainer.progress), figures
 
@@ -148,15 +139,15 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("widths", "n", "batch_size", "dtype"), PAIRS)
-def test_sizes(widths, n, batch_size, dtype, threads):
+def test_sizes(widths, n, batch_size, dtype, use_threads):
     """Odd ones, with a last batch of another size; with two threads the bits are those of one."""
     x, t = data(n, widths[0], widths[-1], dtype)
 
     def make(dtype):
         return mlp(widths, batch_norm=batch_size == 7, dropout=0.1 * (batch_size == 3), seed=7, dtype=dtype)
 
-    threads(2)
-    got = check(make, x, t, Momentum(0.05), batch_size, epochs=2)
-    threads(1)
+    use_threads(2)
+    got = check(make, x, t, Momentum(0.05), batch_size, epochs=2, threads=2)
+    use_threads(1)
     other, _ = trained("native", make(dtype), x, t, Momentum(0.05), batch_size, epochs=2)
     assert {name: a.tobytes() for name, a in got.items()} == {name: a.tobytes() for name, a in other.items()}

@@ -5,7 +5,6 @@ import pytest
 
 import handgrad as hg
 from handgrad.arrays import xp
-from handgrad.engine import compiled as compiled_module
 from handgrad.layers import mlp
 from handgrad.optim import SGD
 from handgrad.program import trace
@@ -142,18 +141,17 @@ def test_memory_is_used_again_but_never_while_it_is_needed(threads):
 # Threads.
 
 
-def training_step(widths, batch_size, monkeypatch, **options):
-    monkeypatch.setattr(compiled_module, "threads", lambda: 2)
-    monkeypatch.setattr(compiled_module, "SMALL", 0)
+def training_step(widths, batch_size, use_threads, **options):
+    use_threads(2)
     t = np.zeros(2 * batch_size, int)
     x = np.zeros((len(t), widths[0]), np.float32)
     trainer = Trainer(mlp(widths, seed=0, **options), hg.softmax_cross_entropy, SGD(0.1), metrics={})
     return NativeSteps(trainer, x, t, batch_size).code(batch_size)
 
 
-def test_a_network_goes_forward_and_backward_in_one_phase(monkeypatch):
+def test_a_network_goes_forward_and_backward_in_one_phase(use_threads):
     """By slices of the batch; then come the gradients of the parameters, which are sums over it."""
-    schedule = training_step([20, 30, 40, 10], 16, monkeypatch).schedule
+    schedule = training_step([20, 30, 40, 10], 16, use_threads).schedule
     assert schedule.phases == 2
     first = [k for k in schedule.kernels if k.phase == 0 and k.kind == "product"]
     second = [k for k in schedule.kernels if k.phase == 1 and k.kind == "product"]
@@ -162,8 +160,8 @@ def test_a_network_goes_forward_and_backward_in_one_phase(monkeypatch):
     assert all(k.partition == 0 for k in first)
 
 
-def test_a_batch_norm_waits_for_its_statistics(monkeypatch):
-    schedule = training_step([20, 30, 10], 16, monkeypatch, batch_norm=True).schedule
+def test_a_batch_norm_waits_for_its_statistics(use_threads):
+    schedule = training_step([20, 30, 10], 16, use_threads, batch_norm=True).schedule
     assert schedule.phases > 2
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handgrad.train.trainer import Trainer
 
 TURN = 0.1  # seconds after which Python gets control
+AT_ONCE = 4096  # targets that are looked at at once
 READ_AHEAD = 16  # steps whose examples are read at once, where the data is not in memory
 
 
@@ -49,10 +50,11 @@ def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps |
     native = NativeSteps(trainer, x, t, batch_size)
     try:
         native.program(min(batch_size, len(t)))
-        return native
     except (TypeError, AttributeError) as error:
         warnings.warn(f"this training runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=3)
         return NumpySteps(trainer, x, t)
+    native.check_targets()
+    return native
 
 
 class NumpySteps:
@@ -116,6 +118,23 @@ class NativeSteps:
         if not self.in_memory or not self.compiles_metrics:
             most = min(most, READ_AHEAD)
         return max(1, min(most, left))
+
+    def check_targets(self) -> None:
+        """Let the loss look at all targets once: native code looks at none of its values.
+
+        Raises:
+            ValueError: a label is out of range, or whatever else the loss objects to.
+        """
+        p = self.trainer.progress
+        with np.errstate(all="ignore"):
+            outputs = self.trainer.net.bind(p.params, p.states).evaluate()(self.one_input())
+            for start in range(0, len(self.t), AT_ONCE):
+                t = self.t[start : start + AT_ONCE]
+                self.trainer.loss(np.zeros((len(t), *shape(outputs)[1:]), outputs.dtype), t)
+
+    def one_input(self) -> np.ndarray:
+        """A mini-batch of one example."""
+        return self.trainer.cast(self.x[np.zeros(1, int)])
 
     def run(self, progress: Progress, indices: np.ndarray, size: int) -> tuple[int, Progress]:
         """Steps of ``size`` examples each: how many went well, and the progress after all of them."""
@@ -218,7 +237,7 @@ class NativeSteps:
             x, t = self.x, self.t
         else:
             n = size * READ_AHEAD
-            like = self.trainer.cast(self.x[np.zeros(1, int)])
+            like = self.one_input()
             x = np.broadcast_to(like[:1], (n, *like.shape[1:]))
             t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
         index = np.zeros(size, np.int64)
