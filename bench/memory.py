@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from bench.tables import table
 from bench.workload import NAMES, named
 
 STEPS = 200
+UNCACHED = f"{OURS}, its code not on disk"
 NOBODY = "nobody: Python, NumPy, handgrad, the data"
 
 
@@ -46,10 +48,13 @@ def train(workload_name: str, contestant: str, engine: str) -> None:
 
 def measured(workload_name: str, contestant: str, engine: str) -> str:
     """MiB, in a process of its own; a dash for one that cannot train this."""
-    if contestant != NOBODY and contestant not in makers(named(workload_name), engine):
+    if contestant not in (NOBODY, UNCACHED) and contestant not in makers(named(workload_name), engine):
         return "–"
+    env = dict(os.environ)
+    if contestant == UNCACHED:
+        contestant, env["HANDGRAD_CACHE"] = OURS, "off"
     command = [sys.executable, "-m", "bench.memory", workload_name, contestant, engine]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    ran = subprocess.run(command, capture_output=True, text=True, env=env)
     return f"{int(ran.stdout.split()[-1]) / 2**20:.0f}" if ran.returncode == 0 else "failed"
 
 
@@ -60,7 +65,7 @@ def report(engine: str, names: tuple[str, ...] = NAMES) -> Iterator[str]:
         ("", *names),
         (
             (contestant, *(measured(name, contestant, engine) for name in names))
-            for contestant in (NOBODY, OURS, *PEERS)
+            for contestant in (NOBODY, OURS, UNCACHED, *PEERS)
         ),
     )
 
