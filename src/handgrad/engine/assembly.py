@@ -19,6 +19,7 @@ from handgrad.engine.dots import DotKernel
 from handgrad.engine.emission import STATUS
 from handgrad.engine.fusion import Kernel, is_of_dots
 from handgrad.engine.graph import Node
+from handgrad.engine.halves import HalfKernel, is_of_halves
 from handgrad.engine.host import Host
 from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64, number
 from handgrad.engine.loops import LoopKernel, ReduceKernel
@@ -83,10 +84,17 @@ class Assembly:
     """The module of a schedule for a host."""
 
     def __init__(
-        self, schedule: Schedule, inputs: list[Node], outputs: list[Node], host: Host, timed: bool = False
+        self,
+        schedule: Schedule,
+        inputs: list[Node],
+        outputs: list[Node],
+        host: Host,
+        timed: bool = False,
+        bfloat16: bool = False,
     ):
         self.schedule = schedule
         self.host = host
+        self.bfloat16 = bfloat16  # whether products round their factors
         self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
         constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
@@ -166,12 +174,17 @@ class Assembly:
         elif kernel.kind == "reduce":
             ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
-            product = (DotKernel if is_of_dots(kernel) else ProductKernel)(
+            product = self.product_kind(kernel)(
                 f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3]
             )
             product.emit(parts, thread or i64(0), watching)
         else:
             special.emit(f, kernel, pointers, bounds)
+
+    def product_kind(self, kernel: Kernel) -> type[ProductKernel]:
+        if self.bfloat16 and is_of_halves(kernel):
+            return HalfKernel
+        return DotKernel if is_of_dots(kernel) else ProductKernel
 
     # The whole.
 

@@ -20,6 +20,7 @@ from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.cache import cached
 from handgrad.engine.fusion import Kernel, kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
+from handgrad.engine.halves import has_halves
 from handgrad.engine.host import Host, this_host, threads
 from handgrad.engine.memory import aligned
 from handgrad.engine.schedule import scheduled
@@ -48,6 +49,7 @@ class Code:
         host: whose instructions to use.
         timed: whether to count cycles: see ``cycles``.
         small: operations in a step up to which a program is small.
+        bfloat16: whether products of float32 round their factors to bfloat16, and sum in float32.
 
     What there is no native code for NumPy computes, between native parts; a ``NotCompiledWarning`` names it.
     """
@@ -60,12 +62,15 @@ class Code:
         host: Host | None = None,
         timed: bool = False,
         small: float = SMALL,
+        bfloat16: bool = False,
     ):
         self.program = program
         self.timed = timed
         self.seconds = 0.0  # that a step took, as last run
         self.lock = threading.Lock()
         self.host = host or this_host()
+        if bfloat16 and not has_halves(self.host):
+            raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
         self.optimised = optimise(program)
         graph = with_own_outputs(graph_of(self.optimised))
         kernels = kernels_of(graph)
@@ -74,7 +79,7 @@ class Code:
         self.graph = graph
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
-        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed)
+        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed, bfloat16)
         self.ir = self.assembly.text()
         versions = [native.llvm_version(), self.host.cpu, self.host.features]
         code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))

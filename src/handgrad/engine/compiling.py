@@ -21,10 +21,11 @@ class Compiled:
     code, which is made anew for another value.
     """
 
-    def __init__(self, f: Callable, threads: int | None = None):
+    def __init__(self, f: Callable, threads: int | None = None, bfloat16: bool = False):
         functools.update_wrapper(self, f)
         self.f = f
         self.threads = threads
+        self.bfloat16 = bfloat16
         self.codes: dict[Any, tuple[Code, Any] | None] = {}
 
     def __call__(self, *args: Any) -> Any:
@@ -59,7 +60,8 @@ class Compiled:
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(f"{name} runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=4)
             return None
-        return Code(program, workers=self.threads, small=SMALL_CALL), program.outputs
+        code = Code(program, workers=self.threads, small=SMALL_CALL, bfloat16=self.bfloat16)
+        return code, program.outputs
 
     def traced(self, args: tuple) -> Callable:
         """The function of its arrays alone."""
@@ -79,7 +81,7 @@ class Compiled:
         return "\n\n".join(parts) or "nothing is compiled yet: call the function first"
 
 
-def compile(f: Callable, threads: int | None = None) -> Compiled:
+def compile(f: Callable, threads: int | None = None, bfloat16: bool = False) -> Compiled:
     """``f`` as native code, made when it is first called with arrays of some shapes, and kept.
 
     ``f`` is any function of rules, its derivatives included: ``compile(value_and_grad(loss))``. Results are
@@ -87,6 +89,10 @@ def compile(f: Callable, threads: int | None = None) -> Compiled:
     tanh and erf are within 2 ulp, and subnormal numbers are 0. They are the same bits for any number of
     ``threads`` (as many as the process may use, for large programs, if not said).
 
+    With ``bfloat16`` matrix products of float32 round their factors to bfloat16 (8 bits of mantissa) and sum
+    in float32, by the processor's instruction for it; without one that is a ValueError when it is called.
+    Products with a vector, which are sums, round nothing.
+
     Where there is no native code for a function, it runs on NumPy, and a ``NotCompiledWarning`` says why.
     """
-    return Compiled(f, threads)
+    return Compiled(f, threads, bfloat16)

@@ -31,7 +31,7 @@ class Type(NamedTuple):
 
     @property
     def bits(self) -> int:
-        return {"float": 32, "double": 64, "ptr": 64}.get(self.scalar) or int(self.scalar[1:])
+        return {"bfloat": 16, "float": 32, "double": 64, "ptr": 64}.get(self.scalar) or int(self.scalar[1:])
 
     @property
     def is_float(self) -> bool:

@@ -419,7 +419,7 @@ class ProductKernel:
                 pointer = f.offset(a, i64(r * row_step), self.type.scalar)
                 x = f.splat(f.load(pointer, self.type), lanes)
                 for v in range(vectors):
-                    f.store(f.fma(x, ys[v], f.load(sums[r][v], vector)), sums[r][v])
+                    f.store(self.multiply_add(x, ys[v], f.load(sums[r][v], vector)), sums[r][v])
         if not part.ends:
             for place, new in zip(itertools.chain(*sums), kept, strict=True):
                 f.store(f.load(place, vector), new)
@@ -437,6 +437,10 @@ class ProductKernel:
                 point.made[self.kernel.node] = f.load(sums[r][v], vector)
                 place = f.binary("add", start, there)
                 point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
+
+    def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
+        """x·y + z."""
+        return self.f.fma(x, y, z)
 
     @contextlib.contextmanager
     def depths(
