@@ -32,10 +32,6 @@ class Affine(NamedTuple):
     def stride(self, loop: int) -> int:
         return dict(self.strides).get(loop, 0)
 
-    def is_counter(self, loop: int) -> bool:
-        """Whether this is the loop's counter itself."""
-        return self.start == 0 and self.strides == ((loop, 1),)
-
 
 def affine(start: int, strides: dict[int, int]) -> Affine:
     return Affine(start, tuple(sorted((loop, stride) for loop, stride in strides.items() if stride)))

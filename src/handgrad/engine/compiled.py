@@ -76,7 +76,6 @@ class Code:
         kernels = kernels_of(graph)
         self.flops = sum(work(k)[0] for k in kernels)
         self.workers = workers or (threads() if self.flops > small else 1)
-        self.graph = graph
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed, bfloat16)

@@ -82,7 +82,7 @@ class DotKernel(ProductKernel):
             found = sums_of_lanes(f, [f.load(place, vector) for place in sums[r]])
             point.made[self.kernel.node] = f.shuffle(found, found, [n % found.lanes for n in range(lanes)])
             place = f.binary("add", f.binary("add", plane, f.binary("mul", here, i64(N))), column)
-            point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
+            point.store_all(self.kernel.values, self.kernel.stores, place)
 
 
 def sums_of_lanes(f: Function, vectors: list[Value]) -> Value:

@@ -156,24 +156,21 @@ class Point:
         return self.f.masked_load(pointer, type, self.mask)
 
     def store(self, node: Node, place: Value, x: Value, step: int = 1) -> None:
-        """Write ``x`` into an array, from element ``place`` on."""
+        """Write ``x`` into an array, from element ``place`` on, its lanes ``step`` elements apart."""
         f = self.f
         x = f.splat(x, self.lanes)
         if node.dtype.kind == "b":
             x = f.convert("zext", x, "i8")
         pointer = f.offset(self.pointers[node], place, x.type.scalar)
-        if self.lanes > 1 and (step != 1 or place.lanes > 1):
-            if place.lanes == 1:
-                pointer = f.offset(
-                    pointer, f.binary("mul", f.lane_numbers(self.lanes), i64(step)), x.type.scalar
-                )
-            f.scatter(x, pointer, self.mask)
+        if self.lanes > 1 and step != 1:
+            spread = f.binary("mul", f.lane_numbers(self.lanes), i64(step))
+            f.scatter(x, f.offset(pointer, spread, x.type.scalar), self.mask)
         elif self.mask is not None:
             f.masked_store(x, pointer, self.mask)
         else:
             f.store(x, pointer)
 
-    def store_all(self, values: list[tuple[Node, Any]], stores: set[Node], place: Any, step: int = 1) -> None:
+    def store_all(self, values: list[tuple[Node, Any]], stores: set[Node], place: Value) -> None:
         """Compute a kernel's values in order, then write those that are stored, perhaps over what was
         read.
         """
@@ -182,4 +179,4 @@ class Point:
                 self.made[node] = self.value(e)
         for node, _ in values:
             if node in stores:
-                self.store(node, place(node), self.made[node], step)
+                self.store(node, place, self.made[node])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -238,7 +238,7 @@ def _merged(graph: Graph, kernels: list[Kernel]) -> list[Kernel]:
     needed = {*read, *(storage(out, stored) for out in graph.outputs)}
     for kernel in kernels:
         kernel.stores = {node for node in kernel.stores if node in needed}
-    return _sorted(kernels, producer)
+    return in_order(kernels, lambda kernel: makers(kernel, producer))
 
 
 def _candidates(kernel: Kernel, producer: dict, readers: dict) -> list[Kernel]:
@@ -290,24 +290,23 @@ def _depends(kernel: Kernel | None, on: Kernel, producer: dict) -> bool:
     return False
 
 
-def _sorted(kernels: list[Kernel], producer: dict) -> list[Kernel]:
-    """Each kernel after those that it reads from, else in the order given."""
+def in_order(kernels: list[Kernel], before: Callable[[Kernel], list[Kernel]]) -> list[Kernel]:
+    """Each kernel after those that must come before it, else in the order given."""
     found: dict[Kernel, None] = {}
     for first in kernels:
         waiting = [first]
         while waiting:
-            kernel = waiting[-1]
-            if kernel in found:
-                waiting.pop()
-                continue
-            missing = [producer[a] for a in kernel.arrays if a in producer and producer[a] is not kernel]
-            missing = [k for k in missing if k not in found]
-            if missing:
-                waiting += missing
+            missing = [k for k in before(waiting[-1]) if k not in found]
+            if waiting[-1] in found or not missing:
+                found[waiting.pop()] = None
             else:
-                found[kernel] = None
-                waiting.pop()
+                waiting += missing
     return list(found)
+
+
+def makers(kernel: Kernel, producer: dict[Node, Kernel]) -> list[Kernel]:
+    """The kernels that make what a kernel reads."""
+    return [producer[a] for a in kernel.arrays if a in producer and producer[a] is not kernel]
 
 
 def copying(node: Node, target: Node) -> Kernel:

@@ -80,7 +80,6 @@ class Module:
         self.functions: list[Function] = []
         self.texts: list[str] = []  # functions that are written as they are
         self.declared: dict[str, str] = {}
-        self.globals: list[str] = []
 
     def function(
         self, name: str, parameters: list[tuple[str, Type, str]], linkage: str = "", attributes: str = ""
@@ -92,14 +91,8 @@ class Module:
     def declare(self, name: str, result: str, parameters: list[str], attributes: str = "") -> None:
         self.declared.setdefault(name, f"declare {result} @{name}({', '.join(parameters)}) {attributes}")
 
-    def constant(self, name: str, array: np.ndarray) -> None:
-        """Bytes of an array under a global name."""
-        data = "".join(f"\\{byte:02X}" for byte in np.ascontiguousarray(array).tobytes())
-        size = len(data) // 3
-        self.globals.append(f'@{name} = private unnamed_addr constant [{size} x i8] c"{data}", align 64')
-
     def __str__(self) -> str:
-        parts = [*self.globals, *self.declared.values(), *self.texts, *map(str, self.functions)]
+        parts = [*self.declared.values(), *self.texts, *map(str, self.functions)]
         return "\n\n".join(parts) + "\n"
 
 

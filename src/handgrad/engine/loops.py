@@ -67,11 +67,7 @@ class LoopKernel:
             return
         memo: dict[int, Any] = {}
         values = [(node, moved(e, self.groups, memo)) for node, e in self.kernel.values]
-        ranges = [(i64(0), i64(n)) for n in self.sizes]
-        if bounds is not None and self.kernel.partition is not None:
-            group = next(g for g, members in enumerate(self.groups) if self.kernel.partition in dict(members))
-            factor = dict(self.groups[group])[self.kernel.partition]
-            ranges[group] = scaled(f, bounds, factor)
+        ranges = ranges_of(f, self.sizes, self.groups, self.kernel.partition, bounds)
         outer = [(g, *ranges[g]) for g in range(len(ranges) - 1)]
         inner = len(ranges) - 1
         strides = row_major(tuple(self.sizes))
@@ -82,7 +78,7 @@ class LoopKernel:
         with nest(f, outer) as counters:
             if not ranges:
                 point = Point(f, self.pointers, {}, watching=watching)
-                point.store_all(values, self.kernel.stores, lambda node: i64(0))
+                point.store_all(values, self.kernel.stores, i64(0))
                 return
             row = total(f, [(counters[g], strides[g]) for g, *_ in outer])
 
@@ -90,7 +86,7 @@ class LoopKernel:
                 point = Point(f, self.pointers, {**counters, inner: i}, inner, lanes, mask, watching)
                 self.ask_ahead(values, counters, inner, i, ranges)
                 place = f.binary("add", row, i)
-                point.store_all(values, self.kernel.stores, lambda node: place)
+                point.store_all(values, self.kernel.stores, place)
 
             along(f, *ranges[inner], self.lanes, body)
 
@@ -147,11 +143,6 @@ class LoopKernel:
                 rest(i, end, stop)
             with f.loop(middle, high) as i:
                 rest(i, start, stop)
-
-
-def scaled(f: Function, bounds: Bounds, factor: int) -> Bounds:
-    """Bounds of a loop that several others were made one with."""
-    return f.binary("mul", bounds[0], i64(factor)), f.binary("mul", bounds[1], i64(factor))
 
 
 def whole_blocks(f: Function, start: Value, stop: Value, block: int) -> Value:
@@ -230,6 +221,21 @@ def collapsed(
     return sizes, groups
 
 
+def ranges_of(
+    f: Function, sizes: list[int], groups: Groups, partition: int | None, bounds: Bounds | None
+) -> list[Bounds]:
+    """The bounds of the collapsed loops, of which the divided one runs over a thread's slice."""
+    ranges = [(i64(0), i64(n)) for n in sizes]
+    if bounds is None or partition is None:
+        return ranges
+    for g, members in enumerate(groups):
+        if partition in dict(members):
+            start, stop = bounds
+            factor = i64(dict(members)[partition])
+            ranges[g] = f.binary("mul", start, factor), f.binary("mul", stop, factor)
+    return ranges
+
+
 def moved(e: Any, groups: Groups, memo: dict[int, Any]) -> Any:
     """An expression over the old loops as one over the collapsed ones."""
     if not isinstance(e, Load | Apply | Fill | Made):
@@ -261,9 +267,10 @@ class ReduceKernel:
         expressions = [e for _, e in kernel.values]
         self.lanes = lanes_for(expressions, vector_bytes)
         kept = [i not in axes for i in range(len(kernel.space))]
-        sizes, self.groups = collapsed(kernel.space, loads(expressions), kernel.partition, kept)
+        reads = loads(expressions)
+        self.sizes, self.groups = collapsed(kernel.space, reads, kernel.partition, kept)
         self.kept = [kept[members[0][0]] for members in self.groups]
-        self.sizes = sizes
+        self.vector = self.best_vector(reads, *collapsed(kernel.space, reads, None, kept))
         memo: dict[int, Any] = {}
         self.values = [(node, moved(e, self.groups, memo)) for node, e in kernel.values]
 
@@ -272,31 +279,33 @@ class ReduceKernel:
         if math.prod(kernel.node.shape) == 0:
             return
         self.watching = watching
-        self.ranges = [(i64(0), i64(n)) for n in self.sizes]
-        if bounds is not None and kernel.partition is not None:
-            group = next(g for g, members in enumerate(self.groups) if kernel.partition in dict(members))
-            factor = dict(self.groups[group])[kernel.partition]
-            self.ranges[group] = scaled(f, bounds, factor)
+        self.ranges = ranges_of(f, self.sizes, self.groups, kernel.partition, bounds)
         shape = [n for n, kept in zip(self.sizes, self.kept, strict=True) if kept]
         steps = iter(row_major(tuple(shape)))
         self.strides = {g: next(steps) for g, kept in enumerate(self.kept) if kept}
-        vector = self.best_vector()
-        if vector is None:
+        if self.vector is None:
             self.scalars()
-        elif self.kept[vector]:
-            self.columns(vector)
+        elif self.kept[self.vector]:
+            self.columns(self.vector)
         else:
-            self.rows(vector)
+            self.rows(self.vector)
 
-    def best_vector(self) -> int | None:
-        """The loop along which most reads are neighbours, the inner one if two are alike."""
+    def best_vector(self, reads: list[Load], sizes: list[int], groups: Groups) -> int | None:
+        """The loop along which most reads are neighbours, the inner one if two are alike.
+
+        It is chosen among the loops as they are undivided, so that no number of threads changes the order in
+        which a sum is made.
+        """
 
         def score(g: int) -> tuple:
-            strides = [load.offset.stride(g) for load in loads([e for _, e in self.values])]
+            strides = [load.offset.stride(groups[g][-1][0]) for load in reads]
             good = sum(1 for s in strides if s == 1) - 2 * sum(1 for s in strides if s > 1 or s < 0)
-            return good, min(self.sizes[g], 2 * self.lanes), g
+            return good, min(sizes[g], 2 * self.lanes), g
 
-        return max(range(len(self.sizes)), key=score, default=None)
+        if not groups:
+            return None
+        inner, _ = groups[max(range(len(groups)), key=score)][-1]
+        return next(g for g, members in enumerate(self.groups) if members[-1][0] == inner)
 
     def starts(self, lanes: int) -> list[Value]:
         """Places for the results, which begin at what changes nothing."""
@@ -315,24 +324,18 @@ class ReduceKernel:
                 x = f.select(point.mask, x, neutral(node, x.type))
             f.store(combine(f, node, f.load(place, x.type), x), place)
 
-    def store(self, place: Value, results: list[Value], point: Point) -> None:
+    def store(self, place: Value, results: list[Value], point: Point, step: int = 1) -> None:
         for (node, _), x in zip(self.values, results, strict=True):
             if node in self.kernel.stores:
-                point.store(node, place, x)
+                point.store(node, place, x, step)
 
     def loops(self, kept: bool, but: int | None) -> list[tuple[int, Value, Value]]:
         return [(g, *self.ranges[g]) for g in range(len(self.sizes)) if self.kept[g] is kept and g != but]
-
-    def reset(self, places: list[Value], lanes: int) -> None:
-        for place, (node, _) in zip(places, self.values, strict=True):
-            self.f.store(neutral(node, type_of(node.dtype, lanes)), place)
 
     def scalars(self) -> None:
         """A space of one point."""
         point = Point(self.f, self.pointers, {}, watching=self.watching)
         results = [cast(self.f, point.value(e), e.dtype, node.dtype) for node, e in self.values]
-        if 0 in self.kernel.space:
-            results = [neutral(node, type_of(node.dtype)) for node, _ in self.values]
         self.store(i64(0), results, point)
 
     def columns(self, vector: int) -> None:
@@ -344,8 +347,6 @@ class ReduceKernel:
 
             def body(i: Value, lanes: int, mask: Value | None, count: int = 1) -> None:
                 places = [self.starts(lanes) for _ in range(count)]
-                for each in places:
-                    self.reset(each, lanes)
                 with nest(f, self.loops(False, None)) as inner:
                     for k in range(count):
                         here = f.binary("add", i, i64(k * lanes))
@@ -360,9 +361,7 @@ class ReduceKernel:
                         for p, (n, _) in zip(places[k], self.values, strict=True)
                     ]
                     at = f.binary("add", row, f.binary("mul", here, i64(step)))
-                    for (node, _), x in zip(self.values, found, strict=True):
-                        if node in self.kernel.stores:
-                            point.store(node, at, x, step)
+                    self.store(at, found, point, step)
 
             start, stop = self.ranges[vector]
             block = AT_ONCE * self.lanes
@@ -376,7 +375,6 @@ class ReduceKernel:
         f = self.f
         with nest(f, self.loops(True, None)) as outer:
             places = self.starts(self.lanes)
-            self.reset(places, self.lanes)
             with nest(f, self.loops(False, vector)) as inner:
 
                 def body(i: Value, lanes: int, mask: Value | None) -> None:

@@ -67,4 +67,4 @@ class Native:
 
 
 def llvm_version() -> str:
-    return ".".join(map(str, (*llvm.llvm_version_info, llvm.__name__)))
+    return ".".join(map(str, llvm.llvm_version_info))

@@ -436,7 +436,7 @@ class ProductKernel:
                 point = Point(f, self.pointers, counters, j, lanes, masks[v], self.watching)
                 point.made[self.kernel.node] = f.load(sums[r][v], vector)
                 place = f.binary("add", start, there)
-                point.store_all(self.kernel.values, self.kernel.stores, lambda node, place=place: place)
+                point.store_all(self.kernel.values, self.kernel.stores, place)
 
     def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
         """x·y + z."""

@@ -12,12 +12,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from handgrad.engine.fusion import Kernel, copying, is_pointwise
+from handgrad.engine.fusion import Kernel, copying, in_order, is_pointwise, makers
 from handgrad.engine.graph import Node
 from handgrad.engine.lowering import Load
-
-ALIGNMENT = 64
-
+from handgrad.engine.memory import LINE
 
 LARGE_FACTOR = 1 << 16  # bytes of a second factor that are worth dividing among threads
 ROUNDED = 32  # turns in a slice for each thread from which slices are made multiples of a vector
@@ -44,12 +42,13 @@ def partition_of(kernel: Kernel, producer: dict[Node, Kernel]) -> int | None:
             return columns
         return candidates[0] if candidates else None
 
-    def own_bytes(i: int) -> int:
-        kernel.partition = i
-        makers = [(load, producer[load.array]) for load in kernel.reads if load.array in producer]
-        return sum(load.array.size for load, maker in makers if stays_inside(load, kernel, maker))
+    made = [(load, producer[load.array]) for load in kernel.reads if load.array in producer]
 
-    return max(candidates, key=lambda i: (own_bytes(i), -i), default=None)
+    def own_elements(i: int) -> int:
+        kernel.partition = i
+        return sum(load.array.size for load, maker in made if stays_inside(load, kernel, maker))
+
+    return max(candidates, key=lambda i: (own_elements(i), -i), default=None)
 
 
 def slices(n: int, threads: int) -> list[tuple[int, int]]:
@@ -176,7 +175,7 @@ def _in_place(
             kernels = [*kernels, copy]
             producer[copy.node] = copy
             over[copy.node] = over.pop(node)
-    return _ordered(kernels, producer, over), copied
+    return in_order(kernels, lambda kernel: _before(kernel, producer, over, kernels)), copied
 
 
 def _needed_by(readers: list[Kernel], producer: dict, over: dict, kernels: list[Kernel]) -> set[Kernel]:
@@ -192,23 +191,9 @@ def _needed_by(readers: list[Kernel], producer: dict, over: dict, kernels: list[
 
 def _before(kernel: Kernel, producer: dict, over: dict, kernels: list[Kernel]) -> list[Kernel]:
     """The kernels that must come before this one."""
-    makers = [producer[a] for a in kernel.arrays if a in producer]
     written = sorted((node for node in kernel.stores if node in over), key=lambda node: node.number)
     readers = [k for node in written for k in _readers(over[node], kernels)]
-    return [k for k in (*makers, *readers) if k is not kernel]
-
-
-def _ordered(kernels: list[Kernel], producer: dict, over: dict) -> list[Kernel]:
-    found: dict[Kernel, None] = {}
-    for first in kernels:
-        waiting = [first]
-        while waiting:
-            missing = [k for k in _before(waiting[-1], producer, over, kernels) if k not in found]
-            if waiting[-1] in found or not missing:
-                found[waiting.pop()] = None
-            else:
-                waiting += missing
-    return list(found)
+    return [*makers(kernel, producer), *(k for k in readers if k is not kernel)]
 
 
 def _places(order: list[Kernel], threads: int, outside: set[Node]) -> tuple[dict[Node, int], int]:
@@ -230,7 +215,7 @@ def _places(order: list[Kernel], threads: int, outside: set[Node]) -> tuple[dict
         for node in sorted(kernel.stores, key=lambda n: n.number):
             if node in outside:
                 continue
-            need = max(-(-node.size * node.dtype.itemsize // ALIGNMENT) * ALIGNMENT, ALIGNMENT)
+            need = max(-(-node.size * node.dtype.itemsize // LINE) * LINE, LINE)
             start = 0
             for a, b, _ in sorted(living):
                 if a - start >= need:

@@ -63,7 +63,6 @@ def random(
     alone.
     """
     node = kernel.node
-    ((key_node, _),) = kernel.values
     n = node.size
     if n == 0:
         return
@@ -71,8 +70,7 @@ def random(
     if bounds is not None and kernel.partition is not None:
         inner = n // kernel.space[kernel.partition]
         start, stop = (f.binary("mul", b, i64(inner)) for b in bounds)
-    point = Point(f, pointers, {})
-    high, low = (f.put(f"zext i32 {_key(f, point, key_node, kernel, i).text} to i64", I64) for i in range(2))
+    high, low = (f.put(f"zext i32 {_key(f, pointers, kernel, i).text} to i64", I64) for i in range(2))
     key = f.binary("or", f.binary("shl", high, i64(32)), low)
     first = f.binary("udiv", start, i64(WORDS))
     last = f.binary("udiv", f.binary("add", stop, i64(WORDS - 1)), i64(WORDS))
@@ -90,9 +88,10 @@ def random(
                 Point(f, pointers, {}).store(node, place, x)
 
 
-def _key(f: Function, point: Point, key: Node, kernel: Kernel, i: int) -> Value:
-    e = kernel.values[0][1]
-    return Point(f, point.pointers, {0: i64(i)}).operand(e, key.dtype)
+def _key(f: Function, pointers: dict[Node, Value], kernel: Kernel, i: int) -> Value:
+    """One of the two numbers of the key."""
+    ((key, e),) = kernel.values
+    return Point(f, pointers, {0: i64(i)}).operand(e, key.dtype)
 
 
 def philox(f: Function, counter: Value, key: Value) -> list[Value]:
@@ -148,10 +147,9 @@ class Hash:
 def fold_in(f: Function, kernel: Kernel, pointers: dict[Node, Value], bounds: object) -> None:
     """``SeedSequence([key[0], key[1], n]).generate_state(2)``."""
     node = kernel.node
-    ((key, _),) = kernel.values
     n = node.options["n"]
     point = Point(f, pointers, {})
-    entropy = [_key(f, point, key, kernel, i) for i in range(2)]
+    entropy = [_key(f, pointers, kernel, i) for i in range(2)]
     entropy += [number(n >> shift & 0xFFFFFFFF, I32) for shift in range(0, max(n.bit_length(), 1), 32)]
     hashed = Hash(f, INIT_A, MULT_A)
     pool = [hashed(entropy[i] if i < len(entropy) else number(0, I32)) for i in range(POOL)]
