@@ -37,7 +37,7 @@ def _remembering(body: Callable) -> Callable:
     @functools.wraps(body)
     def forward(self: Layer, *xs: Any) -> Any:
         if self.is_bound:
-            with scope(self.path):
+            with scope(self.path, self.describe()):
                 try:
                     return body(self, *xs)
                 except Exception as error:

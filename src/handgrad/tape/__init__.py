@@ -10,10 +10,10 @@ from handgrad.tape.derivatives import (
     vjp,
     vjp_with_aux,
 )
-from handgrad.tape.graph import Node, backpropagate, scope
+from handgrad.tape.graph import Backpropagation, Node, Scope, backpropagate, paired, scope
 from handgrad.tape.variable import Variable, variable
 
 __all__ = [
-    "Node", "Variable", "backpropagate", "grad", "hessian", "hvp", "jacobian", "scope", "stripped",
-    "value_and_grad", "variable", "vjp", "vjp_with_aux",
+    "Backpropagation", "Node", "Scope", "Variable", "backpropagate", "grad", "hessian", "hvp", "jacobian",
+    "paired", "scope", "stripped", "value_and_grad", "variable", "vjp", "vjp_with_aux",
 ]  # fmt: skip

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import heapq
 import itertools
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 from handgrad.arrays import Recorded, xp
@@ -19,23 +24,70 @@ from handgrad.rules.rule import Rule
 from handgrad.tree import leaves
 
 _orders = itertools.count()
-_scope: contextvars.ContextVar[str] = contextvars.ContextVar("scope", default="")
+
+
+class Scope:
+    """One call of a layer, or one ``with scope(name)``: what a node was made in."""
+
+    __slots__ = ("label", "name", "outer")
+
+    def __init__(self, name: str, label: str, outer: Scope | None):
+        self.name = name
+        self.label = label  # what it is, "Affine(784, 50)"
+        self.outer = outer  # the call that it was made in
+
+
+NOWHERE = Scope("", "", None)
+_scope: contextvars.ContextVar[Scope] = contextvars.ContextVar("scope", default=NOWHERE)
 
 
 @contextlib.contextmanager
-def scope(name: str) -> Iterator[None]:
+def scope(name: str, label: str = "") -> Iterator[None]:
     """Nodes made inside carry this name, so that a graph can be told apart by layers."""
-    token = _scope.set(name)
+    token = _scope.set(Scope(name, label, _scope.get()))
     try:
         yield
     finally:
         _scope.reset(token)
 
 
+Place = tuple[CodeType, int]
+"""A line of Python: the code that it is in, and its number."""
+
+_HOME = Path(__file__).parent.parent
+RECORDING, LAYER, OURS, USERS = range(4)
+
+
+@functools.cache
+def whose(file: str) -> int:
+    """Whether a file of Python records, is a layer's, another of handgrad's, or its user's."""
+    if not file.startswith(f"{_HOME}{os.sep}"):
+        return USERS
+    part = Path(file).relative_to(_HOME).parts[0]
+    return {"tape": RECORDING, "rules": RECORDING, "arrays.py": RECORDING, "layers": LAYER}.get(part, OURS)
+
+
+def callers() -> tuple[Place, ...]:
+    """The line that used a rule, and where that is in one of our layers, the user's line that led there."""
+    found: tuple[Place, ...] = ()
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        owner = whose(code.co_filename)
+        if owner == OURS:
+            break  # what called the network is none of its lines
+        if owner == USERS:
+            return (*found, (code, frame.f_lineno))
+        if owner == LAYER and not found:
+            found = ((code, frame.f_lineno),)
+        frame = frame.f_back
+    return found
+
+
 class Node:
     """One use of a rule: its inputs as they were given, and the backward that answers them."""
 
-    __slots__ = ("backward", "inputs", "options", "order", "outputs", "rule", "scope")
+    __slots__ = ("backward", "callers", "inputs", "options", "order", "outputs", "rule", "within")
 
     def __init__(
         self,
@@ -51,7 +103,12 @@ class Node:
         self.backward = backward
         self.outputs = outputs  # the values, where a rule has several outputs
         self.order = next(_orders)
-        self.scope = _scope.get()
+        self.within = _scope.get()
+        self.callers: tuple[Place, ...] = ()  # noted for variables that the user made
+
+    @property
+    def scope(self) -> str:
+        return self.within.name
 
 
 class Backpropagation:
@@ -92,16 +149,22 @@ class Backpropagation:
 
     def pull(self, node: Node, dout: Any, level: int) -> None:
         """One node's backward: its output's gradient in, its inputs' out."""
+        for x, dx in self.answers(node, dout):
+            if isinstance(x, Recorded) and x.level == level and dx is not None:
+                self.give(x, dx)
+
+    def answers(self, node: Node, dout: Any) -> list[tuple[Any, Any]]:
+        """Each array that went into a node, with the gradient that the node's backward gives it."""
         assert node.backward is not None
-        for x, dx in zip(node.inputs, node.backward(dout), strict=True):
-            if dx is None:
-                continue
-            pairs = (
-                zip(leaves(x), leaves(dx), strict=True) if isinstance(x, (list, tuple, dict)) else [(x, dx)]
-            )
-            for xi, dxi in pairs:
-                if isinstance(xi, Recorded) and xi.level == level and dxi is not None:
-                    self.give(xi, dxi)
+        dxs = node.backward(dout)
+        return [pair for x, dx in zip(node.inputs, dxs, strict=True) for pair in paired(x, dx)]
+
+
+def paired(x: Any, dx: Any) -> list[tuple[Any, Any]]:
+    """An input's arrays with their gradients, where it is nested one by one."""
+    if isinstance(x, (list, tuple, dict)):
+        return list(zip(leaves(x), [None] * len(leaves(x)) if dx is None else leaves(dx), strict=True))
+    return [(x, dx)]
 
 
 def backpropagate(seeds: list[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:

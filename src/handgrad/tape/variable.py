@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Recorded, cast, is_floating, shape, size, xp
 from handgrad.rules.rule import Rule
-from handgrad.tape.graph import Node, backpropagate
+from handgrad.tape.graph import Node, backpropagate, callers
 from handgrad.tape.namespace import namespace
 from handgrad.tape.numpy_functions import call_function, call_ufunc, function_by_name
 from handgrad.tree import tree_map
@@ -47,10 +47,13 @@ class Variable(Recorded):
         """Run a rule on what the variables of this level hold, and note it."""
         level = self.level
         out, backward = rule.pair(tuple(lowered(x, level) for x in inputs), options)
-        if isinstance(out, tuple):
-            node = Node(rule, inputs, options, backward, out)
+        several = isinstance(out, tuple)
+        node = Node(rule, inputs, options, backward, out if several else None)
+        if level == 0:
+            node.callers = callers()
+        if several:
             return tuple(Variable(value, level, node, i) for i, value in enumerate(out))
-        return Variable(out, level, Node(rule, inputs, options, backward))
+        return Variable(out, level, node)
 
     def backward(self, dout: Any = None) -> None:
         """Fill ``grad`` of every variable that this one was computed from, and of itself.

@@ -1,0 +1,131 @@
+"""Boxes that open and close: the calls of layers, and runs of rules where there are too many to draw."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from handgrad.tape import Scope
+from handgrad.view.graph import INPUT, Array, Box, Op
+
+MOST = 120  # things that are drawn side by side in one box
+
+
+class Boxes:
+    """The boxes of a graph, made as its rules are met."""
+
+    def __init__(self) -> None:
+        self.root = Box(-1, "", "", None)
+        self.by_scope: dict[Scope, Box] = {}
+
+    def of(self, scope: Scope) -> Box:
+        """The box of a layer's call."""
+        if scope.outer is None:
+            return self.root
+        if scope not in self.by_scope:
+            outer = self.of(scope.outer)
+            self.by_scope[scope] = Box(-1, scope.name, scope.label, outer)
+            outer.boxes.append(self.by_scope[scope])
+        return self.by_scope[scope]
+
+    def finished(self, arrays: list[Array]) -> tuple[Box, list[Box]]:
+        """The root and the other boxes, with every leaf in its place, and no box too full to be drawn."""
+        unwrap(self.root)
+        tell_calls_apart(self.root)
+        fold(self.root)
+        place_leaves(self.root, arrays)
+        boxes = [box for box in below(self.root) if box is not self.root]
+        for number, box in enumerate(boxes):
+            box.number = number
+        return self.root, boxes
+
+
+def below(box: Box) -> list[Box]:
+    """A box and all inside it, each before those that it holds."""
+    found, waiting = [], [box]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += reversed(found[-1].boxes)
+    return found
+
+
+def unwrap(root: Box) -> None:
+    """The network itself is no box of its own, where there is only one."""
+    whole = [box for box in root.boxes if not box.name]
+    if len(whole) != 1:
+        for box in whole:
+            box.name = box.label
+        return
+    root.boxes.remove(whole[0])
+    for box in whole[0].boxes:
+        box.parent = root
+    for op in whole[0].ops:
+        op.box = root
+    root.boxes += whole[0].boxes
+    root.ops += whole[0].ops
+
+
+def tell_calls_apart(root: Box) -> None:
+    """A layer that is used several times has a box for each, numbered."""
+    boxes = below(root)
+    count, met = Counter(box.name for box in boxes), Counter[str]()
+    for box in boxes:
+        met[box.name] += 1
+        if count[box.name] > 1:
+            box.name = f"{box.name} (call {met[box.name]})"
+
+
+def fold(root: Box) -> None:
+    """Put runs of rules and boxes into boxes of their own, so that none holds more than ``MOST``."""
+    for box in below(root):
+        things: list[Op | Box] = [*box.ops, *box.boxes]
+        inside = sorted(things, key=first_number)
+        if len(inside) <= MOST:
+            continue
+        levels = math.ceil(math.log(len(inside), MOST))
+        length = rounded(len(inside) ** ((levels - 1) / levels))
+        box.ops, box.boxes = [], [run_of(inside[i : i + length], box) for i in range(0, len(inside), length)]
+        for made in box.boxes:
+            fold(made)
+
+
+def run_of(inside: list[Op | Box], parent: Box) -> Box:
+    """A box for things that follow one another."""
+    first, last = first_number(inside[0]) + 1, last_number(inside[-1]) + 1
+    box = Box(-1, f"rules {first:,} to {last:,}", "", parent)
+    for thing in inside:
+        if isinstance(thing, Op):
+            thing.box = box
+            box.ops.append(thing)
+        else:
+            thing.parent = box
+            box.boxes.append(thing)
+    return box
+
+
+def first_number(thing: Op | Box) -> int:
+    return thing.number if isinstance(thing, Op) else min(op.number for op in thing.all_ops())
+
+
+def last_number(thing: Op | Box) -> int:
+    return thing.number if isinstance(thing, Op) else max(op.number for op in thing.all_ops())
+
+
+def rounded(length: float) -> int:
+    """To one of 10, 20, 50, 100, ..., as people count."""
+    power = 10 ** math.floor(math.log10(length))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.8 * length)
+
+
+def place_leaves(root: Box, arrays: list[Array]) -> None:
+    """Inputs stand outside; parameters and constants in the innermost box that holds all their uses."""
+    for array in arrays:
+        if array.maker is None:
+            array.box = root if array.role == INPUT else common([use.op.box for use in array.uses], root)
+            array.box.leaves.append(array)
+
+
+def common(boxes: list[Box], root: Box) -> Box:
+    """The innermost box around all of these."""
+    first, *others = [list(box.above()) for box in boxes] or [[root]]
+    return next(box for box in first if all(box in other for other in others))

@@ -1,0 +1,115 @@
+"""What a picture shows, whatever it is drawn with: the rules of a computation, their arrays and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from handgrad.rules import Rule
+from handgrad.view.checking import Verdict
+
+INPUT, PARAMETER, CONSTANT, VALUE = "input", "parameter", "constant", "value"
+
+
+@dataclass(eq=False)
+class Array:
+    """An array or a number: a leaf where no rule made it."""
+
+    number: int
+    name: str
+    role: str
+    value: Any
+    grad: Any = None  # None: none was asked for, or it does not matter to the output
+    maker: Op | None = None
+    index: int = 0  # which of its maker's outputs
+    uses: list[Use] = field(default_factory=list)
+    box: Box | None = None  # of a leaf: where it is drawn
+    per_example: bool = False  # whether its first axis is the batch
+
+    @property
+    def is_output(self) -> bool:
+        return not self.uses and self.maker is not None
+
+
+@dataclass(eq=False)
+class Use:
+    """An array as one of a rule's inputs, with the gradient that comes back this way."""
+
+    name: str  # the rule's name for it: x, W, arrays[1]
+    array: Array | None  # None: a number or the like, written with the rule
+    literal: str
+    op: Op
+    dx: Any = None
+
+
+@dataclass(eq=False)
+class Op:
+    """One use of a rule."""
+
+    number: int  # its place in the forward
+    rule: Rule
+    options: dict[str, Any]
+    box: Box
+    inputs: list[Use] = field(default_factory=list)
+    outputs: list[Array] = field(default_factory=list)
+    backward: Any = None
+    seconds: float = 0.0
+    backward_seconds: float = 0.0
+    places: list[tuple[str, int]] = field(default_factory=list)  # files and lines: who used it
+    verdict: Verdict | None = None
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    @property
+    def has_gradient(self) -> bool:
+        return any(out.grad is not None for out in self.outputs)
+
+
+@dataclass(eq=False)
+class Box:
+    """One call of a layer, or a run of rules drawn as one: it opens and closes."""
+
+    number: int
+    name: str
+    label: str
+    parent: Box | None
+    ops: list[Op] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    leaves: list[Array] = field(default_factory=list)
+
+    def all_ops(self) -> Iterator[Op]:
+        """Every rule inside, in the order of the forward."""
+        waiting: list[Box] = [self]
+        found: list[Op] = []
+        while waiting:
+            box = waiting.pop()
+            found += box.ops
+            waiting += box.boxes
+        return iter(sorted(found, key=lambda op: op.number))
+
+    def above(self) -> Iterator[Box]:
+        """This box and those around it, from the inside out."""
+        box: Box | None = self
+        while box is not None:
+            yield box
+            box = box.parent
+
+
+@dataclass(eq=False)
+class Graph:
+    """A recorded computation, to be looked at: a page, an SVG, a tree in the terminal."""
+
+    title: str
+    root: Box
+    ops: list[Op]
+    arrays: list[Array]
+    boxes: list[Box]  # without the root
+    examples: list[str] = field(default_factory=list)  # names of a batch's rows
+    folded: bool = False  # whether it is too large to be drawn open
+
+    @property
+    def outputs(self) -> list[Array]:
+        return [array for array in self.arrays if array.is_output]

@@ -1,0 +1,208 @@
+"""From something that computes to the graph of its rules, with every value and gradient."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from handgrad.arrays import is_array, shape, size, stripped, xp
+from handgrad.tape import Backpropagation, Node, Variable
+from handgrad.tape.variable import lowered
+from handgrad.tree import leaves, unflatten
+from handgrad.view.boxes import Boxes
+from handgrad.view.checking import Checks
+from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, VALUE, Array, Graph, Op, Use
+from handgrad.view.running import Run
+
+OPEN = 60  # rules up to which all boxes begin open
+
+
+def record(
+    target: Any,
+    *inputs: Any,
+    loss: Callable | None = None,
+    t: Any = None,
+    dout: Any = None,
+    title: str | None = None,
+    examples: Sequence[str] = (),
+    check: float = 0.0,
+) -> Graph:
+    """Run a computation forward and backward, and keep all of it to be looked at.
+
+    Args:
+        target: a layer or network; a rule; a function of rules; an object with ``forward``; or a Variable
+            (or several) that was recorded already, and then there are no inputs.
+        inputs: numbers, arrays, or nested lists of them.
+        loss: ``loss(out, t)``, whose gradient is wanted.
+        t: what the loss compares with.
+        dout: the gradient of the output. Without it, 1: the gradients are those of the output, or where it
+            is no number, of the sum of its elements.
+        title: of the picture; by default what the target is called.
+        examples: names of the batch's rows, the first axis of the first input.
+        check: seconds to spend on checking the backward of each rule on the values that it saw.
+
+    Raises:
+        TypeError: the target is none of these, or nothing in it was computed by rules.
+    """
+    run = Run(target, inputs, loss, t)
+    if not any(x.node.rule for x in run.outputs):
+        raise TypeError(f"{run.name}: no rule computed anything from its inputs, so there is nothing to show")
+    drawn = Recording(run, dout)
+    graph = drawn.graph(title or run.name, list(examples))
+    if check:
+        checks = Checks(check)
+        for op in graph.ops:
+            op.verdict = checks.verdict(op.rule, *drawn.given[op.number])
+    return graph
+
+
+class Traced(Backpropagation):
+    """Backpropagation that keeps what each rule answered, and how long that took."""
+
+    def __init__(self, seeds: list[tuple[Any, Any]]):
+        self.answered: dict[int, tuple[list[Any], float]] = {}  # by a node's order
+        super().__init__(seeds)
+
+    def answers(self, node: Node, dout: Any) -> list[tuple[Any, Any]]:
+        began = time.perf_counter()
+        pairs = super().answers(node, dout)
+        self.answered[node.order] = [dx for _, dx in pairs], time.perf_counter() - began
+        return pairs
+
+
+class Recording:
+    """The graph under construction: arrays and rules by the variables and nodes that they come from."""
+
+    def __init__(self, run: Run, dout: Any):
+        self.run = run
+        self.level = max(x.level for x in run.outputs)
+        outputs = [x for x in run.outputs if x.level == self.level]
+        self.boxes = Boxes()
+        self.arrays: list[Array] = []
+        self.by_key: dict[Any, Array] = {}  # a node's order and output, or the id of a leaf
+        self.ops: list[Op] = []
+        self.given: list[tuple[tuple, dict]] = []  # by a rule's number: what it was called with
+        traced = Traced(list(zip(outputs, douts_of(outputs, dout), strict=True)))
+        self.grads = {id(x): stripped(dx) for x, dx in traced.run()}
+        self.answered = traced.answered
+        for node in nodes_below(outputs, self.level):
+            self.add(node)
+        for x in outputs:
+            self.array(x).name = x.name or run.end
+
+    def graph(self, title: str, examples: list[str]) -> Graph:
+        self.mark_batch()
+        root, boxes = self.boxes.finished(self.arrays)
+        return Graph(title, root, self.ops, self.arrays, boxes, examples, len(self.ops) > OPEN)
+
+    def add(self, node: Node) -> None:
+        """One use of a rule, with its arrays."""
+        assert node.rule is not None
+        op = Op(len(self.ops), node.rule, node.options, self.boxes.of(node.within), backward=node.backward)
+        op.box.ops.append(op)
+        op.places = [(code.co_filename, line) for code, line in node.callers]
+        dxs, op.backward_seconds = self.answered.get(node.order, ([], 0.0))
+        slots = zip(node.rule.inputs, node.inputs, strict=True)
+        given = [pair for name, x in slots for pair in named(name, x)]
+        for i, (name, x) in enumerate(given):
+            op.inputs.append(self.use(name, x, op, stripped(dxs[i]) if dxs else None))
+        inputs = tuple(bare(lowered(x, self.level)) for x in node.inputs)
+        began = time.perf_counter()
+        outs = node.rule.pair(inputs, node.options)[0]
+        op.seconds = time.perf_counter() - began
+        self.given.append((inputs, node.options))
+        self.ops.append(op)
+        self.add_outputs(node, op, outs)
+
+    def use(self, name: str, x: Any, op: Op, dx: Any) -> Use:
+        is_literal = not self.is_recorded(x) and id(x) not in self.run.known and size(stripped(x)) == 1
+        if is_literal or not is_array(stripped(x)):
+            return Use(name, None, spelled(x), op)
+        used = Use(name, self.array(x, name), "", op, dx)
+        assert used.array is not None
+        used.array.uses.append(used)
+        return used
+
+    def add_outputs(self, node: Node, op: Op, outs: Any) -> None:
+        """The arrays that a rule made, of which only some may have been used."""
+        several = isinstance(outs, tuple)
+        for i, value in enumerate(outs if several else [outs]):
+            name = f"{op.name}[{i}]" if several else op.name
+            made = Array(len(self.arrays), name, VALUE, value, maker=op, index=i)
+            self.arrays.append(made)
+            op.outputs.append(made)
+            self.by_key[node.order, i] = made
+
+    def array(self, x: Any, name: str = "") -> Array:
+        """The array of a variable, or of a constant."""
+        key = (x.node.order, x.index) if self.is_recorded(x) and x.node.rule else id(x)
+        if key not in self.by_key:
+            known = (x.name if self.is_recorded(x) else None) or name
+            called, role = self.run.known.get(id(x), (known, INPUT if self.is_recorded(x) else CONSTANT))
+            self.by_key[key] = Array(len(self.arrays), called, role, stripped(x))
+            self.arrays.append(self.by_key[key])
+        found = self.by_key[key]
+        if self.is_recorded(x):
+            found.grad = self.grads.get(id(x))
+            found.name = x.name or found.name
+        return found
+
+    def is_recorded(self, x: Any) -> bool:
+        return isinstance(x, Variable) and x.level == self.level
+
+    def mark_batch(self) -> None:
+        """Which arrays have the batch as their first axis: made from an input's, and as long."""
+        N = self.run.batch
+        from_batch = {id(a) for a in self.arrays if a.maker is None and a.role not in (PARAMETER, CONSTANT)}
+        for op in self.ops:
+            if any(use.array is not None and id(use.array) in from_batch for use in op.inputs):
+                from_batch |= {id(a) for a in op.outputs}
+        for array in self.arrays:
+            array.per_example = N is not None and shape(array.value)[:1] == (N,) and id(array) in from_batch
+
+
+def nodes_below(outputs: list[Variable], level: int) -> list[Node]:
+    """Every use of a rule that the outputs were computed by, the first one first."""
+    met: dict[int, Node] = {}
+    waiting: list[Any] = list(outputs)
+    while waiting:
+        x = waiting.pop()
+        if isinstance(x, Variable) and x.level == level and x.node.order not in met and x.node.rule:
+            met[x.node.order] = x.node
+            waiting += leaves(list(x.node.inputs))
+    return [met[order] for order in sorted(met)]
+
+
+def douts_of(outputs: list[Variable], dout: Any) -> list[Any]:
+    """The gradient of each output: as given, or ones.
+
+    Raises:
+        ValueError: it has not the outputs' shapes.
+    """
+    if dout is None:
+        return [xp.ones_like(x.value) if hasattr(x.value, "dtype") else type(x.value)(1) for x in outputs]
+    given = leaves(dout)
+    if [shape(d) for d in given] != [shape(x) for x in outputs]:
+        raise ValueError(
+            f"dout has {', '.join(str(shape(d)) for d in given)}; the outputs have "
+            f"{', '.join(str(shape(x)) for x in outputs)}"
+        )
+    return given
+
+
+def named(name: str, x: Any) -> list[tuple[str, Any]]:
+    """An input's arrays with their names, where it is nested one by one."""
+    if not isinstance(x, (list, tuple, dict)):
+        return [(name, x)]
+    return [(f"{name}[{i}]", leaf) for i, leaf in enumerate(leaves(x))]
+
+
+def bare(x: Any) -> Any:
+    return unflatten(x, [stripped(leaf) for leaf in leaves(x)])
+
+
+def spelled(x: Any) -> str:
+    """A number, or whatever else a rule was given, as it is written in the picture."""
+    x = stripped(x)
+    return repr(x.item()) if hasattr(x, "item") and size(x) == 1 else repr(x)

@@ -1,0 +1,145 @@
+"""An array in a few words and a small picture: what is written at an edge, wherever it is drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import stripped
+from handgrad.view.svg import figure
+
+DIGITS = 4
+SPELLED = 3  # elements that are written out
+SIDE = 28  # of a thumbnail, at most
+LEVELS = 127  # of a thumbnail, to each side of zero
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A picture of an array in levels, ±127 at the largest magnitude; -128 where it is not finite."""
+
+    levels: np.ndarray  # (height, width) int8
+    is_image: bool  # of numbers that are all positive and in the shape of an image: drawn in grey
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is told of an array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    text: str  # the number, the few numbers, or the range
+    low: float
+    mean: float
+    high: float
+    norm: float
+    zeros: float  # their share
+    not_finite: int  # how many
+    thumb: Thumb | None
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def is_spelled(self) -> bool:
+        """Whether the text is all there is."""
+        return self.size == 1 or (len(self.shape) <= 1 and 0 < self.size <= SPELLED)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What fits at an edge: the numbers, or the shape and the range."""
+        return (self.text,) if self.is_spelled else (spelled_shape(self.shape), self.text)
+
+
+def as_numpy(x: Any) -> np.ndarray:
+    """The bare array, brought from wherever it is."""
+    x = stripped(x)
+    if type(x).__module__.startswith("torch"):
+        x = x.detach().cpu()
+    return np.asarray(x)
+
+
+def short(value: float) -> str:
+    """A number to four digits, without idle zeros: 100, 0.3132, −1.2×10⁻⁵."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    words = figure(value, DIGITS)
+    head, times, tail = words.partition("×")
+    return (head.rstrip("0").rstrip(".") if "." in head else head) + times + tail
+
+
+def spelled_shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) if shape else "number"
+
+
+def summary(x: Any) -> Summary:
+    """The numbers that are told of an array, and its picture."""
+    array = as_numpy(x)
+    numbers = array.astype(float) if array.dtype.kind in "fiub" else np.abs(array).astype(float)
+    finite = numbers[np.isfinite(numbers)]
+    low = mean = high = math.nan
+    if finite.size:
+        low, mean, high = (float(of(finite)) for of in (np.min, np.mean, np.max))
+    with np.errstate(over="ignore"):
+        norm = float(np.sqrt(np.sum(numbers**2)))
+    return Summary(
+        shape=array.shape,
+        dtype=str(array.dtype) if hasattr(x, "dtype") else type(x).__name__,
+        text=_text(array, low, high, numbers.size - finite.size),
+        low=low,
+        mean=mean,
+        high=high,
+        norm=norm,
+        zeros=float(np.mean(numbers == 0)) if numbers.size else 0.0,
+        not_finite=numbers.size - finite.size,
+        thumb=thumb(numbers) if numbers.size > 1 else None,
+    )
+
+
+def _text(array: np.ndarray, low: float, high: float, not_finite: int) -> str:
+    if array.size == 0:
+        return "empty"
+    if array.size == 1:
+        return short(float(array.reshape(-1)[0]))
+    if array.ndim == 1 and array.size <= SPELLED:
+        return f"[{', '.join(short(float(v)) for v in array)}]"
+    if not_finite:
+        return f"{not_finite:,} not finite"
+    return short(low) if low == high else f"{short(low)} … {short(high)}"
+
+
+def thumb(numbers: np.ndarray) -> Thumb:
+    """A heat map around zero, reduced to means of blocks; of many images the first."""
+    grid, is_image = as_grid(numbers)
+    scale = np.max(np.abs(grid), initial=0.0, where=np.isfinite(grid))
+    grid = _reduced(_reduced(grid, SIDE).T, SIDE).T
+    with np.errstate(invalid="ignore"):
+        levels = np.where(np.isfinite(grid), np.rint(grid * (LEVELS / scale if scale else 0)), -LEVELS - 1)
+    return Thumb(levels.astype(np.int8), is_image and bool(np.min(grid) >= 0))
+
+
+def as_grid(numbers: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Two axes to draw, and whether they are those of an image: (..., H, W), (H, W, channels)."""
+    if numbers.ndim < 2:
+        return numbers.reshape(1, -1), False
+    if numbers.ndim == 2:
+        return numbers, False
+    if numbers.shape[-1] in (3, 4) and numbers.shape[-2] > 4 and numbers.shape[-3] > 4:
+        return numbers.reshape(-1, *numbers.shape[-3:])[0].mean(axis=-1), True
+    return numbers.reshape(-1, *numbers.shape[-2:])[0], min(numbers.shape[-2:]) > 4
+
+
+def _reduced(grid: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, each the mean of as many as it stands for."""
+    n = len(grid)
+    if n <= most:
+        return grid
+    starts = np.arange(most) * n // most
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.add.reduceat(grid, starts, axis=0) / np.diff(starts, append=n)[:, None]
