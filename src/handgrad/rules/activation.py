@@ -35,7 +35,7 @@ def relu(x):
 
 @elementwise
 def leaky_relu(x, negative_slope=0.01):
-    """out = x where x > 0, else negative_slope·x."""
+    """out = x where x > 0, else negative_slope·x.   dx = dout where x > 0, else negative_slope·dout"""
 
     def backward(dout):
         return xp.where(x > 0, dout, negative_slope * dout)
@@ -45,7 +45,10 @@ def leaky_relu(x, negative_slope=0.01):
 
 @elementwise
 def elu(x, alpha=1.0):
-    """Exponential linear unit, out = x where x > 0, else α(eˣ - 1).   Clevert et al. 2016"""
+    """Exponential linear unit, out = x where x > 0, else α(eˣ - 1).   Clevert et al. 2016
+
+    dx = dout where x > 0, else α·eˣ·dout
+    """
     below = alpha * xp.expm1(xp.minimum(x, 0))
 
     def backward(dout):
@@ -114,6 +117,8 @@ def silu(x):
 @elementwise
 def dropout(x, key, rate=0.5):
     """x with a random share ``rate`` of its elements zeroed, the rest scaled by 1 / (1 - rate).
+
+    out = x / (1 - rate) where kept, else 0.   dx = dout / (1 - rate) where kept, else 0
 
     The mask is a function of ``key`` (two uint32 numbers) and the shape of x alone, so that the
     backward's mask is the forward's.   Srivastava et al. 2014

@@ -6,7 +6,7 @@ from handgrad.rules.rule import elementwise, rule
 
 @elementwise
 def add(x, y):
-    """Sum, out = x + y."""
+    """Sum, out = x + y.   dx = dout, dy = dout"""
 
     def backward(dout):
         return dout, dout
@@ -16,7 +16,7 @@ def add(x, y):
 
 @elementwise
 def subtract(x, y):
-    """Difference, out = x - y."""
+    """Difference, out = x - y.   dx = dout, dy = -dout"""
 
     def backward(dout):
         return dout, -dout
@@ -26,7 +26,7 @@ def subtract(x, y):
 
 @elementwise
 def multiply(x, y):
-    """Product, out = x·y."""
+    """Product, out = x·y.   dx = y·dout, dy = x·dout"""
 
     def backward(dout):
         return dout * y, dout * x
@@ -36,7 +36,7 @@ def multiply(x, y):
 
 @elementwise
 def divide(x, y):
-    """Quotient, out = x / y."""
+    """Quotient, out = x / y.   dx = dout / y, dy = -x·dout / y²"""
     out = x / y
 
     def backward(dout):
@@ -48,7 +48,7 @@ def divide(x, y):
 
 @elementwise
 def negative(x):
-    """Negation, out = -x."""
+    """Negation, out = -x.   dx = -dout"""
 
     def backward(dout):
         return -dout
@@ -108,7 +108,7 @@ def abs(x):
 
 @elementwise
 def sign(x):
-    """-1, 0 or 1. The derivative is 0 wherever there is one."""
+    """-1, 0 or 1, out = sign(x).   dx = 0: so is the derivative wherever there is one"""
 
     def backward(dout):
         return xp.zeros_like(dout)
@@ -123,7 +123,10 @@ def _share(wins, ties_too, dout):
 
 @elementwise
 def maximum(x, y):
-    """The larger of two. A tie's gradient is shared by halves."""
+    """The larger of two, out = max(x, y). A tie's gradient is shared by halves.
+
+    dx = dout where x > y, else dout / 2 where x = y, else 0, dy = dout - dx
+    """
 
     def backward(dout):
         to_x = _share(x > y, x >= y, dout)
@@ -134,7 +137,10 @@ def maximum(x, y):
 
 @elementwise
 def minimum(x, y):
-    """The smaller of two. A tie's gradient is shared by halves."""
+    """The smaller of two, out = min(x, y). A tie's gradient is shared by halves.
+
+    dx = dout where x < y, else dout / 2 where x = y, else 0, dy = dout - dx
+    """
 
     def backward(dout):
         to_x = _share(x < y, x <= y, dout)
@@ -145,7 +151,7 @@ def minimum(x, y):
 
 @rule
 def clip(x, /, min=None, max=None):
-    """x held between min and max, either of which may be None.   dx = dout inside, bounds included
+    """out = x held within [min, max], either of which may be None.   dx = dout where min ≤ x ≤ max, else 0
 
     The bounds are constants of the shape of x or numbers; with ``maximum`` and ``minimum`` they
     have gradients.
@@ -164,7 +170,7 @@ def clip(x, /, min=None, max=None):
 
 @elementwise
 def where(condition, x, y):
-    """x where the condition holds, else y."""
+    """out = x where condition, else y.   dx = dout where condition, else 0, dy = dout - dx"""
 
     def backward(dout):
         zero = xp.zeros_like(dout)
@@ -175,7 +181,7 @@ def where(condition, x, y):
 
 @rule
 def astype(x, /, dtype):
-    """x in another dtype; the gradient comes back in the dtype of x."""
+    """x in another dtype, out = x; the gradient comes back in the dtype of x, dx = dout"""
 
     def backward(dout):
         return cast(dout, like=x)

@@ -144,7 +144,7 @@ def tanh(x):
 
 @elementwise
 def erf(x):
-    """Error function.   dx = 2/√π·exp(-x²)·dout"""
+    """Error function, out = erf x.   dx = 2/√π·exp(-x²)·dout"""
 
     def backward(dout):
         return dout * _gauss(x)
@@ -154,7 +154,7 @@ def erf(x):
 
 @elementwise
 def erfc(x):
-    """Complement of the error function, 1 - erf x, exact for large x.   dx = -2/√π·exp(-x²)·dout"""
+    """Complement of the error function, out = 1 - erf x, exact for large x.   dx = -2/√π·exp(-x²)·dout"""
 
     def backward(dout):
         return -dout * _gauss(x)

@@ -7,7 +7,7 @@ from handgrad.rules.rule import rule
 
 @rule
 def getitem(x, index):
-    """x[index]: slices, integers, None, ..., integer arrays and boolean masks.   dx = dout at index"""
+    """out = x[index]: slices, integers, None, ..., integer arrays, boolean masks.   dx = Σ dout at index"""
 
     def backward(dout):
         return xp.scatter_add(dout, index, shape(x)), None
@@ -17,7 +17,10 @@ def getitem(x, index):
 
 @rule
 def scatter_add(x, index, /, shape):
-    """Zeros of ``shape`` with x added at ``index``, repeats included: the transpose of ``getitem``."""
+    """Zeros of ``shape`` with x added at ``index``, repeats included: the transpose of ``getitem``.
+
+    out = Σ x at index, else 0.   dx = dout[index]
+    """
 
     def backward(dout):
         return xp.getitem(dout, index), None
@@ -28,6 +31,8 @@ def scatter_add(x, index, /, shape):
 @rule
 def take(x, indices, axis=None):
     """Elements at integer ``indices`` along an axis; of x made flat where ``axis`` is None.
+
+    out = x[indices].   dx = Σ dout at indices, else 0
 
     x (A, n, B), indices (...) -> (A, ..., B)
     """
@@ -47,7 +52,10 @@ def take(x, indices, axis=None):
 
 @rule
 def take_along_axis(x, indices, axis=-1):
-    """out[i, j] = x[i, indices[i, j]] along ``axis``, which alone may differ in size."""
+    """out[i, j] = x[i, indices[i, j]] along ``axis``, which alone may differ in size.
+
+    dx = Σ dout at indices, else 0
+    """
     (where,) = axes_of(axis, len(shape(x)))
 
     def backward(dout):

@@ -56,6 +56,8 @@ def affine(x, W, b):
 def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
     """Normalise and rescale, out = γ·x̂ + β with x̂ = (x - mean) / √(var + eps).   Ioffe & Szegedy 2015
 
+    dx = γ·dout / √(var + eps), dmean = -Σ dx, dvar = -Σ γ·x̂·dout / 2(var + eps), dγ = Σ x̂·dout, dβ = Σ dout
+
     The statistics are inputs: the batch's own while training, so that their gradients flow on
     through ``mean`` and ``var``, the running ones in evaluation.
     """

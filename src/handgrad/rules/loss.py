@@ -174,7 +174,7 @@ def same_shape(y, t):
 
 @rule
 def mean_squared_error(y, t, reduction="mean"):
-    """loss = (y - t)², averaged over all elements.   dy = 2 (y - t)·dout / n
+    """loss = Σ(y - t)² / n, averaged over all n elements.   dy = 2 (y - t)·dout / n, dt = -dy
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
@@ -192,7 +192,7 @@ def mean_squared_error(y, t, reduction="mean"):
 
 @rule
 def mean_absolute_error(y, t, reduction="mean"):
-    """loss = |y - t|, averaged over all elements.   dy = sign(y - t)·dout / n
+    """loss = Σ |y - t| / n, averaged over all n elements.   dy = sign(y - t)·dout / n, dt = -dy
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
@@ -210,9 +210,9 @@ def mean_absolute_error(y, t, reduction="mean"):
 
 @rule
 def huber(y, t, delta=1.0, reduction="mean"):
-    """loss = c·(r - c/2) with r = y - t and c = r held within ±δ: r²/2 near 0, linear beyond.
+    """loss = Σ c·(r - c/2) / n with r = y - t and c = r held within ±δ: r²/2 near 0, linear beyond.
 
-    dy = c·dout / n.   Huber, "Robust estimation of a location parameter", 1964.
+    dy = c·dout / n, dt = -dy.   Huber, "Robust estimation of a location parameter", 1964.
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
@@ -231,9 +231,9 @@ def huber(y, t, delta=1.0, reduction="mean"):
 
 @rule
 def binary_cross_entropy_with_logits(x, t, reduction="mean"):
-    """Cross-entropy of sigmoid(x) with t in [0, 1]: loss = max(x, 0) - x·t + log(1 + e⁻|ˣ|).
+    """Cross-entropy of sigmoid(x) with t in [0, 1]: loss = Σ(max(x, 0) - x·t + log(1 + e⁻|ˣ|)) / n.
 
-    dx = (sigmoid(x) - t)·dout / n
+    dx = (sigmoid(x) - t)·dout / n, dt = -x·dout / n
 
     Raises:
         ValueError: x and t differ in shape; an unknown ``reduction``.

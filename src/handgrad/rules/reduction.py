@@ -44,7 +44,7 @@ def _finish(out, x, axis, keepdims):
 
 @rule
 def sum(x, axis=None, keepdims=False):
-    """Sum over axes.   dx = dout, repeated"""
+    """Sum over axes, out = Σ x.   dx = dout, repeated"""
 
     def backward(dout):
         return spread(dout, x, axis)
@@ -54,7 +54,7 @@ def sum(x, axis=None, keepdims=False):
 
 @rule
 def mean(x, axis=None, keepdims=False):
-    """Mean over axes.   dx = dout / n, repeated"""
+    """Mean over axes, out = Σ x / n.   dx = dout / n, repeated"""
     n = count(x, axis)
 
     def backward(dout):
@@ -76,19 +76,25 @@ def _extreme(pick, x, axis, keepdims):
 
 @rule
 def max(x, axis=None, keepdims=False):
-    """Largest element over axes. Elements that tie share the gradient equally."""
+    """Largest element over axes, out = max(x). Elements that tie share the gradient equally.
+
+    dx = dout / n where x = out, else 0: n elements tie
+    """
     return _extreme(xp.max, x, axis, keepdims)
 
 
 @rule
 def min(x, axis=None, keepdims=False):
-    """Smallest element over axes. Elements that tie share the gradient equally."""
+    """Smallest element over axes, out = min(x). Elements that tie share the gradient equally.
+
+    dx = dout / n where x = out, else 0: n elements tie
+    """
     return _extreme(xp.min, x, axis, keepdims)
 
 
 @rule
 def prod(x, axis=None, keepdims=False):
-    """Product over axes.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case"""
+    """Product over axes, out = Π x.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case"""
     axes = axes_of(axis, len(shape(x)))
     others = tuple(i for i in range(len(shape(x))) if i not in axes)
     order = others + axes
@@ -130,7 +136,7 @@ def _moment(x, axis, correction):
 
 @rule
 def var(x, axis=None, correction=0, keepdims=False):
-    """Variance, Σ(x - x̄)² / (n - correction).   dx = 2 (x - x̄)·dout / (n - correction)"""
+    """Variance, out = Σ(x - x̄)² / (n - correction).   dx = 2 (x - x̄)·dout / (n - correction)"""
     deviation, out, divisor = _moment(x, axis, correction)
 
     def backward(dout):
@@ -141,7 +147,7 @@ def var(x, axis=None, correction=0, keepdims=False):
 
 @rule
 def std(x, axis=None, correction=0, keepdims=False):
-    """Standard deviation σ, the root of ``var``.   dx = (x - x̄)·dout / σ(n - correction)
+    """Standard deviation σ, out = √(Σ(x - x̄)² / (n - correction)).   dx = (x - x̄)·dout / σ(n - correction)
 
     Where all elements are equal σ has a kink, and dx is 0.
     """
@@ -158,7 +164,7 @@ def std(x, axis=None, correction=0, keepdims=False):
 
 @rule
 def logsumexp(x, axis=None, keepdims=False):
-    """log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout"""
+    """out = log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout"""
     peak = xp.stop_gradient(xp.max(x, axis=axis, keepdims=True))
     peak = xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
     e = xp.exp(x - peak)

@@ -10,7 +10,10 @@ from handgrad.rules.rule import rule
 
 @rule
 def reshape(x, /, shape):
-    """The same elements in another shape; one -1 stands for what is left over."""
+    """The same elements in another shape; one -1 stands for what is left over.
+
+    out = x in another shape.   dx = dout in the shape of x
+    """
     target = (shape,) if isinstance(shape, int) else tuple(shape)
 
     def backward(dout):
@@ -21,7 +24,7 @@ def reshape(x, /, shape):
 
 @rule
 def transpose(x, axes=None):
-    """Axes in another order; None reverses them.   dx = dout with the order undone"""
+    """out = x with axes in another order; None reverses them.   dx = dout with the order undone"""
     order = axes_of(axes, len(shape_of(x))) if axes is not None else tuple(reversed(range(len(shape_of(x)))))
 
     def backward(dout):
@@ -32,7 +35,10 @@ def transpose(x, axes=None):
 
 @rule
 def expand_dims(x, /, axis):
-    """New axes of size one at ``axis``, an integer or a tuple of places in the result."""
+    """New axes of size one at ``axis``, an integer or a tuple of places in the result.
+
+    out = x with new axes.   dx = dout in the shape of x
+    """
     axes = axis if isinstance(axis, tuple) else (axis,)
     ndim = len(shape_of(x)) + len(axes)
     new = axes_of(axes, ndim)
@@ -48,6 +54,8 @@ def expand_dims(x, /, axis):
 @rule
 def squeeze(x, axis=None):
     """Axes of size one removed: those at ``axis``, or all.
+
+    out = x without axes of size 1.   dx = dout in the shape of x
 
     Raises:
         ValueError: an axis at ``axis`` is not of size one.
@@ -66,7 +74,7 @@ def squeeze(x, axis=None):
 
 @rule
 def broadcast_to(x, /, shape):
-    """x repeated to a larger shape.   dx = dout, summed over what was repeated"""
+    """out = x repeated, to a larger shape.   dx = Σ dout over what was repeated"""
 
     def backward(dout):
         return sum_to(dout, shape_of(x))
@@ -76,7 +84,7 @@ def broadcast_to(x, /, shape):
 
 @rule
 def concatenate(arrays, axis=0):
-    """Arrays joined along an axis that they have."""
+    """Arrays joined along an axis that they have, out = [x₁ x₂ ...].   dxᵢ = dout where xᵢ is"""
     arrays = list(arrays)
 
     def backward(dout):
@@ -93,7 +101,7 @@ def concatenate(arrays, axis=0):
 
 @rule
 def stack(arrays, axis=0):
-    """Arrays of one shape, side by side along a new axis."""
+    """Arrays of one shape, side by side along a new axis, out = [x₁, x₂, ...].   dxᵢ = doutᵢ"""
     arrays = list(arrays)
 
     def backward(dout):
@@ -106,6 +114,8 @@ def stack(arrays, axis=0):
 @rule
 def split(x, /, sections, axis=0):
     """x cut along an axis: into that many equal parts, or before each of a list of places.
+
+    outᵢ = part i of x.   dx = [dout₁ dout₂ ...]
 
     Raises:
         ValueError: the axis does not divide by the number of parts.
@@ -128,7 +138,7 @@ def split(x, /, sections, axis=0):
 
 @rule
 def flip(x, axis=None):
-    """Elements in reverse order along axes (None: all)."""
+    """out = x in reverse order, along axes (None: all).   dx = dout in reverse order"""
 
     def backward(dout):
         return xp.flip(dout, axis=axis)
@@ -139,6 +149,8 @@ def flip(x, axis=None):
 @rule
 def pad(x, /, width, mode="constant", value=0):
     """x with a border. ``width``: one number, one (before, after), or one pair for each axis.
+
+    out = x inside the border, else value.   dx = dout inside the border
 
     ``mode`` is "constant" (``value``), or any of ``numpy.pad``'s that repeats elements of x:
     "edge", "reflect", "symmetric", "wrap"; their gradients add up on the elements repeated.
