@@ -33,6 +33,18 @@ COLOURS = {
     "on-pale": ("fill", "#000000", "#ffffff"),
     "on-deep": ("fill", "#ffffff", "#000000"),
     "outline": ("stroke", "#1f2328", "#e6edf3"),
+    "forward": ("fill", "#1f66d1", "#6cb0ff"),
+    "backward": ("fill", "#c2410c", "#ffa35c"),
+    "arrow": ("stroke", "#7d8792", "#7d8792"),
+    "arrowhead": ("fill", "#7d8792", "#7d8792"),
+    "frame": ("fill", "#f6f8fb", "#131922"),
+    "frame-line": ("stroke", "#cbd3dd", "#303a47"),
+    "operation": ("fill", "#ffffff", "#1e2733"),
+    "operation-line": ("stroke", "#59636e", "#9198a1"),
+    "input": ("fill", "#e4eefc", "#132a4d"),
+    "input-line": ("stroke", "#1f66d1", "#6cb0ff"),
+    "parameter": ("fill", "#e3f5e8", "#12331f"),
+    "parameter-line": ("stroke", "#2c8a4b", "#56c37b"),
 }
 
 MARGIN = 24

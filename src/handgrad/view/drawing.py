@@ -1,0 +1,304 @@
+"""A recorded computation as a picture for papers and slides: values forward, gradients backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.view import shapes
+from handgrad.view.equations import fan_out
+from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, Op
+from handgrad.view.layout import Edge, Frame, Layout, Point, Rectangle, layout
+from handgrad.view.scene import Arrow, Scene, Thing, scene
+from handgrad.view.shapes import LEADING, NAME, Shape, shape_of, titled
+from handgrad.view.summary import LEVELS, Summary, Thumb, is_spelled, summary
+from handgrad.view.svg import (
+    BOLD,
+    MARGIN,
+    Markup,
+    document,
+    element,
+    heading,
+    number,
+    shortened,
+    text,
+    tooltip,
+    words_width,
+)
+from handgrad.view.thumbnails import data_uri
+
+LEAST = 480  # pixels of the narrowest picture
+TOP, FOOT, LINE, SWATCH = 62, 30, 20, 24  # room for the title, above the legend, of its lines and signs
+VALUE = 11.5  # the size of numbers
+THUMB, THINNEST = 30.0, 8.0  # sides of thumbnails
+AIR = 4.0  # between an arrow and what is written at it
+HEAD, HALF = 8.0, 3.5  # an arrowhead's length, and half its width
+TITLE, LONGEST = 22.0, 320.0  # the room of a box's title, down and along
+LEVEL = {INPUT: 6.0, PARAMETER: 1.0, CONSTANT: 1.0}  # how much arrows want to be level, by their leaf
+FLOW = 8.0  # the same of values, along which a picture is read
+
+
+def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
+    """The picture of a graph.
+
+    The value is written above each arrow, and below it, in another colour, the gradient that comes back.
+
+    Args:
+        depth: how many levels of boxes are open. None: all, or of a folded graph, as many as are clear.
+        of: the name of a layer to draw alone.
+
+    Returns:
+        A standalone SVG document.
+
+    Raises:
+        ValueError: no layer has that name, or there is more to draw than a picture holds.
+    """
+    seen = scene(graph, depth, of)
+    outlines = {thing: shape_of(thing, sums(thing, seen)) for thing in seen.things}
+    labels = [Label.of(arrow) for arrow in seen.arrows]
+    found = layout(
+        {thing: (shape.width, shape.height) for thing, shape in outlines.items()},
+        [
+            Edge(arrow.source, arrow.target, label.width, label.height, LEVEL.get(arrow.array.role, FLOW))
+            for arrow, label in zip(seen.arrows, labels, strict=True)
+        ],
+        {box: framed(box, seen) for box in seen.boxes},
+        {thing: box for thing, box in seen.things.items() if box is not None},
+    )
+    title = graph.title if of is None else f"{graph.title}, {of}"
+    width = max(found.width + 2 * MARGIN, LEAST)
+    left, bottom = (width - found.width) / 2, TOP + found.height
+    key = legend(seen, labels, bottom + FOOT, width - 2 * MARGIN)
+    drawn = [heading(title, width)]
+    for box in seen.boxes:
+        drawn += frame(titled(box), found.boxes[box], left, TOP)
+    for arrow, points in zip(seen.arrows, found.edges, strict=True):
+        drawn += curve(met(arrow, points, found, outlines), left, TOP)
+    for thing, outline in outlines.items():
+        x, y = found.nodes[thing]
+        drawn += shapes.drawn(outline, left + x, TOP + y)
+    for label, (x, y) in zip(labels, found.labels, strict=True):
+        drawn += label.drawn(left + x, TOP + y)
+    height = bottom + FOOT + key.height
+    return document(width, height, title, described(graph, seen), *drawn, *key.drawn)
+
+
+def sums(thing: Thing, seen: Scene) -> tuple[str, ...]:
+    """Where gradients that come back to a thing are added: the sums."""
+    arrays = {arrow.array: None for arrow in seen.arrows if arrow.source is thing}
+    return tuple(line for array in arrays for line in sum_lines(array))
+
+
+def sum_lines(array: Array) -> list[str]:
+    """The sum of the gradients that come back to an array by several ways; of many numbers, its range."""
+    words = fan_out(array)
+    if words is None:
+        return []
+    told = summary(array.grad)
+    return [words] if told.thumb is None else [words, told.text]
+
+
+def described(graph: Graph, seen: Scene) -> str:
+    """The picture in words."""
+    rules = sum(isinstance(thing, Op) for thing in seen.things)
+    boxes = sum(isinstance(thing, Box) for thing in seen.things)
+    ends = [f"{array.name} {', '.join(summary(array.value).lines)}" for array in graph.outputs]
+    closed = f" and {boxes:,} closed boxes" if boxes else ""
+    return f"{rules:,} rules{closed}, with values and gradients; output: {'; '.join(ends)}"
+
+
+# What is written at arrows.
+
+
+def lines_of(told: Summary) -> tuple[str, ...]:
+    """Numbers, or shape and range; a shape of one axis is not to be taken for a number."""
+    is_row = len(told.shape) == 1 and not is_spelled(told.shape)
+    return (f"{told.shape[0]:,} numbers", told.text) if is_row else told.lines
+
+
+@dataclass(frozen=True)
+class Tag:
+    """An array in small: a thumbnail, and a few lines."""
+
+    lines: tuple[str, ...]
+    thumb: Thumb | None
+    kind: str  # its class in the style sheet
+
+    @property
+    def picture(self) -> tuple[float, float]:
+        """The thumbnail's width and height in pixels, and its longer side is always the same."""
+        if self.thumb is None:
+            return 0.0, 0.0
+        rows, columns = self.thumb.levels.shape
+        scale = THUMB / max(rows, columns)
+        return max(columns * scale, THINNEST), max(rows * scale, THINNEST)
+
+    @property
+    def width(self) -> float:
+        picture = self.picture[0] + 6 if self.thumb else 0
+        return picture + max(words_width(line, VALUE) for line in self.lines)
+
+    @property
+    def height(self) -> float:
+        return max(self.picture[1], LEADING * len(self.lines))
+
+    def drawn(self, x: float, top: float) -> list[Markup]:
+        """Centred at ``x``, from ``top`` on."""
+        found = []
+        left, middle = x - self.width / 2, top + self.height / 2
+        if self.thumb is not None:
+            width, height = self.picture
+            found += picture(self.thumb, left, middle - height / 2, width, height)
+            left += width + 6
+        first = middle - LEADING * (len(self.lines) / 2 - 0.78)
+        for i, line in enumerate(self.lines):
+            found.append(text(left, first + LEADING * i, line, size=VALUE, class_=self.kind))
+        return found
+
+
+def picture(thumb: Thumb, x: float, y: float, width: float, height: float) -> list[Markup]:
+    """A thumbnail whose pixels stay sharp, with a thin outline."""
+    place = {"x": x, "y": y, "width": width, "height": height}
+    sharp = {"preserveAspectRatio": "none", "style": "image-rendering:pixelated"}
+    return [
+        element("image", href=data_uri(thumb), **place, **sharp),
+        element("rect", **place, fill="none", class_="frame-line", stroke_width=0.75),
+    ]
+
+
+@dataclass(frozen=True)
+class Label:
+    """The value above an arrow, and the gradient below."""
+
+    value: Tag
+    gradient: Tag | None
+
+    @classmethod
+    def of(cls, arrow: Arrow) -> Label:
+        value = summary(arrow.array.value)
+        above = Tag(lines_of(value), value.thumb, "forward")
+        if arrow.dx is None:
+            return cls(above, None)
+        gradient = summary(arrow.dx)
+        return cls(above, Tag((gradient.text,), gradient.thumb, "backward"))
+
+    @property
+    def tags(self) -> list[Tag]:
+        return [self.value, self.gradient] if self.gradient else [self.value]
+
+    @property
+    def width(self) -> float:
+        return max(tag.width for tag in self.tags)
+
+    @property
+    def height(self) -> float:
+        """As much above the arrow as below."""
+        return 2 * (AIR + max(tag.height for tag in self.tags))
+
+    def drawn(self, x: float, y: float) -> list[Markup]:
+        found = self.value.drawn(x, y - AIR - self.value.height)
+        return found + (self.gradient.drawn(x, y + AIR) if self.gradient else [])
+
+
+# Arrows and boxes.
+
+
+def met(arrow: Arrow, points: list[Point], found: Layout, outlines: dict[Thing, Shape]) -> list[Point]:
+    """An arrow's points, from the outline of its source to that of its target."""
+    (start, y0), (end, y1) = (found.nodes[thing] for thing in (arrow.source, arrow.target))
+    first, last = points[0][1], points[-1][1]
+    leaving = start + outlines[arrow.source].side(first - y0)
+    arriving = end - outlines[arrow.target].side(last - y1)
+    return [(leaving, first), *points, (arriving, last)]
+
+
+def curve(points: list[Point], left: float, top: float) -> list[Markup]:
+    """An arrow: level where its points are, and else level at both ends of a climb."""
+    (x, y), *others = [(left + x, top + y) for x, y in points]
+    tip = others[-1]
+    path = [f"M{number(x)},{number(y)}"]
+    for ahead, height in [*others[:-1], (tip[0] - HEAD + 1, tip[1])]:
+        if height == y:
+            path.append(f"L{number(ahead)},{number(height)}")
+        else:
+            middle = number((x + ahead) / 2)
+            path.append(f"C{middle},{number(y)} {middle},{number(height)} {number(ahead)},{number(height)}")
+        x, y = ahead, height
+    corners = (tip, (tip[0] - HEAD, tip[1] - HALF), (tip[0] - HEAD, tip[1] + HALF))
+    head = " ".join(f"{number(x)},{number(y)}" for x, y in corners)
+    return [
+        element("path", d="".join(path), fill="none", class_="arrow", stroke_width=1.4),
+        element("polygon", points=head, class_="arrowhead"),
+    ]
+
+
+def framed(box: Box, seen: Scene) -> Frame:
+    parent = box.parent if box.parent in seen.boxes else None
+    return Frame(parent, TITLE, width=min(words_width(titled(box), NAME) * BOLD + 2, LONGEST) + 24)
+
+
+def frame(words: str, place: Rectangle, left: float, top: float) -> list[Markup]:
+    """An open box with its title."""
+    x, y, width = left + place.left, top + place.top, place.right - place.left
+    outline = element(
+        "rect",
+        x=x,
+        y=y,
+        width=width,
+        height=place.bottom - place.top,
+        rx=10,
+        class_="frame frame-line",
+    )
+    short = shortened(words, (width - 24) / BOLD, NAME)
+    title = [short, *tooltip(short, words)]
+    return [outline, text(x + 12, y + 19, *title, size=NAME, class_="muted", font_weight=600)]
+
+
+# The legend.
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One entry of the legend: a small picture, perhaps none, and words."""
+
+    words: str
+    kind: str = "muted"
+    look: str = ""  # a leaf's role, or "colours"
+
+    @property
+    def width(self) -> float:
+        return words_width(self.words, VALUE) + (SWATCH + 6 if self.look else 0)
+
+    def drawn(self, x: float, y: float) -> list[Markup]:
+        after = x + SWATCH + 6 if self.look else x
+        words = text(after, y + 4, self.words, size=VALUE, class_=self.kind)
+        if not self.look:
+            return [words]
+        if self.look == "colours":
+            levels = np.linspace(-LEVELS, LEVELS, 29).astype(np.int8)[None]
+            return [*picture(Thumb(levels, False), x, y - 5, SWATCH, 10), words]
+        return [shapes.swatch(self.look, x, y, SWATCH), words]
+
+
+@dataclass
+class Legend:
+    drawn: list[Markup]
+    height: float
+
+
+def legend(seen: Scene, labels: list[Label], top: float, room: float) -> Legend:
+    """What is above and below, and what the shapes and colours are, in as many lines as it takes."""
+    roles = {thing.role for thing in seen.things if isinstance(thing, Array)}
+    signs = [Sign("value above the arrow", "forward"), Sign("gradient below", "backward")]
+    signs += [Sign(role, look=role) for role in (INPUT, PARAMETER, CONSTANT) if role in roles]
+    if any(tag.thumb for label in labels for tag in label.tags):
+        signs.append(Sign("negative, zero, positive", look="colours"))
+    found: list[Markup] = []
+    x, y = 0.0, top
+    for sign in signs:
+        if x and x + sign.width > room:
+            x, y = 0.0, y + LINE
+        found += sign.drawn(MARGIN + x, y)
+        x += sign.width + 22
+    return Legend(found, y - top + LINE)

@@ -1,0 +1,151 @@
+"""What of a graph is seen with some of its boxes closed: things, and the arrows between them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from handgrad.view.graph import Array, Box, Graph, Op
+from handgrad.view.summary import as_numpy
+
+CLEAR = 60  # things up to which a folded graph is opened by itself
+MOST = 500  # things that a picture holds
+
+
+@dataclass(frozen=True)
+class Port:
+    """An array that comes from outside of what is shown, or goes there."""
+
+    array: Array
+    is_exit: bool
+
+
+Thing = Op | Box | Array | Port
+"""A rule, a closed box, a leaf, or a port."""
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An array on its way, and the gradient that comes back this way."""
+
+    source: Thing
+    target: Thing
+    array: Array
+    dx: Any
+
+
+@dataclass
+class Scene:
+    """Things, each with the open box that it lies in (None: the whole); open boxes; arrows."""
+
+    things: dict[Thing, Box | None] = field(default_factory=dict)
+    boxes: list[Box] = field(default_factory=list)
+    arrows: list[Arrow] = field(default_factory=list)
+
+
+def scene(graph: Graph, depth: int | None = None, of: str | None = None) -> Scene:
+    """What is seen of a graph.
+
+    Args:
+        depth: how many levels of boxes are open. None: all, or of a folded graph, as many as are clear.
+        of: the name of the box that is shown alone.
+
+    Raises:
+        ValueError: there is no such box, or more to be seen than a picture holds.
+    """
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth is how many levels of boxes are open, 0 or more, not {depth}")
+    root = graph.root if of is None else named(graph, of)
+    if depth is None and graph.folded:
+        found = clear(graph, root)
+    else:
+        found = _Seen(graph, root, depth).scene
+    if len(found.things) > MOST:
+        raise ValueError(
+            f"{len(found.things):,} nodes are too many for one picture, which holds {MOST}: close boxes with "
+            "depth=, or show one of them with of="
+        )
+    return found
+
+
+def clear(graph: Graph, root: Box) -> Scene:
+    """As many levels of boxes open as are clear."""
+    deepest = max((level(box, root) for box in graph.boxes if root in box.above()), default=0)
+    each = (_Seen(graph, root, depth).scene for depth in range(deepest, -1, -1))
+    return next((found for found in each if len(found.things) <= CLEAR), _Seen(graph, root, 0).scene)
+
+
+def named(graph: Graph, name: str) -> Box:
+    """The box of that name."""
+    for box in graph.boxes:
+        if box.name == name:
+            return box
+    names = ", ".join(repr(box.name) for box in graph.boxes) or "none"
+    raise ValueError(f"no layer is called {name!r}; there are {names}")
+
+
+def level(box: Box, root: Box) -> int:
+    """How deep a box lies in another: 0 is that one itself."""
+    return list(box.above()).index(root)
+
+
+class _Seen:
+    """The scene under construction."""
+
+    def __init__(self, graph: Graph, root: Box, depth: int | None):
+        self.root, self.depth, self.scene = root, depth, Scene()
+        self.arrows: dict[Any, Arrow] = {}
+        inside = [box for box in graph.boxes if box is not root and root in box.above()]
+        self.scene.boxes = [box for box in inside if self._closed(box) is None]
+        for op in graph.ops:
+            for use in op.inputs:
+                if use.array is not None:
+                    self._connect(use.array, self._of_array(use.array), self._of_op(op), use.dx)
+        for array in graph.outputs:
+            if array.grad is not None or len(graph.outputs) == 1:
+                self._connect(array, self._of_array(array), None, array.grad)
+        self.scene.arrows = list(self.arrows.values())
+
+    def _closed(self, box: Box) -> Box | None:
+        """The outermost closed box around (or at) a box."""
+        if self.depth is None or level(box, self.root) <= self.depth:
+            return None
+        return list(box.above())[level(box, self.root) - self.depth - 1]
+
+    def _thing(self, thing: Op | Array, box: Box) -> Thing | None:
+        """What stands for a thing in this box, if it is seen at all."""
+        return (self._closed(box) or thing) if self.root in box.above() else None
+
+    def _of_op(self, op: Op) -> Thing | None:
+        return self._thing(op, op.box)
+
+    def _of_array(self, array: Array) -> Thing | None:
+        if array.maker is not None:
+            return self._of_op(array.maker)
+        return self._thing(array, array.box) if array.box else array
+
+    def _connect(self, array: Array, source: Thing | None, target: Thing | None, dx: Any) -> None:
+        """An arrow, from or to a port where one end is outside."""
+        if source is target:
+            return
+        arrow = Arrow(source or Port(array, False), target or Port(array, True), array, dx)
+        self._add(arrow.source)
+        self._add(arrow.target)
+        which = len(self.arrows) if isinstance(arrow.target, Op) else -1
+        key = (arrow.source, arrow.target, array, which)
+        if key in self.arrows:  # into a closed box, or out of what is shown, an array goes by one arrow
+            arrow = dataclasses.replace(arrow, dx=added(self.arrows[key].dx, dx))
+        self.arrows[key] = arrow
+
+    def _add(self, thing: Thing) -> None:
+        if thing not in self.scene.things:
+            box = None if isinstance(thing, Port) else thing.parent if isinstance(thing, Box) else thing.box
+            self.scene.things[thing] = None if box is self.root else box
+
+
+def added(a: Any, b: Any) -> Any:
+    """The sum of two gradients, where None is none."""
+    if a is None or b is None:
+        return a if b is None else b
+    return as_numpy(a) + as_numpy(b)

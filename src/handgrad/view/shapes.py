@@ -1,0 +1,145 @@
+"""The nodes of a picture: rules, leaves, ends and closed boxes, each with its words and its outline."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, SYMBOLS, Array, Box, Op
+from handgrad.view.scene import Port, Thing
+from handgrad.view.svg import BOLD, Markup, element, shortened, text, tooltip, words_width
+
+NAME, SYMBOL, SMALL = 13.0, 19.0, 10.0  # sizes of letters
+LONGEST = 180.0  # pixels that a name may take
+HEIGHT, TALL = 34.0, 42.0  # of nodes with one line and with two
+LEADING = 14.0
+LEAVES = {INPUT: "input", PARAMETER: "parameter", CONSTANT: "operation"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A node: a line of words or a symbol, perhaps a small line below it, and notes below the outline."""
+
+    words: str
+    size: float
+    below: str
+    notes: tuple[str, ...]
+    kind: str  # its class in the style sheet
+    round: bool = False
+    line_width: float = 1.25
+    dashes: str | None = None
+    is_stacked: bool = False
+
+    @property
+    def inner_width(self) -> float:
+        """The outline's."""
+        words = min(words_width(self.words, self.size) * BOLD, LONGEST)
+        return max(words, words_width(self.below, SMALL)) + 24 if self.size == NAME else self.inner_height
+
+    @property
+    def inner_height(self) -> float:
+        return TALL if self.below else HEIGHT
+
+    @property
+    def width(self) -> float:
+        return max([self.inner_width, *(words_width(note, SMALL) for note in self.notes)])
+
+    @property
+    def height(self) -> float:
+        """With room for the notes, and as much above, so that arrows meet the outline in its middle."""
+        return self.inner_height + 2 * (LEADING * len(self.notes) + (4 if self.notes else 0))
+
+    @property
+    def radius(self) -> float:
+        return self.inner_height / 2 if self.round else 7.0
+
+    def side(self, height: float) -> float:
+        """From its middle to its outline, so far above or below."""
+        into = max(abs(height) - (self.inner_height / 2 - self.radius), 0.0)
+        return self.inner_width / 2 - self.radius + math.sqrt(max(self.radius**2 - into**2, 0.0))
+
+
+def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
+    if isinstance(thing, Op):
+        words, is_symbol = operation(thing)
+        size = SYMBOL if is_symbol else NAME
+        return Shape(words, size, options(thing), notes, "operation", round=is_symbol)
+    if isinstance(thing, Box):
+        count = sum(1 for _ in thing.all_ops())
+        rules = f"{count:,} rule{'s' if count > 1 else ''}"
+        return Shape(titled(thing), NAME, rules, notes, "operation", is_stacked=True)
+    if isinstance(thing, Port):
+        line_width = 2.25 if thing.is_exit else 1.25
+        return Shape(thing.array.name, NAME, "", notes, "input", round=True, line_width=line_width)
+    return dataclasses.replace(leaf(thing.role), words=called(thing), notes=notes)
+
+
+def leaf(role: str) -> Shape:
+    """Inputs are round and blue, parameters square and green, constants dashed."""
+    dashes = "4 3" if role == CONSTANT else None
+    return Shape("", NAME, "", (), LEAVES.get(role, "input"), round=role != PARAMETER, dashes=dashes)
+
+
+def swatch(role: str, x: float, y: float, width: float) -> Markup:
+    """A leaf in the legend."""
+    return _outline(leaf(role), x + width / 2, y, width, 13)
+
+
+def operation(op: Op) -> tuple[str, bool]:
+    """What a rule is called, with the numbers written into it, and whether that is a symbol alone."""
+    given = ["" if use.array is not None or use.literal == "None" else use.literal for use in op.inputs]
+    if op.name in SYMBOLS and len(given) == 2:
+        return f"{given[0]} {SYMBOLS[op.name]} {given[1]}".strip(), not any(given)
+    return " ".join([op.name, *filter(None, given)]), False
+
+
+def options(op: Op) -> str:
+    """The options of a rule in a small line: axis=0, keepdims=True."""
+    given = ", ".join(f"{name}={value}" for name, value in op.options.items() if value is not None)
+    return shortened(given, LONGEST, SMALL)
+
+
+def titled(box: Box) -> str:
+    """A box's name, and what it is: 1 · Affine(784, 50)."""
+    return " · ".join(part for part in (box.name, box.label) if part)
+
+
+def called(leaf: Array) -> str:
+    """A leaf's name, without that of the layer that it stands in."""
+    prefix = f"{leaf.box.name}." if leaf.box is not None and leaf.box.name else ""
+    return leaf.name.removeprefix(prefix) or leaf.role
+
+
+def drawn(shape: Shape, x: float, y: float) -> list[Markup]:
+    """A node around a point."""
+    width, height = shape.inner_width, shape.inner_height
+    found = []
+    if shape.is_stacked:
+        found.append(_outline(shape, x + 4, y + 4, width, height))
+    found.append(_outline(shape, x, y, width, height))
+    short = shortened(shape.words, LONGEST, shape.size)
+    middle = y + 0.35 * shape.size - (6 if shape.below else 0)
+    weight = 600 if shape.kind == "operation" and not shape.dashes else None
+    tip = tooltip(short, shape.words)
+    found.append(text(x, middle, short, *tip, size=shape.size, text_anchor="middle", font_weight=weight))
+    if shape.below:
+        found.append(text(x, y + 13, shape.below, size=SMALL, text_anchor="middle", class_="muted"))
+    for i, note in enumerate(shape.notes):
+        down = y + height / 2 + 12 + LEADING * i
+        found.append(text(x, down, note, size=SMALL, text_anchor="middle", class_="backward"))
+    return found
+
+
+def _outline(shape: Shape, x: float, y: float, width: float, height: float) -> Markup:
+    return element(
+        "rect",
+        x=x - width / 2,
+        y=y - height / 2,
+        width=width,
+        height=height,
+        rx=min(shape.radius, height / 2),
+        class_=f"{shape.kind} {shape.kind}-line",
+        stroke_width=shape.line_width,
+        stroke_dasharray=shape.dashes,
+    )
