@@ -48,7 +48,13 @@ class Shape:
     @property
     def height(self) -> float:
         """With room for the notes, and as much above, so that arrows meet the outline in its middle."""
-        return self.inner_height + 2 * (LEADING * len(self.notes) + (4 if self.notes else 0))
+        notes = LEADING * len(self.notes) + 4 if self.notes else 0
+        return self.inner_height + 2 * (notes + self.behind)
+
+    @property
+    def behind(self) -> float:
+        """How far the second outline of a closed box shows."""
+        return 4.0 if self.is_stacked else 0.0
 
     @property
     def radius(self) -> float:
@@ -116,7 +122,7 @@ def drawn(shape: Shape, x: float, y: float) -> list[Markup]:
     width, height = shape.inner_width, shape.inner_height
     found = []
     if shape.is_stacked:
-        found.append(_outline(shape, x + 4, y + 4, width, height))
+        found.append(_outline(shape, x + shape.behind, y + shape.behind, width, height))
     found.append(_outline(shape, x, y, width, height))
     short = shortened(shape.words, LONGEST, shape.size)
     middle = y + 0.35 * shape.size - (6 if shape.below else 0)
@@ -126,7 +132,7 @@ def drawn(shape: Shape, x: float, y: float) -> list[Markup]:
     if shape.below:
         found.append(text(x, y + 13, shape.below, size=SMALL, text_anchor="middle", class_="muted"))
     for i, note in enumerate(shape.notes):
-        down = y + height / 2 + 12 + LEADING * i
+        down = y + height / 2 + shape.behind + 12 + LEADING * i
         found.append(text(x, down, note, size=SMALL, text_anchor="middle", class_="backward"))
     return found
 
