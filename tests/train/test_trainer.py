@@ -13,7 +13,7 @@ from handgrad.optim import SGD, Adam, Momentum, cosine
 from handgrad.train import CheckpointError, Interrupted, NonFiniteError, Trainer
 from handgrad.train import files as files_module
 from handgrad.train.engines import picked
-from handgrad.train.files import write_atomically
+from handgrad.files import write_atomically
 from handgrad.train.trainer import batch_count
 
 N = 120

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if found.ok is False and args.inputs is None:
         print("  these inputs were made up; if it is meant for others, give their shapes as --inputs")
     if args.html is not None:
-        from handgrad.train.files import write_atomically
+        from handgrad.files import write_atomically
 
         write_atomically(args.html, page(args.target, found))
     return RESULTS[found.ok]

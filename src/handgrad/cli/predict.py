@@ -27,7 +27,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     from handgrad.data import load
     from handgrad.train import load_run
-    from handgrad.train.files import write_atomically
+    from handgrad.files import write_atomically
 
     trained = load_run(args.folder)
     data = load(args.source, task="classification" if trained.classes is not None else "regression")

@@ -282,7 +282,7 @@ def _report(
     """The pictures, the figures on the part held out, and where everything is."""
     from handgrad import view
     from handgrad.cli.figures import figures, told
-    from handgrad.train.files import write_atomically
+    from handgrad.files import write_atomically
 
     outputs = finished.outputs(test.x, unseen="zeros")
     title = f"{test.name}: {len(records)} epochs"

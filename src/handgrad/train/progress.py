@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.train.files import read_json, remove_parts, write_atomically, write_json
+from handgrad.files import read_json, remove_parts, write_atomically, write_json
 
 Arrays = dict[str, np.ndarray]
 CHECKPOINT = "checkpoint.json"

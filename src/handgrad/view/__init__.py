@@ -1,6 +1,8 @@
-"""Pictures of a training: standalone SVG documents, light and dark, on NumPy alone."""
+"""Pictures: recorded computations with every value and gradient, and what a training gave."""
 
 from handgrad.view.charts import curves, scatter
 from handgrad.view.matrix import confusion
+from handgrad.view.pages import TooLarge
+from handgrad.view.showing import Pair, Picture, show
 
-__all__ = ["confusion", "curves", "scatter"]
+__all__ = ["Pair", "Picture", "TooLarge", "confusion", "curves", "scatter", "show"]

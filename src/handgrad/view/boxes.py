@@ -92,7 +92,7 @@ def fold(root: Box) -> None:
 def run_of(inside: list[Op | Box], parent: Box) -> Box:
     """A box for things that follow one another."""
     first, last = first_number(inside[0]) + 1, last_number(inside[-1]) + 1
-    box = Box(-1, f"rules {first:,} to {last:,}", "", parent)
+    box = Box(-1, f"rules {first:,} to {last:,}", "", parent, is_run=True)
     for thing in inside:
         if isinstance(thing, Op):
             thing.box = box

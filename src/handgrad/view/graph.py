@@ -9,6 +9,7 @@ from typing import Any
 from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
 
+SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 INPUT, PARAMETER, CONSTANT, VALUE = "input", "parameter", "constant", "value"
 
 
@@ -64,6 +65,12 @@ class Op:
         return self.rule.name
 
     @property
+    def label(self) -> str:
+        """What is written into its node: ×, affine, power 2."""
+        literals = [use.literal for use in self.inputs if use.array is None and use.literal != "None"]
+        return " ".join([SYMBOLS.get(self.name, self.name), *(word[:12] for word in literals)])
+
+    @property
     def has_gradient(self) -> bool:
         return any(out.grad is not None for out in self.outputs)
 
@@ -79,6 +86,7 @@ class Box:
     ops: list[Op] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     leaves: list[Array] = field(default_factory=list)
+    is_run: bool = False  # whether it is no layer, but a run of rules
 
     def all_ops(self) -> Iterator[Op]:
         """Every rule inside, in the order of the forward."""

@@ -15,7 +15,7 @@ from handgrad.view.checking import Checks
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, VALUE, Array, Graph, Op, Use
 from handgrad.view.running import Run
 
-OPEN = 60  # rules up to which all boxes begin open
+OPEN = 40  # rules up to which all boxes begin open
 
 
 def record(

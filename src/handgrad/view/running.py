@@ -35,8 +35,7 @@ class Run:
         numbers = [x for x in leaves(list(inputs)) if is_array(x) and not isinstance(x, Recorded)]
         some_float = isinstance(target, Layer) or any(map(is_floating, numbers))
         xs = [self.recorded(x, name, INPUT, some_float) for name, x in named]
-        first = next((shape(x) for x in leaves(xs) if shape(x)), None)
-        self.batch = first[0] if first else None
+        self.batch = next((shape(x)[0] for x in leaves(xs) if len(shape(x)) > 1), None)
         if isinstance(target, Layer):
             own = {name: self.recorded(p, name, PARAMETER, True) for name, p in target.parameters().items()}
             return target.bind(own)(*xs)

@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.arrays import stripped
 from handgrad.view.svg import figure
 
-DIGITS = 4
+DIGITS, ROUGH = 4, 3  # of a number, and of the two ends of a range
 SPELLED = 3  # elements that are written out
 SIDE = 28  # of a thumbnail, at most
 LEVELS = 127  # of a thumbnail, to each side of zero
@@ -47,7 +47,7 @@ class Summary:
     @property
     def is_spelled(self) -> bool:
         """Whether the text is all there is."""
-        return self.size == 1 or (len(self.shape) <= 1 and 0 < self.size <= SPELLED)
+        return is_spelled(self.shape)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -63,19 +63,34 @@ def as_numpy(x: Any) -> np.ndarray:
     return np.asarray(x)
 
 
-def short(value: float) -> str:
-    """A number to four digits, without idle zeros: 100, 0.3132, −1.2×10⁻⁵."""
+def short(value: float, digits: int = DIGITS) -> str:
+    """A number to so many digits, without idle zeros: 100, 0.3132, −1.2×10⁻⁵."""
     if math.isnan(value):
         return "nan"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    words = figure(value, DIGITS)
+    words = figure(value, digits)
     head, times, tail = words.partition("×")
     return (head.rstrip("0").rstrip(".") if "." in head else head) + times + tail
 
 
+def is_spelled(shape: tuple[int, ...]) -> bool:
+    """Whether an array of this shape is written out."""
+    size = math.prod(shape)
+    return size == 1 or (len(shape) <= 1 and 0 < size <= SPELLED)
+
+
+def spelled(x: Any) -> str:
+    """The numbers of an array that is written out."""
+    array = as_numpy(x)
+    words = [short(float(v)) for v in array.reshape(-1)]
+    return words[0] if array.size == 1 else f"[{', '.join(words)}]"
+
+
 def spelled_shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) if shape else "number"
+    if not shape:
+        return "number"
+    return f"{shape[0]:,} numbers" if len(shape) == 1 else " × ".join(map(str, shape))
 
 
 def summary(x: Any) -> Summary:
@@ -105,20 +120,18 @@ def summary(x: Any) -> Summary:
 def _text(array: np.ndarray, low: float, high: float, not_finite: int) -> str:
     if array.size == 0:
         return "empty"
-    if array.size == 1:
-        return short(float(array.reshape(-1)[0]))
-    if array.ndim == 1 and array.size <= SPELLED:
-        return f"[{', '.join(short(float(v)) for v in array)}]"
+    if is_spelled(array.shape):
+        return spelled(array)
     if not_finite:
         return f"{not_finite:,} not finite"
-    return short(low) if low == high else f"{short(low)} … {short(high)}"
+    return short(low) if low == high else f"{short(low, ROUGH)} … {short(high, ROUGH)}"
 
 
 def thumb(numbers: np.ndarray) -> Thumb:
     """A heat map around zero, reduced to means of blocks; of many images the first."""
     grid, is_image = as_grid(numbers)
     scale = np.max(np.abs(grid), initial=0.0, where=np.isfinite(grid))
-    grid = _reduced(_reduced(grid, SIDE).T, SIDE).T
+    grid = reduced(reduced(grid, SIDE).T, SIDE).T
     with np.errstate(invalid="ignore"):
         levels = np.where(np.isfinite(grid), np.rint(grid * (LEVELS / scale if scale else 0)), -LEVELS - 1)
     return Thumb(levels.astype(np.int8), is_image and bool(np.min(grid) >= 0))
@@ -135,7 +148,7 @@ def as_grid(numbers: np.ndarray) -> tuple[np.ndarray, bool]:
     return numbers.reshape(-1, *numbers.shape[-2:])[0], min(numbers.shape[-2:]) > 4
 
 
-def _reduced(grid: np.ndarray, most: int) -> np.ndarray:
+def reduced(grid: np.ndarray, most: int) -> np.ndarray:
     """At most so many rows, each the mean of as many as it stands for."""
     n = len(grid)
     if n <= most:

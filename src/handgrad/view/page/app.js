@@ -1,0 +1,352 @@
+// The page as a whole: recordings side by side, steps, search, and the strip of gradients.
+
+class App {
+  constructor(page) {
+    this.page = page;
+    this.recordings = page.graphs.map((description) => new Recording(page, description));
+    this.pictures = this.recordings.map((recording) => new Picture(recording, {
+      choose: (node) => this.choose(recording, node),
+      chooseArray: (edge) => this.chooseArray(recording, edge),
+      toggle: (box) => this.toggle(box, recording),
+    }));
+    this.recordings.slice(1).forEach((r) => (r.partners = new Map(Object.entries(page.matched).map(([a, b]) => [b, a]))));
+    this.panel = new Panel(this);
+    this.table = new Table(this);
+    this.step = 0;
+    this.chosen = null;
+    this.build();
+    this.pictures.forEach((picture) => picture.draw());
+    this.drawStrip();
+    this.goEnd();
+    this.pictures.forEach((picture) => picture.fit(0.8));
+    this.choose(this.recordings[0], this.pictures[0].nodes.find((n) => n.kind === "op" || n.kind === "box"), false);
+    document.addEventListener("keydown", (event) => this.key(event));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
+    document.documentElement.dataset.ready = "yes";
+  }
+
+  build() {
+    this.caption = h("p", { id: "caption", "aria-live": "polite" });
+    this.slider = h("input", { id: "slider", type: "range", min: 0, value: 0, "aria-label": "step", oninput: () => this.goStep(Number(this.slider.value)) });
+    const titles = this.recordings.map((r) => r.title);
+    const pictures = this.pictures.map((picture, i) => h("div", { class: "canvas" },
+      titles.length > 1 ? h("h2", {}, titles[i]) : null, picture.svg));
+    document.body.prepend(
+      h("header", { id: "bar" }, h("h1", {}, this.page.title), this.search(), this.findings(), this.examples(), h("span", { class: "space" }),
+        this.button("open all", "open every box (o)", () => this.openAll(true)), this.button("close all", "close every box (c)", () => this.openAll(false)),
+        this.button("−", "smaller", () => this.zoom(1 / 1.25)), this.button("fit", "fit into the window (0)", () => this.fit()),
+        this.button("+", "larger", () => this.zoom(1.25)), this.button("◐", "light or dark", () => this.turnLight()),
+        this.button("?", "keys", () => this.help.showModal())),
+      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : "one" }, pictures), this.panel.element),
+      h("footer", {}, this.strip = h("div", { id: "strip", role: "group", "aria-label": "norm of the gradient by layer" }),
+        h("div", { id: "steps" },
+          this.button("|◀", "to the beginning (Home)", () => this.goStep(0)), this.button("◀", "one step back (←)", () => this.goStep(this.step - 1)),
+          this.slider, this.button("▶", "one step on (→)", () => this.goStep(this.step + 1)), this.button("▶|", "to the end (End)", () => this.goEnd()),
+          this.caption)));
+    const keys = [["← →", "one step back, on"], ["Home End", "to the beginning, the end"], ["Tab", "from node to node"], ["Enter", "open a box, look at a rule"],
+      ["Space", "look at a node without opening it"], ["Shift with arrows", "move the picture"], ["+ − 0", "larger, smaller, fit"], ["o c", "open, close all boxes"],
+      ["/", "search"], ["double click", "open a box"], ["Ctrl with wheel", "larger, smaller"]];
+    this.help = h("dialog", { "aria-label": "keys" }, h("header", {}, h("h2", {}, "Keys"), h("button", { onclick: () => this.help.close(), "aria-label": "close" }, "✕")),
+      h("table", {}, h("tbody", {}, keys.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, what))))));
+    document.body.append(this.help);
+  }
+
+  button(text, title, onclick) {
+    return h("button", { title, "aria-label": title, onclick }, text);
+  }
+
+  // Steps.
+
+  steps() {
+    return this.pictures[0].steps;
+  }
+
+  now() {
+    return this.steps()[this.step];
+  }
+
+  goEnd() {
+    this.goStep(this.steps().length - 1, false);
+  }
+
+  goStep(step, follow = true) {
+    const steps = this.steps();
+    this.step = Math.min(Math.max(step, 0), steps.length - 1);
+    Object.assign(this.slider, { max: steps.length - 1, value: this.step });
+    const now = this.now();
+    this.pictures.forEach((picture, i) => this.showMoment(picture, i, now, follow));
+    this.caption.replaceChildren(...this.captionOf(now));
+    this.slider.setAttribute("aria-valuetext", this.caption.textContent);
+    if (!follow || !now.node) return;
+    this.pictures.forEach((picture, i) => picture.reach(this.partner(this.recordings[0], now.node.id, i)));
+    this.choose(this.recordings[0], now.node, false);
+  }
+
+  // The same moment in another recording: after the rule that is the partner of the one at work.
+  showMoment(picture, i, now, follow) {
+    const id = now.node && this.partner(this.recordings[0], now.node.id, i);
+    const partner = i === 0 ? now.node : picture.nodes.find((n) => n.id === id);
+    const at = i === 0 || !partner ? now.at : now.phase === "forward" ? partner.last : partner.first;
+    picture.showMoment({ phase: now.phase, at }, follow ? partner : null);
+  }
+
+  // What a node of one recording is called in recording i.
+  partner(recording, id, i) {
+    const key = recording.keyOf(id);
+    return i === 0 ? key : this.page.matched[key] ?? id;
+  }
+
+  captionOf({ phase, node }) {
+    const count = this.steps().filter((step) => step.phase === "forward").length - 1;
+    if (!node) return [h("b", {}, "start"), " only inputs and parameters are there"];
+    const back = phase === "backward";
+    const at = back ? `${phase} ${this.step - count} of ${this.steps().length - 1 - count}` : `${phase} ${this.step} of ${count}`;
+    return [h("b", { class: back ? "grad" : "value" }, at), ` ${this.recordings[0].nameOf(node)}: `, h("span", { class: "numbers" }, this.sayStep(node, back))];
+  }
+
+  sayStep(node, back) {
+    const recording = this.recordings[0];
+    if (node.kind === "box") return `${node.of.ops.length.toLocaleString("en")} rules`;
+    if (!back) return node.of.says;
+    return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
+      const words = recording.words(recording.summary(use.dx));
+      return `d${use.name}: ${use.chain ?? words.lines.join(", ")}`;
+    }).join("   ");
+  }
+
+  // The step of an op, given which boxes are open.
+  stepOf(op, phase) {
+    return this.steps().findIndex((step) => step.phase === phase && step.node && step.node.first <= op && op <= step.node.last);
+  }
+
+  // Choosing.
+
+  choose(recording, node, focus = true) {
+    if (!node) return;
+    this.chosen = { recording, node };
+    this.panel.show(recording, node);
+    this.pictures.forEach((picture, i) => picture.showChosen(this.partner(recording, node.id, i)));
+    if (focus) this.pictures[this.recordings.indexOf(recording)].elements.get(node.id)?.focus({ preventScroll: true });
+  }
+
+  chooseArray(recording, edge) {
+    this.chosen = { recording, node: { id: edge.id, kind: "sink", of: edge.array } };
+    this.panel.show(recording, this.chosen.node);
+    this.pictures.forEach((picture) => picture.showChosen(edge.id));
+  }
+
+  goto(recording, op) {
+    const { box } = recording.ops[op];
+    if (recording.closedAround(box)) {
+      this.recordings.forEach((r) => r.reveal(box));
+      this.redraw();
+    }
+    const picture = this.pictures[this.recordings.indexOf(recording)];
+    const node = picture.nodes.find((n) => n.id === `o${op}`);
+    picture.reach(node.id);
+    this.choose(recording, node);
+  }
+
+  gotoArray(recording, array) {
+    if (array.maker >= 0) return this.goto(recording, array.maker);
+    if (recording.closedAround(array.box)) {
+      this.recordings.forEach((r) => r.reveal(array.box));
+      this.redraw();
+    }
+    const picture = this.pictures[this.recordings.indexOf(recording)];
+    const node = picture.nodes.find((n) => n.id === `l${array.id}`);
+    picture.reach(node.id);
+    this.choose(recording, node);
+  }
+
+  // Opening and closing.
+
+  toggle(box, recording = this.chosen.recording) {
+    const open = !box.open;
+    this.recordings.forEach((r) => r.boxes.filter((b) => b.name === box.name).forEach((b) => (b.open = open)));
+    this.redraw();
+    const picture = this.pictures[this.recordings.indexOf(recording)];
+    const first = picture.nodes.find((n) => n.first <= box.ops[0] && box.ops[0] <= n.last && n.kind !== "sink");
+    picture.reach(first.id);
+    this.choose(recording, open ? first : picture.nodes.find((n) => n.id === `b${box.id}`) ?? first);
+  }
+
+  openAll(open) {
+    const [recording] = this.recordings;
+    if (open && recording.ops.length > MOST_OPEN) return this.say(`${recording.ops.length.toLocaleString("en")} rules are too many to be drawn at once: open the boxes that matter`);
+    this.recordings.forEach((r) => r.boxes.forEach((box) => (box.open = open)));
+    this.redraw();
+    this.fit();
+  }
+
+  say(words) {
+    this.caption.replaceChildren(h("b", {}, words));
+  }
+
+  // Draw again what is open, at the same moment.
+  redraw() {
+    const { phase, at } = this.now();
+    this.pictures.forEach((picture) => picture.draw());
+    this.drawStrip();
+    const steps = this.steps();
+    const isDone = (step) => (phase === "forward" ? step.phase === "forward" && step.at <= at : step.phase === "forward" || step.at >= at);
+    this.step = steps.findLastIndex(isDone);
+    this.goStep(this.step, false);
+    const node = this.chosen && this.pictures[0].nodes.find((n) => n.id === this.chosen.node.id);
+    if (node) this.choose(this.chosen.recording, node, false);
+  }
+
+  zoom(factor) {
+    this.pictures.forEach((picture) => picture.zoom(factor));
+  }
+
+  fit() {
+    this.pictures.forEach((picture) => picture.fit());
+  }
+
+  turnLight() {
+    const root = document.documentElement;
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = isDark ? "light" : "dark";
+    this.redraw();
+  }
+
+  // Search and findings.
+
+  search() {
+    this.names = new Map();
+    for (const recording of this.recordings.slice(0, 1)) {
+      recording.ops.forEach((op) => this.names.set(`${op.id + 1} ${recording.opName(op)}`, () => this.goto(recording, op.id)));
+      recording.arrays.filter((a) => a.maker < 0).forEach((a) => this.names.set(a.name, () => this.gotoArray(recording, a)));
+      recording.boxes.forEach((box) => this.names.set(`${box.name} ${box.label}`.trim(), () => this.gotoBox(recording, box)));
+    }
+    const list = h("datalist", { id: "names" });
+    const offer = () => {
+      const sought = this.input.value.toLowerCase();
+      const found = [...this.names.keys()].filter((name) => name.toLowerCase().includes(sought)).slice(0, 30);
+      list.replaceChildren(...found.map((name) => h("option", { value: name })));
+      return found;
+    };
+    const go = () => {
+      const found = offer();
+      const name = this.names.has(this.input.value) ? this.input.value : found[0];
+      if (name === undefined) return this.say(`nothing is called ${this.input.value}`);
+      this.names.get(name)();
+    };
+    this.input = h("input", { id: "search", type: "search", list: "names", placeholder: "search", "aria-label": "search by name",
+      oninput: offer, onchange: go, onkeydown: (event) => event.key === "Enter" && go() });
+    return h("span", {}, this.input, list);
+  }
+
+  gotoBox(recording, box) {
+    if (recording.closedAround(box.parent)) {
+      this.recordings.forEach((r) => r.reveal(box.parent));
+      this.redraw();
+    }
+    const picture = this.pictures[this.recordings.indexOf(recording)];
+    const node = picture.nodes.find((n) => n.id === `b${box.id}`) ?? picture.nodes.find((n) => n.id === `o${box.ops[0]}`);
+    if (node) picture.reach(node.id);
+    this.choose(recording, { id: `b${box.id}`, kind: "box", of: box });
+  }
+
+  findings() {
+    const select = h("select", { id: "find", "aria-label": "find", onchange: () => {
+      FINDINGS[select.value]?.(this, this.recordings[0]);
+      select.value = "";
+    } }, h("option", { value: "" }, "find …"), Object.keys(FINDINGS).map((name) => h("option", { value: name }, name)));
+    return select;
+  }
+
+  examples() {
+    const { examples } = this.recordings[0];
+    if (examples.length < 2) return null;
+    const choose = () => {
+      this.recordings.forEach((r) => (r.example = Number(select.value)));
+      this.redraw();
+    };
+    const select = h("select", { id: "example", "aria-label": "example of the batch", onchange: choose },
+      h("option", { value: -1 }, "whole batch"), examples.map((name, i) => h("option", { value: i }, `example ${name}`)));
+    return select;
+  }
+
+  // The strip: a bar for each layer, as long as its gradient's norm, on a logarithmic scale.
+
+  drawStrip() {
+    const [recording] = this.recordings;
+    const norms = recording.strip.map(([, , , norm]) => norm).filter((norm) => norm > 0);
+    const high = Math.log10(Math.max(...norms, 1e-300));
+    const low = Math.min(Math.log10(Math.min(...norms, 1e300)), high - 2);
+    const bars = recording.strip.map(([name, box, op, norm, text]) => {
+      const share = norm > 0 ? 0.12 + 0.88 * (Math.log10(norm) - low) / (high - low) : 0;
+      const go = () => (box >= 0 ? this.gotoBox(recording, recording.boxes[box]) : this.goto(recording, op));
+      const words = `${name}: norm of the gradient ${text}`;
+      return h("button", { class: norm > 0 ? "bar" : "bar none", title: words, "aria-label": words, onclick: go }, h("span", { style: `height:${(share * 100).toFixed(1)}%` }));
+    });
+    this.strip.replaceChildren(h("span", { class: "muted" }, "‖gradient‖ by layer"), h("div", { class: "bars" }, bars));
+  }
+
+  // Keys.
+
+  key(event) {
+    if (event.target.matches("input:not([type=range]), select, textarea") || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const pan = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
+    if (event.shiftKey && pan) {
+      this.pictures.forEach((p) => p.look({ ...p.view, x: p.view.x + pan[0], y: p.view.y + pan[1] }));
+      return event.preventDefault();
+    }
+    const act = {
+      ArrowRight: () => this.goStep(this.step + 1), ArrowLeft: () => this.goStep(this.step - 1), Home: () => this.goStep(0), End: () => this.goStep(Infinity),
+      "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.fit(), o: () => this.openAll(true), c: () => this.openAll(false),
+      "/": () => this.input.focus(), "?": () => this.help.showModal(),
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+const MOST_OPEN = 400;
+
+// What can be found in a recording.
+const size = (summary) => Math.max(Math.abs(summary.numbers[0] ?? 0), Math.abs(summary.numbers[1 + 1] ?? 0));
+const withGradient = (recording) => recording.arrays.filter((a) => a.grad >= 0 && recording.summaries[a.grad].numbers[0] !== null);
+const bySize = (recording) => withGradient(recording).map((a) => [size(recording.summaries[a.grad]), a]).sort((a, b) => a[0] - b[0]);
+
+const FINDINGS = {
+  "largest gradient": (app, recording) => found(app, recording, bySize(recording).at(-1), "the largest element of a gradient, "),
+  "smallest gradient": (app, recording) => found(app, recording, bySize(recording)[0], "the gradient whose largest element is smallest, "),
+  "first not finite": (app, recording) => {
+    const value = recording.arrays.filter((a) => a.maker >= 0).find((a) => recording.summaries[a.value].notFinite);
+    const grad = recording.arrays.filter((a) => a.maker >= 0 && recording.summary(a.grad)?.notFinite).at(-1);
+    if (!value && !grad) return app.say("all values and gradients are finite");
+    app.gotoArray(recording, value ?? grad);
+    app.say(`the first ${value ? "value" : "gradient"} that is not finite comes from ${recording.opName(recording.ops[(value ?? grad).maker])}`);
+  },
+  "dead ReLUs": (app, recording) => {
+    const rectifiers = recording.ops.filter((op) => recording.rules[op.rule].name === "relu");
+    if (!rectifiers.length) return app.say("there is no relu");
+    const worst = rectifiers.reduce((a, b) => (zeros(recording, b) > zeros(recording, a) ? b : a));
+    app.goto(recording, worst.id);
+    app.say(`the most zeros: ${recording.opName(worst)}, ${+(100 * zeros(recording, worst)).toPrecision(3)} %; ${worst.notes[0] ?? ""}`);
+  },
+  "wrong backward": (app, recording) => {
+    const wrong = recording.ops.find((op) => recording.verdicts[op.verdict][0] === "wrong");
+    if (!wrong) return app.say("the checker found no wrong backward");
+    app.goto(recording, wrong.id);
+  },
+};
+
+const zeros = (recording, op) => recording.summaries[recording.arrays[op.outputs[0]].value].zeros;
+
+function found(app, recording, best, words) {
+  if (!best) return app.say("there is no gradient");
+  const [value, array] = best;
+  app.gotoArray(recording, array);
+  app.say(`${words}${+value.toPrecision(4)}, of ${array.name}`);
+}
+
+loaded().then((page) => new App(page)).catch((error) => {
+  document.body.append(h("p", { class: "failed" }, `This page cannot be shown: ${error.message}`));
+  throw error;
+});

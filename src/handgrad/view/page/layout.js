@@ -1,0 +1,233 @@
+// Where everything goes. Each open box is laid out by itself, by dagre, and is then one node of what it lies
+// in; edges cross its border at ports, one for each array. So frames never overlap, and the main line is straight.
+
+const MAIN = { value: 2, input: 1, parameter: 0, constant: 0 };
+const PADDING = { x: 12, top: 24, bottom: 10 };
+
+class Level {
+  // recording: what to draw; box: the open box, -1 for the whole; drawn: sizes of nodes and labels.
+  constructor(recording, box, nodes, drawn) {
+    Object.assign(this, { recording, box, drawn, inner: new Map(), items: new Map(), edges: new Map(), entries: new Map(), exits: new Map() });
+    for (const node of nodes) {
+      const child = this.childOf(node.box);
+      if (child === null) this.items.set(node.id, { id: node.id, node, ...drawn.sizeOf(node) });
+      else this.inner.set(child, [...(this.inner.get(child) ?? []), node]);
+    }
+    for (const [child, inside] of this.inner) this.items.set(`g${child}`, { id: `g${child}`, level: new Level(recording, child, inside, drawn) });
+  }
+
+  // The box directly in this one that something in `box` lies in; null if it lies here itself.
+  childOf(box) {
+    if (box === this.box) return null;
+    return this.recording.above(box).find((b) => b.parent === this.box)?.id;
+  }
+
+  has(node) {
+    return node.box === this.box || this.inner.has(this.childOf(node.box));
+  }
+
+  itemOf(node) {
+    const child = this.childOf(node.box);
+    return child === null ? node.id : `g${child}`;
+  }
+
+  // Lay out what is inside: flows are arrays with the node that made each and the nodes that use it.
+  layout(flows) {
+    const passing = flows.filter((flow) => this.has(flow.from) || flow.ends.some((end) => this.has(end.node)));
+    for (const flow of passing) this.addFlow(flow);
+    for (const item of this.items.values()) if (item.level) this.enclose(item, passing);
+    this.place();
+    return this;
+  }
+
+  addFlow(flow) {
+    const { array, from } = flow;
+    const isHere = this.has(from);
+    const inside = flow.ends.filter((end) => this.has(end.node));
+    const source = isHere ? this.itemOf(from) : this.port(this.entries, `e${array.id}`, array);
+    const groups = new Map();
+    for (const end of inside) {
+      const item = this.itemOf(end.node);
+      if (item !== source) groups.set(item, [...(groups.get(item) ?? []), end]);
+    }
+    const isLabelled = isHere || groups.size > 1;
+    for (const [item, ends] of groups) this.addEdge(source, item, array, ends, isLabelled);
+    if (isHere && inside.length < flow.ends.length) this.addEdge(source, this.port(this.exits, `x${array.id}`, array), array, [], false);
+  }
+
+  port(ports, id, array) {
+    ports.set(id, array);
+    this.items.set(id, { id, isPort: true, width: 2, height: 2 });
+    return id;
+  }
+
+  addEdge(from, to, array, ends, isLabelled) {
+    const uses = ends.flatMap((end) => (end.use ? [end.use] : []));
+    const edge = { id: `${this.box}:${from}-${to}-${array.id}`, from, to, array, uses };
+    if (isLabelled) edge.label = this.drawn.labelOf(edge);
+    this.edges.set(edge.id, edge);
+  }
+
+  // An open box as one item, its height even about the port of the main line.
+  enclose(item, flows) {
+    const { level } = item;
+    level.layout(flows);
+    item.width = level.width;
+    item.middle = level.middle();
+    item.height = 2 * Math.max(item.middle, level.height - item.middle);
+  }
+
+  middle() {
+    const ports = [...this.entries, ...this.exits].map(([id, array]) => [array.role === "value" ? 0 : 1, this.items.get(id).y]);
+    return ports.sort((a, b) => a[0] - b[0])[0]?.[1] ?? this.height / 2;
+  }
+
+  place() {
+    const graph = new dagre.Graph({ multigraph: true });
+    graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 12, edgesep: 10, marginx: 0, marginy: 0 });
+    const aside = this.aside();
+    const isLeaf = ({ node }) => node?.kind === "leaf";
+    const inOrder = [...this.items.values()].sort((a, b) => isLeaf(a) - isLeaf(b));
+    for (const { id, width, height } of inOrder) graph.setNode(id, { width, height });
+    for (const { id, from, to, label } of this.edges.values()) {
+      const { width, height } = label ?? { width: 0, height: 0 };
+      graph.setEdge(from, to, { width, height, labelpos: "c", weight: aside.has(id) ? 1 : 3 }, id);
+    }
+    this.balance(graph, aside);
+    const customOrder = (ranked, order) => {
+      order(ranked);
+      centred(ranked, aside);
+    };
+    dagre.layout(graph, { customOrder });
+    this.take(graph);
+  }
+
+  // The edges that may stand above or below the main one of what they lead to: of parameters, beside an input.
+  aside() {
+    const found = new Set();
+    for (const { id } of this.items.values()) {
+      const into = [...this.edges.values()].filter((edge) => edge.to === id);
+      const best = Math.max(...into.map((edge) => MAIN[edge.array.role]));
+      if (into.filter((edge) => MAIN[edge.array.role] === best).length > 1) continue;
+      into.filter((edge) => MAIN[edge.array.role] < best).forEach((edge) => found.add(edge.id));
+    }
+    return found;
+  }
+
+  // Give what an odd number of such edges lead to an unseen one more, so that its main edge is the middle one.
+  balance(graph, aside) {
+    for (const { id } of this.items.values()) {
+      const count = (graph.inEdges(id) ?? []).filter(({ name }) => aside.has(name)).length;
+      if (count % 2 === 0) continue;
+      graph.setNode(`u${id}`, { width: 1, height: 1 });
+      graph.setEdge(`u${id}`, id, { width: 1, height: 1, labelpos: "c" }, `u${id}`);
+      aside.add(`u${id}`);
+    }
+  }
+
+  take(graph) {
+    for (const item of this.items.values()) Object.assign(item, { x: graph.node(item.id).x, y: graph.node(item.id).y });
+    for (const edge of this.edges.values()) {
+      const { points, x, y } = graph.edge(edge.from, edge.to, edge.id);
+      Object.assign(edge, { points: points.map((point) => ({ ...point })), x, y });
+    }
+    this.trim();
+    for (const edge of this.edges.values()) this.connect(edge);
+  }
+
+  // Move everything to begin at the padding, ports onto the border.
+  trim() {
+    const seen = [...this.items.values()].filter((item) => !item.isPort);
+    const labels = [...this.edges.values()].filter((edge) => edge.label).map((edge) => ({ x: edge.x, y: edge.y, ...edge.label }));
+    const all = [...seen.map((item) => this.extent(item)), ...labels.map(({ x, y, width, height }) => ({ left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 }))];
+    const ports = [...this.items.values()].filter((item) => item.isPort);
+    const left = Math.min(...all.map((e) => e.left)) - PADDING.x;
+    const top = Math.min(...all.map((e) => e.top), ...ports.map((p) => p.y)) - (this.box < 0 ? 8 : PADDING.top);
+    this.width = Math.max(...all.map((e) => e.right)) + PADDING.x - left;
+    this.height = Math.max(...all.map((e) => e.bottom), ...ports.map((p) => p.y)) + PADDING.bottom - top;
+    if (this.box >= 0) this.width = Math.max(this.width, this.drawn.titleWidth(this.recording.boxes[this.box]));
+    for (const item of this.items.values()) Object.assign(item, { x: item.x - left, y: item.y - top });
+    for (const id of this.entries.keys()) this.items.get(id).x = 0;
+    for (const id of this.exits.keys()) this.items.get(id).x = this.width;
+    for (const edge of this.edges.values()) {
+      Object.assign(edge, { x: edge.x - left, y: edge.y - top });
+      edge.points = edge.points.map(({ x, y }) => ({ x: x - left, y: y - top }));
+    }
+  }
+
+  // The rectangle that is seen: of an open box its frame, which need not be even about its middle.
+  extent({ x, y, width, height, level, middle }) {
+    const top = level ? y - middle : y - height / 2;
+    return { left: x - width / 2, right: x + width / 2, top, bottom: top + (level ? level.height : height) };
+  }
+
+  // Let an edge begin and end where it should: at ports, at the sides of nodes.
+  connect(edge) {
+    const [from, to] = [this.items.get(edge.from), this.items.get(edge.to)];
+    edge.points[0] = this.side(from, `x${edge.array.id}`, 1);
+    edge.points[edge.points.length - 1] = this.side(to, `e${edge.array.id}`, -1);
+  }
+
+  side(item, port, which) {
+    if (item.isPort) return { x: item.x, y: item.y };
+    if (!item.level) return { x: item.x + (which * item.width) / 2, y: item.y };
+    const inner = item.level.items.get(port);
+    return { x: item.x + (which * item.width) / 2, y: item.y - item.middle + (inner?.y ?? item.middle) };
+  }
+
+  // Everything at its place in the whole picture.
+  *placed(dx = 0, dy = 0) {
+    for (const item of this.items.values()) {
+      const at = { ...this.extent(item), x: item.x + dx, y: item.y + dy };
+      if (item.level) {
+        const top = at.top + dy;
+        yield { frame: this.recording.boxes[item.level.box], left: at.left + dx, top, width: item.level.width, height: item.level.height };
+        yield* item.level.placed(at.left + dx, top);
+      } else if (item.node) yield { node: item.node, x: at.x, y: at.y, width: item.width, height: item.height };
+    }
+    for (const edge of this.edges.values()) {
+      const points = edge.points.map(({ x, y }) => ({ x: x + dx, y: y + dy }));
+      yield { edge, points, x: edge.x + dx, y: edge.y + dy };
+    }
+  }
+}
+
+// In each rank, put the edges that may stand aside around the main one: half of them above, half below.
+function centred(graph, aside) {
+  const ranks = new Map();
+  for (const id of graph.nodes()) {
+    const { rank, order } = graph.node(id);
+    if (typeof rank === "number") ranks.set(rank, [...(ranks.get(rank) ?? []), { id, order }]);
+  }
+  for (const rank of ranks.values()) {
+    rank.sort((a, b) => a.order - b.order);
+    gathered(graph, rank.map(({ id }) => id), aside).forEach((id, order) => (graph.node(id).order = order));
+  }
+}
+
+function gathered(graph, ids, aside) {
+  const edgeOf = (id) => graph.node(id).edgeObj ?? outEdgeOf(graph, id);
+  const isMoved = (id) => aside.has(edgeOf(id)?.name);
+  const byRule = new Map();
+  for (const id of ids.filter(isMoved)) {
+    const rule = edgeOf(id).w;
+    byRule.set(rule, [...(byRule.get(rule) ?? []), id]);
+  }
+  const found = ids.filter((id) => !isMoved(id));
+  for (const [rule, own] of byRule) {
+    const main = found.findIndex((id) => graph.node(id).edgeObj?.w === rule || leadsTo(graph, id, rule));
+    const half = Math.ceil(own.length / 2);
+    if (main < 0) found.splice(Math.min(ids.indexOf(own[0]), found.length), 0, ...own);
+    else found.splice(main, 1, ...own.slice(0, half), found[main], ...own.slice(half));
+  }
+  return found;
+}
+
+// The only edge of a leaf, through the dummies that dagre put into it.
+function outEdgeOf(graph, id) {
+  const edges = graph.outEdges(id);
+  if (edges.length !== 1 || graph.inEdges(id).length) return null;
+  return graph.node(edges[0].w).edgeObj ?? edges[0];
+}
+
+const leadsTo = (graph, id, rule) => (graph.successors(id) ?? []).some((next) => next === rule || graph.node(next).edgeObj?.w === rule);

@@ -1,0 +1,108 @@
+"""Recordings as one HTML file: no server, no network, everything inside."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import struct
+import zlib
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from handgrad.view.compare import comparison
+from handgrad.view.description import Describer
+from handgrad.view.graph import Graph
+from handgrad.view.store import ALIGNED, Store
+from handgrad.view.thumbnails import DIVERGING, GREY
+
+LIMIT = 24_000_000  # bytes of a page
+WHOLE = 65_536  # numbers up to which an array is kept whole
+LEAST = 256  # to how few means an array may be reduced
+SCRIPTS = ("data.js", "model.js", "layout.js", "picture.js", "panel.js", "table.js", "app.js")
+COLOURS = {"diverging": DIVERGING, "grey": GREY}
+
+
+class TooLarge(ValueError):
+    """A page that would be larger than its limit."""
+
+
+def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
+    """One recording, or two side by side, as an HTML document.
+
+    Arrays of more than 65,536 numbers are reduced to means, and where the page would be too large, smaller
+    ones too; the page says so where it shows them.
+
+    Args:
+        graphs: one or two recordings; of two, nodes are matched by name and differences marked.
+        title: of the page; by default the first graph's.
+        limit: the largest size of the file, in bytes.
+
+    Raises:
+        TooLarge: the page would be larger than ``limit``.
+    """
+    packed = _packed(graphs, title or graphs[0].title, limit)
+    script = "\n".join(_file(name) for name in ("dagre.min.js", *SCRIPTS))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    parts = {
+        "title": escape(title or graphs[0].title),
+        "script_hash": f"'sha256-{digest}'",
+        "style": _file("page.css"),
+        "data": packed,
+        "script": script,
+    }
+    return _filled(_file("page.html"), parts)
+
+
+def framed(html: str, height: int = 640) -> str:
+    """A page inside another, as a notebook shows it."""
+    style = "width:100%;border:1px solid #8886;border-radius:8px"
+    return f'<iframe title="handgrad" srcdoc="{escape(html)}" style="{style}" height="{height}"></iframe>'
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    """The template with its parts, none of which is looked at for others' names."""
+    pieces = []
+    for piece in template.split("{"):
+        name, brace, rest = piece.partition("}")
+        pieces.append(parts[name] + rest if brace and name in parts else "{" + piece)
+    return "".join(pieces).removeprefix("{")
+
+
+@functools.cache
+def _file(name: str) -> str:
+    text = files("handgrad.view").joinpath("page", name).read_text(encoding="utf-8")
+    return text.replace("//# sourceMappingURL=dagre.min.js.map", "")
+
+
+def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
+    """The data in base64, with arrays reduced as far as the limit asks."""
+    most = WHOLE
+    while True:
+        store = Store(most)
+        content = {
+            "title": title,
+            "colours": COLOURS,
+            "graphs": [Describer(graph, store).description() for graph in graphs],
+        }
+        if len(graphs) == 2:
+            content |= comparison(*graphs)
+        packed = _compressed(content, store)
+        if len(packed) <= limit:
+            return packed
+        if most <= LEAST:
+            raise TooLarge(
+                f"the page would be {len(packed) / 1e6:,.1f} MB, and its limit is {limit / 1e6:,.1f} MB: "
+                f"show a part of the computation, fewer examples, or allow a larger limit"
+            )
+        most //= 4
+
+
+def _compressed(content: dict[str, Any], store: Store) -> str:
+    """The length of the JSON, the JSON and the arrays, compressed, in base64."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    padding = bytes(-len(text) % ALIGNED)
+    block = struct.pack("<II", len(text), 0) + text + padding + store.bytes()
+    return base64.b64encode(zlib.compress(block, 6)).decode()

@@ -1,0 +1,153 @@
+"""``show``: from a computation to its picture, in one call."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Callable, Sequence
+from os import PathLike, environ
+from pathlib import Path
+from typing import Any
+
+from handgrad.files import write_atomically
+from handgrad.view.drawing import svg
+from handgrad.view.graph import Graph
+from handgrad.view.pages import LIMIT, framed, page
+from handgrad.view.recording import record
+from handgrad.view.tree import tree
+
+CHECKED = 2.0  # seconds for the checker, by default
+
+
+class Picture:
+    """A recorded computation, with every value and gradient, to be looked at.
+
+    In a notebook it is a page to step through; ``print`` shows it as a tree; ``save`` writes the page and
+    ``svg`` a still picture of it.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+
+    def __str__(self) -> str:
+        return tree(self.graph, colour=has_colour())
+
+    __repr__ = __str__
+
+    def html(self, limit: int = LIMIT) -> str:
+        """The page, an HTML document that needs nothing else.
+
+        Raises:
+            TooLarge: it would be larger than ``limit`` bytes.
+        """
+        return page(self.graph, limit=limit)
+
+    def save(self, path: str | PathLike[str], limit: int = LIMIT) -> Path:
+        """Write the page, or where the name ends in .svg, the still picture."""
+        path = Path(path)
+        return written(path, self.svg() if path.suffix == ".svg" else self.html(limit))
+
+    def svg(
+        self, path: str | PathLike[str] | None = None, *, of: str | None = None, depth: int | None = None
+    ) -> str:
+        """A still picture for papers and slides, written to ``path`` if there is one.
+
+        Args:
+            path: a file to write.
+            of: the name of a layer to draw alone.
+            depth: how many levels of boxes are open; by default as many as are clear.
+
+        Raises:
+            ValueError: no layer has that name, or there is more to draw than a picture holds.
+        """
+        drawn = svg(self.graph, depth, of)
+        if path is not None:
+            written(Path(path), drawn)
+        return drawn
+
+    def beside(self, other: Picture, title: str | None = None) -> Pair:
+        """This one and another on one page, nodes matched by name and differences marked."""
+        return Pair(self, other, title)
+
+    def open(self) -> Path:
+        """Write the page to a temporary file, and show it in the browser."""
+        path = self.save(Path(tempfile.mkdtemp(prefix="handgrad-")) / "page.html")
+        webbrowser.open(path.as_uri())
+        return path
+
+    def _repr_html_(self) -> str:
+        return framed(self.html())
+
+
+class Pair:
+    """Two pictures on one page: before and after a training, a right rule and a wrong one."""
+
+    def __init__(self, first: Picture, second: Picture, title: str | None = None):
+        self.first, self.second, self.title = first, second, title
+
+    def __str__(self) -> str:
+        return f"{self.first}\n\n{self.second}"
+
+    __repr__ = __str__
+
+    def html(self, limit: int = LIMIT) -> str:
+        """The page with both, the first above the second."""
+        return page(self.first.graph, self.second.graph, title=self.title, limit=limit)
+
+    def save(self, path: str | PathLike[str], limit: int = LIMIT) -> Path:
+        """Write the page."""
+        return written(Path(path), self.html(limit))
+
+    def _repr_html_(self) -> str:
+        return framed(self.html(), height=820)
+
+
+def show(
+    target: Any,
+    *inputs: Any,
+    loss: Callable | None = None,
+    t: Any = None,
+    dout: Any = None,
+    title: str | None = None,
+    examples: Sequence[str] = (),
+    check: float = CHECKED,
+    out: str | PathLike[str] | None = None,
+) -> Picture:
+    """Run a computation forward and backward, and show every value, gradient, formula and line of it.
+
+    ``show(net, x, loss=softmax_cross_entropy, t=t)``, ``show(f, 100, 2, 300)``, or ``show(y)`` of a variable
+    that was computed from others. In a notebook the result shows itself; elsewhere ``print`` it, ``save`` it,
+    or ``open`` it in the browser.
+
+    Args:
+        target: a layer or network; a rule; a function of rules; an object with ``forward``; or a Variable
+            (or several) that was recorded already, and then there are no inputs.
+        inputs: numbers, arrays, or nested lists of them.
+        loss: ``loss(out, t)``, whose gradient is wanted.
+        t: what the loss compares with.
+        dout: the gradient of the output. Without it, 1: the gradients are those of the output, or where it
+            is no number, of the sum of its elements.
+        title: of the picture; by default what the target is called.
+        examples: names of the batch's rows, the first axis of the first input.
+        check: seconds to spend on checking each rule's backward on the values that it saw; 0 for none.
+        out: a file to write, .html or .svg.
+
+    Raises:
+        TypeError: the target is none of these, or nothing in it was computed by rules.
+    """
+    graph = record(target, *inputs, loss=loss, t=t, dout=dout, title=title, examples=examples, check=check)
+    picture = Picture(graph)
+    if out is not None:
+        picture.save(out)
+    return picture
+
+
+def written(path: Path, content: str) -> Path:
+    write_atomically(path, content)
+    return path
+
+
+def has_colour() -> bool:
+    """Whether what is printed goes to a terminal that shows colours."""
+    return sys.stdout.isatty() and "NO_COLOR" not in environ and environ.get("TERM") != "dumb"
