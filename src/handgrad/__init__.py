@@ -5,7 +5,8 @@ Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
 - by hand: ``AddLayer``, ``MulLayer``, ``SoftmaxWithLoss``, and ``multiply.vjp(x, y)`` of any rule;
 - recorded: ``variable``, ``vjp``, ``grad``, ``jacobian``, ``hessian``, over rules and NumPy's functions;
 - trained: ``handgrad.layers``, ``handgrad.optim``, ``handgrad.train``, and the ``handgrad`` command;
-- compiled: ``compile`` makes native code of any function of rules.
+- compiled: ``compile`` makes native code of any function of rules;
+- shown: ``show`` makes a page of every value, gradient, formula and line of a computation.
 """
 
 import builtins as _builtins
@@ -19,8 +20,8 @@ from handgrad.tape import Variable, grad, hessian, hvp, jacobian, value_and_grad
 
 __all__ = [
     "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Variable", "check", "cross_entropy_error",
-    "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "value_and_grad",
-    "variable", "vjp",
+    "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "show",
+    "value_and_grad", "variable", "vjp",
 ]  # fmt: skip
 # `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum
 # only.
@@ -30,6 +31,7 @@ __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 if _TYPE_CHECKING:
     from handgrad.check import check
     from handgrad.engine import compile as compile
+    from handgrad.view import show
 
 
 def __getattr__(name: str) -> object:
@@ -41,8 +43,22 @@ def __getattr__(name: str) -> object:
         from handgrad.engine import compile
 
         return compile
+    if name == "show":
+        from handgrad.view import show
+
+        return show
     if name == "__version__":
         from importlib.metadata import version  # takes long, too
 
         return version("handgrad")
     raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
+
+
+def _html(thing: Variable | layers.Layer) -> str:
+    """What a notebook shows of a variable or a layer; here, since the arrows lead from view to them."""
+    from handgrad.view import html_of
+
+    return html_of(thing)
+
+
+Variable._repr_html_ = layers.Layer._repr_html_ = _html

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import handgrad as hg
+from handgrad import files as files_module
+from handgrad.files import write_atomically
 from handgrad.layers import Layer, ReLU, Sequential, mlp
 from handgrad.optim import SGD, Adam, Momentum, cosine
 from handgrad.train import CheckpointError, Interrupted, NonFiniteError, Trainer
-from handgrad.train import files as files_module
 from handgrad.train.engines import picked
-from handgrad.files import write_atomically
 from handgrad.train.trainer import batch_count
 
 N = 120

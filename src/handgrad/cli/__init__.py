@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from handgrad.cli import check, evaluate, explain, predict, train
+from handgrad.cli import check, evaluate, explain, predict, show, train
 
 USAGE_ERROR = 2
 
@@ -23,12 +23,12 @@ class Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="handgrad",
-        description="Train small networks, use them, and check backward passes.",
+        description="Train small networks, use them, look into them, and check backward passes.",
         epilog="Begin with: handgrad train digits --epochs 20",
     )
     top.add_argument("--version", action=_Version)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
-    for command in (train, predict, evaluate, check, explain):
+    for command in (train, predict, evaluate, check, show, explain):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
         made.set_defaults(run=command.run)

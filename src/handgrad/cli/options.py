@@ -34,6 +34,18 @@ def positive_number(text: str) -> float:
     return number
 
 
+def not_negative(text: str) -> float:
+    number = _number(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0")
+    return number
+
+
+def naturals(text: str) -> list[int]:
+    """``7`` or ``7,8,9``."""
+    return [natural(part.strip()) for part in text.split(",")]
+
+
 def share(text: str) -> float:
     number = _number(text)
     if not 0 <= number < 1:

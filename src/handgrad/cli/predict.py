@@ -26,8 +26,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     from handgrad.data import load
-    from handgrad.train import load_run
     from handgrad.files import write_atomically
+    from handgrad.train import load_run
 
     trained = load_run(args.folder)
     data = load(args.source, task="classification" if trained.classes is not None else "regression")

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from handgrad.arrays import shape, size
 from handgrad.layers.history import History
@@ -58,6 +58,7 @@ class Layer:
     path: str  # its dotted name in the network that was bound
     is_bound: bool
     history: History
+    _repr_html_: ClassVar[Callable[[Any], str]]  # what notebooks show, set by handgrad
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         layer = super().__new__(cls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Variable(Recorded):
 
     __slots__ = ("__weakref__", "grad", "index", "level", "name", "node", "value")
     __array_priority__ = 1000
+    _repr_html_: ClassVar[Callable[[Any], str]]  # what notebooks show, set by handgrad
 
     def __init__(self, value: Any, level: int = 0, node: Node | None = None, index: int = 0):
         self.value = value

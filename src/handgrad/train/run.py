@@ -14,8 +14,8 @@ import numpy as np
 
 from handgrad import rules
 from handgrad.data import Dataset, Preparation, Rows, TargetScale
-from handgrad.layers import Sequential, mlp
 from handgrad.files import read_json, write_atomically, write_json
+from handgrad.layers import Sequential, mlp
 from handgrad.train.trainer import predict
 
 CONFIG, MODEL = "config.json", "model.safetensors"

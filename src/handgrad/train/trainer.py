@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.data import permutation
+from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.layers import Layer
 from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.tape import value_and_grad
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import steps_for
-from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.train.metrics import Metric, default_metrics
 from handgrad.train.progress import CHECKPOINT, Arrays, Progress, load_checkpoint, save_checkpoint
 

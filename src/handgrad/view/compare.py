@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.view.graph import Array, Graph, Op
-from handgrad.view.summary import as_numpy
+from handgrad.view.summary import as_numpy, short
 
 SAME = 1e-6  # relative differences up to this are rounding
 
@@ -53,23 +53,19 @@ def _ends(graph: Graph) -> dict[str, Array]:
     return {array.name: array for array in graph.outputs}
 
 
-def _of_ops(a: Op, b: Op) -> str:
+def _of_ops(a: Op, b: Op) -> list[str]:
     values = [difference(x.value, y.value) for x, y in zip(a.outputs, b.outputs, strict=False)]
     grads = [difference(x.dx, y.dx) for x, y in zip(a.inputs, b.inputs, strict=False)]
     return _words(max(values, default=0.0), max(grads, default=0.0))
 
 
-def _of_arrays(a: Array, b: Array) -> str:
+def _of_arrays(a: Array, b: Array) -> list[str]:
     return _words(difference(a.value, b.value), difference(a.grad, b.grad))
 
 
-def _words(value: float, grad: float) -> str:
-    told = [(name, share) for name, share in (("value", value), ("gradient", grad)) if share > SAME]
-    return ", ".join(f"Δ {name} {percent(share)}" for name, share in told)
-
-
-def percent(share: float) -> str:
-    return "all of it" if share >= 1 else f"{100 * share:.2g} %"
+def _words(value: float, grad: float) -> list[str]:
+    shares = {"value": value, "gradient": grad}
+    return [f"Δ {name} {short(100 * share, 2)} %" for name, share in shares.items() if share > SAME]
 
 
 def difference(a: Any, b: Any) -> float:

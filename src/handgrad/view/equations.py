@@ -74,7 +74,7 @@ def told(x: Any, name: str) -> str:
 
 
 def partial_sums(array: Array) -> dict[int, Any]:
-    """By the number of a box: the gradient that comes back from it, where that is a sum of some uses of all."""
+    """By the number of a box: the gradient that comes back from it, where that is of some uses of several."""
     inside: dict[int, list[Any]] = {}
     for use in array.uses:
         for box in use.op.box.above():

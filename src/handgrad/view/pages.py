@@ -21,7 +21,7 @@ from handgrad.view.thumbnails import DIVERGING, GREY
 LIMIT = 24_000_000  # bytes of a page
 WHOLE = 65_536  # numbers up to which an array is kept whole
 LEAST = 256  # to how few means an array may be reduced
-SCRIPTS = ("data.js", "model.js", "layout.js", "picture.js", "panel.js", "table.js", "app.js")
+SCRIPTS = ("data.js", "model.js", "heights.js", "layout.js", "picture.js", "panel.js", "table.js", "app.js")
 COLOURS = {"diverging": DIVERGING, "grey": GREY}
 
 

@@ -35,9 +35,8 @@ class Store:
     def add(self, x: Any) -> Stored:
         """Put an array into the store, unless it is there."""
         array = as_numpy(x)
-        key = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
-        if array.size <= 1:
-            key = (array.tobytes(), array.dtype.str, array.shape)
+        where = array.__array_interface__["data"][0] if array.size > 1 else array.tobytes()
+        key = (where, array.shape, array.strides, array.dtype.str)
         if key not in self.met:
             self.met[key] = self._written(array)
         return self.met[key]

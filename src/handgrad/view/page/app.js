@@ -126,7 +126,7 @@ class App {
     this.chosen = { recording, node };
     this.panel.show(recording, node);
     this.pictures.forEach((picture, i) => picture.showChosen(this.partner(recording, node.id, i)));
-    if (focus) this.pictures[this.recordings.indexOf(recording)].elements.get(node.id)?.focus({ preventScroll: true });
+    if (focus) this.pictures[this.recordings.indexOf(recording)].elements.get(node.id)?.[0].focus({ preventScroll: true });
   }
 
   chooseArray(recording, edge) {

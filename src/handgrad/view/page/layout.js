@@ -94,12 +94,41 @@ class Level {
       graph.setEdge(from, to, { width, height, labelpos: "c", weight: aside.has(id) ? 1 : 3 }, id);
     }
     this.balance(graph, aside);
+    let heights;
     const customOrder = (ranked, order) => {
       order(ranked);
       centred(ranked, aside);
+      heights = this.heights(ranked, aside);
     };
     dagre.layout(graph, { customOrder });
-    this.take(graph);
+    this.take(graph, heights);
+  }
+
+  // The height of each node, and of each place of each edge, from left to right.
+  heights(ranked, aside) {
+    const cells = new Map(ranked.nodes().map((id) => [id, { id, ...ranked.node(id), isPlace: Boolean(ranked.node(id).edgeObj) }]));
+    const ranks = [];
+    for (const cell of cells.values()) (ranks[cell.rank] ??= []).push(cell);
+    ranks.forEach((rank) => rank.sort((a, b) => a.order - b.order));
+    const links = ranked.edges().map((edge) => {
+      const name = (ranked.node(edge.v).edgeObj ?? ranked.node(edge.w).edgeObj ?? edge).name;
+      const { array } = this.edges.get(name) ?? {};
+      const weight = aside.has(name) ? 1 : 8;
+      return { a: cells.get(edge.v), b: cells.get(edge.w), leaving: this.offset(edge.v, `x${array?.id}`), arriving: this.offset(edge.w, `e${array?.id}`), weight };
+    });
+    settle(ranks, links);
+    const places = new Map();
+    for (const cell of ranks.flat().filter((cell) => cell.isPlace)) {
+      const { name } = cell.edgeObj;
+      places.set(name, [...(places.get(name) ?? []), cell]);
+    }
+    return { of: (id) => cells.get(id).y, places };
+  }
+
+  // How far from an item's middle an edge meets it.
+  offset(id, port) {
+    const item = this.items.get(id);
+    return item?.level ? (item.level.items.get(port)?.y ?? item.middle) - item.middle : 0;
   }
 
   // The edges that may stand above or below the main one of what they lead to: of parameters, beside an input.
@@ -125,11 +154,13 @@ class Level {
     }
   }
 
-  take(graph) {
-    for (const item of this.items.values()) Object.assign(item, { x: graph.node(item.id).x, y: graph.node(item.id).y });
+  take(graph, heights) {
+    for (const item of this.items.values()) Object.assign(item, { x: graph.node(item.id).x, y: heights.of(item.id) });
     for (const edge of this.edges.values()) {
-      const { points, x, y } = graph.edge(edge.from, edge.to, edge.id);
-      Object.assign(edge, { points: points.map((point) => ({ ...point })), x, y });
+      const { points, x } = graph.edge(edge.from, edge.to, edge.id);
+      const places = heights.places.get(edge.id) ?? [];
+      const label = places.find((place) => place.dummy === "edge-label") ?? places[0];
+      Object.assign(edge, { x, y: label?.y ?? 0, points: points.map((point, i) => ({ x: point.x, y: places[i - 1]?.y ?? point.y })) });
     }
     this.trim();
     for (const edge of this.edges.values()) this.connect(edge);
@@ -170,7 +201,7 @@ class Level {
 
   side(item, port, which) {
     if (item.isPort) return { x: item.x, y: item.y };
-    if (!item.level) return { x: item.x + (which * item.width) / 2, y: item.y };
+    if (!item.level) return { x: item.x + (which * this.drawn.outlineOf(item.node).width) / 2, y: item.y };
     const inner = item.level.items.get(port);
     return { x: item.x + (which * item.width) / 2, y: item.y - item.middle + (inner?.y ?? item.middle) };
   }

@@ -4,6 +4,7 @@ const OP = { width: 52, height: 36 };
 const TEXT = 7.1; // the width of a letter at 12 pixels, in the widest of the usual fonts
 const THUMB = { width: 64, height: 42 };
 const LINE = 14;
+const MARK = 12;
 
 const widthOf = (words) => [...words].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 2 : 1), 0) * TEXT;
 const shortened = (words, most) => ([...words].length <= most ? words : [...words].slice(0, most - 1).join("") + "…");
@@ -25,16 +26,24 @@ class Picture {
     this.elements = new Map();
     this.places = new Map();
     this.edges = [];
-    const layers = [[], [], []];
+    const layers = { frames: [], lines: [], labels: [], nodes: [] };
     for (const placed of whole.placed()) {
-      if (placed.frame) layers[0].push(this.drawnFrame(placed));
-      else if (placed.edge) layers[1].push(this.drawnEdge(placed));
-      else layers[2].push(this.drawnNode(placed));
+      if (placed.frame) layers.frames.push(this.drawnFrame(placed));
+      else if (placed.edge) this.drawEdge(placed, layers);
+      else layers.nodes.push(this.drawnNode(placed));
     }
-    this.scene.replaceChildren(...layers.flat());
+    this.scene.replaceChildren(...Object.values(layers).flat());
   }
 
+  // The room that a node takes: what is drawn of it, and the marks below, even about its middle.
   sizeOf(node) {
+    const drawn = this.outlineOf(node);
+    const marks = this.marksOf(node);
+    const widest = Math.max(0, ...marks.map(([, words]) => widthOf(words) * 0.9));
+    return { width: Math.max(drawn.width, widest), height: drawn.height + 2 * MARK * marks.length };
+  }
+
+  outlineOf(node) {
     if (node.kind === "op") return { width: Math.max(OP.width, widthOf(node.of.label) + 22), height: OP.height };
     const lines = this.linesOf(node);
     const width = Math.max(...lines.map(widthOf)) + (node.kind === "box" ? 40 : 24);
@@ -42,10 +51,16 @@ class Picture {
   }
 
   linesOf(node) {
-    if (node.kind !== "box") return [shortened(node.of.name, 24)];
+    if (node.kind !== "box") return [shortened(this.shortName(node), 24)];
     const { short, label, ops } = node.of;
     const count = `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
     return [shortened(short, 28), ...(label ? [shortened(label, 28)] : []), count];
+  }
+
+  // A leaf's name, without that of the box that it stands in.
+  shortName({ of, box }) {
+    const outer = box >= 0 ? `${this.recording.boxes[box].name}.` : "";
+    return of.name.startsWith(outer) ? of.name.slice(outer.length) : of.name;
   }
 
   // What stands at an edge: the value above the line, the gradient that comes back below.
@@ -82,7 +97,8 @@ class Picture {
         s("text", { x: left + 8, y: top + 14 }, `▾ ${title}`)));
   }
 
-  drawnNode({ node, x, y, width, height }) {
+  drawnNode({ node, x, y }) {
+    const { width, height } = this.outlineOf(node);
     this.places.set(node.id, { x, y, width, height });
     const choose = () => this.chosen.choose(node);
     const act = node.kind === "box" ? () => this.chosen.toggle(node.of) : choose;
@@ -93,8 +109,8 @@ class Picture {
       this.shapeOf(node, x, y, width, height),
       lines.map((line, i) => s("text", { x, y: top + i * LINE, class: i ? "small" : "" }, line)),
       node.kind === "box" ? this.opener(node, x, y, width, height) : null,
-      this.marksOf(node, x, y, width, height));
-    this.elements.set(node.id, element);
+      this.marksOf(node).map(([kind, words], i) => s("text", { class: `mark ${kind}`, x, y: y + height / 2 + MARK * (i + 1) }, words)));
+    this.elements.set(node.id, [element]);
     return element;
   }
 
@@ -121,7 +137,7 @@ class Picture {
   }
 
   // A sum of gradients at a fan-out, a wrong backward, a number that is not finite, a difference.
-  marksOf(node, x, y, width, height) {
+  marksOf(node) {
     const marks = [];
     const { recording } = this;
     const ops = node.kind === "op" ? [node.of] : node.kind === "box" ? node.of.ops.map((op) => recording.ops[op]) : [];
@@ -129,21 +145,23 @@ class Picture {
     if (ops.some((op) => op.notes.some((note) => note.includes("not finite")))) marks.push(["wrong", "not finite"]);
     const arrays = node.kind === "op" ? node.of.outputs.map((a) => recording.arrays[a]) : node.kind === "leaf" ? [node.of] : [];
     arrays.filter((array) => array.sum).forEach((array) => marks.push(["sum", array.sum]));
-    const differs = recording.page.differences?.[recording.keyOf(node.id)];
-    if (differs) marks.push(["differs", differs]);
-    return marks.map(([kind, words], i) =>
-      s("text", { class: `mark ${kind}`, x, y: y + height / 2 + 13 + i * 12 }, shortened(words, 34)));
+    const differs = recording.page.differences?.[recording.keyOf(node.id)] ?? [];
+    marks.push(...differs.map((words) => ["differs", words]));
+    return marks.map(([kind, words]) => [kind, shortened(words, 34)]);
   }
 
-  drawnEdge({ edge, points, x, y }) {
+  // The line of an edge, below all labels; and its label.
+  drawEdge({ edge, points, x, y }, layers) {
     const { label } = edge;
-    const element = s("g", { class: "edge", "data-edge": edge.id, onclick: () => this.chosen.chooseArray(edge) },
-      s("path", { d: smooth(points), "marker-end": /[xeg]/.test(edge.to[0]) ? null : "url(#arrow)" }),
-      label && this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"),
-      label && this.drawnBlock(label.grad, x, y + 5, "grad"));
+    const attributes = { class: "edge", "data-edge": edge.id, onclick: () => this.chosen.chooseArray(edge) };
+    const line = s("g", attributes, s("path", { d: smooth(points), "marker-end": /[xeg]/.test(edge.to[0]) ? null : "url(#arrow)" }));
+    layers.lines.push(line);
     this.edges.push(edge);
-    this.elements.set(edge.id, element);
-    return element;
+    this.elements.set(edge.id, [line]);
+    if (!label) return;
+    const written = s("g", attributes, this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"), this.drawnBlock(label.grad, x, y + 5, "grad"));
+    layers.labels.push(written);
+    this.elements.get(edge.id).push(written);
   }
 
   drawnBlock(block, x, top, kind) {
@@ -161,23 +179,27 @@ class Picture {
   showMoment(now, current) {
     const { recording } = this;
     for (const node of this.nodes) {
-      const element = this.elements.get(node.id);
       const isThere = node.kind === "leaf" || (node.kind === "sink" ? recording.isDone(recording.ops.length - 1, now)
         : recording.isDone(node.kind === "box" ? node.last : node.of.id, now));
-      element.classList.toggle("later", !isThere);
-      element.classList.toggle("now", node.id === current?.id);
+      this.mark(node.id, "later", !isThere);
+      this.mark(node.id, "now", node.id === current?.id);
     }
     for (const edge of this.edges) {
-      const element = this.elements.get(edge.id);
       const { maker } = edge.array;
-      element.classList.toggle("later", maker >= 0 && !recording.isDone(maker, now));
+      this.mark(edge.id, "later", maker >= 0 && !recording.isDone(maker, now));
       const back = edge.uses.length ? edge.uses.every((use) => recording.isAnswered(use.op, now)) : now.phase === "backward";
-      element.classList.toggle("unanswered", !back);
+      this.mark(edge.id, "unanswered", !back);
     }
   }
 
+  mark(id, name, is) {
+    for (const element of this.elements.get(id) ?? []) element.classList.toggle(name, is);
+  }
+
   showChosen(id) {
-    for (const [key, element] of this.elements) element.classList.toggle("chosen", key === id);
+    this.mark(this.shown, "chosen", false);
+    this.mark(id, "chosen", true);
+    this.shown = id;
   }
 
   // Moving.

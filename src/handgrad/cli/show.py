@@ -1,0 +1,120 @@
+"""``handgrad show``: every value, gradient, formula and line of a network, as a page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handgrad.cli.check import inputs_of, loss_of
+from handgrad.cli.naming import module_of, named, placed
+from handgrad.cli.options import natural, naturals, not_negative
+
+if TYPE_CHECKING:
+    from handgrad.data import Dataset
+    from handgrad.train import Run
+    from handgrad.view import Picture
+
+HELP = "show every value and gradient of a network"
+DESCRIPTION = """Run a network, or any function of rules, forward and backward once, and write a page to step
+through it: values and gradients on every edge, formulas, source and numbers of every rule. TARGET is the
+folder of a training, or module:name or path/to/file.py:name as for handgrad check. Without --out the graph is
+printed as a tree."""
+EPILOG = """examples:
+  handgrad show runs/first --input 7 --out page.html
+  handgrad show runs/first --input 7,8,9 --before --out page.html
+  handgrad show layers.py:f --inputs "(2, 3), (3, 4)" --out picture.svg"""
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    made = commands.add_parser(
+        "show",
+        help=HELP,
+        usage="handgrad show TARGET [options]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    option = made.add_argument
+    option("target", metavar="TARGET", help="a run, as handgrad train makes it, or file.py:name")
+    option("--out", "-o", type=Path, metavar="FILE", help=".html for the page, .svg for a still picture")
+    option("--of", metavar="LAYER", help="the layer that an .svg shows")
+    option("--check", type=not_negative, default=2.0, metavar="SECONDS", help="for checks (default 2)")
+    run = made.add_argument_group("a run").add_argument
+    run("--input", type=naturals, default=[0], metavar="N,N", help="which examples, from 0 (default 0)")
+    run(
+        "--part", choices=["test", "train"], default="test", metavar="PART", help="test, train (default test)"
+    )
+    run("--before", action="store_true", help="the network before training beside it")
+    file = made.add_argument_group("a file").add_argument
+    file("--inputs", metavar="SPEC", help='shapes like "(3, 4), (4, 5)", as for handgrad check; or :name')
+    file("--loss", metavar="NAME", help="a network's loss, of the same file or handgrad's")
+    file("--seed", type=natural, default=0, metavar="N", help="of random inputs (default 0)")
+    return made
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.out is not None and args.out.suffix not in (".html", ".svg"):
+        raise ValueError(f"--out {args.out}: the name ends in .html for a page or in .svg for a picture")
+    if args.out is not None and not args.out.parent.is_dir():
+        raise ValueError(f"--out: there is no folder {args.out.parent}")
+    if args.before and args.out is not None and args.out.suffix == ".svg":
+        raise ValueError("--before is for pages: let the name of --out end in .html")
+    picture, before = of_run(args) if Path(args.target).is_dir() else (of_file(args), None)
+    shown = picture if before is None else before.beside(picture, f"{picture.graph.title}, before and after")
+    if args.out is None:
+        print(shown)
+    elif args.out.suffix == ".svg":
+        picture.svg(args.out, of=args.of)
+        print(args.out)
+    else:
+        print(shown.save(args.out))
+    return 0
+
+
+def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
+    """Examples of a training's own data through its network, and if asked for, through what it began as."""
+    from handgrad.cli.train import data_parts
+    from handgrad.train import load_run
+    from handgrad.train.run import build
+
+    trained = load_run(args.target)
+    part = data_parts(trained.training)[args.part]
+    after = picture_of(trained, trained.net, part, args, part.name)
+    if not args.before:
+        return after, None
+    fresh = build(trained.network, trained.training["seed"]).evaluate()
+    return after, picture_of(trained, fresh, part, args, f"{part.name}, before training")
+
+
+def picture_of(trained: Run, net: Any, part: Dataset, args: argparse.Namespace, title: str) -> Picture:
+    """A network of a run on some examples of its data."""
+    from handgrad.view import show
+
+    chosen = part.take(examples_of(part, args.input))
+    x, t = trained.prepared(chosen.x, "zeros"), trained.targets(chosen)
+    names = [str(i) for i in args.input]
+    return show(net, x, loss=trained.loss, t=t, title=title, examples=names, check=args.check)
+
+
+def examples_of(part: Dataset, wanted: list[int]) -> np.ndarray:
+    beyond = [i for i in wanted if i >= len(part)]
+    if beyond:
+        raise ValueError(f"--input {beyond[0]}: there are {len(part):,} examples, 0 to {len(part) - 1:,}")
+    return np.array(wanted)
+
+
+def of_file(args: argparse.Namespace) -> Picture:
+    """What a file holds or makes, on inputs of given shapes."""
+    from handgrad.view import show
+
+    place = placed(args.target)
+    module = module_of(place)
+    target = named(module, place)
+    target = target() if isinstance(target, type) else target
+    loss = None if args.loss is None else loss_of(module, place, args.loss, target)
+    [(_, inputs), *_] = inputs_of(args, module, place, target, loss)
+    *xs, t = inputs if loss is not None else (*inputs, None)
+    return show(target, *xs, loss=loss, t=t, title=place.name, check=args.check)
