@@ -133,7 +133,7 @@ def thumb(numbers: np.ndarray) -> Thumb:
     scale = np.max(np.abs(grid), initial=0.0, where=np.isfinite(grid))
     grid = reduced(reduced(grid, SIDE).T, SIDE).T
     with np.errstate(invalid="ignore"):
-        levels = np.where(np.isfinite(grid), np.rint(grid * (LEVELS / scale if scale else 0)), -LEVELS - 1)
+        levels = np.where(np.isfinite(grid), np.rint(grid / (scale or 1.0) * LEVELS), -LEVELS - 1)
     return Thumb(levels.astype(np.int8), is_image and bool(np.min(grid) >= 0))
 
 
