@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.view.axes import LARGEST, Box, baseline, grid_rows, padded
+from handgrad.view.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 from handgrad.view.svg import (
     MARGIN,
     Markup,
@@ -29,7 +30,6 @@ WIDTH, HEIGHT = 960, 400
 LABELS = 104  # the room at the right end of the lines, for "validation" and its value
 DRAWN = 2000  # points of a scatter; more would be ink and megabytes, not knowledge
 LOG_DECADES = 1.5  # a loss that falls further is a flat line on a linear axis
-FEW, MANY = 40, 200  # epochs: up to which each has its dot, and from which on lines are thin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,19 +51,6 @@ def percent(value: float) -> str:
 LOSS = Quantity("loss", "Loss", figure, np.argmin)
 ACCURACY = Quantity("accuracy", "Accuracy (%)", percent, np.argmax, factor=100.0, ceiling=100.0)
 SOURCES = {"training": "", "validation": "validation_"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Series:
-    """One line: y (N,) over x (N,), nan where there is a gap. Its name is its class in the style sheet."""
-
-    name: str
-    x: np.ndarray
-    y: np.ndarray
-
-    @property
-    def known(self) -> np.ndarray:
-        return np.flatnonzero(np.isfinite(self.y))
 
 
 # Curves.
@@ -94,15 +81,9 @@ def curves(metrics: Sequence[Mapping[str, Any]], title: str) -> str:
 
 
 def _series(metrics: Sequence[Mapping[str, Any]], name: str, prefix: str, quantity: Quantity) -> Series:
-    x = [_finite(record.get("epoch", i + 1)) for i, record in enumerate(metrics)]
-    y = [_finite(record.get(prefix + quantity.key)) * quantity.factor for record in metrics]
+    x = [finite(record.get("epoch", i + 1)) for i, record in enumerate(metrics)]
+    y = [finite(record.get(prefix + quantity.key)) * quantity.factor for record in metrics]
     return Series(name, np.asarray(x, float), np.where(np.isfinite(x), y, np.nan))
-
-
-def _finite(value: Any) -> float:
-    """A number that an axis can hold, or nan."""
-    found = float(value) if isinstance(value, numbers.Real) else math.nan
-    return found if abs(found) < LARGEST else math.nan
 
 
 def _best(quantity: Quantity, series: list[Series]) -> tuple[float, float] | None:
@@ -119,14 +100,10 @@ def _told(quantity: Quantity, series: list[Series]) -> list[str]:
     told = []
     for s in series:
         end = s.known[-1]
-        told.append(f"{s.name} {quantity.key} {quantity.say(s.y[end])} at epoch {_count(s.x[end])}")
+        told.append(f"{s.name} {quantity.key} {quantity.say(s.y[end])} at epoch {count(s.x[end])}")
     if best := _best(quantity, series):
-        told.append(f"best validation {quantity.key} {quantity.say(best[1])} at epoch {_count(best[0])}")
+        told.append(f"best validation {quantity.key} {quantity.say(best[1])} at epoch {count(best[0])}")
     return told
-
-
-def _count(epoch: float) -> str:
-    return f"{epoch:,.0f}"
 
 
 def _panel(outer: Box, quantity: Quantity, series: list[Series]) -> list[Markup]:
@@ -139,13 +116,13 @@ def _panel(outer: Box, quantity: Quantity, series: list[Series]) -> list[Markup]
     x, y, axes = _axes(outer, quantity, series, log)
     drawn += axes
     for s in series:
-        drawn += _strokes(s, x, y)
+        drawn += strokes(s, x, y)
     if best := _best(quantity, series):
-        note = f"best validation {quantity.say(best[1])}, epoch {_count(best[0])}"
+        note = f"best validation {quantity.say(best[1])}, epoch {count(best[0])}"
         drawn += _ring(outer.left + 6, outer.top + 26) + _ring(x(best[0]), y(best[1]))
         drawn.append(text(outer.left + 18, outer.top + 30, note, class_="muted"))
     for s in series:  # after the ring, whose halo would hide them
-        drawn += _dots(s, x, y)
+        drawn += dots(s, x, y)
     return drawn + _ends(quantity, series, x, y)
 
 
@@ -154,14 +131,14 @@ def _ends(quantity: Quantity, series: list[Series], x: Scale, y: Scale) -> list[
     ends = [s.known[-1] for s in series]
     early = [end < len(s.x) - 1 for s, end in zip(series, ends, strict=True)]
     heights = [float(y(s.y[end])) for s, end in zip(series, ends, strict=True)]
-    heights = _apart(heights, 48 if any(early) else 34, y.end, y.start - (24 if any(early) else 10))
+    heights = apart(heights, 48 if any(early) else 34, y.end, y.start - (24 if any(early) else 10))
     drawn = []
     for s, end, stopped, height in zip(series, ends, early, heights, strict=True):
         left = x.end + 14
         drawn.append(text(left, height - 3, s.name, class_=s.name))
         drawn.append(text(left, height + 12, quantity.say(s.y[end]), class_=s.name, font_weight=600))
         if stopped:
-            drawn.append(text(left, height + 26, f"epoch {_count(s.x[end])}", size=11, class_="muted"))
+            drawn.append(text(left, height + 26, f"epoch {count(s.x[end])}", size=11, class_="muted"))
     return drawn
 
 
@@ -188,74 +165,14 @@ def _axes(
         first, last = first - 1, last + 1
     x = Scale(first, last, inner + 8, outer.right - LABELS)
     drawn = grid_rows(y, ticks, inner, x.end)
-    drawn += baseline(x, _epoch_ticks(x, epochs), inner, y.start, "epoch")
+    drawn += baseline(x, epoch_ticks(x, epochs), inner, y.start, "epoch")
     return x, y, drawn
-
-
-def _epoch_ticks(x: Scale, epochs: np.ndarray) -> list[tuple[float, str]]:
-    """Whole epochs only, and the first one if there is room for it."""
-    first, last = float(epochs.min()), float(epochs.max())
-    values = [value for value, _ in x.ticks(6) if value == round(value) and first <= value <= last]
-    if not values or x(values[0]) - x(first) > 24:
-        values = [first, *values]
-    return [(value, _count(value)) for value in values]
-
-
-def _runs(s: Series) -> list[np.ndarray]:
-    """Indices of each unbroken run of values."""
-    return np.split(s.known, np.flatnonzero(np.diff(s.known) > 1) + 1)
-
-
-def _strokes(s: Series, x: Scale, y: Scale) -> list[Markup]:
-    """The lines. Validation is dashed, to be told apart without colour too."""
-    strokes, runs, many = [], _runs(s), len(s.x) > MANY
-    dashed = s.name == "validation" and not many and len(runs) == 1  # noise eats dashes; gaps look like them
-    for run in runs:
-        if len(run) > 1:
-            kept = run[_outline(np.floor(x(s.x[run])), s.y[run])]
-            pairs = zip(x(s.x[kept]), y(s.y[kept]), strict=True)
-            strokes.append("M" + "L".join(f"{number(px)},{number(py)}" for px, py in pairs))
-    path = element(
-        "path",
-        d="".join(strokes),
-        class_=f"{s.name}-line",
-        fill="none",
-        stroke_width=1.25 if many else 2,
-        stroke_opacity=0.85 if many else None,
-        stroke_dasharray="7 3.5" if dashed else None,
-        stroke_linejoin="round",
-    )
-    return [path] if strokes else []
-
-
-def _dots(s: Series, x: Scale, y: Scale) -> list[Markup]:
-    """The last value, those between two gaps, and all of them where they are few."""
-    alone = [int(run[0]) for run in _runs(s) if len(run) == 1]
-    shown = sorted({*alone, int(s.known[-1]), *(map(int, s.known) if len(s.x) <= FEW else ())})
-    return [element("circle", cx=x(s.x[i]), cy=y(s.y[i]), r=2.5, class_=s.name) for i in shown]
-
-
-def _outline(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Which points are seen: the first, last, lowest and highest of each column of pixels."""
-    by_height = np.lexsort((y, columns))
-    edges = np.flatnonzero(np.diff(columns)) + 1
-    firsts, lasts = np.append(0, edges), np.append(edges, len(y)) - 1
-    return np.unique(np.concatenate([firsts, lasts, by_height[firsts], by_height[lasts]]))
 
 
 def _ring(x: float, y: float) -> list[Markup]:
     """A ring that can be seen on any line: on a wider one of the ground's colour."""
     looks = (("halo", 3.5), ("validation-line", 1.75))
     return [element("circle", cx=x, cy=y, r=5.5, fill="none", class_=c, stroke_width=w) for c, w in looks]
-
-
-def _apart(heights: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights of labels, moved as little as keeps them ``gap`` apart and between ``low`` and ``high``."""
-    if len(heights) == 2 and abs(heights[0] - heights[1]) < gap:
-        middle = min(max(sum(heights) / 2, low + gap / 2), high - gap / 2)
-        sign = 1 if heights[0] > heights[1] else -1
-        return [middle + sign * gap / 2, middle - sign * gap / 2]
-    return [min(max(height, low), high) for height in heights]
 
 
 # Scatter.

@@ -9,7 +9,7 @@ from typing import Any
 from handgrad.arrays import shape
 from handgrad.view.checking import NOT_CHECKED, Verdict
 from handgrad.view.closure import byte_count, kept
-from handgrad.view.equations import chain, fan_out, forward, local_derivatives, partial_sums
+from handgrad.view.equations import chain, fan_out, forward, local_derivatives, partial_sums, plugged
 from handgrad.view.formula import formulas_of, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
@@ -84,6 +84,7 @@ class Describer:
             "kept": [[name, spelled_shape(shape(x)), byte_count(x)] for name, x in kept(op.backward)],
             "places": [list(line_at(file, line)) for file, line in op.places],
             "verdict": self.verdict(op.verdict or NOT_CHECKED),
+            "plugged": plugged(op, formulas_of(op.rule.__doc__)),
             "says": forward(op),
             "notes": notes_of(op),
         }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape, size, stripped
+from handgrad.view.formula import Formulas, mathml
 from handgrad.view.graph import SYMBOLS, Array, Op
 from handgrad.view.summary import as_numpy, is_spelled, spelled, summary
 
@@ -82,3 +83,27 @@ def partial_sums(array: Array) -> dict[int, Any]:
     some = {number: dxs for number, dxs in inside.items() if 1 < len(dxs) < len(array.uses)}
     answered = {number: [dx for dx in dxs if dx is not None] for number, dxs in some.items()}
     return {number: functools.reduce(operator.add, dxs) for number, dxs in answered.items() if dxs}
+
+
+def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
+    """A rule's formulas with the numbers plugged in, ``out = 100 · 2 = 200``; none where there are arrays."""
+    arrays = [use.array for use in op.inputs if use.array is not None]
+    if len(op.outputs) != 1 or any(size(array.value) != 1 for array in (*arrays, op.outputs[0])):
+        return {"forward": [], "backward": []}
+    numbers = {use.name: use.literal if use.array is None else spelled(use.array.value) for use in op.inputs}
+    out = op.outputs[0]
+    made = {"forward": [worked_out(formulas.forward or "", numbers, spelled(out.value))], "backward": []}
+    if out.grad is not None:
+        numbers |= {"out": spelled(out.value), "dout": spelled(out.grad)}
+        dxs = {f"d{use.name}": use.dx for use in op.inputs if use.dx is not None}
+        for formula in formulas.backward:
+            dx = dxs.get(formula.partition("=")[0].strip())
+            made["backward"].append(worked_out(formula, numbers, spelled(dx) if dx is not None else ""))
+    return made
+
+
+def worked_out(formula: str, numbers: dict[str, str], result: str) -> list:
+    """The formula with numbers on its right, and what they come to."""
+    left, _, right = formula.partition("=")
+    end = [["mo", "="], ["mn", result]] if result else []
+    return ["mrow", mathml(left.strip()), ["mo", "="], mathml(right.strip(), numbers), *end]

@@ -106,7 +106,7 @@ class App {
 
   sayStep(node, back) {
     const recording = this.recordings[0];
-    if (node.kind === "box") return `${node.of.ops.length.toLocaleString("en")} rules`;
+    if (node.kind === "box") return counted(node.of.ops);
     if (!back) return node.of.says;
     return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
       const words = recording.words(recording.summary(use.dx));

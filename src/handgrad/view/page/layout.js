@@ -93,15 +93,53 @@ class Level {
       const { width, height } = label ?? { width: 0, height: 0 };
       graph.setEdge(from, to, { width, height, labelpos: "c", weight: aside.has(id) ? 1 : 3 }, id);
     }
-    this.balance(graph, aside);
     let heights;
     const customOrder = (ranked, order) => {
       order(ranked);
-      centred(ranked, aside);
+      arranged(ranked, this.edges, aside);
       heights = this.heights(ranked, aside);
     };
     dagre.layout(graph, { customOrder });
     this.take(graph, heights);
+  }
+
+  // The height of each node, and of each place of each edge, from left to right.
+  heights(ranked, aside) {
+    const cells = new Map(ranked.nodes().map((id) => [id, { id, ...ranked.node(id), isPlace: Boolean(ranked.node(id).edgeObj) }]));
+    const ranks = [];
+    for (const cell of cells.values()) (ranks[cell.rank] ??= []).push(cell);
+    ranks.forEach((rank) => rank.sort((a, b) => a.order - b.order));
+    const links = ranked.edges().map((edge) => {
+      const name = (ranked.node(edge.v).edgeObj ?? ranked.node(edge.w).edgeObj ?? edge).name;
+      const { array } = this.edges.get(name) ?? {};
+      const weight = aside.has(name) ? 1 : 8;
+      return { a: cells.get(edge.v), b: cells.get(edge.w), leaving: this.offset(edge.v, `x${array?.id}`), arriving: this.offset(edge.w, `e${array?.id}`), weight };
+    });
+    settle(ranks, links);
+    const places = new Map();
+    for (const cell of ranks.flat().filter((cell) => cell.isPlace)) {
+      const { name } = cell.edgeObj;
+      places.set(name, [...(places.get(name) ?? []), cell]);
+    }
+    return { of: (id) => cells.get(id).y, places };
+  }
+
+  // How far from an item's middle an edge meets it.
+  offset(id, port) {
+    const item = this.items.get(id);
+    return item?.level ? (item.level.items.get(port)?.y ?? item.middle) - item.middle : 0;
+  }
+
+  // The edges that may stand above or below the main one of what they lead to: of parameters, beside an input.
+  aside() {
+    const found = new Set();
+    for (const { id } of this.items.values()) {
+      const into = [...this.edges.values()].filter((edge) => edge.to === id);
+      const best = Math.max(...into.map((edge) => MAIN[edge.array.role]));
+      if (into.filter((edge) => MAIN[edge.array.role] === best).length > 1) continue;
+      into.filter((edge) => MAIN[edge.array.role] < best).forEach((edge) => found.add(edge.id));
+    }
+    return found;
   }
 
   // The height of each node, and of each place of each edge, from left to right.
@@ -223,42 +261,68 @@ class Level {
   }
 }
 
-// In each rank, put the edges that may stand aside around the main one: half of them above, half below.
-function centred(graph, aside) {
+// In each rank, put the edges that may stand aside around the main one, and inputs side by side in their order.
+function arranged(graph, edges, aside) {
   const ranks = new Map();
   for (const id of graph.nodes()) {
     const { rank, order } = graph.node(id);
     if (typeof rank === "number") ranks.set(rank, [...(ranks.get(rank) ?? []), { id, order }]);
   }
   for (const rank of ranks.values()) {
-    rank.sort((a, b) => a.order - b.order);
-    gathered(graph, rank.map(({ id }) => id), aside).forEach((id, order) => (graph.node(id).order = order));
+    const ids = rank.sort((a, b) => a.order - b.order).map(({ id }) => id);
+    gathered(graph, inOrder(graph, ids, edges, aside), edges, aside).forEach((id, order) => (graph.node(id).order = order));
   }
 }
 
-function gathered(graph, ids, aside) {
-  const edgeOf = (id) => graph.node(id).edgeObj ?? outEdgeOf(graph, id);
-  const isMoved = (id) => aside.has(edgeOf(id)?.name);
-  const byRule = new Map();
-  for (const id of ids.filter(isMoved)) {
-    const rule = edgeOf(id).w;
-    byRule.set(rule, [...(byRule.get(rule) ?? []), id]);
+// The edge that a node of a rank is a place of, or the only edge of a leaf.
+function edgeAt(graph, id) {
+  const { edgeObj } = graph.node(id);
+  if (edgeObj) return edgeObj;
+  const out = graph.outEdges(id);
+  if (out.length !== 1 || graph.inEdges(id).length) return null;
+  return graph.node(out[0].w).edgeObj ?? out[0];
+}
+
+const slotOf = ({ uses: [use] }) => (use ? 1000 * use.op + use.slot : Infinity);
+
+function grouped(graph, ids, edges, belongs) {
+  const groups = new Map();
+  for (const id of ids) {
+    const at = edgeAt(graph, id);
+    const edge = at && edges.get(at.name);
+    if (edge && belongs(edge)) groups.set(edge.to, [...(groups.get(edge.to) ?? []), { id, slot: slotOf(edge) }]);
   }
-  const found = ids.filter((id) => !isMoved(id));
-  for (const [rule, own] of byRule) {
-    const main = found.findIndex((id) => graph.node(id).edgeObj?.w === rule || leadsTo(graph, id, rule));
-    const half = Math.ceil(own.length / 2);
-    if (main < 0) found.splice(Math.min(ids.indexOf(own[0]), found.length), 0, ...own);
-    else found.splice(main, 1, ...own.slice(0, half), found[main], ...own.slice(half));
+  for (const group of groups.values()) group.sort((a, b) => a.slot - b.slot);
+  return groups;
+}
+
+// Leaves that are one rule's equal inputs, from the first one down.
+function inOrder(graph, ids, edges, aside) {
+  const found = [...ids];
+  for (const group of grouped(graph, ids, edges, (edge) => !aside.has(edge.id) && edge.array.role !== "value").values()) {
+    const places = group.map(({ id }) => ids.indexOf(id)).sort((a, b) => a - b);
+    group.forEach(({ id }, i) => (found[places[i]] = id));
   }
   return found;
 }
 
-// The only edge of a leaf, through the dummies that dagre put into it.
-function outEdgeOf(graph, id) {
-  const edges = graph.outEdges(id);
-  if (edges.length !== 1 || graph.inEdges(id).length) return null;
-  return graph.node(edges[0].w).edgeObj ?? edges[0];
+// Half of what may stand aside above the main edge, half below; one alone on its own side.
+function gathered(graph, ids, edges, aside) {
+  const groups = grouped(graph, ids, edges, (edge) => aside.has(edge.id));
+  const moved = new Set([...groups.values()].flat().map(({ id }) => id));
+  const found = ids.filter((id) => !moved.has(id));
+  for (const [target, group] of groups) {
+    const own = group.map(({ id }) => id);
+    const main = found.findIndex((id) => graph.node(id).edgeObj?.w === target || leadsTo(graph, id, target));
+    if (main < 0) {
+      found.splice(Math.min(ids.indexOf(own[0]), found.length), 0, ...own);
+      continue;
+    }
+    const edge = edges.get((edgeAt(graph, found[main]) ?? {}).name);
+    const above = own.length === 1 ? Number(edge && group[0].slot < slotOf(edge)) : Math.ceil(own.length / 2);
+    found.splice(main, 1, ...own.slice(0, above), found[main], ...own.slice(above));
+  }
+  return found;
 }
 
-const leadsTo = (graph, id, rule) => (graph.successors(id) ?? []).some((next) => next === rule || graph.node(next).edgeObj?.w === rule);
+const leadsTo = (graph, id, target) => (graph.successors(id) ?? []).some((next) => next === target || graph.node(next).edgeObj?.w === target);

@@ -1,5 +1,7 @@
 // One recording: what is visible of it, given which boxes are open, and what has happened at each step.
 
+const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
+
 class Recording {
   constructor(page, description) {
     Object.assign(this, description);

@@ -25,9 +25,9 @@ class Panel {
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
       h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
       op.notes.length ? h("ul", {}, op.notes.map((note) => h("li", {}, note))) : null,
-      section("Forward", rule.forward.map((tree) => h("p", { class: "formula" }, math(tree))), h("p", { class: "numbers value" }, op.says),
+      section("Forward", this.formulas(rule.forward, op.plugged.forward), op.plugged.forward.length ? null : h("p", { class: "numbers value" }, op.says),
         op.options ? h("p", { class: "muted" }, op.options) : null),
-      section("Backward", rule.backward.map((tree) => h("p", { class: "formula" }, math(tree))), this.chains(recording, op)),
+      section("Backward", this.formulas(rule.backward, op.plugged.backward), this.chains(recording, op)),
       section("Inputs", op.inputs.map((use) => this.input(recording, use))),
       section("Outputs", op.outputs.map((out) => this.pair(recording, recording.arrays[out]))),
       section("Kept for the backward", this.kept(op)),
@@ -38,6 +38,12 @@ class Panel {
     ].filter(Boolean);
   }
 
+  // Formulas, and where the arrays are numbers, the same with these plugged in.
+  formulas(general, plugged) {
+    const shown = (tree, kind) => h("p", { class: `formula ${kind}` }, math(tree));
+    return general.flatMap((tree, i) => [shown(tree, ""), ...(plugged[i] ? [shown(plugged[i], "plugged")] : [])]);
+  }
+
   // Upstream gradient × local derivative = downstream gradient, of each input.
   chains(recording, op) {
     const upstream = recording.words(recording.summary(recording.arrays[op.outputs[0]].grad));
@@ -45,8 +51,9 @@ class Panel {
     const rows = op.inputs.filter((use) => use.dx >= 0).map((use) => {
       const downstream = recording.words(recording.summary(use.dx));
       const local = recording.words(recording.summary(use.local));
-      const numbers = use.chain ?? `${upstream.lines.join(", ")} ${local ? `× ${local.lines.join(", ")}` : "→"} = ${downstream.lines.join(", ")}`;
-      return h("tr", {}, h("th", { scope: "row" }, `d${use.name}`), h("td", { class: "numbers grad" }, numbers.replace("→ =", "→")));
+      const product = local && [upstream, local, downstream].map((words) => words.lines.at(-1));
+      const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${upstream.lines.join(", ")} → ${downstream.lines.join(", ")}`);
+      return h("tr", {}, h("th", { scope: "row" }, `d${use.name}`), h("td", { class: "numbers grad" }, numbers));
     });
     return h("table", { class: "chain" }, h("caption", {}, "upstream × local derivative = downstream"), h("tbody", {}, rows));
   }
@@ -76,14 +83,14 @@ class Panel {
     if (!summary) return h("p", { class: `muted ${kind}` }, kind === "grad" ? `${name}: none` : "");
     const words = recording.words(summary);
     const [low, mean, high, norm] = summary.stats;
-    const shape = summary.shape.length ? summary.shape.join(" × ") : "number";
-    const told = summary.shape.reduce((a, b) => a * b, 1) === 1 ? words.lines.join(" ")
-      : `${shape}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
-    return h("div", { class: `facts ${kind}` },
-      words.thumb ? this.picture(words.thumb) : null,
-      h("div", {}, h("p", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", told),
-        h("p", { class: "muted" }, `${summary.dtype}${summary.zeros > 0 ? `, ${+(100 * summary.zeros).toPrecision(3)} % zeros` : ""}${summary.notFinite ? `, ${summary.notFinite} not finite` : ""}`,
-          h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, "numbers"))));
+    const one = summary.shape.reduce((a, b) => a * b, 1) === 1;
+    const told = one ? words.lines.join(" ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
+    const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.notFinite > 0 && `${summary.notFinite} not finite`];
+    const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", told);
+    const more = h("span", { class: "muted" }, facts.filter(Boolean).join(", "),
+      h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, "numbers"));
+    return h("div", { class: `facts ${kind}` }, words.thumb ? this.picture(words.thumb) : null,
+      one ? h("p", {}, digits, "  ", more) : h("div", {}, h("p", {}, digits), h("p", {}, more)));
   }
 
   picture(thumb) {
@@ -118,7 +125,7 @@ class Panel {
     const inside = recording.arrays.filter((a) => a.maker < 0 && a.role === "parameter" && recording.above(a.box).includes(box));
     return [
       h("h2", {}, box.label ? `${box.name} ${box.label}` : box.name),
-      h("p", { class: "muted" }, `${box.ops.length.toLocaleString("en")} rules`),
+      h("p", { class: "muted" }, counted(box.ops)),
       h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, box.open ? "close" : "open")),
       notes.length ? h("ul", {}, [...new Set(notes)].slice(0, 8).map((note) => h("li", {}, note))) : null,
       inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array))) : null,

@@ -53,8 +53,7 @@ class Picture {
   linesOf(node) {
     if (node.kind !== "box") return [shortened(this.shortName(node), 24)];
     const { short, label, ops } = node.of;
-    const count = `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
-    return [shortened(short, 28), ...(label ? [shortened(label, 28)] : []), count];
+    return [shortened(short, 28), ...(label ? [shortened(label, 28)] : []), counted(ops)];
   }
 
   // A leaf's name, without that of the box that it stands in.
