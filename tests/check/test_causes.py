@@ -177,3 +177,94 @@ def test_pytorch_s_calls_are_followed(rng):
 
     by_steps, due = jacobian_by_steps(F, (rng.standard_normal((3, 2)), rng.standard_normal((2, 4))), 0)
     np.testing.assert_allclose(by_steps, due, rtol=1e-5, atol=1e-6 * np.abs(due).max())
+
+
+def by_pairs(x, W):
+    """Columns 2g and 2g + 1 by W[g]."""
+    xg = x.reshape(len(x), len(W), 2)
+
+    def backward(dout):
+        dg = dout.reshape(xg.shape)
+        dx = np.einsum("ngo,io->ngi", dg, W[0])  # each by its own
+        return dx.reshape(x.shape), np.einsum("ngi,ngo->gio", xg, dg)
+
+    return np.einsum("ngi,gio->ngo", xg, W).reshape(x.shape), backward
+
+
+def halves_exchanged(x, W):
+    out, right = by_pairs(x, W)
+
+    def backward(dout):
+        _, dW = right(dout)
+        dg = dout.reshape(len(x), len(W), 2)
+        dx = np.einsum("ngo,gio->ngi", dg, W)
+        return np.roll(dx, 1, axis=1).reshape(x.shape), dW
+
+    return out, backward
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [(by_pairs, "derivative of the first"), (halves_exchanged, "in the place of another")],
+)
+def test_groups_that_are_mixed_are_told_from_other_mistakes(target, said, rng):
+    report = check(target, rng.standard_normal((3, 4)), rng.standard_normal((2, 2, 2)))
+    assert (report.causes[0].kind, report.causes[0].input) == ("group", "x")
+    assert said in report.causes[0].sentence
+
+
+def square_of_exponential(x):
+    out = np.exp(x)
+    saved = out
+    out *= out
+
+    def backward(dout):
+        return 2 * dout * saved**2
+
+    return out.copy(), backward
+
+
+class Halved:
+    def forward(self, x):
+        self.out = out = np.tanh(x)
+        np.divide(out, 2, out=out)
+        return out.copy()
+
+    def backward(self, dout):
+        return dout / 2 * (1 - self.out**2)
+
+
+class Centred:
+    def forward(self, x):
+        self.x = x.copy()
+        out = np.sin(self.x)
+        self.x -= np.mean(self.x)
+        return out
+
+    def backward(self, dout):
+        return dout * np.cos(self.x)
+
+
+def test_a_forward_that_writes_into_what_it_saved_is_named_with_the_line(rng):
+    for target, fix in (
+        (square_of_exponential, "out = out * out"),
+        (Halved(), "out = np.divide(out, 2)"),
+        (Centred(), "(without this line)"),
+    ):
+        report = check(target, rng.standard_normal((3, 4)))
+        assert report.causes[0].kind == "stale-cache"
+        assert report.causes[0].fix == fix
+
+
+def doubled(x):
+    return 2 * x
+
+
+def through_a_helper(x):
+    return np.sin(doubled(x)), lambda dout: dout * np.cos(doubled(x)) * -2
+
+
+def test_an_edit_that_changes_the_output_is_no_repair(rng):
+    report = check(through_a_helper, rng.standard_normal((3, 4)))
+    assert report.causes[0].kind == "factor"
+    assert not any("-2 * x" in str(cause.fix) or "return -" in str(cause.fix) for cause in report.causes)

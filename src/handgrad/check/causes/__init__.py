@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from handgrad.check.causes import factors, narrow, places, repair, results, shapes, simulate, terms, upstream
+from handgrad.check.causes import (
+    factors,
+    groups,
+    narrow,
+    places,
+    repair,
+    results,
+    shapes,
+    simulate,
+    terms,
+    upstream,
+)
 from handgrad.check.causes.evidence import Evidence, gradient_name
 from handgrad.check.findings import Cause
 from handgrad.check.trial import InputTrial, Trial, quiet
@@ -23,12 +34,14 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     results.one_of_several,
     factors.constant_factor,
     results.averaged,
+    groups.groups,
     places.places,
     terms.product_terms,
     terms.sum_term,
     terms.other_sum,
     terms.scores,
     narrow.narrow,
+    repair.saved,
     simulate.simulated,
 )
 

@@ -8,23 +8,25 @@ says what is wrong, in which line, and how that line would read.
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handgrad.check.causes.edits import Edit, Scope, edits, is_array
+from handgrad.check.causes.edits import Edit, Scope, anew, edits, is_array
 from handgrad.check.causes.evidence import Evidence
 from handgrad.check.causes.rebinding import Rebinder, is_foreign
+from handgrad.check.equality import same
 from handgrad.check.findings import Cause
 from handgrad.check.memory import enclosed, names_of
 from handgrad.check.source import Line, parsed
-from handgrad.check.subject import Subject, copied, parted
+from handgrad.check.subject import Subject, copied, joined, parted
 from handgrad.check.trial import quiet
 
 # The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
@@ -116,21 +118,45 @@ def units(subject: Subject) -> list[Unit]:
     return list(found.values())
 
 
+def sources(found: Iterable[Unit]) -> Iterator[Source]:
+    """Those of the functions whose source can be had and may be edited."""
+    for unit in found:
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            yield Source(unit)
+
+
 def repaired(e: Evidence) -> Iterator[Cause]:
     """The edits that make this gradient right."""
     subject = e.trial.subject
     if subject.functions is None or not e.is_whole:
         return
     repair = Repair(e)
-    for unit in units(subject):
-        try:
-            source = Source(unit)
-        except (OSError, TypeError, SyntaxError, IndentationError):
-            continue
+    for source in sources(units(subject)):
         found = repair.search(source)
         if found:
             yield from found
             return
+
+
+def saved(e: Evidence) -> Iterator[Cause]:
+    """What the forward writes in place: right if what was saved stays as it was?"""
+    subject = e.trial.subject
+    is_cut = all(np.array_equal(g, np.round(g)) for g in e.got)  # written into integers
+    if subject.rebuilt is None or not e.is_whole or is_cut:
+        return
+    repair = Repair(e)
+    for source in sources(Unit(f, False) for f in forwards(subject)):
+        for edit in anew(source.definition):
+            cause = repair.tried(source, edit) if repair.may_try() else None
+            if cause is not None:
+                yield cause
+
+
+def forwards(subject: Subject) -> Sequence[Any]:
+    """The author's functions that run forward; where one function has both, that one."""
+    if subject.style == "layer":
+        return [type(subject.inner).forward]
+    return [f for f in subject.code if f not in subject.functions()] or subject.code
 
 
 class Repair:
@@ -147,6 +173,10 @@ class Repair:
             )
         )
 
+    def may_try(self) -> bool:
+        """Whether there is time for one more edit; it is counted."""
+        return self.clock.allows_repair(self.most, SECONDS)
+
     def search(self, source: Source) -> list[Cause]:
         found: list[tuple[float, Cause]] = []
         for part in source.parts():
@@ -154,7 +184,7 @@ class Repair:
             for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
                 if found and edit.rank > found[0][0] + 0.35:
                     break
-                if not self.clock.allows_repair(self.most, SECONDS):
+                if not self.may_try():
                     break
                 cause = self.tried(source, edit)
                 if cause is not None:
@@ -187,10 +217,13 @@ class Repair:
         return cause
 
     def is_right(self, unit: Unit, made: Any) -> bool:
+        """Whether the gradient is what is due, and the output is still what it was."""
         subject = self.subject.rebuilt(Rebinder({id(unit.function): made}, deep=unit.is_helper))
         with quiet():
             for u, due in zip(self.e.douts, self.due, strict=True):
-                _, back = subject.pair(copied(self.e.trial.values))
+                outs, back = subject.pair(copied(self.e.trial.values))
+                if not same(joined(outs), self.e.trial.f0, 1e-9):
+                    return False
                 g = back(parted(u, self.e.trial.outs))[self.e.index]
                 g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
                 if g is None or not self.e.near(g, due):

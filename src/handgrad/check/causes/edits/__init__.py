@@ -9,6 +9,7 @@ import ast
 import contextlib
 from collections.abc import Iterator
 
+from handgrad.check.causes.edits.anew import anew
 from handgrad.check.causes.edits.calls import calls
 from handgrad.check.causes.edits.factors import added, dropped, names
 from handgrad.check.causes.edits.indices import indices, letters
@@ -18,6 +19,7 @@ from handgrad.check.causes.edits.order import reversals, swaps, transposes
 from handgrad.check.causes.edits.scope import Scope, is_array, nearly
 from handgrad.check.causes.edits.slots import Edit, Maker, Slot, slots
 from handgrad.check.causes.edits.statements import statements
+from handgrad.check.causes.edits.syntax import is_written
 from handgrad.check.causes.edits.throughout import throughout
 
 MAKERS: tuple[Maker, ...] = (
@@ -40,6 +42,8 @@ MAKERS: tuple[Maker, ...] = (
 def edits(function: ast.AST, scope: Scope) -> Iterator[Edit]:
     """All edits, in no order."""
     for slot in list(slots(function)):
+        if is_written(slot):
+            continue  # written into another array, this one would be as it was: no repair of it
         node = slot.get()
         for maker in MAKERS:
             with contextlib.suppress(SyntaxError):  # a part that is no expression by itself
@@ -47,4 +51,4 @@ def edits(function: ast.AST, scope: Scope) -> Iterator[Edit]:
     yield from throughout(function)
 
 
-__all__ = ["Edit", "Scope", "Slot", "edits", "is_array", "nearly"]
+__all__ = ["Edit", "Scope", "Slot", "anew", "edits", "is_array", "nearly"]

@@ -25,6 +25,17 @@ def is_name(node: Any) -> bool:
     return isinstance(node, (ast.Name, ast.Attribute)) and is_load(node)
 
 
+def is_written(slot: Slot) -> bool:
+    """Whether this is the array in ``x[i] = ...``."""
+    outer = slot.parent
+    return isinstance(outer, ast.Subscript) and slot.name == "value" and not is_load(outer)
+
+
+def is_aligned(node: Any) -> bool:
+    """``x[:, None]``: an array laid along an axis."""
+    return isinstance(node, ast.Subscript) and any(ast.unparse(part) == "None" for part in parts(node))
+
+
 def called(node: Any) -> str:
     """The last name of what a call calls."""
     f = node.func if isinstance(node, ast.Call) else node
