@@ -18,8 +18,9 @@ def draws(subject: Subject) -> bool:
 
 
 def _names(code: Any) -> set[str]:
-    """The names in a function's code: of the backward inside it, if there is one."""
+    """The names in a function's code: of the backward inside it, if there is one, and of what that calls."""
     inner = [c for c in code.co_consts if hasattr(c, "co_names")]
     back = [c for c in inner if "back" in c.co_name] or inner
-    own = set() if inner else set(code.co_names) | set(code.co_varnames) | set(code.co_freevars)
-    return own.union(*map(_names, back)) if back else own
+    found = set() if inner else set(code.co_names) | set(code.co_varnames) | set(code.co_freevars)
+    found = found.union(*map(_names, back))
+    return found.union(*(_names(c) for c in inner if c.co_name in found))

@@ -45,7 +45,7 @@ def state(trial: Trial, findings: Findings) -> None:
             "state",
             f"a second forward of the same inputs gives another output: the first changes "
             f"self.{changed[0] if changed else '...'}",
-            rank=8,
+            rank=2,
         )
     elif changed and evaluating:
         how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
@@ -91,7 +91,7 @@ def _function_state(trial: Trial, findings: Findings) -> None:
         findings.wrong(
             "state",
             "a second forward gives another output: the first changes what the function keeps",
-            rank=8,
+            rank=2,
         )
     elif at_first and modes and in_training[0] is False:
         findings.wrong(

@@ -39,6 +39,7 @@ PLAIN = (
     ("3", 3.0),
     ("√2", 2**0.5),
     ("π", np.pi),
+    ("√(2π)", (2 * np.pi) ** 0.5),
     ("log 2", np.log(2)),
     ("log 10", np.log(10)),
 )
@@ -118,8 +119,10 @@ def _plain(equal: Equal) -> Said | None:
 def _made_of_size(sizes: list[tuple[int, str]], equal: Equal) -> Said | None:
     """N and N - 1, √N, N²."""
     for n, name in sizes:
-        if equal(n / (n - 1)) or equal((n - 1) / n):
-            return f"the factor is of {n} and {n - 1}, and {n} is {name}", f"{n} for {n - 1}, or the reverse?"
+        for power, said in ((1, "of"), (0.5, "the root of")):
+            if equal((n / (n - 1)) ** power) or equal(((n - 1) / n) ** power):
+                question = f"{n} for {n - 1}, or the reverse?"
+                return f"the factor is {said} {n} and {n - 1}, and {n} is {name}", question
         for said, value in ((f"√{n}", n**0.5), (f"{n}²", float(n * n))):
             if equal(value) or equal(1 / value):
                 return f"{said}, where {n} is {name}", "is it missing, or applied twice?"

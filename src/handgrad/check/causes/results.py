@@ -75,6 +75,7 @@ def rearranged(e: Evidence) -> Iterator[Cause]:
         if e.shape[a] == e.shape[b] and e.fits(lambda u, a=a, b=b: np.swapaxes(e.due(u), a, b)):
             said = f"{e.d} is the transpose of what is due (axes {a} and {b} swapped)"
             yield e.cause("transposed", said, 3)
+    yield from _other_axis(e, long)
     for axes in subsets(long):
         if e.fits(lambda u, axes=axes: np.flip(e.due(u), axes)):
             along = ", ".join(map(str, axes))
@@ -90,13 +91,30 @@ def rearranged(e: Evidence) -> Iterator[Cause]:
         yield e.cause("transposed", f"{e.d} is what is due with a transpose in place of a reshape", 5)
 
 
+def _other_axis(e: Evidence, long: list[int]) -> Iterator[Cause]:
+    """What is due where dout and the gradient both have two axes swapped."""
+    shape = e.out_shape or ()
+    for a, b in itertools.combinations(long, 2):
+        if b >= len(shape) or shape[a] != shape[b] or e.shape[a] != e.shape[b]:
+            continue
+
+        def along(u: np.ndarray, a: int = a, b: int = b) -> np.ndarray:
+            return np.swapaxes(e.due(np.swapaxes(u.reshape(shape), a, b).ravel()), a, b)
+
+        if e.fits(along):
+            yield e.cause("wrong-axis", f"{e.d} is right for axis {a} taken for axis {b}", 4)
+            return
+
+
 def _shifted(e: Evidence, long: list[int]) -> Iterator[Cause]:
     for a in long:
         for by in (1, -1, 2, -2):
-            if e.fits(lambda u, a=a, by=by: np.roll(e.due(u), by, a)) or (
-                abs(by) == 1 and e.fits(lambda u, a=a, by=by: shifted(e.due(u), by, a))
-            ):
-                yield e.cause("off-by-one", f"{e.d} is what is due, shifted by {by:+d} along axis {a}", 5)
+            said = f"{e.d} is what is due, shifted by {by:+d} along axis {a}"
+            if abs(by) == 1 and e.fits(lambda u, a=a, by=by: shifted(e.due(u), by, a)):
+                yield e.cause("off-by-one", f"{said}, the first or last left out", 2.7)
+                return
+            if e.fits(lambda u, a=a, by=by: np.roll(e.due(u), by, a)):
+                yield e.cause("off-by-one", said, 5)
                 return
 
 

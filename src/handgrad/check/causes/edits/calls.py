@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from handgrad.check.causes.edits.kinds import named_kind
 from handgrad.check.causes.edits.scope import Scope
 from handgrad.check.causes.edits.slots import Edit, Slot
-from handgrad.check.causes.edits.syntax import called
+from handgrad.check.causes.edits.syntax import called, expression
 
 NEIGHBOURS: tuple[tuple[str, str, str], ...] = (
     ("mean", "sum", "factor"),
@@ -65,6 +66,7 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         kind = "integer" if any(word in to for word in ("int", "round", "long")) else "precision"
         yield Edit(kind, ast.unparse(node), 2.2, slot, owner)
     yield from _without_keywords(slot, node)
+    yield from _with_keywords(slot, node, scope)
 
 
 def _without_keywords(slot: Slot, node: ast.Call) -> Iterator[Edit]:
@@ -75,6 +77,19 @@ def _without_keywords(slot: Slot, node: ast.Call) -> Iterator[Edit]:
         kind = "integer" if is_integer else KEYWORDS[keyword.arg]
         rest = [k for k in node.keywords if k is not keyword]
         yield Edit(kind, ast.unparse(keyword), 2.4, slot, ast.Call(node.func, node.args, rest))
+
+
+def _with_keywords(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
+    """What the author's own function could have been given, and was not: ``stride=stride``."""
+    code = getattr(scope.held(node.func), "__code__", None)
+    if code is None:
+        return
+    given = {keyword.arg for keyword in node.keywords}
+    for name in code.co_varnames[len(node.args) : code.co_argcount]:
+        if name in scope.values and name not in given:
+            keyword = ast.keyword(name, expression(name))
+            made = ast.Call(node.func, node.args, [*node.keywords, keyword])
+            yield Edit(named_kind(name, "factor"), f"{name} is not handed on", 2.5, slot, made)
 
 
 def _renamed(node: ast.Call, name: str) -> ast.Call:

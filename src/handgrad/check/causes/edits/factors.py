@@ -26,7 +26,7 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and is_right):
             yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 2.6, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
-            yield Edit(_kind_of_term(gone), f"{said} too many", 2.8, slot, kept)
+            yield Edit(_kind_of_term(node, gone, kept, scope), f"{said} too many", 2.8, slot, kept)
         elif isinstance(node.op, ast.Pow) and is_right:
             yield Edit("local-derivative", f"the power {said} too many", 2.6, slot, kept)
 
@@ -38,10 +38,12 @@ def _kind_of_factor(slot: Slot, factor: ast.expr, scope: Scope) -> str:
     return "upstream-twice" if text in scope.douts else named_kind(text, factor_kind(factor, scope))
 
 
-def _kind_of_term(term: ast.expr) -> str:
-    if isinstance(term, ast.Constant):
-        return "off-by-one" if isinstance(term.value, int) else "epsilon"
-    return "epsilon" if "eps" in ast.unparse(term).lower() else "double-path"
+def _kind_of_term(node: ast.BinOp, term: ast.expr, kept: ast.expr, scope: Scope) -> str:
+    if isinstance(term, ast.Constant) and isinstance(term.value, int):
+        is_complement = isinstance(node.op, ast.Sub) and term is node.left and scope.shape(kept)
+        return "swapped" if is_complement else named_kind(ast.unparse(kept), "off-by-one")
+    is_epsilon = isinstance(term, ast.Constant) or "eps" in ast.unparse(term).lower()
+    return "epsilon" if is_epsilon else "double-path"
 
 
 # Missing.

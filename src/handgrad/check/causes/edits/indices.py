@@ -14,6 +14,7 @@ from handgrad.check.causes.edits.syntax import (
     called,
     expression,
     in_index,
+    is_aligned,
     is_load,
     is_name,
     parts,
@@ -49,6 +50,24 @@ def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterato
     if part.step is not None and ast.unparse(part.step) != "-1":
         every = with_part(node, i, ast.Slice(part.lower, part.upper, None))
         yield Edit("stride", f"the step of {ast.unparse(node)}", 2.4, slot, every)
+    if part.step is None:
+        yield from _strided(slot, node, i, part)
+
+
+def _strided(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterator[Edit]:
+    """Every second element: of all that come after, and of ``x[k : k + n]`` as many."""
+    for end in dict.fromkeys((None, _as_far_by_twos(part.lower, part.upper))):
+        made = with_part(node, i, ast.Slice(part.lower, end, ast.Constant(2)))
+        yield Edit("stride", f"{ast.unparse(node)} without a step", 2.45, slot, made)
+
+
+def _as_far_by_twos(low: ast.expr | None, high: ast.expr | None) -> ast.expr | None:
+    """k + 2n for k + n."""
+    if low is None or not (isinstance(high, ast.BinOp) and isinstance(high.op, ast.Add)):
+        return None
+    is_beyond = ast.unparse(high.left) == ast.unparse(low)
+    twice = ast.BinOp(ast.Constant(2), ast.Mult(), high.right)
+    return ast.BinOp(low, ast.Add(), twice) if is_beyond else None
 
 
 def _other_bounds(low: ast.expr | None, high: ast.expr | None) -> tuple[tuple[Any, Any], ...]:
@@ -75,8 +94,16 @@ def _whole(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
         summed = expression(f"{whole}.sum(axis=0)")
         yield Edit("broadcast", f"{text}, a slice for a sum", 2.1, slot, summed)
     if scope.shape(node.value) != ():
-        kind = "flipped" if "::-1" in text else "broadcast"
-        yield Edit(kind, f"{text} for {whole}", 2.9, slot, node.value)
+        yield Edit(_kind_of_part(node, scope), f"{text} for {whole}", 2.9, slot, node.value)
+
+
+def _kind_of_part(node: ast.Subscript, scope: Scope) -> str:
+    """What it means that a part of an array was taken, and not all of it."""
+    if is_aligned(node):
+        return "wrong-axis"
+    if "::-1" in ast.unparse(node):
+        return "flipped"
+    return "upstream-ignored" if ast.unparse(node.value) in scope.douts else "broadcast"
 
 
 def _summed(slot: Slot) -> bool:

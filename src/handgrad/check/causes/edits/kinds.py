@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.check.causes.edits.scope import Scope, is_array, is_mask
 from handgrad.check.causes.edits.slots import Slot
-from handgrad.check.causes.edits.syntax import called
+from handgrad.check.causes.edits.syntax import LIBRARIES, called
 
 NAMED = {
     "axis": "wrong-axis",
@@ -19,6 +19,7 @@ NAMED = {
     "step": "stride",
     "groups": "group",
     "heads": "group",
+    "seed": "random",
 }
 
 
@@ -34,7 +35,7 @@ def named_kind(text: str, otherwise: str) -> str:
 def factor_kind(node: Any, scope: Scope) -> str:
     """What a factor is, by what it holds."""
     text, value = ast.unparse(node), scope.held(node)
-    if isinstance(node, ast.Constant) or is_scalar(value):
+    if is_scalar(value) or _is_number(node, scope):
         return "factor"
     if is_mask(value):
         return "mask"
@@ -45,6 +46,12 @@ def factor_kind(node: Any, scope: Scope) -> str:
     if isinstance(node, ast.Compare):
         return "mask"
     return "local-derivative"
+
+
+def _is_number(node: Any, scope: Scope) -> bool:
+    """Whether it is made of numbers alone."""
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and n.id not in LIBRARIES]
+    return all(is_scalar(scope.values.get(name)) for name in names)
 
 
 def is_scalar(value: Any) -> bool:

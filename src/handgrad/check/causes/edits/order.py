@@ -15,6 +15,7 @@ from handgrad.check.causes.edits.syntax import (
     called,
     expression,
     in_index,
+    is_aligned,
     is_load,
     is_name,
     parts,
@@ -41,11 +42,16 @@ def transposes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     )
     if in_product or isinstance(parent, (ast.Assign, ast.Return, ast.Tuple, ast.BinOp)):
         turned = ast.Attribute(node, "T", ast.Load())
-        yield Edit("transposed", "a transpose missing", 2.2 if in_product else 2.7, slot, turned)
+        kind = "wrong-axis" if is_aligned(node) else "transposed"
+        yield Edit(kind, "a transpose missing", 2.2 if in_product else 2.7, slot, turned)
     if in_product:
         swapaxes = ast.Attribute(node, "swapaxes", ast.Load())
         last_two = ast.Call(swapaxes, [ast.Constant(-1), ast.Constant(-2)], [])
         yield Edit("transposed", "a transpose missing", 2.3, slot, last_two)
+    elif isinstance(parent, ast.Call) and slot.name == "args":
+        swapaxes = ast.Attribute(node, "swapaxes", ast.Load())
+        first_two = ast.Call(swapaxes, [ast.Constant(0), ast.Constant(1)], [])
+        yield Edit("transposed", "axes 0 and 1 not swapped", 2.7, slot, first_two)
 
 
 def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -74,6 +80,9 @@ def _operators(slot: Slot, node: ast.BinOp, scope: Scope) -> Iterator[Edit]:
         yield Edit("factor", said, 2.5, slot, ast.BinOp(right, op, left))
     elif isinstance(op, (ast.Div, ast.MatMult, ast.Pow)):
         yield Edit("swapped", "operands swapped", 2.3, slot, ast.BinOp(right, op, left))
+    if isinstance(op, ast.Div) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        turned = ast.BinOp(ast.BinOp(left.left, ast.Mult(), right), op, left.right)
+        yield Edit("swapped", "a quotient the wrong way round", 2.5, slot, turned)
     if isinstance(op, (ast.Add, ast.Sub)):
         opposite: ast.operator = ast.Sub() if isinstance(op, ast.Add) else ast.Add()
         yield Edit("factor", "the sign of a term", 2.4, slot, ast.BinOp(left, opposite, right))
@@ -106,21 +115,38 @@ def reversals(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 forwards = with_part(node, i, ast.Slice(part.lower, part.upper, None))
                 kind = "swapped" if isinstance(scope.held(node.value), (tuple, list)) else "flipped"
                 yield Edit(kind, "[::-1] too many", 2.2, slot, forwards)
-    if is_name(node) and not isinstance(slot.parent, (ast.Attribute, ast.Subscript)):
-        yield from _flips(slot, ast.unparse(node), scope.shape(node) or ())
+    if is_name(node) and _is_whole(slot):
+        text, shape = ast.unparse(node), scope.shape(node) or ()
+        yield from _flips(slot, text, shape, by_steps=not hasattr(scope.held(node), "flip"))
+        yield from _aligned(slot, text, shape)
 
 
-def _flips(slot: Slot, name: str, shape: tuple[int, ...]) -> Iterator[Edit]:
+def _is_whole(slot: Slot) -> bool:
+    """Whether an array is used as it is, or moved as a whole: nothing is indexed or asked of it."""
+    if isinstance(slot.parent, ast.Attribute):
+        return slot.parent.attr in (*TRANSPOSERS, "flip")
+    return not isinstance(slot.parent, ast.Subscript)
+
+
+def _flips(slot: Slot, name: str, shape: tuple[int, ...], by_steps: bool) -> Iterator[Edit]:
+    """By steps backwards, or by what PyTorch's tensors have instead."""
     if len(shape) > 4:
         return
     for axis, n in enumerate(shape):
         if n > 1:
             index = ", ".join([":"] * axis + ["::-1"])
-            said = f"[::-1] missing on axis {axis}"
-            yield Edit("flipped", said, 2.7, slot, expression(f"{name}[{index}]"))
+            turned = expression(f"{name}[{index}]" if by_steps else f"{name}.flip({axis})")
+            yield Edit("flipped", f"[::-1] missing on axis {axis}", 2.7, slot, turned)
     if len(shape) >= 3:
-        turned = expression(f"{name}[..., ::-1, ::-1]")
+        turned = expression(f"{name}[..., ::-1, ::-1]" if by_steps else f"{name}.flip(-1).flip(-2)")
         yield Edit("flipped", "[::-1, ::-1] missing", 2.7, slot, turned)
+
+
+def _aligned(slot: Slot, name: str, shape: tuple[int, ...]) -> Iterator[Edit]:
+    """Along the axes before the last, where broadcasting lays an array along the last."""
+    if shape and called(slot.parent) != "at":  # np.add.at is not safe with values of more axes
+        aligned = expression(f"{name}[:, None]" if len(shape) == 1 else f"{name}[..., None]")
+        yield Edit("wrong-axis", f"{name} laid along the last axis", 2.75, slot, aligned)
 
 
 def _reversed_around(slot: Slot) -> bool:
