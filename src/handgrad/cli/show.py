@@ -107,13 +107,17 @@ def examples_of(part: Dataset, wanted: list[int]) -> np.ndarray:
 
 
 def of_file(args: argparse.Namespace) -> Picture:
-    """What a file holds or makes, on inputs of given shapes."""
+    """What a file holds or makes, on inputs of given shapes; or a Variable that it has computed."""
     from handgrad.view import show
+    from handgrad.view.running import function_of, is_recorded
 
     place = placed(args.target)
     module = module_of(place)
     target = named(module, place)
     target = target() if isinstance(target, type) else target
+    if is_recorded(target):
+        return show(target, title=place.name, check=args.check)
+    function_of(target)
     loss = None if args.loss is None else loss_of(module, place, args.loss, target)
     [(_, inputs), *_] = inputs_of(args, module, place, target, loss)
     *xs, t = inputs if loss is not None else (*inputs, None)

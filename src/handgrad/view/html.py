@@ -47,7 +47,7 @@ def _layer(net: Layer) -> str:
         arrays = [(key, x) for key, x in layer.params.items()]
         arrays += [(f"{key} (state)", x) for key, x in layer.state.items()]
         rows += [_row(f"{name} {escape(key)}", x, "forward") for key, x in arrays]
-        if not arrays:
+        if not arrays and path:
             rows.append(f'<tr><td style="{CELL}" colspan="4">{name}</td></tr>')
     more = f"<p>and {len(rows) - ROWS:,} rows more</p>" if len(rows) > ROWS else ""
     count = sum(size(x) for x in net.parameters().values())

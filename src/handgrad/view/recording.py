@@ -88,8 +88,8 @@ class Recording:
         self.answered = traced.answered
         for node in nodes_below(outputs, self.level):
             self.add(node)
-        for x in outputs:
-            self.array(x).name = x.name or run.end
+        for i, x in enumerate(outputs):
+            self.array(x).name = x.name or (run.end if len(outputs) == 1 else f"{run.end}[{i}]")
 
     def graph(self, title: str, examples: list[str]) -> Graph:
         self.mark_batch()

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import stripped
-from handgrad.view.svg import figure
+from handgrad.view.svg import figure, signed
 
 DIGITS, ROUGH = 4, 3  # of a number, and of the two ends of a range
+WHOLE = 10**6  # up to which whole numbers are written out
 SPELLED = 3  # elements that are written out
 SIDE = 28  # of a thumbnail, at most
 LEVELS = 127  # of a thumbnail, to each side of zero
@@ -64,11 +65,13 @@ def as_numpy(x: Any) -> np.ndarray:
 
 
 def short(value: float, digits: int = DIGITS) -> str:
-    """A number to so many digits, without idle zeros: 100, 0.3132, −1.2×10⁻⁵."""
+    """A number to at least so many digits, without idle zeros: 100, 0.3132, −1.2×10⁻⁵, 12,346."""
     if math.isnan(value):
         return "nan"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if 10**digits <= abs(value) < WHOLE or (value == int(value) and abs(value) < WHOLE):
+        return signed(f"{round(value):,}")
     words = figure(value, digits)
     head, times, tail = words.partition("×")
     return (head.rstrip("0").rstrip(".") if "." in head else head) + times + tail

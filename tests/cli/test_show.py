@@ -1,0 +1,132 @@
+"""``handgrad show``: pages, pictures and trees of runs and of files."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from handgrad.data import load
+from handgrad.train import load_run
+from tests.view.test_pages import content
+
+FILE = """
+import numpy as np
+import handgrad as hg
+from handgrad.layers import mlp
+
+def apples(x1: float, x2: float, x3: float):
+    return x1 * x2 + x3
+
+def product(x, W):
+    return hg.tanh(x @ W)
+
+def net():
+    return mlp([4, 3, 2], seed=0)
+
+def given():
+    return [np.ones((2, 3)), np.full((3, 2), 0.5)]
+
+def error(y, t):
+    return hg.mean_squared_error(y, t)
+
+@hg.rule
+def thrice(x):
+    def backward(dout):
+        return 3 * x * dout
+    return x * x, backward
+
+nothing = 3
+loss = hg.sum(hg.variable([1.0, 2.0], name="weights") ** 2)
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shown") / "shown.py"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from handgrad.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    options = ["--hidden", "8", "--epochs", "2", "--quiet", "--out", str(folder)]
+    assert main(["train", "digits", *options]) == 0
+    return folder
+
+
+def test_a_tree_of_a_run(handgrad, run):
+    code, out, err = handgrad("show", run, "--input", "7")
+    assert (code, err) == (0, "")
+    assert "softmax_cross_entropy" in out
+    assert "Affine(64, 8)" in out
+
+
+def test_a_page_of_a_run_has_the_numbers_of_its_own_data(handgrad, run, tmp_path):
+    page = tmp_path / "page.html"
+    assert handgrad("show", run, "--input", "7,3", "--out", page)[:2] == (0, f"{page}\n")
+    description, numbers = content(page.read_text())
+    [graph] = description["graphs"]
+    assert graph["examples"] == ["7", "3"]
+    arrays = {a["name"]: a for a in graph["arrays"]}
+    _, test = load("digits").split(0.2, seed=0)
+    trained = load_run(run)
+    np.testing.assert_array_equal(
+        numbers(graph["summaries"][arrays["x"]["value"]]), trained.prepared(test.x)[[7, 3]]
+    )
+    np.testing.assert_array_equal(numbers(graph["summaries"][arrays["t"]["value"]]), test.t[[7, 3]])
+    W = numbers(graph["summaries"][arrays["1.W"]["value"]])
+    np.testing.assert_array_equal(W, trained.net.parameters()["1.W"])
+
+
+def test_before_and_after_training(handgrad, run, tmp_path):
+    page = tmp_path / "both.html"
+    assert handgrad("show", run, "--part", "train", "--before", "-o", page)[0] == 0
+    description, _ = content(page.read_text())
+    assert [graph["title"] for graph in description["graphs"]] == ["digits, before training", "digits"]
+    assert description["differences"]
+
+
+def test_a_still_picture_of_one_layer(handgrad, run, tmp_path):
+    picture = tmp_path / "layer.svg"
+    assert handgrad("show", run, "--of", "1", "-o", picture)[0] == 0
+    text = picture.read_text()
+    ElementTree.fromstring(text)
+    assert ">affine<" in text
+    assert ">softmax_cross_entropy<" not in text
+
+
+def test_functions_and_networks_of_a_file(handgrad, file):
+    assert "x1" in handgrad("show", f"{file}:apples")[1]
+    assert "weights" in handgrad("show", f"{file}:loss")[1]
+    assert "tanh" in handgrad("show", f"{file}:product", "--inputs", "(2, 3), (3, 4)")[1]
+    assert "0.5" in handgrad("show", f"{file}:product", "--inputs", ":given")[1]
+    code, out, _ = handgrad("show", f"{file}:net()", "--inputs", "(5, 4), (5, 2)", "--loss", "error")
+    assert code == 0
+    assert "mean_squared_error" in out
+    loss = "softmax_cross_entropy"
+    assert loss in handgrad("show", f"{file}:net()", "--inputs", "(5, 4), (5,) < 2", "--loss", loss)[1]
+
+
+def test_a_wrong_backward_is_named(handgrad, file):
+    asked = ("show", f"{file}:thrice", "--inputs", "(3,)", "--check")
+    assert "wrong: dx is 1.5 times" in handgrad(*asked, "10")[1]
+    assert "wrong" not in handgrad(*asked, "0")[1]
+
+
+def test_wrong_input(fails, run, file, tmp_path):
+    assert fails("show", run, "--input", "9999") == "handgrad: --input 9999: there are 359 examples, 0 to 358"
+    assert "'-1' is not a whole number from 0" in fails("show", run, "--input=-1")
+    assert "write module:name or file.py:name" in fails("show", tmp_path / "nowhere")
+    assert "there is no run in" in fails("show", tmp_path)
+    assert "ends in .html for a page or in .svg" in fails("show", run, "-o", tmp_path / "page.pdf")
+    assert "there is no folder" in fails("show", run, "-o", tmp_path / "no" / "page.html")
+    assert "--before is for pages" in fails("show", run, "--before", "-o", tmp_path / "x.svg")
+    assert "'no such layer'" in fails("show", run, "--of", "no such layer", "-o", tmp_path / "x.svg")
+    assert "has no missing" in fails("show", f"{file}:missing")
+    assert "there is nothing to show in 3" in fails("show", f"{file}:nothing", "--inputs", "(3,)")
+    assert not list(tmp_path.iterdir()), "nothing was written"
