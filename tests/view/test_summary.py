@@ -50,12 +50,12 @@ def test_four_digits_are_right(value):
         (np.float32(0.5), ("0.5",)),
         (np.array([[3.0]]), ("3",)),
         (np.array([0.25, -1.0, 2.0]), ("[0.25, −1, 2]",)),
-        (np.arange(4.0), ("4 numbers", "0 … 3")),
+        (np.arange(4.0), ("4 numbers", "0 … 3", "mean 1.5")),
         (np.full((2, 3), 7.0), ("2 × 3", "7")),
         (np.zeros((0, 3)), ("0 × 3", "empty")),
-        (np.array([[1.0, np.nan], [np.inf, 0.0]]), ("2 × 2", "2 not finite")),
+        (np.array([[1.0, np.nan], [np.inf, 0.0]]), ("2 × 2", "2 not finite", "mean 0.5")),
         (np.array([True, False]), ("[1, 0]",)),
-        (np.arange(6).reshape(1, 2, 3), ("1 × 2 × 3", "0 … 5")),
+        (np.arange(6).reshape(1, 2, 3), ("1 × 2 × 3", "0 … 5", "mean 2.5")),
     ],
 )
 def test_what_stands_at_an_edge(x, lines):

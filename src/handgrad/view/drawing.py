@@ -12,7 +12,7 @@ from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, O
 from handgrad.view.layout import Edge, Frame, Layout, Point, Rectangle, layout
 from handgrad.view.scene import Arrow, Scene, Thing, scene
 from handgrad.view.shapes import LEADING, NAME, Shape, shape_of, titled
-from handgrad.view.summary import LEVELS, Summary, Thumb, is_spelled, summary
+from handgrad.view.summary import LEVELS, Thumb, summary
 from handgrad.view.svg import (
     BOLD,
     MARGIN,
@@ -111,12 +111,6 @@ def described(graph: Graph, seen: Scene) -> str:
 # What is written at arrows.
 
 
-def lines_of(told: Summary) -> tuple[str, ...]:
-    """Numbers, or shape and range; a shape of one axis is not to be taken for a number."""
-    is_row = len(told.shape) == 1 and not is_spelled(told.shape)
-    return (f"{told.shape[0]:,} numbers", told.text) if is_row else told.lines
-
-
 @dataclass(frozen=True)
 class Tag:
     """An array in small: a thumbnail, and a few lines."""
@@ -177,11 +171,11 @@ class Label:
     @classmethod
     def of(cls, arrow: Arrow) -> Label:
         value = summary(arrow.array.value)
-        above = Tag(lines_of(value), value.thumb, "forward")
+        above = Tag(value.lines, value.thumb, "forward")
         if arrow.dx is None:
             return cls(above, None)
         gradient = summary(arrow.dx)
-        return cls(above, Tag((gradient.text,), gradient.thumb, "backward"))
+        return cls(above, Tag(gradient.lines[1:] or gradient.lines, gradient.thumb, "backward"))
 
     @property
     def tags(self) -> list[Tag]:

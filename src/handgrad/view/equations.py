@@ -63,7 +63,7 @@ def fan_out(array: Array) -> str | None:
 def forward(op: Op) -> str:
     """What a rule did, with its numbers where they fit: ``100 × 2 = 200``, ``tanh(0.5) = 0.4621``."""
     given = [use.literal if use.array is None else told(use.array.value, use.array.name) for use in op.inputs]
-    result = " · ".join(", ".join(summary(out.value).lines) for out in op.outputs)
+    result = " · ".join(", ".join(summary(out.value).lines[:2]) for out in op.outputs)
     if op.name in SYMBOLS and len(given) == 2:
         return f" {SYMBOLS[op.name]} ".join(map(enclosed, given)) + f" = {result}"
     return f"{op.name}({', '.join(given)}) = {result}"

@@ -52,8 +52,11 @@ class Summary:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What fits at an edge: the numbers, or the shape and the range."""
-        return (self.text,) if self.is_spelled else (spelled_shape(self.shape), self.text)
+        """What fits at an edge: the numbers, or shape, range and mean."""
+        if self.is_spelled:
+            return (self.text,)
+        mean = (f"mean {short(self.mean, ROUGH)}",) if self.low < self.high else ()
+        return (spelled_shape(self.shape), self.text, *mean)
 
 
 def as_numpy(x: Any) -> np.ndarray:

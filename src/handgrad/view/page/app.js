@@ -31,13 +31,15 @@ class App {
     const titles = this.recordings.map((r) => r.title);
     const pictures = this.pictures.map((picture, i) => h("div", { class: "canvas" },
       titles.length > 1 ? h("h2", {}, titles[i]) : null, picture.svg));
+    const kinds = [["value", "value above"], ["grad", "gradient below"], ["leaf input", "input"], ["leaf parameter", "parameter"], ["op", "rule"], ["sink", "output"]];
+    const legend = h("p", { id: "legend" }, kinds.map(([kind, words]) => h("span", { class: `key ${kind}` }, words)));
     document.body.prepend(
       h("header", { id: "bar" }, h("h1", {}, this.page.title), this.search(), this.findings(), this.examples(), h("span", { class: "space" }),
         this.button("open all", "open every box (o)", () => this.openAll(true)), this.button("close all", "close every box (c)", () => this.openAll(false)),
         this.button("−", "smaller", () => this.zoom(1 / 1.25)), this.button("fit", "fit into the window (0)", () => this.fit()),
         this.button("+", "larger", () => this.zoom(1.25)), this.button("◐", "light or dark", () => this.turnLight()),
         this.button("?", "keys", () => this.help.showModal())),
-      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : "one" }, pictures), this.panel.element),
+      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : "one" }, pictures, legend), this.panel.element),
       h("footer", {}, this.strip = h("div", { id: "strip", role: "group", "aria-label": "norm of the gradient by layer" }),
         h("div", { id: "steps" },
           this.button("|◀", "to the beginning (Home)", () => this.goStep(0)), this.button("◀", "one step back (←)", () => this.goStep(this.step - 1)),
@@ -110,7 +112,7 @@ class App {
     if (!back) return node.of.says;
     return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
       const words = recording.words(recording.summary(use.dx));
-      return `d${use.name}: ${use.chain ?? words.lines.join(", ")}`;
+      return `d${use.name}: ${use.chain ?? told(words)}`;
     }).join("   ");
   }
 

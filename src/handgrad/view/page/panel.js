@@ -2,6 +2,8 @@
 
 const seconds = (v) => (v === 0 ? "–" : v < 1e-3 ? `${+(v * 1e6).toPrecision(3)} µs` : `${+(v * 1e3).toPrecision(3)} ms`);
 const bytes = (v) => (v < 1024 ? `${v} B` : v < 2 ** 20 ? `${(v / 1024).toFixed(1)} KiB` : `${(v / 2 ** 20).toFixed(1)} MiB`);
+const rangeOf = ({ lines }) => lines[1] ?? lines[0];
+const told = ({ lines }) => lines.slice(0, 2).join(", ");
 const section = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
 
 class Panel {
@@ -51,8 +53,8 @@ class Panel {
     const rows = op.inputs.filter((use) => use.dx >= 0).map((use) => {
       const downstream = recording.words(recording.summary(use.dx));
       const local = recording.words(recording.summary(use.local));
-      const product = local && [upstream, local, downstream].map((words) => words.lines.at(-1));
-      const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${upstream.lines.join(", ")} → ${downstream.lines.join(", ")}`);
+      const product = local && [upstream, local, downstream].map(rangeOf);
+      const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${told(upstream)} → ${told(downstream)}`);
       return h("tr", {}, h("th", { scope: "row" }, `d${use.name}`), h("td", { class: "numbers grad" }, numbers));
     });
     return h("table", { class: "chain" }, h("caption", {}, "upstream × local derivative = downstream"), h("tbody", {}, rows));
@@ -84,9 +86,9 @@ class Panel {
     const words = recording.words(summary);
     const [low, mean, high, norm] = summary.stats;
     const one = summary.shape.reduce((a, b) => a * b, 1) === 1;
-    const told = one ? words.lines.join(" ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
-    const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.notFinite > 0 && `${summary.notFinite} not finite`];
-    const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", told);
+    const said = one ? words.lines.join(" ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
+    const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.notFinite > 0 && `${summary.notFinite} not finite`, summary.stored[3]];
+    const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", said);
     const more = h("span", { class: "muted" }, facts.filter(Boolean).join(", "),
       h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, "numbers"));
     return h("div", { class: `facts ${kind}` }, words.thumb ? this.picture(words.thumb) : null,

@@ -25,6 +25,7 @@ class Picture {
     Object.assign(this, { nodes, steps: this.recording.steps(nodes), width: whole.width, height: whole.height });
     this.elements = new Map();
     this.places = new Map();
+    this.written = [];
     this.edges = [];
     const layers = { frames: [], lines: [], labels: [], nodes: [] };
     for (const placed of whole.placed()) {
@@ -158,6 +159,7 @@ class Picture {
     this.edges.push(edge);
     this.elements.set(edge.id, [line]);
     if (!label) return;
+    this.written.push({ x, y, width: label.width, height: label.height });
     const written = s("g", attributes, this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"), this.drawnBlock(label.grad, x, y + 5, "grad"));
     layers.labels.push(written);
     this.elements.get(edge.id).push(written);
@@ -183,12 +185,40 @@ class Picture {
       this.mark(node.id, "later", !isThere);
       this.mark(node.id, "now", node.id === current?.id);
     }
+    this.showChain(now, current);
     for (const edge of this.edges) {
       const { maker } = edge.array;
       this.mark(edge.id, "later", maker >= 0 && !recording.isDone(maker, now));
       const back = edge.uses.length ? edge.uses.every((use) => recording.isAnswered(use.op, now)) : now.phase === "backward";
       this.mark(edge.id, "unanswered", !back);
     }
+  }
+
+  // Below the rule whose backward is at work: upstream × local = downstream, where that can be written out.
+  showChain(now, current) {
+    this.chain?.remove();
+    this.chain = null;
+    const chains = current?.kind === "op" && now.phase === "backward" ? current.of.inputs.filter((use) => use.chain) : [];
+    if (!chains.length) return;
+    const { x, y } = this.places.get(current.id);
+    const lines = chains.map((use) => `d${use.name} = ${use.chain}`);
+    const [width, height] = [Math.max(...lines.map(widthOf)) + 12, LINE * lines.length + 8];
+    const middle = this.freeHeight(x, y, width, height);
+    this.chain = s("g", { class: "chained" }, s("line", { x1: x, y1: y, x2: x, y2: middle }),
+      s("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 5 }),
+      lines.map((line, i) => s("text", { x, y: middle - height / 2 + LINE * (i + 1) + 1 }, line)));
+    this.scene.insertBefore(this.chain, this.scene.querySelector(".node"));
+  }
+
+  // The height nearest to y at which a rectangle about x covers no node and no label.
+  freeHeight(x, y, width, height) {
+    const covers = (at) => [...this.places.values(), ...this.written].some((place) =>
+      Math.abs(place.x - x) < (place.width + width) / 2 + 4 && Math.abs(place.y - at) < (place.height + height) / 2 + 4);
+    for (let away = 10; away < 2000; away += 10) {
+      const free = [y + away, y - away].find((at) => !covers(at));
+      if (free !== undefined) return free;
+    }
+    return y;
   }
 
   mark(id, name, is) {
