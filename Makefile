@@ -8,7 +8,7 @@ JOBS ?= 2
 N ?= 2000
 TEST_ENV := $(VENV)/.test $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all fuzz lint bench clean
+.PHONY: demo test test-all fuzz lint bench lessons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -31,6 +31,9 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.peers
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.check
+
+lessons: $(VENV)/.test
+	$(BIN)/python docs/learn/build.py
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
