@@ -34,6 +34,7 @@ def test_the_rule_in_six_lines():
     np.testing.assert_allclose(hg.hessian(lambda x: hg.sum(cube(x)))(x), np.diag(6 * x))
     assert check(cube, x).ok
     np.testing.assert_allclose(trace(cube, x)(x), x**3)
+    assert "cube(x)" in str(hg.show(cube, x))
 
 
 def test_the_rule_passes_the_command(tmp_path):
@@ -51,8 +52,9 @@ def test_the_rule_passes_the_command(tmp_path):
 
 
 @pytest.mark.parametrize("number", range(len(python_blocks("README.md"))))
-def test_readme_runs(number, capsys):
+def test_readme_runs(number, capsys, monkeypatch, tmp_path):
     """Each block, with the imports of those before it."""
+    monkeypatch.chdir(tmp_path)  # some write files
     blocks = python_blocks("README.md")
     names = {"np": np, "hg": hg}
     for block in blocks[: number + 1]:
