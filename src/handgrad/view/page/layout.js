@@ -84,7 +84,7 @@ class Level {
 
   place() {
     const graph = new dagre.Graph({ multigraph: true });
-    graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 12, edgesep: 10, marginx: 0, marginy: 0 });
+    graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 20, edgesep: 10, marginx: 0, marginy: 0 });
     const aside = this.aside();
     const isLeaf = ({ node }) => node?.kind === "leaf";
     const inOrder = [...this.items.values()].sort((a, b) => isLeaf(a) - isLeaf(b));
@@ -121,7 +121,8 @@ class Level {
       const { name } = cell.edgeObj;
       places.set(name, [...(places.get(name) ?? []), cell]);
     }
-    return { of: (id) => cells.get(id).y, places };
+    const widths = ranks.map((rank) => Math.max(...rank.map((cell) => cell.width || 0)));
+    return { of: (id) => cells.get(id).y, places, widths };
   }
 
   // How far from an item's middle an edge meets it.
@@ -140,56 +141,6 @@ class Level {
       into.filter((edge) => MAIN[edge.array.role] < best).forEach((edge) => found.add(edge.id));
     }
     return found;
-  }
-
-  // The height of each node, and of each place of each edge, from left to right.
-  heights(ranked, aside) {
-    const cells = new Map(ranked.nodes().map((id) => [id, { id, ...ranked.node(id), isPlace: Boolean(ranked.node(id).edgeObj) }]));
-    const ranks = [];
-    for (const cell of cells.values()) (ranks[cell.rank] ??= []).push(cell);
-    ranks.forEach((rank) => rank.sort((a, b) => a.order - b.order));
-    const links = ranked.edges().map((edge) => {
-      const name = (ranked.node(edge.v).edgeObj ?? ranked.node(edge.w).edgeObj ?? edge).name;
-      const { array } = this.edges.get(name) ?? {};
-      const weight = aside.has(name) ? 1 : 8;
-      return { a: cells.get(edge.v), b: cells.get(edge.w), leaving: this.offset(edge.v, `x${array?.id}`), arriving: this.offset(edge.w, `e${array?.id}`), weight };
-    });
-    settle(ranks, links);
-    const places = new Map();
-    for (const cell of ranks.flat().filter((cell) => cell.isPlace)) {
-      const { name } = cell.edgeObj;
-      places.set(name, [...(places.get(name) ?? []), cell]);
-    }
-    return { of: (id) => cells.get(id).y, places };
-  }
-
-  // How far from an item's middle an edge meets it.
-  offset(id, port) {
-    const item = this.items.get(id);
-    return item?.level ? (item.level.items.get(port)?.y ?? item.middle) - item.middle : 0;
-  }
-
-  // The edges that may stand above or below the main one of what they lead to: of parameters, beside an input.
-  aside() {
-    const found = new Set();
-    for (const { id } of this.items.values()) {
-      const into = [...this.edges.values()].filter((edge) => edge.to === id);
-      const best = Math.max(...into.map((edge) => MAIN[edge.array.role]));
-      if (into.filter((edge) => MAIN[edge.array.role] === best).length > 1) continue;
-      into.filter((edge) => MAIN[edge.array.role] < best).forEach((edge) => found.add(edge.id));
-    }
-    return found;
-  }
-
-  // Give what an odd number of such edges lead to an unseen one more, so that its main edge is the middle one.
-  balance(graph, aside) {
-    for (const { id } of this.items.values()) {
-      const count = (graph.inEdges(id) ?? []).filter(({ name }) => aside.has(name)).length;
-      if (count % 2 === 0) continue;
-      graph.setNode(`u${id}`, { width: 1, height: 1 });
-      graph.setEdge(`u${id}`, id, { width: 1, height: 1, labelpos: "c" }, `u${id}`);
-      aside.add(`u${id}`);
-    }
   }
 
   take(graph, heights) {
@@ -198,7 +149,7 @@ class Level {
       const { points, x } = graph.edge(edge.from, edge.to, edge.id);
       const places = heights.places.get(edge.id) ?? [];
       const label = places.find((place) => place.dummy === "edge-label") ?? places[0];
-      Object.assign(edge, { x, y: label?.y ?? 0, points: points.map((point, i) => ({ x: point.x, y: places[i - 1]?.y ?? point.y })) });
+      Object.assign(edge, { x, y: label?.y ?? 0, points: through(points, places, heights.widths) });
     }
     this.trim();
     for (const edge of this.edges.values()) this.connect(edge);
@@ -259,6 +210,13 @@ class Level {
       yield { edge, points, x: edge.x + dx, y: edge.y + dy };
     }
   }
+}
+
+// The points of an edge: level through each rank, however wide what else stands in it; it turns in between.
+function through(points, places, widths) {
+  const [first, last] = [points[0], points.at(-1)];
+  const inner = places.flatMap(({ rank, y }, i) => [-1, 1].map((side) => ({ x: points[i + 1].x + (side * widths[rank]) / 2, y })));
+  return [{ ...first }, ...inner, { ...last }];
 }
 
 // In each rank, put the edges that may stand aside around the main one, and inputs side by side in their order.
