@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+ASIDE = ("epoch", "seconds", "learning_rate", "examples_per_second")  # figures that a line has no room for
+
 
 class Silent:
     """Shows nothing."""
@@ -75,10 +77,10 @@ class Bar(Silent):
 
 
 def told(figures: dict[str, Any]) -> str:
-    """Losses and metrics in words: ``loss 0.3812  accuracy 91.2 %``."""
+    """Losses and metrics in words: ``loss 0.3812  accuracy 91.2 %``; dotted names are details, and untold."""
     words = []
     for name, value in figures.items():
-        if name in ("epoch", "seconds", "learning_rate", "examples_per_second") or value is None:
+        if name in ASIDE or "." in name or value is None:
             continue
         number = f"{100 * value:.1f} %" if name.endswith("accuracy") else f"{value:.4g}"
         words.append(f"{name.replace('_', ' ')} {number}")

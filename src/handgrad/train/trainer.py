@@ -60,6 +60,7 @@ class Trainer:
         checkpoint_seconds: float = 10.0,
         progress: bool = False,
         engine: str | None = None,
+        observe: Callable[[Layer], dict[str, float]] | None = None,
     ):
         self.net = net
         self.loss = loss
@@ -72,6 +73,7 @@ class Trainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.show_progress = progress
         self.engine = engine
+        self.observe = observe
         self.progress = self._beginning()
 
     def _beginning(self) -> Progress:
@@ -265,13 +267,19 @@ class Trainer:
                 self.saved_at = time.monotonic()
         record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
         if validation is not None:
-            figures = self._figures(self.net.bind(self.progress.params, self.progress.states), *validation)
+            figures = self._figures(self._bound(), *validation)
             record |= {f"validation_{name}": value for name, value in figures.items()}
+        if self.observe is not None:
+            record |= self.observe(self._bound())
         record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
         record["seconds"] = round(time.perf_counter() - began, 4)
         if self.out is not None:
             append_line(self.out / METRICS, record)
         return record
+
+    def _bound(self) -> Layer:
+        """The network as it is now, in a copy."""
+        return self.net.bind(self.progress.params, self.progress.states)
 
     def _finish_epoch(self, record: dict[str, Any], patience: int | None) -> None:
         """Count the epoch as done; with patience, note the best and stop when it is long ago."""

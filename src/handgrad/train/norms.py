@@ -1,0 +1,40 @@
+"""How large the gradient of each parameter is: what tells a layer that learns from one out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.layers import Layer
+from handgrad.tape import grad
+
+GRADIENT_NORM = "gradient_norm."
+
+
+def gradient_norms(loss: Callable, x: Any, t: Any) -> Callable[[Layer], dict[str, float]]:
+    """For ``Trainer(observe=...)``: the norm of the loss's gradient by each parameter, on these examples.
+
+    The network computes as in training, with batch statistics and dropout, and stays as it was.
+
+    Returns:
+        A function of a network, which gives ``{"gradient_norm.1.W": ..., ...}``.
+    """
+
+    def norms(net: Layer) -> dict[str, float]:
+        states = net.states()
+
+        def loss_of(params: dict[str, Any]) -> Any:
+            return loss(net.bind(params, states).train()(x), t)
+
+        with np.errstate(all="ignore"):  # what overflows is told as it is
+            grads = grad(loss_of)(net.parameters())
+            return {GRADIENT_NORM + name: norm(dp) for name, dp in grads.items()}
+
+    return norms
+
+
+def norm(x: Any) -> float:
+    """The square root of the sum of all squares."""
+    return float(np.sqrt(np.sum(np.square(np.asarray(x, np.float64)))))
