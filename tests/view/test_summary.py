@@ -159,3 +159,18 @@ def test_means_keep_the_sum(rows, columns, most):
     rows_of = np.diff(np.append(np.arange(made.shape[0]) * rows // made.shape[0], rows))
     columns_of = np.diff(np.append(np.arange(made.shape[1]) * columns // made.shape[1], columns))
     np.testing.assert_allclose(rows_of @ made @ columns_of, x.sum(), atol=1e-10)
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_half_precision_of_other_libraries(library):
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        x = torch.tensor([-1.5, 2.0, 0.0, 3.0], dtype=torch.bfloat16)
+    else:
+        jnp = pytest.importorskip("jax.numpy")
+        x = jnp.asarray([-1.5, 2.0, 0.0, 3.0], jnp.bfloat16)
+    told = summary(x)
+    assert (told.low, told.high, told.zeros) == (-1.5, 3, 0.25)
+    assert "bfloat16" in told.dtype
+    stored = Store(10).add(x)
+    assert stored.kind == "f4"

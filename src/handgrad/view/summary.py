@@ -60,11 +60,13 @@ class Summary:
 
 
 def as_numpy(x: Any) -> np.ndarray:
-    """The bare array, brought from wherever it is."""
+    """The bare array of real numbers, brought from wherever it is."""
     x = stripped(x)
     if type(x).__module__.startswith("torch"):
         x = x.detach().cpu()
-    return np.asarray(x)
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    array = np.asarray(x)
+    return array if array.dtype.kind in "fiub" else array.astype(np.float32)
 
 
 def short(value: float, digits: int = DIGITS) -> str:
@@ -102,7 +104,7 @@ def spelled_shape(shape: tuple[int, ...]) -> str:
 def summary(x: Any) -> Summary:
     """The numbers that are told of an array, and its picture."""
     array = as_numpy(x)
-    numbers = array.astype(float) if array.dtype.kind in "fiub" else np.abs(array).astype(float)
+    numbers = array.astype(float)
     finite = numbers[np.isfinite(numbers)]
     low = mean = high = math.nan
     if finite.size:
@@ -111,7 +113,7 @@ def summary(x: Any) -> Summary:
         norm = float(np.sqrt(np.sum(numbers**2)))
     return Summary(
         shape=array.shape,
-        dtype=str(array.dtype) if hasattr(x, "dtype") else type(x).__name__,
+        dtype=str(x.dtype).removeprefix("torch.") if hasattr(x, "dtype") else type(x).__name__,
         text=_text(array, low, high, numbers.size - finite.size),
         low=low,
         mean=mean,
