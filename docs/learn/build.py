@@ -48,6 +48,9 @@ CELL = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+# Ends of lines within a Chinese sentence, which would be shown as blanks.
+LINE_ENDS = re.compile(r"(?<=[，。；：、！？）”])\n *(?=[^\W\d]|[`*（“])|(?<=[一-鿿])\n *(?=[一-鿿])")
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -77,7 +80,7 @@ def cells(source: str) -> list[Cell]:
             line = source.count("\n", 0, end) + 1
             raise ValueError(f"after line {line}: each text has an <!-- en --> and then a <!-- zh -->")
         if match:
-            found.append(Cell(None if is_text else match["code"].strip(), texts if is_text else {}))
+            found.append(Cell(None, texts) if is_text else Cell(match["code"].strip(), {}))
             end = match.end()
     return found
 
@@ -108,7 +111,7 @@ def unexecuted(lesson: list[Cell], lang: str) -> NotebookNode:
     made = []
     for i, cell in enumerate(lesson, start=1):
         new = v4.new_markdown_cell if cell.code is None else v4.new_code_cell
-        made.append(new(cell.code or cell.text[lang], id=f"cell-{i:02}"))
+        made.append(new(cell.code or LINE_ENDS.sub("", cell.text[lang]), id=f"cell-{i:02}"))
     return v4.new_notebook(cells=made, metadata=nbformat.from_dict(METADATA))
 
 
@@ -117,6 +120,7 @@ def unexecuted(lesson: list[Cell], lang: str) -> NotebookNode:
 PAGE = re.compile(r'<iframe [^>]*srcdoc="([^"]*)"')
 DATA = re.compile(r'(?<=id="data">)[^<]*')
 DIGITS = re.compile(r"\b\d+ digits\b")  # proven: how many depends on the processor's rounding
+RESIDUE = re.compile("−?[0-9.]+×10⁻(¹[⁴-⁹]|[²³⁴-⁹][⁰¹²³⁴-⁹])")  # what rounding left of 0
 TIMINGS = ("seconds", "backwardSeconds")
 NUMBERS = {"f8": "<f8", "f4": "<f4", "i4": "<i4", "u1": "<u1"}
 
@@ -143,7 +147,7 @@ def said(output: Any) -> Any:
         return [said(value) for value in output]
     if isinstance(output, str) and (page := PAGE.search(output)):
         return page_data(html.unescape(page[1]))
-    return DIGITS.sub("digits", output) if isinstance(output, str) else output
+    return DIGITS.sub("digits", RESIDUE.sub("0", output)) if isinstance(output, str) else output
 
 
 @functools.lru_cache
@@ -156,7 +160,9 @@ def page_data(document: str) -> dict[str, Any]:
     content = json.loads(block[8 : 8 + length])
     start = 8 + length + -length % 8
     for graph in content["graphs"]:
+        verdicts = graph.pop("verdicts")
         for op in graph["ops"]:
+            op["verdict"] = verdicts[op["verdict"]]
             for timing in TIMINGS:
                 del op[timing]
         for rule in graph["rules"]:
