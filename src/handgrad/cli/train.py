@@ -25,11 +25,20 @@ EXAMPLES = """examples:
   handgrad train digits
   handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
   handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
+  handgrad train digits --show
   handgrad train --resume runs/first"""
 TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
 SCHEDULES = ["constant", "cosine", "step"]
-OURS = ("config.json", "model.safetensors", "metrics.jsonl", "checkpoint*", "*.svg", "predictions*.csv")
+OURS = (
+    "config.json",
+    "model.safetensors",
+    "metrics.jsonl",
+    "checkpoint*",
+    "*.svg",
+    "report.html",
+    "predictions*.csv",
+)
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -103,6 +112,7 @@ def _add_training(option: Callable) -> None:
 
 def _add_files(option: Callable) -> None:
     option("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
+    option("--show", action="store_true", help="write report.html: mistakes, weights, gradients, every step")
     option("--overwrite", action="store_true", help="replace a training that is there")
     option("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
     option(
@@ -214,14 +224,15 @@ def _train(
     from handgrad.train import Interrupted
 
     options = started.training
+    ready = {name: (started.prepared(part.x, "zeros"), started.targets(part)) for name, part in parts.items()}
     trainer = trainer_of(
         started,
         len(parts["train"]),
         out=folder,
         checkpoint_seconds=args.checkpoint_seconds,
         progress=not args.quiet,
+        observe=_observer(started, *ready["train"]),
     )
-    ready = {name: (started.prepared(part.x, "zeros"), started.targets(part)) for name, part in parts.items()}
     if not args.quiet:
         print(f"{started.net}\n")
     try:
@@ -239,8 +250,21 @@ def _train(
             f"stopped after step {step}; handgrad train --resume {folder} goes on from there"
         ) from None
     started.save_model(folder)
-    _report(started, trainer, records, parts["test"], ready["test"], folder)
+    found = _tell(started, trainer, records, parts["test"], ready["test"], folder)
+    if options.get("show"):
+        from handgrad.cli.report import written
+
+        print(f"  {written(started, parts, records, found, folder)}  all of it on one page")
     return 0
+
+
+def _observer(started: Run, x: Any, t: Any) -> Callable | None:
+    """What measures gradients for the report, where there is to be one."""
+    if not started.training.get("show"):
+        return None
+    from handgrad.cli.report import observer
+
+    return observer(started, x, t)
 
 
 def trainer_of(started: Run, examples: int, **rest: Any) -> Trainer:
@@ -260,26 +284,31 @@ def trainer_of(started: Run, examples: int, **rest: Any) -> Trainer:
     )
 
 
+def base_rate(options: dict[str, Any]) -> float:
+    """The learning rate, before any schedule."""
+    return options["lr"] or (1e-3 if options["optimiser"].startswith("adam") else 1e-2)
+
+
 def _optimiser(options: dict[str, Any], n: int) -> Any:
     from handgrad import optim
     from handgrad.train.trainer import batch_count
 
     makers = {name.lower(): getattr(optim, name) for name in optim.__all__ if name.lower() in OPTIMISERS}
-    name = options["optimiser"]
-    lr = options["lr"] or (1e-3 if name.startswith("adam") else 1e-2)
+    lr = base_rate(options)
     steps = options["epochs"] * batch_count(n, options["batch_size"]) - options["warm_up"]
     schedule = {
         "constant": lambda: optim.constant(lr),
         "cosine": lambda: optim.cosine(lr, max(steps, 1)),
         "step": lambda: optim.step_decay(lr, max(steps // 3, 1)),
     }[options["schedule"]]()
-    return makers[name](lr=optim.warm_up(schedule, options["warm_up"]) if options["warm_up"] else schedule)
+    rate = optim.warm_up(schedule, options["warm_up"]) if options["warm_up"] else schedule
+    return makers[options["optimiser"]](lr=rate)
 
 
-def _report(
+def _tell(
     finished: Run, trainer: Trainer, records: list[dict], test: Dataset, ready: tuple, folder: Path
-) -> None:
-    """The pictures, the figures on the part held out, and where everything is."""
+) -> dict[str, float]:
+    """Write the pictures; print the figures on the part held out, which are returned, and where all is."""
     from handgrad import view
     from handgrad.cli.figures import figures, told
     from handgrad.files import write_atomically
@@ -308,3 +337,4 @@ def _report(
         name: "predicted against true",
     }.items():
         print(f"  {folder / file}  {what}")
+    return found
