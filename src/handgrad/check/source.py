@@ -22,7 +22,8 @@ class Line:
     text: str
 
     def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.number}: {self.text}"
+        name = "a cell" if "ipykernel" in self.file else Path(self.file).name
+        return f"{name}:{self.number}: {self.text}"
 
 
 @dataclass

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import math
 from typing import Any
+
+import numpy as np
 
 from handgrad.arrays import shape
 from handgrad.view.checking import NOT_CHECKED, Verdict
@@ -116,9 +119,13 @@ class Describer:
             self.known[key] = len(self.summaries)
             self.summaries.append(said := self.said(x))
             if per_example and len(self.examples) > 1:
-                array = as_numpy(x)
-                said["examples"] = [self.words(summary(array[i])) for i in range(len(self.examples))]
+                said["examples"] = [self.of_example(as_numpy(x), i) for i in range(len(self.examples))]
         return self.known[key]
+
+    def of_example(self, array: np.ndarray, i: int) -> dict[str, Any]:
+        """What is told of one row of a batch; its picture is of the same kind as the batch's."""
+        row = dataclasses.replace(summary(array[i]), thumb=summary(array[i : i + 1]).thumb)
+        return self.words(row)
 
     def said(self, x: Any) -> dict[str, Any]:
         """All that is told of an array."""

@@ -56,10 +56,11 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
     return _filled(_file("page.html"), parts)
 
 
-def framed(html: str, height: int = 640) -> str:
-    """A page inside another, as a notebook shows it."""
+def framed(html: str, text: str = "", height: int = 640) -> str:
+    """A page inside another, as a notebook shows it; where it is not shown, there is the text."""
     style = "width:100%;border:1px solid #8886;border-radius:8px"
-    return f'<iframe title="handgrad" srcdoc="{escape(html)}" style="{style}" height="{height}"></iframe>'
+    frame = f'<iframe title="handgrad" srcdoc="{escape(html)}" style="{style}" height="{height}"></iframe>'
+    return frame + (f"<details><summary>as text</summary><pre>{escape(text)}</pre></details>" if text else "")
 
 
 def _filled(template: str, parts: dict[str, str]) -> str:

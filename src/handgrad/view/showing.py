@@ -77,7 +77,7 @@ class Picture:
         return path
 
     def _repr_html_(self) -> str:
-        return framed(self.html())
+        return framed(self.html(), tree(self.graph, colour=False))
 
 
 class Pair:
@@ -100,7 +100,8 @@ class Pair:
         return written(Path(path), self.html(limit))
 
     def _repr_html_(self) -> str:
-        return framed(self.html(), height=820)
+        texts = (tree(picture.graph, colour=False) for picture in (self.first, self.second))
+        return framed(self.html(), "\n".join(texts), height=820)
 
 
 def show(

@@ -109,6 +109,8 @@ def summary(x: Any) -> Summary:
     low = mean = high = math.nan
     if finite.size:
         low, mean, high = (float(of(finite)) for of in (np.min, np.mean, np.max))
+        if abs(mean) < rounding(array) * max(-low, high):
+            mean = 0.0
     with np.errstate(over="ignore"):
         norm = float(np.sqrt(np.sum(numbers**2)))
     return Summary(
@@ -123,6 +125,11 @@ def summary(x: Any) -> Summary:
         not_finite=numbers.size - finite.size,
         thumb=thumb(numbers) if numbers.size > 1 else None,
     )
+
+
+def rounding(array: np.ndarray) -> float:
+    """What a type cannot tell of a number, as a share: a mean below that, of the largest element, is none."""
+    return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
 
 
 def _text(array: np.ndarray, low: float, high: float, not_finite: int) -> str:
@@ -142,7 +149,7 @@ def thumb(numbers: np.ndarray) -> Thumb:
     grid = reduced(reduced(grid, SIDE).T, SIDE).T
     with np.errstate(invalid="ignore"):
         levels = np.where(np.isfinite(grid), np.rint(grid / (scale or 1.0) * LEVELS), -LEVELS - 1)
-    return Thumb(levels.astype(np.int8), is_image and bool(np.min(grid) >= 0))
+    return Thumb(levels.astype(np.int8), is_image and bool(np.min(grid) >= 0 < np.max(grid)))
 
 
 def as_grid(numbers: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -18,8 +18,10 @@ class App {
     this.pictures.forEach((picture) => picture.draw());
     this.drawStrip();
     this.goEnd();
-    this.pictures.forEach((picture) => picture.fit(0.8));
-    this.choose(this.recordings[0], this.pictures[0].nodes.find((n) => n.kind === "op" || n.kind === "box"), false);
+    this.pictures.forEach((picture) => picture.fit(this.pictures.length > 1 ? 0.6 : 0.8));
+    const [{ nodes }] = this.pictures;
+    const first = nodes.find((n) => n.kind === "op" && this.page.differences?.[n.id]) ?? nodes.find((n) => n.kind === "op" || n.kind === "box");
+    this.choose(this.recordings[0], first, false);
     document.addEventListener("keydown", (event) => this.key(event));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     document.documentElement.dataset.ready = "yes";
@@ -267,7 +269,7 @@ class App {
       this.redraw();
     };
     const select = h("select", { id: "example", "aria-label": "example of the batch", onchange: choose },
-      h("option", { value: -1 }, "whole batch"), examples.map((name, i) => h("option", { value: i }, `example ${name}`)));
+      h("option", { value: -1 }, "whole batch"), examples.map((name, i) => h("option", { value: i }, /^\d+$/.test(name) ? `example ${name}` : name)));
     return select;
   }
 

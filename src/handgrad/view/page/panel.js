@@ -27,7 +27,7 @@ class Panel {
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
       h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
       op.notes.length ? h("ul", {}, op.notes.map((note) => h("li", {}, note))) : null,
-      section("Forward", this.formulas(rule.forward, op.plugged.forward), op.plugged.forward.length ? null : h("p", { class: "numbers value" }, op.says),
+      section("Forward", this.formulas(rule.forward, op.plugged.forward), op.plugged.forward.length || recording.example >= 0 ? null : h("p", { class: "numbers value" }, op.says),
         op.options ? h("p", { class: "muted" }, op.options) : null),
       section("Backward", this.formulas(rule.backward, op.plugged.backward), this.chains(recording, op)),
       section("Inputs", op.inputs.map((use) => this.input(recording, use))),
@@ -48,10 +48,11 @@ class Panel {
 
   // Upstream gradient × local derivative = downstream gradient, of each input.
   chains(recording, op) {
-    const upstream = recording.words(recording.summary(recording.arrays[op.outputs[0]].grad));
-    if (!upstream) return h("p", { class: "muted" }, "no gradient comes this way");
+    const dout = recording.summary(recording.arrays[op.outputs[0]].grad);
+    if (!dout) return h("p", { class: "muted" }, "no gradient comes this way");
     const rows = op.inputs.filter((use) => use.dx >= 0).map((use) => {
-      const downstream = recording.words(recording.summary(use.dx));
+      const dx = recording.summary(use.dx);
+      const [upstream, downstream] = dx.examples ? [recording.words(dout), recording.words(dx)] : [dout, dx];
       const local = recording.words(recording.summary(use.local));
       const product = local && [upstream, local, downstream].map(rangeOf);
       const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${told(upstream)} → ${told(downstream)}`);
@@ -86,7 +87,7 @@ class Panel {
     const words = recording.words(summary);
     const [low, mean, high, norm] = summary.stats;
     const one = summary.shape.reduce((a, b) => a * b, 1) === 1;
-    const said = one ? words.lines.join(" ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
+    const said = one || words !== summary ? words.lines.join(", ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
     const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.notFinite > 0 && `${summary.notFinite} not finite`, summary.stored[3]];
     const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", said);
     const more = h("span", { class: "muted" }, facts.filter(Boolean).join(", "),
