@@ -189,7 +189,7 @@ def test_words_can_be_read_on_the_ground(name, look):
 
 @pytest.mark.parametrize("look", [1, 2])
 def test_numbers_can_be_read_on_every_shade(look):
-    from handgrad.view.matrix import DEEP
+    from handgrad.view.training.matrix import DEEP
 
     for opacity in np.linspace(0, 1, 101):
         cell = (1 - opacity) * rgb("ground", look) + opacity * rgb("shade", look)

@@ -17,12 +17,12 @@ from handgrad.files import write_atomically
 from handgrad.layers import Layer
 from handgrad.train import Run, confusion_counts, gradient_norms
 from handgrad.train.run import build
-from handgrad.view.images import is_image
-from handgrad.view.norms import layer_norms
 from handgrad.view.pages import TooLarge, framed
-from handgrad.view.report import code, examples, norms, picture, report, section
 from handgrad.view.summary import short
-from handgrad.view.weights import TILES, heat_map, legend, tiles
+from handgrad.view.training.images import is_image
+from handgrad.view.training.norms import layer_norms
+from handgrad.view.training.report import code, examples, norms, picture, report, section
+from handgrad.view.training.weights import TILES, heat_map, legend, tiles
 
 FILE = "report.html"
 SAMPLE = 512  # examples of the training part on which gradients are measured

@@ -13,7 +13,7 @@ from handgrad.arrays import shape
 from handgrad.view.checking import NOT_CHECKED, Verdict
 from handgrad.view.closure import byte_count, kept
 from handgrad.view.equations import chain, fan_out, forward, local_derivatives, partial_sums, plugged
-from handgrad.view.formula import formulas_of, mathml
+from handgrad.view.formulas.formula import formulas_of, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
 from handgrad.view.sources import line_at, source_of

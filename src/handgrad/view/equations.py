@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape, size, stripped
-from handgrad.view.formula import Formulas, mathml
+from handgrad.view.formulas.formula import Formulas, mathml
 from handgrad.view.graph import SYMBOLS, Array, Op
 from handgrad.view.summary import as_numpy, is_spelled, spelled, summary
 

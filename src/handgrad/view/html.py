@@ -8,8 +8,8 @@ from typing import Any
 from handgrad.arrays import shape, size, stripped
 from handgrad.layers import Layer
 from handgrad.tape import Variable
-from handgrad.view.drawing import svg
 from handgrad.view.recording import OPEN, record
+from handgrad.view.still.drawing import svg
 from handgrad.view.summary import short, spelled_shape, summary
 from handgrad.view.svg import COLOURS
 from handgrad.view.thumbnails import data_uri

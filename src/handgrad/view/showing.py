@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.files import write_atomically
-from handgrad.view.drawing import svg
 from handgrad.view.graph import Graph
 from handgrad.view.pages import LIMIT, framed, page
 from handgrad.view.recording import record
+from handgrad.view.still.drawing import svg
 from handgrad.view.tree import tree
 
 CHECKED = 2.0  # seconds for the checker, by default

@@ -10,8 +10,8 @@ from handgrad.view.boxes import first_number
 from handgrad.view.checking import RIGHT, WRONG
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import Array, Box, Graph, Op, Use
-from handgrad.view.scene import clear
-from handgrad.view.shapes import called, titled
+from handgrad.view.still.scene import clear
+from handgrad.view.still.shapes import called, titled
 from handgrad.view.summary import spelled_shape, summary
 from handgrad.view.svg import clean
 

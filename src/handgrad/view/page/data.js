@@ -57,7 +57,7 @@ function filled(element, attributes, children) {
   return element;
 }
 
-// A formula: nested lists [name, child, ...], as handgrad.view.formula makes them.
+// A formula: nested lists [name, child, ...], as handgrad.view.formulas makes them.
 function math(tree) {
   const built = ([name, ...children]) => {
     const element = document.createElementNS(MATHML, name);

@@ -1,5 +1,5 @@
 // How high each thing of a rank lies, in a given order, so that edges are as level as can be: as
-// handgrad.view.heights does it. Each rank is an isotonic regression: its members want to be at the weighted
+// handgrad.view.still.heights does it. Each rank is an isotonic regression: its members want to be at the weighted
 // median of what their neighbours ask for, and keep their order and distance.
 
 const TURNS = 6;

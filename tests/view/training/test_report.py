@@ -8,11 +8,11 @@ from html import unescape
 import numpy as np
 import pytest
 
-from handgrad.view.images import diverging, is_image, photograph, upright
-from handgrad.view.lines import apart
-from handgrad.view.norms import findings, gradient_norms, layer_norms
-from handgrad.view.report import Example, examples, norms, picture, report, section
-from handgrad.view.weights import by_norm, heat_map, tiles
+from handgrad.view.training.images import diverging, is_image, photograph, upright
+from handgrad.view.training.lines import apart
+from handgrad.view.training.norms import findings, gradient_norms, layer_norms
+from handgrad.view.training.report import Example, examples, norms, picture, report, section
+from handgrad.view.training.weights import by_norm, heat_map, tiles
 
 from .reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
 

@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.view.images import photograph
-from handgrad.view.norms import EXPLODING, VANISHING, Layer, findings, gradient_norms, parameter_norms
 from handgrad.view.svg import clean, figure
+from handgrad.view.training.images import photograph
+from handgrad.view.training.norms import (
+    EXPLODING,
+    VANISHING,
+    Layer,
+    findings,
+    gradient_norms,
+    parameter_norms,
+)
 
 CARD = 112  # pixels of the longer side of an example's image
 VALUES = 24  # of a row that are shown
@@ -43,7 +50,7 @@ def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sec
         facts: what else there is to know, by what it is about.
         sections: HTML, as the functions below make it.
     """
-    style = files("handgrad.view").joinpath("report.css").read_text(encoding="utf-8")
+    style = files("handgrad.view.training").joinpath("report.css").read_text(encoding="utf-8")
     return f"""<!doctype html>
 <html lang="en">
 <head>

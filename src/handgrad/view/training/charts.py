@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.view.axes import LARGEST, Box, baseline, grid_rows, padded
-from handgrad.view.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 from handgrad.view.svg import (
     MARGIN,
     Markup,
@@ -24,6 +22,8 @@ from handgrad.view.svg import (
     text,
     words_width,
 )
+from handgrad.view.training.axes import LARGEST, Box, baseline, grid_rows, padded
+from handgrad.view.training.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 
 WIDTH, HEIGHT = 960, 400
 LABELS = 104  # the room at the right end of the lines, for "validation" and its value

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, SYMBOLS, Array, Box, Op
-from handgrad.view.scene import Port, Thing
+from handgrad.view.still.scene import Port, Thing
 from handgrad.view.svg import BOLD, Markup, element, shortened, text, tooltip, words_width
 
 NAME, SYMBOL, SMALL = 13.0, 19.0, 10.0  # sizes of letters

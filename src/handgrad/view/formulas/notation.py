@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from handgrad.view.mathml import (
+from handgrad.view.formulas.mathml import (
     SPACE,
     THIN,
     TRANSPOSED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 
-from handgrad.view.places import Cell
+from handgrad.view.still.places import Cell
 
 Link = tuple[Cell, Cell, float, float]
 """Neighbours in two layers, and where an edge meets each, as a share of its height from its middle."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from handgrad.view.places import Cell
+from handgrad.view.still.places import Cell
 
 Link = tuple[Cell, Cell, float, float, float]
 """Neighbours in two layers, where an edge meets each from its middle, and how much it wants to be level."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handgrad.view.layout import Edge, Frame, layout
+from handgrad.view.still.layout import Edge, Frame, layout
 
 
 def rectangle(centre, size):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.view.axes import LARGEST
 from handgrad.view.svg import Markup, Scale, element, number
+from handgrad.view.training.axes import LARGEST
 
 FEW, MANY = 40, 200  # epochs: up to which each has its dot, and from which on lines are thin
 

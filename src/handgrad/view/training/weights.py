@@ -7,7 +7,6 @@ from html import escape
 
 import numpy as np
 
-from handgrad.view.images import diverging, upright
 from handgrad.view.summary import LEVELS, reduced
 from handgrad.view.svg import (
     MARGIN,
@@ -22,6 +21,7 @@ from handgrad.view.svg import (
     words_width,
 )
 from handgrad.view.thumbnails import DIVERGING, address, png
+from handgrad.view.training.images import diverging, upright
 
 TILES = 100  # units that are drawn
 ROWS, COLUMNS = 200, 400  # of a heat map; where there are more, means of blocks

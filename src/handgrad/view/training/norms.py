@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.view.axes import Box, baseline, grid_rows
-from handgrad.view.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 from handgrad.view.svg import (
     BOLD,
     MARGIN,
@@ -24,6 +22,8 @@ from handgrad.view.svg import (
     words_width,
 )
 from handgrad.view.thumbnails import Colour, between
+from handgrad.view.training.axes import Box, baseline, grid_rows
+from handgrad.view.training.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 
 PREFIX = "gradient_norm."  # of their keys in the records
 VANISHING, OFTEN = 1e-3, 0.1  # of the largest layer's norm, in that share of the epochs

@@ -13,8 +13,8 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from handgrad.view.mathml import ELEMENTS, xml
-from handgrad.view.notation import MARKS, SUBSCRIPTS, mathml
+from handgrad.view.formulas.mathml import ELEMENTS, xml
+from handgrad.view.formulas.notation import MARKS, SUBSCRIPTS, mathml
 
 __all__ = ["ELEMENTS", "Formulas", "formulas_of", "mathml", "xml"]
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from handgrad.view.heights import settle
-from handgrad.view.ordering import order
-from handgrad.view.places import Cell, Wire, layered
+from handgrad.view.still.heights import settle
+from handgrad.view.still.ordering import order
+from handgrad.view.still.places import Cell, Wire, layered
 
 Id = Hashable
 Point = tuple[float, float]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handgrad.rules import ALL, elementwise
-from handgrad.view.formula import ELEMENTS, Formulas, formulas_of, mathml, xml
+from handgrad.view.formulas.formula import ELEMENTS, Formulas, formulas_of, mathml, xml
 
 
 def mi(name):

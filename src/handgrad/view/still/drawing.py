@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handgrad.view import shapes
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, Op
-from handgrad.view.layout import Edge, Frame, Layout, Point, Rectangle, layout
-from handgrad.view.scene import Arrow, Scene, Thing, scene
-from handgrad.view.shapes import LEADING, NAME, Shape, shape_of, titled
+from handgrad.view.still import shapes
+from handgrad.view.still.layout import Edge, Frame, Layout, Point, Rectangle, layout
+from handgrad.view.still.scene import Arrow, Scene, Thing, scene
+from handgrad.view.still.shapes import LEADING, NAME, Shape, shape_of, titled
 from handgrad.view.summary import LEVELS, Thumb, summary
 from handgrad.view.svg import (
     BOLD,

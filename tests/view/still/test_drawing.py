@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.view.drawing import svg
 from handgrad.view.recording import record
+from handgrad.view.still.drawing import svg
 from handgrad.view.summary import LEVELS, Thumb, summary, thumb
 from handgrad.view.thumbnails import DIVERGING, GREY, NOT_FINITE, data_uri
 from tests.view import graphs

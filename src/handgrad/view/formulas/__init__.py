@@ -1,0 +1,1 @@
+"""Formulas of rules, from their docstrings to MathML."""

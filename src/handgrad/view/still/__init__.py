@@ -1,0 +1,1 @@
+"""A computation as a still picture, for papers and slides."""
