@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from handgrad.view import confusion
-
-from .reading import SVG, assert_apart, assert_within, at, every, parsed, said, words
+from tests.view.reading import SVG, assert_apart, assert_within, at, every, parsed, said, words
 
 IRIS = np.array([[50, 0, 0], [0, 47, 3], [0, 1, 49]])
 NAMES = ["setosa", "versicolor", "virginica"]

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handgrad.view import curves
-
-from .reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
+from tests.view.reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
 
 HALF = 480  # the loss is drawn to the left of it, the accuracy to the right
 NAN, INF = math.nan, math.inf

@@ -13,8 +13,7 @@ from handgrad.view.training.lines import apart
 from handgrad.view.training.norms import findings, gradient_norms, layer_norms
 from handgrad.view.training.report import Example, examples, norms, picture, report, section
 from handgrad.view.training.weights import by_norm, heat_map, tiles
-
-from .reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
+from tests.view.reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
 
 HOSTILE = "<script>alert('&\"')</script>\x00"
 NAMES = {"1": "Affine(4, 8)", "3": "Affine(8, 3)"}

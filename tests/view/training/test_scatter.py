@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from handgrad.view import scatter
-
-from .reading import assert_apart, assert_within, at, axes, dots, every, parsed, said
+from tests.view.reading import assert_apart, assert_within, at, axes, dots, every, parsed, said
 
 
 def pairs(n, spread=1.0, seed=0):
