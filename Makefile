@@ -6,7 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PEERS ?= 0
 JOBS ?= 2
 N ?= 2000
-TEST_ENV := $(VENV)/.test $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
+NPM := $(shell command -v npm)
+TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
 .PHONY: demo test test-all fuzz lint bench lessons clean
 
@@ -31,6 +32,7 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test $(VENV)/.peers
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.check
+	$(BIN)/python -m bench.view
 
 lessons: $(VENV)/.test
 	$(BIN)/python docs/learn/build.py
@@ -50,6 +52,11 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml $(VENV)/.demo
 	$(PIP) --editable ".[dev]"
+	@touch $@
+
+# What the tests of pages in the browser look for mistakes with; without npm, those are skipped.
+$(VENV)/.axe: Makefile | $(BIN)/python
+	npm install --silent --no-save --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
 	@touch $@
 
 $(VENV)/.peers: pyproject.toml $(VENV)/.test

@@ -1,0 +1,120 @@
+"""What a page has to show of a graph, worked out again from the recording."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from handgrad.view.equations import chain, forward, local_derivatives
+from handgrad.view.summary import summary
+
+
+class Expected:
+    """A graph with some boxes closed: its steps, and the texts and states of what is drawn."""
+
+    def __init__(self, graph, nodes):
+        self.graph = graph
+        self.ops = {node: self.behind(node) for node in nodes if node[0] in "ob"}
+        self.work = sorted(self.ops, key=lambda node: self.ops[node][0])
+
+    def behind(self, node):
+        """The numbers of the rules behind a node, in order."""
+        if node[0] == "o":
+            return [int(node[1:])]
+        return [op.number for op in self.graph.boxes[int(node[1:])].all_ops()]
+
+    @functools.cached_property
+    def steps(self):
+        """Phase and node of each step; the first has none."""
+        back = [n for n in self.work if any(self.graph.ops[i].has_gradient for i in self.ops[n])]
+        return [("start", None), *(("forward", n) for n in self.work), *(("backward", n) for n in back[::-1])]
+
+    def last_in(self, ops, phase):
+        """The node that is at work last among those of some rules."""
+        inside = [node for node in self.work if set(self.ops[node]) <= set(ops)]
+        return inside[-1] if phase == "forward" else inside[0]
+
+    def caption(self, step):
+        """What is said at a step: the place, the name, the numbers."""
+        phase, node = self.steps[step]
+        if node is None:
+            return "start only inputs and parameters are there"
+        count = len(self.work)
+        place = (
+            f"{step} of {count}" if phase == "forward" else f"{step - count} of {len(self.steps) - 1 - count}"
+        )
+        return f"{phase} {place} {self.name(node)}: {self.says(phase, node)}"
+
+    def name(self, node):
+        if node[0] == "b":
+            box = self.graph.boxes[int(node[1:])]
+            return f"{box.name} {box.label}".strip()
+        op = self.graph.ops[int(node[1:])]
+        has_box = op.box.number >= 0 and not op.box.is_run
+        return f"{op.box.name} · {op.label}" if has_box else op.label
+
+    def says(self, phase, node):
+        if node[0] == "b":
+            count = len(self.ops[node])
+            return f"{count:,} rule{'' if count == 1 else 's'}"
+        op = self.graph.ops[int(node[1:])]
+        if phase == "forward":
+            return forward(op)
+        answers = enumerate(zip(op.inputs, local_derivatives(op), strict=True))
+        told = [(use, chain(op, i, local)) for i, (use, local) in answers if use.dx is not None]
+        return "   ".join(
+            f"d{use.name}: {words or ', '.join(summary(use.dx).lines[:2])}" for use, words in told
+        )
+
+    def done(self, step):
+        """The rules that have run, and those whose gradients are there."""
+        steps = self.steps[1 : step + 1]
+        went = {i for phase, n in steps if phase == "forward" for i in self.ops[n]}
+        came = {i for phase, n in steps if phase == "backward" for i in self.ops[n]}
+        return went, came
+
+    def state(self, step, nodes, edges):
+        """What must be grey or hidden at a step."""
+        went, came = self.done(step)
+        last = len(self.graph.ops) - 1
+        later = {n for n in nodes if n[0] in "ob" and self.ops[n][-1] not in went}
+        later |= {n for n in nodes if n[0] == "s" and last not in went}
+        arrays = {edge: self.array(edge) for edge in edges}
+        later_edges = {e for e, a in arrays.items() if a.maker is not None and a.maker.number not in went}
+        is_back = self.steps[step][0] == "backward"
+        unanswered = {e for e in edges if not self.answered(e, came, is_back)}
+        return {"later": later, "laterEdges": later_edges, "unanswered": unanswered}
+
+    def answered(self, edge, came, is_back):
+        uses = self.uses(edge)
+        return all(use.op.number in came for use in uses) if uses else is_back
+
+    # Edges.
+
+    def array(self, edge):
+        return self.graph.arrays[int(edge.rsplit("-", 1)[1])]
+
+    def uses(self, edge):
+        """The uses of the array behind an edge, told by what it leads to."""
+        to = edge.split(":", 1)[1].split("-")[1]
+        uses = self.array(edge).uses
+        if to[0] == "o":
+            return [use for use in uses if use.op.number == int(to[1:])]
+        if to[0] in "bg":
+            return [use for use in uses if int(to[1:]) in [box.number for box in use.op.box.above()]]
+        return []
+
+    def value_lines(self, edge):
+        return list(summary(self.array(edge).value).lines)
+
+    def grad_lines(self, edge):
+        """Of the gradient that comes back along an edge; None where none does."""
+        array, uses = self.array(edge), self.uses(edge)
+        if len(uses) == 1:
+            grad = uses[0].dx
+        elif len(uses) in (0, len(array.uses)):
+            grad = array.grad
+        else:
+            dxs = [use.dx for use in uses if use.dx is not None]
+            grad = functools.reduce(operator.add, dxs) if dxs else None
+        return None if grad is None else list(summary(grad).lines)

@@ -1,0 +1,98 @@
+"""Two recordings on one page: the same moment in both, partners marked, differences told."""
+
+import numpy as np
+
+from handgrad.view.compare import difference
+from handgrad.view.summary import short
+
+from .expected import Expected
+from .networks import graphs, picture
+
+
+def share(words, a, b):
+    return f"Δ {words} {short(100 * difference(a, b), 2)} %"
+
+
+def test_both_step_together(opened):
+    """Forward and back, each picture is as its own graph wants it at that moment."""
+    window = opened("training")
+    drawn = window.drawn()
+    expected = [
+        Expected(g, [n["id"] for n in d["nodes"]]) for g, d in zip(graphs("training"), drawn, strict=True)
+    ]
+    assert expected[0].steps == expected[1].steps
+    window.press("Home")
+    for step in range(len(expected[0].steps)):
+        for moment, own, d in zip(window.moments(), expected, drawn, strict=True):
+            state = own.state(step, [n["id"] for n in d["nodes"]], d["edges"])
+            assert {name: set(moment[name]) for name in state} == state
+            node = own.steps[step][1]
+            assert moment["now"] == [node] * (node is not None)
+        window.press("ArrowRight")
+
+
+def test_partners_are_highlighted_in_both(opened):
+    window = opened("training")
+    for number, node in ((0, "o1"), (1, "o3"), (1, "l0"), (0, "l2")):
+        window.node(node, number).press(" ")
+        assert [moment["chosen"] for moment in window.moments()] == [[node], [node]]
+
+
+def test_boxes_open_and_close_in_both(opened):
+    window = opened("training")
+    window.press("c")
+    closed = [window.node_ids(i) for i in (0, 1)]
+    box = next(f"b{box.number}" for box in graphs("training")[0].boxes if box.leaves)
+    assert all(box in nodes for nodes in closed)
+    window.act(box, picture=1)
+    assert all(box not in window.node_ids(i) for i in (0, 1))
+    window.close_box(int(box[1:]))
+    assert [window.node_ids(i) for i in (0, 1)] == closed
+
+
+def test_differences_are_told_at_both(opened):
+    """Of parameters, the share by which they differ; of the digits, which do not, only their gradient."""
+    window = opened("training")
+    a, b = graphs("training")
+    for number in (0, 1):
+        marks = {node["id"]: node["marks"] for node in window.drawn()[number]["nodes"]}
+        for x, y in zip(a.arrays, b.arrays, strict=True):
+            if x.maker is not None:
+                continue
+            wanted = [share("value", x.value, y.value)] if np.any(x.value != y.value) else []
+            wanted += [share("gradient", x.grad, y.grad)] if x.grad is not None else []
+            assert marks[f"l{x.number}"] == wanted, x.name
+
+
+def test_titles_stand_above_each(opened):
+    window = opened("training")
+    assert window.page.locator(".canvas h2").all_text_contents() == ["before", "after"]
+    assert window.page.locator("h1").text_content() == picture("training").title
+
+
+def test_a_wrong_backward_is_named(opened):
+    """In the wrong one alone, with its cause; what differs is the gradient, not the value."""
+    window = opened("rules")
+    right, wrong = ({n["id"]: n["marks"] for n in drawn["nodes"]} for drawn in window.drawn())
+    (number,) = {op.number for op in graphs("rules")[1].ops if op.name == "halved"}
+    assert right[f"o{number}"] == ["Δ gradient 75 %"]
+    assert wrong[f"o{number}"] == ["✗ wrong backward", "Δ gradient 75 %"]
+    verdict = window.page.locator("#panel .verdict")
+    window.act(f"o{number}", picture=0)
+    assert verdict.text_content().startswith("backward: proven to")
+    window.act(f"o{number}", picture=1)
+    told = graphs("rules")[1].ops[number].verdict.text
+    assert told.startswith("wrong: ")
+    assert verdict.text_content() == f"backward: {told}"
+
+
+def test_what_has_no_partner_stays_by_itself(opened):
+    """Two that have nothing in common: no differences, and steps through the first to its end."""
+    window = opened("mismatch")
+    first = Expected(graphs("mismatch")[0], window.node_ids())
+    assert not [n for drawn in window.drawn() for n in drawn["nodes"] if n["marks"]]
+    window.press("Home", *["ArrowRight"] * 20)
+    assert window.caption() == first.caption(len(first.steps) - 1)
+    window.act("o1", picture=1)
+    assert window.heading() == graphs("mismatch")[1].ops[1].name
+    assert window.moments()[1]["chosen"] == ["o1"]

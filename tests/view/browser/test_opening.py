@@ -1,0 +1,91 @@
+"""Each page opens by itself, silently, and is whole. That it asks for nothing, ``opened`` sees to."""
+
+import pytest
+
+from . import networks
+from .networks import PAGES, PAIRS, SINGLES, graphs
+
+COLOUR = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor"
+THUMBNAILS = """async () => {
+  const sizes = [];
+  for (const element of document.querySelectorAll("svg.picture image")) {
+    const image = new Image();
+    image.src = element.href.baseVal;
+    await image.decode();
+    sizes.push(image.naturalWidth * image.naturalHeight);
+  }
+  return sizes;
+}"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_at_the_end_with_everything_drawn(opened, name):
+    window = opened(name)
+    for graph, drawn in zip(graphs(name), window.drawn(), strict=True):
+        nodes = {node["id"] for node in drawn["nodes"]}
+        assert nodes >= {f"s{a.number}" for a in graph.outputs}
+        if not graph.folded:
+            assert {n for n in nodes if n[0] == "o"} == {f"o{op.number}" for op in graph.ops}
+            assert {n for n in nodes if n[0] == "l"} == {
+                f"l{a.number}" for a in graph.arrays if a.maker is None
+            }
+    assert all(moment["later"] == moment["unanswered"] == [] for moment in window.moments()[:1])
+    assert window.page.title() == (networks.picture(name).title if name in PAIRS else graphs(name)[0].title)
+    assert window.heading()
+
+
+def test_a_large_network_begins_as_its_layers(opened):
+    """Embedding, twelve blocks, head, and the loss, which is three rules."""
+    graph = graphs("gpt")[0]
+    nodes = opened("gpt").node_ids()
+    boxes = [graph.boxes[int(node[1:])].name for node in nodes if node[0] == "b"]
+    assert boxes == ["embedding", *(f"blocks.{i}" for i in range(12)), "head"]
+    rules = [graph.ops[int(node[1:])].name for node in nodes if node[0] == "o"]
+    assert rules[-1] == "softmax_cross_entropy"
+    assert set(rules[:-1]) <= {"reshape"}
+
+
+def test_a_long_chain_begins_as_a_hundred_runs(opened):
+    nodes = [node for node in opened("chain").drawn()[0]["nodes"] if node["id"][0] == "b"]
+    assert [node["texts"][:2] for node in nodes[1:3]] == [
+        ["rules 101 to 200", "100 rules"],
+        ["rules 201 to 300", "100 rules"],
+    ]
+    assert len(nodes) == 100
+
+
+@pytest.mark.parametrize("name", [name for name in SINGLES if name not in ("apples", "chain")])
+def test_thumbnails_are_drawn(opened, name):
+    sizes = opened(name).page.evaluate(THUMBNAILS)
+    assert sizes
+    assert all(size > 1 for size in sizes)
+
+
+def test_light_and_dark(opened):
+    """As the system has it, and the other way by the button, there and back."""
+    light, dark = (opened("digit", color_scheme=scheme) for scheme in ("light", "dark"))
+    grounds = [window.page.evaluate(COLOUR, "body") for window in (light, dark)]
+    assert grounds == ["rgb(255, 255, 255)", "rgb(13, 17, 23)"]
+    for window, others in ((light, grounds[::-1]), (dark, grounds)):
+        for ground in others:
+            window.button("light or dark")
+            assert window.page.evaluate(COLOUR, "body") == ground
+
+
+@pytest.mark.xfail(strict=True, reason="the picture is 150 pixels high in print")
+def test_print_keeps_the_picture_and_leaves_the_buttons(opened):
+    window = opened("digit")
+    window.page.emulate_media(media="print")
+    assert window.page.locator("svg.picture").is_visible()
+    box = window.page.locator("svg.picture").bounding_box()
+    assert min(box["width"], box["height"]) > 300
+    assert window.page.locator("#panel h2").is_visible()
+    assert not window.page.locator("button:visible").count()
+
+
+@pytest.mark.parametrize("width", [1280, 760])
+def test_nothing_is_wider_than_the_window(opened, width):
+    window = opened("batch", width=width)
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("#bar", "svg.picture", "#panel", "footer"):
+        assert window.page.locator(selector).bounding_box()["height"] > 20
