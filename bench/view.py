@@ -1,0 +1,146 @@
+"""``python -m bench.view``: measures pages in the browser, prints the table, and writes bench/VIEW.md."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from tests.view.browser import networks
+from tests.view.browser.conftest import ARGS, executable
+
+from bench.tables import table, time_of
+from handgrad.view.showing import Pair, Picture
+
+RESULTS = Path(__file__).parent / "VIEW.md"
+ROUNDS = 5
+SIZE = {"width": 1280, "height": 800}
+PAGES = {
+    "x1·x2 + x3": networks.of_apples,
+    "784-50-10, one digit": networks.of_digit,
+    "784-50-10, three digits": networks.of_batch,
+    "residual network, 40 rules": networks.of_residual,
+    "images, 21 rules": networks.of_images,
+    "before and after": networks.of_training,
+    "GPT of twelve layers": networks.of_gpt,
+    "chain of 10,000 rules": networks.of_chain,
+}
+READY = """new Promise((done) => {
+  const root = document.documentElement;
+  const look = () => root.dataset.ready === "yes" ? done(performance.now()) : setTimeout(look, 1);
+  look();
+})"""
+COUNT = """() => {
+  window.frames_ = [];
+  const count = (at) => { window.frames_.push(at); window.frame_ = requestAnimationFrame(count); };
+  window.frame_ = requestAnimationFrame(count);
+}"""
+COUNTED = "() => { cancelAnimationFrame(window.frame_); return window.frames_; }"
+
+
+def ready(browser: Browser, file: Path) -> float:
+    """Seconds from navigation until the page says that it is ready."""
+    with opened(browser, file) as page:
+        return page.evaluate(READY) / 1000
+
+
+@contextmanager
+def opened(browser: Browser, file: Path) -> Iterator[Page]:
+    context = browser.new_context(viewport=SIZE)
+    page = context.new_page()
+    page.goto(file.as_uri(), wait_until="commit")
+    yield page
+    context.close()
+
+
+def frames(page: Page, seconds: float = 2.0) -> list[float]:
+    """Seconds between frames while the picture is dragged about."""
+    page.evaluate(READY)
+    page.mouse.move(500, 600)
+    page.mouse.down()
+    page.evaluate(COUNT)
+    until = time.perf_counter() + seconds
+    step = 0
+    while time.perf_counter() < until:
+        step += 1
+        page.mouse.move(500 - 4 * (step % 80), 600 - 2 * (step % 60))
+    at = page.evaluate(COUNTED)
+    page.mouse.up()
+    return [(b - a) / 1000 for a, b in itertools.pairwise(at)]
+
+
+def open_run(page: Page) -> None:
+    """Open the first closed box."""
+    page.evaluate(READY)
+    page.locator(".node.box").first.press("Enter")
+
+
+def measured(browser: Browser, make: Callable[[], Picture | Pair], file: Path) -> list[str]:
+    """Size, time to record, to write, and to open."""
+    began = time.perf_counter()
+    picture = make()
+    recorded = time.perf_counter()
+    picture.save(file)
+    written = time.perf_counter()
+    opening = statistics.median(ready(browser, file) for _ in range(ROUNDS))
+    size = f"{file.stat().st_size / 1e6:.2f} MB"
+    return [size, time_of(recorded - began), time_of(written - recorded), time_of(opening)]
+
+
+def panned(browser: Browser, file: Path, prepare: Callable[[Page], None] | None = None) -> list[str]:
+    """The median and the 95th percentile of the time between frames."""
+    with opened(browser, file) as page:
+        if prepare is not None:
+            prepare(page)
+        found = sorted(frames(page))
+    return [time_of(statistics.median(found)), time_of(found[int(0.95 * len(found))]), str(len(found))]
+
+
+def report() -> Iterator[str]:
+    path = executable()
+    assert path is not None, "no chromium is installed"
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield (
+            f"Python {platform.python_version()}, NumPy {version('numpy')}, Chromium {browser.version} "
+            f"without a GPU, {os.cpu_count()} cores of {platform.machine()}, shared with others; 1280 x 800."
+        )
+        networks.of_apples()  # so that no page pays for what all load once
+        files = {name: Path(folder) / f"{i}.html" for i, name in enumerate(PAGES)}
+        rows = [[name, *measured(browser, make, files[name])] for name, make in PAGES.items()]
+        yield f"\n## Pages\n\nOpening: from navigation until everything is drawn, the median of {ROUNDS}.\n"
+        yield from table(("page", "file", "to record", "to write", "to open"), rows)
+        chain, gpt = files["chain of 10,000 rules"], files["GPT of twelve layers"]
+        dragged = [
+            ["10,000 rules, closed", *panned(browser, chain)],
+            ["10,000 rules, a hundred of them open", *panned(browser, chain, open_run)],
+            ["GPT, closed", *panned(browser, gpt)],
+            [
+                "GPT, a layer open",
+                *panned(browser, gpt, lambda page: page.locator("[data-node=b1]").press("Enter")),
+            ],
+        ]
+        yield "\n## Dragging the picture for two seconds\n"
+        yield "Time between frames, of which a screen has 60 a second.\n"
+        yield from table(("page", "median", "95 of 100", "frames"), dragged)
+        browser.close()
+
+
+def main() -> None:
+    lines = ["# Pages, measured", ""]
+    for line in report():
+        print(line, flush=True)
+        lines.append(line)
+    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
