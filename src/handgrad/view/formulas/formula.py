@@ -9,6 +9,7 @@ semicolon, or a comma after which no "else" or "repeated" goes on with it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Formulas:
     backward: tuple[str, ...]
 
 
+@functools.cache
 def formulas_of(doc: str | None) -> Formulas:
     """The formulas in a docstring. Where there are none, None and ()."""
     plain = inspect.cleandoc(doc or "").replace("``", "")
