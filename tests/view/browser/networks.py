@@ -258,9 +258,8 @@ def of_training():
 def of_rules():
     """A rule beside one of the same name with a wrong backward."""
     x = np.array([0.5, -2.0])
-    right, wrong = (
-        show(lambda x, f=f: hg.sum(hg.sin(f(x))), x, title=f.name) for f in (halved, halved_wrongly)
-    )
+    right = show(lambda x: hg.sum(hg.sin(halved(x))), x, title="right")
+    wrong = show(lambda x: hg.sum(hg.sin(halved_wrongly(x))), x, title="wrong")
     return right.beside(wrong, title="right and wrong")
 
 
@@ -309,7 +308,6 @@ NETWORKS = {
 }
 PAGES = [name for name in NETWORKS if name != "residual-whole"]
 PAIRS = ["training", "rules", "mismatch"]
-SINGLES = [name for name in PAGES if name not in PAIRS]
 
 
 @functools.cache

@@ -10,10 +10,12 @@ FOCUSED = """() => {
   const element = document.activeElement;
   element.dataset.visits = Number(element.dataset.visits ?? 0) + 1;
   const rect = element.getBoundingClientRect();
+  const room = element.closest("svg.picture, body").getBoundingClientRect();
   return {
     name: element.dataset.node ?? element.ariaLabel ?? element.textContent,
     node: element.dataset.node ?? null, tag: element.localName, visits: Number(element.dataset.visits),
-    isSeen: rect.right > 0 && rect.bottom > 0 && rect.left < innerWidth && rect.top < innerHeight,
+    isSeen: room.left <= rect.left && rect.right <= room.right
+      && room.top <= rect.top && rect.bottom <= room.bottom,
   };
 }"""
 
@@ -24,6 +26,7 @@ def tour(window):
     window.page.evaluate("document.activeElement.blur()")
     for _ in range(400):
         window.press("Tab")
+        window.views()
         stop = window.page.evaluate(FOCUSED)
         if stop["tag"] == "body" and found:
             break
