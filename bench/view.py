@@ -43,6 +43,7 @@ COUNT = """() => {
   const count = (at) => { window.frames_.push(at); window.frame_ = requestAnimationFrame(count); };
   window.frame_ = requestAnimationFrame(count);
 }"""
+PLACE = "document.querySelector('svg.picture > g').getAttribute('transform')"
 COUNTED = "() => { cancelAnimationFrame(window.frame_); return window.frames_; }"
 
 
@@ -66,6 +67,7 @@ def frames(page: Page, seconds: float = 2.0) -> list[float]:
     page.evaluate(READY)
     page.mouse.move(500, 600)
     page.mouse.down()
+    place = page.evaluate(PLACE)
     page.evaluate(COUNT)
     until = time.perf_counter() + seconds
     step = 0
@@ -73,6 +75,7 @@ def frames(page: Page, seconds: float = 2.0) -> list[float]:
         step += 1
         page.mouse.move(500 - 4 * (step % 80), 600 - 2 * (step % 60))
     at = page.evaluate(COUNTED)
+    assert page.evaluate(PLACE) != place, "the picture did not move"
     page.mouse.up()
     return [(b - a) / 1000 for a, b in itertools.pairwise(at)]
 
