@@ -54,7 +54,7 @@ def test_edges_into_opened_and_closed_boxes(opened):
     assert inputs & {node["id"] for node in drawn["nodes"]}
 
 
-@pytest.mark.parametrize("name", ["apples", "batch", "residual"])
+@pytest.mark.parametrize("name", ["apples", "batch", pytest.param("residual", marks=pytest.mark.slow)])
 def test_the_panel_of_every_rule(opened, name):
     window = opened(name)
     (graph,) = graphs(name)
