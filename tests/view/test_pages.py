@@ -14,6 +14,7 @@ import handgrad as hg
 from handgrad.layers import Affine, Layer, mlp
 from handgrad.view import Picture, TooLarge, show
 from handgrad.view.compare import comparison
+from handgrad.view.equations import local_derivatives
 from handgrad.view.pages import page
 from handgrad.view.recording import record
 from handgrad.view.summary import summary
@@ -70,11 +71,20 @@ def test_upstream_times_local_is_downstream():
 @pytest.mark.parametrize("rule", [hg.tanh, hg.exp, hg.gelu, hg.relu, hg.square])
 def test_local_derivatives_of_what_goes_by_element(rule):
     x, dout = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    description, numbers = content(page(record(rule, x, dout=dout)))
-    [found] = description["graphs"]
-    [use] = found["ops"][0]["inputs"]
-    local = numbers(found["summaries"][use["local"]])
-    np.testing.assert_allclose(dout * local, numbers(found["summaries"][use["dx"]]), rtol=1e-14)
+    graph = record(rule, x, dout=dout)
+    [local] = local_derivatives(graph.ops[0])
+    np.testing.assert_allclose(dout * local, graph.ops[0].inputs[0].dx, rtol=1e-14)
+    [found] = content(page(graph))[0]["graphs"]
+    told = found["summaries"][found["ops"][0]["inputs"][0]["local"]]
+    assert told["lines"] == list(summary(local).lines)
+    assert told["stored"] is None
+
+
+def test_no_derivative_where_it_is_a_matrix():
+    product = record(hg.matmul, rng.standard_normal((2, 3)), rng.standard_normal((3, 2)))
+    assert local_derivatives(product.ops[0]) == [None, None]
+    spread = record(hg.add, rng.standard_normal((2, 3)), rng.standard_normal(3))
+    assert local_derivatives(spread.ops[0])[1] is None, "it is summed over the rows"
 
 
 def test_the_formula_with_its_numbers():

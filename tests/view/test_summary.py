@@ -113,6 +113,8 @@ def test_images():
         (rng.standard_normal((3, 4)).astype(np.float16), "f4"),
         (np.arange(6), "i4"),
         (np.array([2**40, -1]), "f8"),
+        (np.array([2**53 + 1, -1]), "i8"),
+        (np.array([2**63], np.uint64), "f8"),
         (np.array([True, False]), "u1"),
         (rng.standard_normal((4, 6)).T, "f8"),
         (rng.standard_normal((4, 6))[::2, ::-1], "f8"),

@@ -99,7 +99,7 @@ class Describer:
             "name": use.name,
             "array": use.array.number,
             "dx": self.summary(use.dx, use.array.per_example),
-            "local": self.summary(local, use.array.per_example),
+            "local": self.summary(local, use.array.per_example, is_stored=False),
             "chain": chain(op, place, local),
         }
 
@@ -109,15 +109,15 @@ class Describer:
         parent = box.parent.number if box.parent is not None else -1
         return {"name": box.name, "short": inner, "label": box.label, "parent": parent, "isRun": box.is_run}
 
-    def summary(self, x: Any, per_example: bool) -> int:
-        """The number of an array's summary; -1 for none."""
+    def summary(self, x: Any, per_example: bool, is_stored: bool = True) -> int:
+        """The number of an array's summary; -1 for none. What is not stored is told of in words alone."""
         if x is None:
             return -1
-        key = id(x) if hasattr(x, "dtype") else (type(x), x)
+        key = (id(x) if hasattr(x, "dtype") else (type(x), x), is_stored)
         if key not in self.known:
             self.held.append(x)
             self.known[key] = len(self.summaries)
-            self.summaries.append(said := self.said(x))
+            self.summaries.append(said := self.said(x, is_stored))
             if per_example and len(self.examples) > 1:
                 said["examples"] = [self.of_example(as_numpy(x), i) for i in range(len(self.examples))]
         return self.known[key]
@@ -127,10 +127,10 @@ class Describer:
         row = dataclasses.replace(summary(array[i]), thumb=summary(array[i : i + 1]).thumb)
         return self.words(row)
 
-    def said(self, x: Any) -> dict[str, Any]:
+    def said(self, x: Any, is_stored: bool) -> dict[str, Any]:
         """All that is told of an array."""
         told = summary(x)
-        stored = self.store.add(x)
+        stored = self.store.add(x) if is_stored else None
         return self.words(told) | {
             "shape": list(told.shape),
             "dtype": told.dtype,
@@ -138,7 +138,7 @@ class Describer:
             "stats": [short(v) for v in (told.low, told.mean, told.high, told.norm)],
             "zeros": round(told.zeros, 4),
             "notFinite": told.not_finite,
-            "stored": [stored.offset, stored.kind, list(stored.shape), stored.reduction],
+            "stored": stored and [stored.offset, stored.kind, list(stored.shape), stored.reduction],
         }
 
     def words(self, told: Summary) -> dict[str, Any]:

@@ -205,4 +205,7 @@ def bare(x: Any) -> Any:
 def spelled(x: Any) -> str:
     """A number, or whatever else a rule was given, as it is written in the picture."""
     x = stripped(x)
+    if isinstance(x, slice):
+        parts = ["" if part is None else str(part) for part in (x.start, x.stop, x.step)]
+        return ":".join(parts if x.step is not None else parts[:2])
     return repr(x.item()) if hasattr(x, "item") and size(x) == 1 else repr(x)

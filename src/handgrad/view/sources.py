@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
+import os
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +52,15 @@ def _spanned(statements: list) -> tuple[int, ...]:
 
 def shown_path(file: str) -> str:
     """A file as its reader knows it: from the package, from where he works, or its name."""
+    return _shown_path(file, os.getcwd())
+
+
+@functools.cache
+def _shown_path(file: str, here: str) -> str:
     path = Path(file)
     if file.startswith("<") or "ipykernel" in file:
         return "a cell"
-    for base, lead in ((PACKAGE, PACKAGE.name), (Path.cwd(), "")):
+    for base, lead in ((PACKAGE, PACKAGE.name), (Path(here), "")):
         if path.is_relative_to(base):
             return str(Path(lead) / path.relative_to(base))
     return path.name

@@ -18,7 +18,7 @@ class Stored:
     """Where an array lies in the store."""
 
     offset: int
-    kind: str  # f8, f4, i4, u1
+    kind: str  # f8, f4, i8, i4, u1
     shape: tuple[int, ...]  # as stored
     reduction: str  # how it was reduced, or ""
 
@@ -60,8 +60,10 @@ def kind_of(array: np.ndarray, stored: np.ndarray) -> str:
     if array.dtype.kind == "b":
         return "<u1" if stored is array else "<f4"
     if array.dtype.kind in "iu":
-        fits = stored is array and np.all(np.abs(array.astype(float)) < 2**31)
-        return "<i4" if fits else "<f8"
+        largest = float(np.max(np.abs(array.astype(float)), initial=0.0))
+        if stored is not array or largest >= 2**63:
+            return "<f8"
+        return "<i4" if largest < 2**31 else "<f8" if largest < 2**53 else "<i8"
     return "<f4" if array.dtype.itemsize <= 4 else "<f8"
 
 

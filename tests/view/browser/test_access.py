@@ -35,9 +35,6 @@ def test_nothing_serious_in_the_list_of_keys(opened, axe):
     assert violations(window) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="nodes with marks, closed boxes and buttons are called other than they read"
-)
 @pytest.mark.parametrize("name", ["apples", "chain", "training"])
 def test_things_are_called_as_they_read(opened, axe, name):
     """So that who speaks to the computer can say what stands there."""

@@ -76,7 +76,6 @@ def test_after_opening_the_focus_is_where_it_opened(opened):
     assert window.heading() == graphs("gpt")[0].ops[int(focused[1:])].name
 
 
-@pytest.mark.xfail(strict=True, reason="the picture does not move to a node that Tab comes to")
 def test_a_focused_node_is_in_sight(opened):
     window = opened("residual")
     nodes = [stop for stop in tour(window) if stop["node"]]

@@ -57,7 +57,6 @@ def test_an_empty_array(opened):
     assert window.cells() == []
 
 
-@pytest.mark.xfail(strict=True, reason="bars of a histogram of nothing have no height")
 @pytest.mark.parametrize("name", ["none"])
 def test_the_histogram_of_nothing(opened, name):
     window = opened("oddities")

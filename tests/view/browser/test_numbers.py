@@ -122,7 +122,6 @@ def test_slices_of_arrays_of_four_axes(opened, node):
         assert bits(parsed(window.matrix(), out)) == bits(out[at])
 
 
-@pytest.mark.xfail(strict=True, reason="the table writes -0 as 0")
 def test_negative_zero_and_what_is_not_finite(opened):
     window = opened("oddities")
     window.page.locator(".node.leaf").filter(has_text="weird").press("Enter")

@@ -6,7 +6,6 @@ from .networks import PAGES, PAIRS, graphs, picture
 
 COLOUR = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor"
 WITHOUT_PICTURES = ("apples", "chain", "rules")  # nothing but numbers, and arrays of two that are written out
-UNSEEN = "the view is found before the panel is filled, and does not look for what is chosen"
 THUMBNAILS = """async () => {
   const sizes = [];
   for (const element of document.querySelectorAll("svg.picture image")) {
@@ -69,7 +68,6 @@ def test_light_and_dark(opened):
             assert window.page.evaluate(COLOUR, "body") == ground
 
 
-@pytest.mark.xfail(strict=True, reason="the picture is 150 pixels high in print")
 def test_print_keeps_the_picture_and_leaves_the_buttons(opened):
     window = opened("digit")
     window.page.emulate_media(media="print")
@@ -93,8 +91,8 @@ def test_nothing_is_wider_than_the_window(opened, width):
     [
         ("batch", 1280),
         ("gpt", 760),
-        pytest.param("residual", 1280, marks=pytest.mark.xfail(strict=True, reason=UNSEEN)),
-        pytest.param("apples", 760, marks=pytest.mark.xfail(strict=True, reason=UNSEEN)),
+        ("residual", 1280),
+        ("apples", 760),
     ],
 )
 def test_what_the_panel_tells_of_is_in_sight_at_first(opened, name, width):

@@ -18,10 +18,11 @@ class App {
     this.pictures.forEach((picture) => picture.draw());
     this.drawStrip();
     this.goEnd();
-    this.pictures.forEach((picture) => picture.fit(this.pictures.length > 1 ? 0.6 : 0.8));
     const [{ nodes }] = this.pictures;
     const first = nodes.find((n) => n.kind === "op" && this.page.differences?.[n.id]) ?? nodes.find((n) => n.kind === "op" || n.kind === "box");
     this.choose(this.recordings[0], first, false);
+    this.pictures.forEach((picture) => picture.fit(this.pictures.length > 1 ? 0.6 : 0.8));
+    this.pictures.forEach((picture, i) => picture.reach(this.partner(this.recordings[0], first.id, i)));
     document.addEventListener("keydown", (event) => this.key(event));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     document.documentElement.dataset.ready = "yes";
@@ -56,7 +57,7 @@ class App {
   }
 
   button(text, title, onclick) {
-    return h("button", { title, "aria-label": title, onclick }, text);
+    return h("button", { title, "aria-label": /[a-z]/.test(text) ? null : title, onclick }, text);
   }
 
   // Steps.
@@ -78,7 +79,7 @@ class App {
     this.step = Math.min(Math.max(step, 0), steps.length - 1);
     Object.assign(this.slider, { max: steps.length - 1, value: this.step });
     const now = this.now();
-    this.pictures.forEach((picture, i) => this.showMoment(picture, i, now, follow));
+    this.pictures.forEach((picture, i) => this.showMoment(picture, i, now));
     this.caption.replaceChildren(...this.captionOf(now));
     this.slider.setAttribute("aria-valuetext", this.caption.textContent);
     if (!follow || !now.node) return;
@@ -87,11 +88,11 @@ class App {
   }
 
   // The same moment in another recording: after the rule that is the partner of the one at work.
-  showMoment(picture, i, now, follow) {
+  showMoment(picture, i, now) {
     const id = now.node && this.partner(this.recordings[0], now.node.id, i);
     const partner = i === 0 ? now.node : picture.nodes.find((n) => n.id === id);
     const at = i === 0 || !partner ? now.at : now.phase === "forward" ? partner.last : partner.first;
-    picture.showMoment({ phase: now.phase, at }, follow ? partner : null);
+    picture.showMoment({ phase: now.phase, at }, partner);
   }
 
   // What a node of one recording is called in recording i.
@@ -302,7 +303,7 @@ class App {
     const act = {
       ArrowRight: () => this.goStep(this.step + 1), ArrowLeft: () => this.goStep(this.step - 1), Home: () => this.goStep(0), End: () => this.goStep(Infinity),
       "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.fit(), o: () => this.openAll(true), c: () => this.openAll(false),
-      "/": () => this.input.focus(), "?": () => this.help.showModal(),
+      "/": () => this.input.select(), "?": () => this.help.showModal(),
     }[event.key];
     if (!act) return;
     event.preventDefault();

@@ -1,6 +1,6 @@
 // The data of the page: one compressed block, a JSON text and the bytes of all arrays behind it.
 
-const KINDS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u1: Uint8Array };
+const KINDS = { f8: Float64Array, f4: Float32Array, i8: BigInt64Array, i4: Int32Array, u1: Uint8Array };
 
 function bytesOf(base64) {
   const text = atob(base64);
@@ -26,6 +26,8 @@ async function loaded() {
 
 // A number as exactly as its type holds it, with as few digits as that takes.
 function exact(value, kind) {
+  if (typeof value === "bigint") return String(value);
+  if (Object.is(value, -0)) return "-0";
   if (!Number.isFinite(value)) return String(value);
   if (kind !== "f4") return String(value);
   for (let digits = 6; digits < 9; digits++) {

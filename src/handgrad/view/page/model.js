@@ -54,9 +54,14 @@ class Recording {
     return { nodes: [...nodes.values()], flows };
   }
 
-  // The box that is drawn around something: one that holds a single rule and no leaf has no frame of its own.
+  // A box that holds a single rule and no leaf has no frame of its own.
+  isFramed(box) {
+    return box.ops.length > 1 || box.leaves > 0;
+  }
+
+  // The box that is drawn around something.
   framed(box) {
-    return this.above(box).find((b) => b.ops.length > 1 || b.leaves)?.id ?? -1;
+    return this.above(box).find((b) => this.isFramed(b))?.id ?? -1;
   }
 
   // An array with the node that made it and the nodes that use it; undefined where all of that is closed away.

@@ -105,11 +105,12 @@ class Picture {
     const lines = node.kind === "op" ? [node.of.label] : this.linesOf(node);
     const top = y - ((lines.length - 1) * LINE) / 2 + 4;
     const element = s("g", { class: `node ${node.kind} ${node.of.role ?? ""}`, role: "button", tabindex: 0, "data-node": node.id,
-      "aria-label": this.spokenOf(node), onclick: choose, ondblclick: act, onkeydown: pressed(act, choose) },
+      "aria-label": this.spokenOf(node), onclick: choose, ondblclick: act, onkeydown: pressed(act, choose),
+      onfocus: () => element.matches(":focus-visible") && this.reach(node.id) },
       this.shapeOf(node, x, y, width, height),
-      lines.map((line, i) => s("text", { x, y: top + i * LINE, class: i ? "small" : "" }, line)),
+      lines.flatMap((line, i) => [s("text", { x, y: top + i * LINE, class: i ? "small" : "" }, line), " "]),
       node.kind === "box" ? this.opener(node, x, y, width, height) : null,
-      this.marksOf(node).map(([kind, words], i) => s("text", { class: `mark ${kind}`, x, y: y + height / 2 + MARK * (i + 1) }, words)));
+      this.marksOf(node).flatMap(([kind, words], i) => [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + MARK * (i + 1) }, words), " "]));
     this.elements.set(node.id, [element]);
     return element;
   }
@@ -124,9 +125,11 @@ class Picture {
     return s("g", { class: "opener", onclick: open }, s("rect", { class: "handle", x: left, y: top, width: 20, height: 20 }), s("text", { x: left + 10, y: top + 15 }, "▸"));
   }
 
+  // The full name, and all that is written, in the order in which it is.
   spokenOf(node) {
     const what = { op: "rule", box: "closed box", leaf: node.of.role, sink: "output" }[node.kind];
-    return `${this.recording.nameOf(node)}, ${what}`;
+    const count = node.kind === "box" ? [this.linesOf(node).at(-1)] : [];
+    return `${[this.recording.nameOf(node), ...count, ...this.marksOf(node).map(([, words]) => words)].join(" ")}, ${what}`;
   }
 
   shapeOf(node, x, y, width, height) {

@@ -63,11 +63,11 @@ class Table {
   }
 
   histogram() {
-    const finite = Float64Array.from(this.numbers).filter(Number.isFinite);
+    const finite = Float64Array.from(this.numbers, Number).filter(Number.isFinite);
     const [low, high] = finite.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
     const bins = new Array(40).fill(0);
     for (const v of finite) bins[Math.min(Math.floor(((v - low) / (high - low || 1)) * 40), 39)]++;
-    const most = Math.max(...bins);
+    const most = Math.max(...bins, 1);
     const bars = bins.map((n, i) => s("rect", { x: i * 12, y: 120 - (120 * n) / most, width: 11, height: (120 * n) / most, class: this.kind },
       s("title", {}, `${n}`)));
     const [lowText, , highText] = this.summary.stats;
