@@ -25,7 +25,7 @@ class Panel {
     return [
       h("h2", {}, rule.name),
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
-      ...recording.above(op.box).filter((box) => !recording.isFramed(box)).map((box) => h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, `close ${box.name}`))),
+      ...recording.above(op.box).filter((box) => !recording.isFramed(box)).map((box) => h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, `close ${box.name} ${box.label}`))),
       h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
       op.notes.length ? h("ul", {}, op.notes.map((note) => h("li", {}, note))) : null,
       section("Forward", this.formulas(rule.forward, op.plugged.forward), op.plugged.forward.length || recording.example >= 0 ? null : h("p", { class: "numbers value" }, op.says),
