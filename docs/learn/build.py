@@ -169,6 +169,8 @@ def page_data(document: str) -> dict[str, Any]:
             if rule["source"]:
                 rule["source"] = rule["source"][2]
         for summary in graph["summaries"]:
+            if summary["stored"] is None:
+                continue
             offset, kind, shape, *_ = summary["stored"]
             count = math.prod(shape)
             summary["stored"] = np.frombuffer(block, NUMBERS[kind], count, start + offset).reshape(shape)
