@@ -122,7 +122,7 @@ DATA = re.compile(r'(?<=id="data">)[^<]*')
 DIGITS = re.compile(r"\b\d+ digits\b")  # proven: how many depends on the processor's rounding
 RESIDUE = re.compile("−?[0-9.]+×10⁻(¹[⁴-⁹]|[²³⁴-⁹][⁰¹²³⁴-⁹])")  # what rounding left of 0
 TIMINGS = ("seconds", "backwardSeconds")
-NUMBERS = {"f8": "<f8", "f4": "<f4", "i4": "<i4", "u1": "<u1"}
+NUMBERS = {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "u1": "<u1"}
 
 
 def differences(stored: NotebookNode, made: NotebookNode) -> list[str]:
@@ -187,6 +187,8 @@ def same(a: Any, b: Any) -> bool:
         return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True)
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9)
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return False
     return bool(a == b)
 
 
