@@ -16,11 +16,12 @@ from handgrad.data import Dataset, permutation
 from handgrad.files import write_atomically
 from handgrad.layers import Layer
 from handgrad.train import Run, confusion_counts, gradient_norms
+from handgrad.train.norms import GRADIENT_NORM
 from handgrad.train.run import build
 from handgrad.view.pages import TooLarge, framed
 from handgrad.view.summary import short
 from handgrad.view.training.images import is_image
-from handgrad.view.training.norms import layer_norms
+from handgrad.view.training.norms import layer_norms, parameter_norms
 from handgrad.view.training.report import code, examples, norms, picture, report, section
 from handgrad.view.training.weights import TILES, heat_map, legend, tiles
 
@@ -140,7 +141,8 @@ class Gathered:
         names = {path: layer.describe() for path, layer in self.run.net.walk()}
         size = min(SAMPLE, len(self.parts["train"]))
         note = f"After each epoch, on the same {size:,} examples of the training part."
-        return norms(self.records, layer_norms(self.records, names), note)
+        found = parameter_norms(self.records, GRADIENT_NORM)
+        return norms(found, layer_norms(self.records, found, names), note)
 
     def weights(self) -> str:
         W = next(iter(self.run.net.parameters().values()))

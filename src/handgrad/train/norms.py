@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.layers import Layer
 from handgrad.tape import grad
 
-GRADIENT_NORM = "gradient_norm."
+GRADIENT_NORM = "gradient_norm."  # before the names of the parameters
 
 
 def gradient_norms(loss: Callable, x: Any, t: Any) -> Callable[[Layer], dict[str, float]]:

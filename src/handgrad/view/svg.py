@@ -63,6 +63,11 @@ def clean(text: Any) -> str:
     return UNPRINTABLE.sub("\ufffd", str(text))
 
 
+def escaped(text: Any) -> str:
+    """Text as it stands in markup, or in an attribute between quotes."""
+    return escape(clean(text))
+
+
 def number(value: float) -> str:
     """A coordinate to a hundredth of a pixel, without idle zeros: 12.5, 3, -0.25."""
     return f"{round(float(value), 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0 turns -0.0 into 0.0
@@ -74,16 +79,16 @@ def element(name: str, *children: str, **attributes: Any) -> Markup:
     ``stroke_width`` is written ``stroke-width`` and ``class_`` ``class``, as Python cannot spell them.
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_attribute(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escaped(_attribute(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inside = "".join(child if isinstance(child, Markup) else escape(clean(child)) for child in children)
+    inside = "".join(child if isinstance(child, Markup) else escaped(child) for child in children)
     return Markup(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")
 
 
 def _attribute(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else number(value)
+    return value if isinstance(value, str) else number(value)
 
 
 def text(x: float, y: float, *words: str, size: float = 12, **attributes: Any) -> Markup:

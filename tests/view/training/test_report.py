@@ -8,9 +8,11 @@ from html import unescape
 import numpy as np
 import pytest
 
-from handgrad.view.training.images import diverging, is_image, photograph, upright
+from handgrad.view.pages import script_hash
+from handgrad.view.training.images import is_image, upright
 from handgrad.view.training.lines import apart
-from handgrad.view.training.norms import findings, gradient_norms, layer_norms
+from handgrad.view.training.norms import findings, layer_norms, norm_chart, parameter_norms
+from handgrad.view.training.pixels import diverging, photograph
 from handgrad.view.training.report import Example, examples, norms, picture, report, section
 from handgrad.view.training.weights import by_norm, heat_map, tiles
 from tests.view.reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
@@ -24,6 +26,14 @@ def records(**norms_by_parameter):
     columns = {f"gradient_norm.{name[1:]}.{name[0]}": v for name, v in norms_by_parameter.items()}
     epochs = len(next(iter(columns.values())))
     return [{"epoch": e + 1, **{key: float(v[e]) for key, v in columns.items()}} for e in range(epochs)]
+
+
+def parameters_of(given):
+    return parameter_norms(given, "gradient_norm.")
+
+
+def layers_of(given, names):
+    return layer_norms(given, parameters_of(given), names)
 
 
 def pixels(address):
@@ -41,9 +51,9 @@ def pixels(address):
 
 def test_a_line_is_at_the_norms_of_its_layer():
     given = records(W1=[3.0, 0.3, 0.03], b1=[4.0, 0.4, 0.04], W3=[1.0, 2.0, 1.0])
-    layers = layer_norms(given, NAMES)
+    layers = layers_of(given, NAMES)
     np.testing.assert_allclose(layers[0].norms, [5, 0.5, 0.05])
-    root = parsed(gradient_norms(layers, "Norms"))
+    root = parsed(norm_chart(layers, "Norms"))
     x, y = axes(root, log=True)
     for i, layer in enumerate(layers):
         (line,) = strokes(root, f"depth-{i}-2")
@@ -62,7 +72,7 @@ def test_labels_keep_apart(layers, epochs):
         for e in range(epochs)
     ]
     names = {str(i): "Affine(1000, 1000)" for i in range(layers)}
-    root = parsed(gradient_norms(layer_norms(given, names), "Norms"))
+    root = parsed(norm_chart(layers_of(given, names), "Norms"))
     assert_within(root)
     assert_apart(root)
     assert len(every(root, "text", font_weight="600")) == layers + 1
@@ -70,10 +80,10 @@ def test_labels_keep_apart(layers, epochs):
 
 def test_what_is_not_finite_or_zero_is_a_gap():
     given = records(W1=[1.0, np.nan, 0.0, 1.0, 2.0], W3=[0.0] * 5)
-    root = parsed(gradient_norms(layer_norms(given, NAMES), "Norms"))
+    root = parsed(norm_chart(layers_of(given, NAMES), "Norms"))
     assert [len(run) for run in strokes(root, "depth-0-2")] == [2]
     assert not strokes(root, "depth-1-2")
-    assert "nothing to draw" in said(parsed(gradient_norms(layer_norms(records(W1=[0.0]), {}), "Norms")))
+    assert "nothing to draw" in said(parsed(norm_chart(layers_of(records(W1=[0.0]), {}), "Norms")))
 
 
 @pytest.mark.parametrize(
@@ -91,20 +101,29 @@ def test_what_is_not_finite_or_zero_is_a_gap():
     ],
 )  # fmt: skip
 def test_layers_that_vanish_or_explode_are_named(given, said):
-    (found,) = findings(layer_norms(records(**given), NAMES))
+    (found,) = findings(layers_of(records(**given), NAMES))
     assert said in found
 
 
 def test_a_bias_that_a_batch_norm_cancels_is_no_vanishing_layer():
-    assert "No layer's" in findings(layer_norms(records(W1=[1.0], b1=[1e-9], W3=[1.0]), NAMES))[0]
+    assert "No layer's" in findings(layers_of(records(W1=[1.0], b1=[1e-9], W3=[1.0]), NAMES))[0]
 
 
 def test_epochs_before_measuring_began_are_left_out():
     given = [{"epoch": 1}, *records(W1=[1.0, 2.0], W3=[3.0, 4.0])]
-    layers = layer_norms(given, NAMES)
+    layers = layers_of(given, NAMES)
     assert np.isnan(layers[0].norms[0])
     assert "No layer's" in findings(layers)[0]
-    assert "3.00" in norms(given, layers, "")
+    assert "3.00" in norms(parameters_of(given), layers, "")
+
+
+def test_null_is_not_finite():
+    given = [{"epoch": 1, "gradient_norm.1.W": 1.0}, {"epoch": 2, "gradient_norm.1.W": None}]
+    layers = layers_of(given, NAMES)
+    assert findings(layers) == ["1 Affine(4, 8) explodes: its gradient is not finite at epoch 2."]
+    assert len(dots(parsed(norm_chart(layers, "Norms")), "depth-0-1")) == 1
+    row = re.findall("<td[^>]*>(.*?)</td>", norms(parameters_of(given), layers, ""))
+    assert row == ["1.W", "1.00", "not finite", "1.00", "not finite"]
 
 
 def test_labels_move_as_little_as_they_must():
@@ -119,7 +138,7 @@ def test_labels_move_as_little_as_they_must():
 
 def test_what_is_an_image():
     assert all(map(is_image, [(28, 28), (8, 8), (3, 32, 32), (32, 32, 3), (1, 28, 28)]))
-    assert not any(map(is_image, [(784,), (2, 50), (5, 6, 7), (3, 2, 2), ()]))
+    assert not any(map(is_image, [(784,), (2, 50), (5, 6, 7), (3, 2, 2), (9, 4), (9, 4, 3), ()]))
     assert upright(np.zeros((3, 9, 8))).shape == (9, 8, 3)
     assert upright(np.zeros((9, 8, 4))).shape == (9, 8, 3)
     assert upright(np.zeros((1, 9, 8))).shape == (9, 8)
@@ -140,6 +159,7 @@ def test_a_tile_for_each_unit_the_largest_first():
     assert re.findall("<figcaption>(.*?)</figcaption>", page)[0] == "b"
     assert list(by_norm(W)) == [1, 2, 0]
     assert "<script" not in page
+    assert "\x00" not in page
     first = pixels(re.search(r'src="(data:[^"]*)"', page)[1])[..., 0] - 128
     np.testing.assert_allclose(first / 127 * np.abs(W).max(), W[:, 1].reshape(3, 4), atol=0.02)
     assert page.count("<figure") == 3
@@ -193,14 +213,14 @@ def test_a_wrong_answer_is_never_quite_sure():
 def test_every_name_is_escaped():
     shown = [example(true=HOSTILE, predicted=HOSTILE, name=HOSTILE, image=np.ones((4, 4)))]
     rows = [example(true=HOSTILE, values={HOSTILE: HOSTILE})]
-    layers = layer_norms(records(W1=[1.0, 2.0]), {"1": HOSTILE})
+    layers = layers_of(records(W1=[1.0, 2.0]), {"1": HOSTILE})
     page = report(
         HOSTILE,
         {HOSTILE: HOSTILE},
         {HOSTILE: HOSTILE},
         [
             section(HOSTILE, HOSTILE, examples(shown), examples(rows)),
-            norms(records(W1=[1.0, 2.0]), layers, HOSTILE),
+            norms(parameters_of(records(W1=[1.0, 2.0])), layers, HOSTILE),
         ],
     )
     assert "<script" not in page
@@ -210,7 +230,7 @@ def test_every_name_is_escaped():
 
 def test_the_page_takes_nothing_from_elsewhere():
     page = report("t", {"loss": "1"}, {"Data": "d"}, [picture("<svg/>"), section("h", "n")])
-    assert "default-src 'none'" in page
+    assert f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {script_hash()}" in page
     assert not re.search(r"(src|href)=|url\(|@import|https?:", page)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page

@@ -25,7 +25,6 @@ from handgrad.view.thumbnails import Colour, between
 from handgrad.view.training.axes import Box, baseline, grid_rows
 from handgrad.view.training.lines import Series, apart, count, dots, epoch_ticks, finite, strokes
 
-PREFIX = "gradient_norm."  # of their keys in the records
 VANISHING, OFTEN = 1e-3, 0.1  # of the largest layer's norm, in that share of the epochs
 EXPLODING = 100.0
 WIDTH, PLOT = 960, 300
@@ -43,25 +42,32 @@ class Layer:
     norms: np.ndarray
 
 
-def parameter_norms(records: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The norm of each parameter's gradient at each epoch: inf if not finite, nan if it was not recorded."""
-    keys = dict.fromkeys(key for record in records for key in record if key.startswith(PREFIX))
+def parameter_norms(records: Sequence[Mapping[str, Any]], prefix: str) -> dict[str, np.ndarray]:
+    """The norm of each parameter's gradient at each epoch: inf if not finite, nan if it was not recorded.
+
+    Args:
+        records: one an epoch, as in ``metrics.jsonl``, where what is not finite is null.
+        prefix: of the norms' keys, before the names of the parameters.
+    """
+    keys = dict.fromkeys(key for record in records for key in record if key.startswith(prefix))
     return {
-        key.removeprefix(PREFIX): np.array([_recorded(record, key) for record in records]) for key in keys
+        key.removeprefix(prefix): np.array([_recorded(record, key) for record in records]) for key in keys
     }
 
 
 def _recorded(record: Mapping[str, Any], key: str) -> float:
     if key not in record:
         return np.nan
-    return record[key] if np.isfinite(record[key]) else np.inf
+    return np.inf if record[key] is None or not np.isfinite(record[key]) else record[key]
 
 
-def layer_norms(records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Layer]:
+def layer_norms(
+    records: Sequence[Mapping[str, Any]], parameters: Mapping[str, np.ndarray], names: Mapping[str, str]
+) -> list[Layer]:
     """The layers that have parameters, in their order; ``names`` says what each path is."""
     epochs = np.array([finite(record.get("epoch", i + 1)) for i, record in enumerate(records)])
     squares: dict[str, np.ndarray] = {}
-    for parameter, norms in parameter_norms(records).items():
+    for parameter, norms in parameters.items():
         path = parameter.rpartition(".")[0]
         squares[path] = squares.get(path, 0.0) + np.square(norms)
     return [
@@ -111,7 +117,7 @@ def _calm(layers: Sequence[Layer]) -> str:
 # The chart.
 
 
-def gradient_norms(layers: Sequence[Layer], title: str) -> str:
+def norm_chart(layers: Sequence[Layer], title: str) -> str:
     """A line for each layer on a log scale, from the first layer's colour to the last one's.
 
     Returns:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 
-from handgrad.view.svg import clean, figure
-from handgrad.view.training.images import photograph
+from handgrad.view.pages import script_hash
+from handgrad.view.svg import escaped, figure
 from handgrad.view.training.norms import (
     EXPLODING,
     VANISHING,
     Layer,
     findings,
-    gradient_norms,
-    parameter_norms,
+    norm_chart,
 )
+from handgrad.view.training.pixels import photograph
 
 CARD = 112  # pixels of the longer side of an example's image
 VALUES = 24  # of a row that are shown
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {script}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Example:
 
 
 def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sections: Sequence[str]) -> str:
-    """An HTML document that needs nothing else.
+    """An HTML document that needs nothing else, and runs no script but that of a page framed in it.
 
     Args:
         title: what was trained.
@@ -56,14 +54,14 @@ def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sec
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY.format(script=script_hash())}">
 <meta name="generator" content="handgrad">
-<title>{_said(title)}</title>
+<title>{escaped(title)}</title>
 <style>{style}</style>
 </head>
 <body>
 <header>
-<h1>{_said(title)}</h1>
+<h1>{escaped(title)}</h1>
 <dl class="figures">{_pairs(figures, "<div><dt>{}</dt><dd>{}</dd></div>")}</dl>
 <dl class="facts">{_pairs(facts, "<dt>{}</dt><dd>{}</dd>")}</dl>
 </header>
@@ -80,22 +78,26 @@ def picture(svg: str, *below: str) -> str:
 
 def section(heading: str, note: str, *content: str) -> str:
     """A section of HTML under a heading and a sentence."""
-    said = f'<p class="muted">{_said(note)}</p>' if note else ""
-    return f'<section class="long">{_told((f"<h2>{_said(heading)}</h2>", said, *content))}</section>\n'
+    said = f'<p class="muted">{escaped(note)}</p>' if note else ""
+    return f'<section class="long">{_told((f"<h2>{escaped(heading)}</h2>", said, *content))}</section>\n'
 
 
-def norms(records: Sequence[Mapping[str, Any]], layers: Sequence[Layer], note: str) -> str:
+def norms(parameters: Mapping[str, np.ndarray], layers: Sequence[Layer], note: str) -> str:
     """Gradient norms by layer as lines and in words, by parameter as a table."""
-    said = "".join(f"<p>{_said(finding)}</p>" for finding in findings(layers))
+    said = "".join(f"<p>{escaped(finding)}</p>" for finding in findings(layers))
     rows = []
-    for name, found in parameter_norms(records).items():
+    for name, found in parameters.items():
         known = found[~np.isnan(found)]
-        rows.append([name, *(figure(v) for v in (known[0], known[-1], known.min(), known.max()))])
+        rows.append([name, *(_norm(v) for v in (known[0], known[-1], known.min(), known.max()))])
     head = ["gradient by", "first epoch", "last epoch", "smallest", "largest"]
     vanishing = f"Below {VANISHING:g} of the largest layer's a norm vanishes"
     meaning = f"{note} {vanishing}, above {EXPLODING:g} it explodes."
-    words = f'<div>{said}<p class="muted">{_said(meaning)}</p></div>'
-    return picture(gradient_norms(layers, "Gradient norms"), words, _table(head, rows))
+    words = f'<div>{said}<p class="muted">{escaped(meaning)}</p></div>'
+    return picture(norm_chart(layers, "Gradient norms"), words, _table(head, rows))
+
+
+def _norm(value: float) -> str:
+    return figure(value) if np.isfinite(value) else "not finite"
 
 
 def examples(shown: Sequence[Example]) -> str:
@@ -109,13 +111,13 @@ def _card(example: Example) -> str:
     assert example.image is not None
     sure = f", {percent(example.probability)}" if example.probability is not None else ""
     lines = [
-        f"true <b>{_said(example.true)}</b>",
-        f'predicted <b class="predicted">{_said(example.predicted)}</b>{sure}',
-        *[f"error {_said(example.error)}"] * bool(example.error),
+        f"true <b>{escaped(example.true)}</b>",
+        f'predicted <b class="predicted">{escaped(example.predicted)}</b>{sure}',
+        *[f"error {escaped(example.error)}"] * bool(example.error),
         f"loss {figure(example.loss)}",
         f"example {example.number:,}",
     ]
-    name = f' title="{_said(example.name)}"' if example.name else ""
+    name = f' title="{escaped(example.name)}"' if example.name else ""
     height, width = (round(CARD * side / max(example.image.shape[:2])) for side in example.image.shape[:2])
     size = f'width="{width}" height="{height}"'
     picture = f'<img alt="example {example.number:,}" {size} src="{photograph(example.image)}">'
@@ -139,7 +141,7 @@ def _rows(shown: Sequence[Example]) -> str:
 
 def code(words: str) -> str:
     """Something to type."""
-    return f"<p><code>{_said(words)}</code></p>"
+    return f"<p><code>{escaped(words)}</code></p>"
 
 
 def percent(share: float) -> str:
@@ -158,7 +160,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     def cells(tag: str, words: Sequence[str]) -> str:
         pairs = zip(words, looks, strict=True)
-        return f"<tr>{''.join(f'<{tag}{look}>{_said(word)}</{tag}>' for word, look in pairs)}</tr>"
+        return f"<tr>{''.join(f'<{tag}{look}>{escaped(word)}</{tag}>' for word, look in pairs)}</tr>"
 
     body = "".join(cells("td", row) for row in rows)
     return f'<div class="scroll"><table>{cells("th", head)}{body}</table></div>'
@@ -170,8 +172,4 @@ def _is_number(words: str) -> bool:
 
 
 def _pairs(pairs: Mapping[str, str], form: str) -> str:
-    return "".join(form.format(_said(name), _said(value)) for name, value in pairs.items())
-
-
-def _said(words: str) -> str:
-    return escape(clean(words))
+    return "".join(form.format(escaped(name), escaped(value)) for name, value in pairs.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from handgrad.view.svg import (
     Markup,
     document,
     element,
+    escaped,
     figure,
     heading,
     shortened,
@@ -21,7 +21,8 @@ from handgrad.view.svg import (
     words_width,
 )
 from handgrad.view.thumbnails import DIVERGING, address, png
-from handgrad.view.training.images import diverging, upright
+from handgrad.view.training.images import upright
+from handgrad.view.training.pixels import diverging
 
 TILES = 100  # units that are drawn
 ROWS, COLUMNS = 200, 400  # of a heat map; where there are more, means of blocks
@@ -44,9 +45,9 @@ def tiles(W: np.ndarray, shape: Sequence[int], names: Sequence[str]) -> str:
     limit = max(float(np.abs(picture).max()) for picture in pictures)
     norms = np.linalg.norm(W[:, units].astype(float), axis=0)
     drawn = [
-        f'<figure title="{escape(names[unit])}: norm {figure(norm)}">'
+        f'<figure title="{escaped(names[unit])}: norm {figure(norm)}">'
         f'<img alt="" src="{diverging(picture, limit)}" style="aspect-ratio:{aspect(picture)}">'
-        f"<figcaption>{escape(names[unit])}</figcaption></figure>"
+        f"<figcaption>{escaped(names[unit])}</figcaption></figure>"
         for unit, picture, norm in zip(units, pictures, norms, strict=True)
     ]
     return f'<div class="tiles">{"".join(drawn)}</div>{legend(limit)}'
