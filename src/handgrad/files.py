@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -71,10 +72,16 @@ def read_jsonl(path: Path) -> list[dict]:
     return [json.loads(line) for line in lines[:-1] if line]
 
 
-def json_line(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False) + "\n"
+def json_line(content: dict[str, Any]) -> str:
+    """Figures as a line of JSON, which has no inf and no nan: those are null."""
+    written = {name: None if _is_not_finite(value) else value for name, value in content.items()}
+    return json.dumps(written, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def append_line(path: Path, content: Any) -> None:
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def append_line(path: Path, content: dict[str, Any]) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json_line(content))

@@ -136,3 +136,15 @@ def test_a_gradient_that_overflows_is_told_as_it_is():
     net[1].params["W"] = np.full((2, 2), 1e30, np.float32)
     found = gradient_norms(hg.softmax_cross_entropy, x, t)(net)
     assert not np.isfinite(found["gradient_norm.1.W"])
+
+
+def test_what_is_not_finite_is_null_in_the_file(clusters, tmp_path):
+    x, t = clusters
+    given = {"a.W": np.inf, "a.b": np.nan, "b.W": 1.5}
+    net = mlp([4, 3], seed=0)
+    Trainer(net, hg.softmax_cross_entropy, Adam(0.01), out=tmp_path, observe=lambda net: given).fit(
+        x, t, epochs=1, batch_size=30
+    )
+    line = (tmp_path / "metrics.jsonl").read_text()
+    record = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert [record[name] for name in given] == [None, None, 1.5]
