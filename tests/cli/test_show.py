@@ -130,3 +130,19 @@ def test_wrong_input(fails, run, file, tmp_path):
     assert "has no missing" in fails("show", f"{file}:missing")
     assert "there is nothing to show in 3" in fails("show", f"{file}:nothing", "--inputs", "(3,)")
     assert not list(tmp_path.iterdir()), "nothing was written"
+
+
+def test_no_option_is_ignored(fails, handgrad, run, file, tmp_path):
+    sentence = "handgrad: --of is for still pictures: let the name of --out end in .svg"
+    assert fails("show", run, "--of", "1") == sentence
+    assert fails("show", run, "--of", "1", "-o", tmp_path / "page.html") == sentence
+    for option in (["--input", 0], ["--part", "test"], ["--before"]):
+        said = fails("show", f"{file}:apples", *option)
+        assert said == f"handgrad: {option[0]} is for runs, and {file}:apples is no folder of a run"
+    for option in (["--inputs", "(3,)"], ["--loss", "error"], ["--seed", 0]):
+        said = fails("show", run, *option)
+        assert said == f"handgrad: {option[0]} is for files, and {run} is a run"
+        said = fails("show", f"{file}:loss", *option)
+        assert said == f"handgrad: {option[0]} is for what is to be run, and loss is computed already"
+    assert not list(tmp_path.iterdir()), "nothing was written"
+    assert "before training" in handgrad("show", run, "--before")[1]

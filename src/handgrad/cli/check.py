@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     with Progress() as progress:
         from handgrad.check.several import check_all
 
-        sets = inputs_of(args, module, place, target, loss)
+        sets = inputs_of(args.inputs, args.seed, module, place, target, loss)
         found = check_all(target, sets, args.budget, progress, seed=args.seed, loss=loss)
     print(found)
     if found.ok is False and args.inputs is None:
@@ -69,16 +69,16 @@ def run(args: argparse.Namespace) -> int:
     return RESULTS[found.ok]
 
 
-def inputs_of(args: argparse.Namespace, module: Any, place: Place, target: Any, loss: Any) -> list:
+def inputs_of(spec: str | None, seed: int, module: Any, place: Place, target: Any, loss: Any) -> list:
     """Sets of inputs: made, or those that ``--inputs :name`` names."""
     from handgrad.check.inputs import made_for
 
-    if args.inputs is None or not args.inputs.startswith(":"):
-        return made_for(target, args.inputs, args.seed, loss)
-    given = named(module, Place(place.where, args.inputs[1:]))
+    if spec is None or not spec.startswith(":"):
+        return made_for(target, spec, seed, loss)
+    given = named(module, Place(place.where, spec[1:]))
     if callable(given):
         given = given()
-    return [(args.inputs, tuple(given) if isinstance(given, (tuple, list)) else (given,))]
+    return [(spec, tuple(given) if isinstance(given, (tuple, list)) else (given,))]
 
 
 def loss_of(module: Any, place: Place, name: str, target: Any) -> Any:

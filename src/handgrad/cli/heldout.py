@@ -82,10 +82,10 @@ class HeldOut:
 
 
 def by_column(names: tuple[str, ...], row: Any) -> dict[str, str]:
-    return {name: spelled(value) for name, value in zip(names, row, strict=True)}
+    return {name: as_written(value) for name, value in zip(names, row, strict=True)}
 
 
-def spelled(value: Any) -> str:
+def as_written(value: Any) -> str:
     """A value of a table as a person would write it; a whole number, such as a year, without commas."""
     if isinstance(value, str) or value != value:
         return str(value) if value == value and value else "–"

@@ -26,6 +26,7 @@ EPILOG = """examples:
   handgrad show runs/first --input 7 --out page.html
   handgrad show runs/first --input 7,8,9 --before --out page.html
   handgrad show layers.py:f --inputs "(2, 3), (3, 4)" --out picture.svg"""
+OF_RUNS, OF_FILES = ("input", "part", "before"), ("inputs", "loss", "seed")  # options, None if not given
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -43,15 +44,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
     option("--of", metavar="LAYER", help="the layer that an .svg shows")
     option("--check", type=not_negative, default=2.0, metavar="SECONDS", help="for checks (default 2)")
     run = made.add_argument_group("a run").add_argument
-    run("--input", type=naturals, default=[0], metavar="N,N", help="which examples, from 0 (default 0)")
-    run(
-        "--part", choices=["test", "train"], default="test", metavar="PART", help="test, train (default test)"
-    )
+    run("--input", type=naturals, metavar="N,N", help="which examples, from 0 (default 0)")
+    run("--part", choices=["test", "train"], metavar="PART", help="test, train (default test)")
     run("--before", action="store_true", help="the network before training beside it")
     file = made.add_argument_group("a file").add_argument
     file("--inputs", metavar="SPEC", help='shapes like "(3, 4), (4, 5)", as for handgrad check; or :name')
     file("--loss", metavar="NAME", help="a network's loss, of the same file or handgrad's")
-    file("--seed", type=natural, default=0, metavar="N", help="of random inputs (default 0)")
+    file("--seed", type=natural, metavar="N", help="of random inputs (default 0)")
     return made
 
 
@@ -60,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out}: the name ends in .html for a page or in .svg for a picture")
     if args.out is not None and not args.out.parent.is_dir():
         raise ValueError(f"--out: there is no folder {args.out.parent}")
-    if args.before and args.out is not None and args.out.suffix == ".svg":
-        raise ValueError("--before is for pages: let the name of --out end in .html")
-    picture, before = of_run(args) if Path(args.target).is_dir() else (of_file(args), None)
+    is_run = Path(args.target).is_dir()
+    check_options(args, is_run)
+    picture, before = of_run(args) if is_run else (of_file(args), None)
     shown = picture if before is None else before.beside(picture, f"{picture.graph.title}, before and after")
     if args.out is None:
         print(shown)
@@ -74,6 +73,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def check_options(args: argparse.Namespace, is_run: bool) -> None:
+    """Refuse what would be ignored."""
+    ending = None if args.out is None else args.out.suffix
+    if args.before and ending == ".svg":
+        raise ValueError("--before is for pages: let the name of --out end in .html")
+    if args.of is not None and ending != ".svg":
+        raise ValueError("--of is for still pictures: let the name of --out end in .svg")
+    for name in given(args, OF_FILES if is_run else OF_RUNS):
+        kind, other = ("files", "a run") if is_run else ("runs", "no folder of a run")
+        raise ValueError(f"--{name} is for {kind}, and {args.target} is {other}")
+
+
+def given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
+    """Those of the options that were given, whatever their value."""
+    values = {name: getattr(args, name) for name in names}
+    return [name for name, value in values.items() if value is not None and value is not False]
+
+
 def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     """Examples of a training's own data through its network, and if asked for, through what it began as."""
     from handgrad.cli.train import data_parts
@@ -81,7 +98,7 @@ def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     from handgrad.train.run import build
 
     trained = load_run(args.target)
-    part = data_parts(trained.training)[args.part]
+    part = data_parts(trained.training)[args.part or "test"]
     after = picture_of(trained, trained.net, part, args, part.name)
     if not args.before:
         return after, None
@@ -93,9 +110,10 @@ def picture_of(trained: Run, net: Any, part: Dataset, args: argparse.Namespace, 
     """A network of a run on some examples of its data."""
     from handgrad.view import show
 
-    chosen = part.take(examples_of(part, args.input))
+    wanted = [0] if args.input is None else args.input
+    chosen = part.take(examples_of(part, wanted))
     x, t = trained.prepared(chosen.x, "zeros"), trained.targets(chosen)
-    names = [str(i) for i in args.input]
+    names = [str(i) for i in wanted]
     return show(net, x, loss=trained.loss, t=t, title=title, examples=names, check=args.check)
 
 
@@ -116,9 +134,11 @@ def of_file(args: argparse.Namespace) -> Picture:
     target = named(module, place)
     target = target() if isinstance(target, type) else target
     if is_recorded(target):
+        for name in given(args, OF_FILES):
+            raise ValueError(f"--{name} is for what is to be run, and {place.name} is computed already")
         return show(target, title=place.name, check=args.check)
     function_of(target)
     loss = None if args.loss is None else loss_of(module, place, args.loss, target)
-    [(_, inputs), *_] = inputs_of(args, module, place, target, loss)
+    [(_, inputs), *_] = inputs_of(args.inputs, args.seed or 0, module, place, target, loss)
     *xs, t = inputs if loss is not None else (*inputs, None)
     return show(target, *xs, loss=loss, t=t, title=place.name, check=args.check)
