@@ -143,7 +143,7 @@ def test_the_source_and_the_lines_at_work():
 
 def test_dead_units_and_what_is_not_finite():
     x = np.array([[-1.0, 2.0, -3.0], [-1.0, -2.0, 0.5]])
-    [found] = content(page(record(hg.relu, x)))[0]["graphs"]
+    [found] = content(page(record(hg.relu, x, examples=["first", "second"])))[0]["graphs"]
     assert found["ops"][0]["notes"] == ["1 of 3 units are 0 for all 2 examples"]
     with np.errstate(all="ignore"):
         graph = record(lambda x: hg.sum(hg.log(x)), np.array([1.0, -1.0, 0.0]))

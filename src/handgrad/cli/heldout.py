@@ -9,8 +9,8 @@ import numpy as np
 from handgrad import rules
 from handgrad.data import Dataset, Table
 from handgrad.train import Run, predict
+from handgrad.view.images import is_image, upright
 from handgrad.view.summary import short
-from handgrad.view.training.images import is_image, upright
 from handgrad.view.training.report import Example
 
 SHOWN = 24  # of the worst examples

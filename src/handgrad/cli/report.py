@@ -18,9 +18,9 @@ from handgrad.layers import Layer
 from handgrad.train import Run, confusion_counts, gradient_norms
 from handgrad.train.norms import GRADIENT_NORM
 from handgrad.train.run import build
+from handgrad.view.images import is_image
 from handgrad.view.pages import TooLarge, framed
 from handgrad.view.summary import short
-from handgrad.view.training.images import is_image
 from handgrad.view.training.norms import layer_norms, parameter_norms
 from handgrad.view.training.report import code, examples, norms, picture, report, section
 from handgrad.view.training.weights import TILES, heat_map, legend, tiles

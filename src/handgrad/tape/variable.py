@@ -205,6 +205,11 @@ def unit_dout(out: Any, caller: str) -> Any:
             f"{caller} needs a scalar, and this output has shape {shape(out)}: "
             f"sum it, or say how much each element counts with dout"
         )
+    return ones(out)
+
+
+def ones(out: Any) -> Any:
+    """1 for each element, of the kind of ``out``."""
     return xp.ones_like(out) if hasattr(out, "dtype") else type(out)(1)
 
 

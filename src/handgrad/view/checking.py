@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handgrad.arrays import shape
 from handgrad.tree import leaves
+from handgrad.view.summary import as_numpy
 
 if TYPE_CHECKING:
     from handgrad.rules import Rule
@@ -35,7 +36,8 @@ class Checks:
 
     def verdict(self, rule: Rule, inputs: tuple, options: dict[str, Any]) -> Verdict:
         kinds = [(shape(x), getattr(x, "dtype", type(x))) for x in leaves(list(inputs))]
-        key = (id(rule), *kinds, repr(options))
+        given = [as_numpy(x).tobytes() if hasattr(x, "dtype") else repr(x) for x in leaves(options)]
+        key = (id(rule), *kinds, *options, *given)
         if key not in self.known:
             left = self.until - time.monotonic()
             if left <= 0:
@@ -50,8 +52,8 @@ def checked(rule: Rule, inputs: tuple, options: dict[str, Any], budget: float) -
 
     try:
         report = check(rule, *inputs, options=options, budget=budget)
-    except (TypeError, ValueError) as error:
-        return Verdict(UNCHECKED, f"not checked: {error}")
+    except Exception as error:  # whatever an author's code may raise on other values
+        return Verdict(UNCHECKED, f"not checked: {type(error).__name__}: {error}")
     if report.ok:
         kink = ", kinks aside" if report.kinks else ""
         return Verdict(RIGHT, f"proven to {report.digits:.0f} digits{kink}")

@@ -7,13 +7,14 @@ from types import FunctionType
 from typing import Any
 
 from handgrad.arrays import stripped
+from handgrad.rules.rule import as_written
 from handgrad.tree import leaves
 
 
 def kept(backward: Callable) -> list[tuple[str, Any]]:
     """The arrays that a rule's backward holds on to, each once, by the names that its author gave them."""
     found: dict[int, tuple[str, Any]] = {}
-    for name, x in _held(_body(backward), set()):
+    for name, x in _held(as_written(backward), set()):
         found.setdefault(id(x), (name, x))
     return list(found.values())
 
@@ -26,11 +27,6 @@ def _cells(function: FunctionType) -> dict[str, Any]:
         except ValueError:  # a name that was never assigned to
             continue
     return held
-
-
-def _body(backward: Any) -> Any:
-    """The author's own backward, from the one that checks what it returns."""
-    return _cells(backward).get("body_backward", backward) if isinstance(backward, FunctionType) else backward
 
 
 def _held(function: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:

@@ -66,6 +66,7 @@ class Describer:
             "role": array.role,
             "value": self.summary(array.value, array.per_example),
             "grad": self.summary(array.grad, array.per_example),
+            "dout": self.summary(array.dout, array.per_example),
             "maker": -1 if array.maker is None else array.maker.number,
             "box": -1 if array.box is None else array.box.number,
             "sum": fan_out(array),

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape, size, stripped
+from handgrad.tape.variable import ones
 from handgrad.view.formulas.formula import Formulas, mathml
 from handgrad.view.graph import SYMBOLS, Array, Op
-from handgrad.view.summary import as_numpy, is_spelled, spelled, summary
+from handgrad.view.summary import is_spelled, spelled, summary
 
 
 def local_derivatives(op: Op) -> list[Any]:
@@ -26,9 +27,8 @@ def local_derivatives(op: Op) -> list[Any]:
     out = op.outputs[0].value
     if not (op.rule.broadcasts or size(out) == 1):
         return nothing
-    one = np.ones_like(as_numpy(out)) if hasattr(out, "dtype") else type(out)(1)
     with np.errstate(all="ignore"):
-        dxs = op.backward(one)
+        dxs = op.backward(ones(out))
     if len(dxs) != len(op.inputs):  # some are nested
         return nothing
     return [
@@ -51,8 +51,11 @@ def enclosed(number: str) -> str:
 
 
 def fan_out(array: Array) -> str | None:
-    """Where an array is used several times: the sum of the gradients that come back, ``0.3 + 0.7 = 1``."""
-    dxs = [use.dx for use in array.uses if use.dx is not None]
+    """Where gradients come back to an array several ways: their sum, ``0.3 + 0.7 = 1``.
+
+    Its ways are its uses, and of an output the gradient that it was given.
+    """
+    dxs = [dx for dx in (array.dout, *(use.dx for use in array.uses)) if dx is not None]
     if len(dxs) < 2 or array.grad is None:
         return None
     if size(array.grad) > 1 or len(dxs) > 4:
@@ -80,7 +83,8 @@ def partial_sums(array: Array) -> dict[int, Any]:
     for use in array.uses:
         for box in use.op.box.above():
             inside.setdefault(box.number, []).append(use.dx)
-    some = {number: dxs for number, dxs in inside.items() if 1 < len(dxs) < len(array.uses)}
+    ways = len(array.uses) + array.is_output
+    some = {number: dxs for number, dxs in inside.items() if 1 < len(dxs) < ways}
     answered = {number: [dx for dx in dxs if dx is not None] for number, dxs in some.items()}
     return {number: functools.reduce(operator.add, dxs) for number, dxs in answered.items() if dxs}
 
@@ -92,7 +96,8 @@ def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
         return {"forward": [], "backward": []}
     numbers = {use.name: use.literal if use.array is None else spelled(use.array.value) for use in op.inputs}
     out = op.outputs[0]
-    made = {"forward": [worked_out(formulas.forward or "", numbers, spelled(out.value))], "backward": []}
+    general = [formulas.forward] if formulas.forward else []
+    made = {"forward": [worked_out(f, numbers, spelled(out.value)) for f in general], "backward": []}
     if out.grad is not None:
         numbers |= {"out": spelled(out.value), "dout": spelled(out.grad)}
         dxs = {f"d{use.name}": use.dx for use in op.inputs if use.dx is not None}

@@ -10,6 +10,7 @@ from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+LONGEST = 16  # letters of a number in a node
 INPUT, PARAMETER, CONSTANT, VALUE = "input", "parameter", "constant", "value"
 
 
@@ -22,6 +23,7 @@ class Array:
     role: str
     value: Any
     grad: Any = None  # None: none was asked for, or it does not matter to the output
+    dout: Any = None  # of an output: the gradient that it was given
     maker: Op | None = None
     index: int = 0  # which of its maker's outputs
     uses: list[Use] = field(default_factory=list)
@@ -30,7 +32,7 @@ class Array:
 
     @property
     def is_output(self) -> bool:
-        return not self.uses and self.maker is not None
+        return self.dout is not None
 
 
 @dataclass(eq=False)
@@ -42,6 +44,11 @@ class Use:
     literal: str
     op: Op
     dx: Any = None
+
+    @property
+    def written(self) -> str:
+        """A number that is written into the rule's own node; nothing of an array."""
+        return "" if self.array is not None or self.literal == "None" else self.literal[:LONGEST]
 
 
 @dataclass(eq=False)
@@ -66,9 +73,11 @@ class Op:
 
     @property
     def label(self) -> str:
-        """What is written into its node: ×, affine, power 2."""
-        literals = [use.literal for use in self.inputs if use.array is None and use.literal != "None"]
-        return " ".join([SYMBOLS.get(self.name, self.name), *(word[:12] for word in literals)])
+        """What is written into its node: ×, 1 −, affine, power 2."""
+        given = [use.written for use in self.inputs]
+        if self.name in SYMBOLS and len(given) == 2:
+            return f"{given[0]} {SYMBOLS[self.name]} {given[1]}".strip()
+        return " ".join([self.name, *filter(None, given)])
 
     @property
     def has_gradient(self) -> bool:

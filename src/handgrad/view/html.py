@@ -8,7 +8,7 @@ from typing import Any
 from handgrad.arrays import shape, size, stripped
 from handgrad.layers import Layer
 from handgrad.tape import Variable
-from handgrad.view.recording import OPEN, record
+from handgrad.view.recording import OPEN, nodes_below, record
 from handgrad.view.still.drawing import svg
 from handgrad.view.summary import short, spelled_shape, summary
 from handgrad.view.svg import COLOURS
@@ -34,9 +34,17 @@ def _variable(x: Variable) -> str:
     table = _table(rows)
     if x.node.rule is None:
         return f'<div style="{FONT}">{told}{table}</div>'
-    graph = record(x)
-    drawn = svg(graph) if len(graph.ops) <= OPEN else f"<i>{len(graph.ops):,} rules: handgrad.show(...)</i>"
+    count = len(nodes_below([x], x.level))
+    drawn = _graph(x) if count <= OPEN else f"<i>{count:,} rules: handgrad.show(...)</i>"
     return f'<div style="{FONT}">{told}{table}{drawn}</div>'
+
+
+def _graph(x: Variable) -> str:
+    """The graph behind a variable, or why there is none: its value is shown whatever its backward does."""
+    try:
+        return svg(record(x))
+    except (ValueError, TypeError) as error:
+        return f"<i>{escape(str(error))}</i>"
 
 
 def _layer(net: Layer) -> str:

@@ -44,16 +44,24 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
         TooLarge: the page would be larger than ``limit``.
     """
     packed = _packed(graphs, title or graphs[0].title, limit)
-    script = "\n".join(_file(name) for name in ("dagre.min.js", *SCRIPTS))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
         "title": escape(title or graphs[0].title),
-        "script_hash": f"'sha256-{digest}'",
+        "script_hash": script_hash(),
         "style": _file("page.css"),
         "data": packed,
-        "script": script,
+        "script": _script(),
     }
     return _filled(_file("page.html"), parts)
+
+
+def _script() -> str:
+    return "\n".join(_file(name) for name in ("dagre.min.js", *SCRIPTS))
+
+
+def script_hash() -> str:
+    """What a content security policy calls the script of a page, the only one that may run in it."""
+    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 def framed(html: str, text: str = "", height: int = 640) -> str:

@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handgrad.arrays import is_array, shape, size, stripped, xp
+import numpy as np
+
+from handgrad.arrays import is_array, shape, size, stripped
 from handgrad.tape import Backpropagation, Node, Variable
-from handgrad.tape.variable import lowered
+from handgrad.tape.variable import lowered, ones
 from handgrad.tree import leaves, unflatten
 from handgrad.view.boxes import Boxes
 from handgrad.view.checking import Checks
-from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, VALUE, Array, Graph, Op, Use
-from handgrad.view.running import Run
+from handgrad.view.graph import CONSTANT, INPUT, VALUE, Array, Graph, Op, Use
+from handgrad.view.running import Run, places
+from handgrad.view.summary import as_numpy
 
+FIXED = ("reshape", "broadcast_to")  # whose option is the whole shape, so that one row does not fit
 OPEN = 40  # rules up to which all boxes begin open
 
 
@@ -40,14 +44,19 @@ def record(
             is no number, of the sum of its elements.
         title: of the picture; by default what the target is called.
         examples: names of the batch's rows, the first axis of the first input.
-        check: seconds to spend on checking the backward of each rule on the values that it saw.
+        check: seconds to spend on checking each rule's backward, once for each kind of input, on the first
+            values that it saw.
 
     Raises:
-        TypeError: the target is none of these, or nothing in it was computed by rules.
+        TypeError: the target is none of these, nothing in it was computed by rules, or numbers are complex.
+        ValueError: ``dout`` or ``examples`` does not fit.
     """
-    run = Run(target, inputs, loss, t)
+    run = Run(target, inputs, loss, t, has_batch=bool(examples))
     if not any(x.node.rule for x in run.outputs):
         raise TypeError(f"{run.name}: no rule computed anything from its inputs, so there is nothing to show")
+    if examples and len(examples) != run.batch:
+        rows = run.batch or "no"
+        raise ValueError(f"{len(examples)} names in examples, and {rows} rows in the first input")
     drawn = Recording(run, dout)
     graph = drawn.graph(title or run.name, list(examples))
     if check:
@@ -83,13 +92,16 @@ class Recording:
         self.by_key: dict[Any, Array] = {}  # a node's order and output, or the id of a leaf
         self.ops: list[Op] = []
         self.given: list[tuple[tuple, dict]] = []  # by a rule's number: what it was called with
-        traced = Traced(list(zip(outputs, douts_of(outputs, dout), strict=True)))
+        douts = douts_of(outputs, dout)
+        traced = Traced(list(zip(outputs, douts, strict=True)))
         self.grads = {id(x): stripped(dx) for x, dx in traced.run()}
         self.answered = traced.answered
         for node in nodes_below(outputs, self.level):
             self.add(node)
-        for i, x in enumerate(outputs):
-            self.array(x).name = x.name or (run.end if len(outputs) == 1 else f"{run.end}[{i}]")
+        for i, (x, given) in enumerate(zip(outputs, douts, strict=True)):
+            array = self.array(x)
+            array.name = x.name or (run.end if len(outputs) == 1 else f"{run.end}[{i}]")
+            array.dout = stripped(given)
 
     def graph(self, title: str, examples: list[str]) -> Graph:
         self.mark_batch()
@@ -144,6 +156,7 @@ class Recording:
             self.arrays.append(self.by_key[key])
         found = self.by_key[key]
         if self.is_recorded(x):
+            found.value = stripped(x.value)  # what was recorded, should an input have been changed since
             found.grad = self.grads.get(id(x))
             found.name = x.name or found.name
         return found
@@ -154,12 +167,33 @@ class Recording:
     def mark_batch(self) -> None:
         """Which arrays have the batch as their first axis: made from an input's, and as long."""
         N = self.run.batch
-        from_batch = {id(a) for a in self.arrays if a.maker is None and a.role not in (PARAMETER, CONSTANT)}
-        for op in self.ops:
-            if any(use.array is not None and id(use.array) in from_batch for use in op.inputs):
-                from_batch |= {id(a) for a in op.outputs}
+        if N is None:
+            return
         for array in self.arrays:
-            array.per_example = N is not None and shape(array.value)[:1] == (N,) and id(array) in from_batch
+            is_given = array.maker is None and array.role == INPUT
+            array.per_example = is_given and shape(array.value)[:1] == (N,)
+        for op, (inputs, options) in zip(self.ops, self.given, strict=True):
+            for out in rows_of(op, inputs, options, N):
+                out.per_example = True
+
+
+def rows_of(op: Op, inputs: tuple, options: dict, N: int) -> list[Array]:
+    """The outputs whose rows come from the batch's, one from one: the first row alone gives the first row."""
+    is_row = [use.array is not None and use.array.per_example for use in op.inputs]
+    found = [out for out in op.outputs if shape(out.value)[:1] == (N,)]
+    if not any(is_row) or not found:
+        return []
+    flat = [x[:1] if row else x for x, row in zip(leaves(list(inputs)), is_row, strict=True)]
+    try:
+        outs = op.rule.pair(tuple(unflatten(list(inputs), flat)), options)[0]
+    except (ValueError, TypeError, IndexError):
+        return found if op.name in FIXED else []
+    alone = outs if isinstance(outs, tuple) else (outs,)
+    return [out for out in found if same(as_numpy(alone[out.index]), as_numpy(out.value)[:1])]
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-6, equal_nan=True)
 
 
 def nodes_below(outputs: list[Variable], level: int) -> list[Node]:
@@ -181,7 +215,7 @@ def douts_of(outputs: list[Variable], dout: Any) -> list[Any]:
         ValueError: it has not the outputs' shapes.
     """
     if dout is None:
-        return [xp.ones_like(x.value) if hasattr(x.value, "dtype") else type(x.value)(1) for x in outputs]
+        return [ones(x.value) for x in outputs]
     given = leaves(dout)
     if [shape(d) for d in given] != [shape(x) for x in outputs]:
         raise ValueError(
@@ -193,9 +227,7 @@ def douts_of(outputs: list[Variable], dout: Any) -> list[Any]:
 
 def named(name: str, x: Any) -> list[tuple[str, Any]]:
     """An input's arrays with their names, where it is nested one by one."""
-    if not isinstance(x, (list, tuple, dict)):
-        return [(name, x)]
-    return [(f"{name}[{i}]", leaf) for i, leaf in enumerate(leaves(x))]
+    return list(zip(places(x, name), leaves(x), strict=True))
 
 
 def bare(x: Any) -> Any:

@@ -17,10 +17,11 @@ from handgrad.view.graph import INPUT, PARAMETER
 class Run:
     """One run of a target: what came out, and what each array that went in is called."""
 
-    def __init__(self, target: Any, inputs: tuple, loss: Callable | None, t: Any):
+    def __init__(self, target: Any, inputs: tuple, loss: Callable | None, t: Any, has_batch: bool = False):
         self.name = name_of(target)
         self.known: dict[int, tuple[str, str]] = {}  # by the id of an array: its name and role
         self.kept: list[Any] = []  # so that no id is used twice
+        self.has_batch = has_batch or isinstance(target, Layer)  # a function's matrix need not be one
         self.batch: int | None = None
         out = target if is_recorded(target) else self.call(target, inputs)
         if loss is not None:
@@ -35,7 +36,8 @@ class Run:
         numbers = [x for x in leaves(list(inputs)) if is_array(x) and not isinstance(x, Recorded)]
         some_float = isinstance(target, Layer) or any(map(is_floating, numbers))
         xs = [self.recorded(x, name, INPUT, some_float) for name, x in named]
-        self.batch = next((shape(x)[0] for x in leaves(xs) if len(shape(x)) > 1), None)
+        if self.has_batch:
+            self.batch = next((shape(x)[0] for x in leaves(xs) if len(shape(x)) > 1), None)
         if isinstance(target, Layer):
             own = {name: self.recorded(p, name, PARAMETER, True) for name, p in target.parameters().items()}
             return target.bind(own)(*xs)
@@ -44,8 +46,7 @@ class Run:
     def recorded(self, given: Any, name: str, role: str, floats_only: bool) -> Any:
         """The arrays of an argument as variables; integers stay as they are beside floating-point ones."""
         flat = leaves(given)
-        is_nested = isinstance(given, (list, tuple, dict))
-        names = [f"{name}[{i}]" for i in range(len(flat))] if is_nested else [name]
+        names = places(given, name)
         made = []
         for x, called in zip(flat, names, strict=True):
             wanted = is_array(x) and not isinstance(x, Recorded) and (is_floating(x) or not floats_only)
@@ -55,8 +56,18 @@ class Run:
 
     def know(self, given: Any, name: str, role: str) -> None:
         for x in leaves(given):
-            self.known[id(x)] = (name, role)
-            self.kept.append(x)
+            if hasattr(x, "dtype"):  # a bare number is no array of its own: Python has one 2 for all
+                self.known[id(x)] = (name, role)
+                self.kept.append(x)
+
+
+def places(given: Any, name: str) -> list[str]:
+    """Names of an argument's arrays: its own, or where it is nested, x[0], x['W'], x[1][0]."""
+    if isinstance(given, dict):
+        return [place for key, x in given.items() for place in places(x, f"{name}[{key!r}]")]
+    if isinstance(given, (list, tuple)):
+        return [place for i, x in enumerate(given) for place in places(x, f"{name}[{i}]")]
+    return [name]
 
 
 def is_recorded(target: Any) -> bool:

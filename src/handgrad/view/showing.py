@@ -44,8 +44,15 @@ class Picture:
         return page(self.graph, limit=limit)
 
     def save(self, path: str | PathLike[str], limit: int = LIMIT) -> Path:
-        """Write the page, or where the name ends in .svg, the still picture."""
+        """Write the page to a name in .html, or the still picture to one in .svg.
+
+        Raises:
+            ValueError: the name ends in neither.
+            TooLarge: the page would be larger than ``limit`` bytes.
+        """
         path = Path(path)
+        if path.suffix not in (".html", ".svg"):
+            raise ValueError(f"{path}: the name ends in .html for the page or in .svg for the still picture")
         return written(path, self.svg() if path.suffix == ".svg" else self.html(limit))
 
     def svg(
@@ -131,7 +138,8 @@ def show(
             is no number, of the sum of its elements.
         title: of the picture; by default what the target is called.
         examples: names of the batch's rows, the first axis of the first input.
-        check: seconds to spend on checking each rule's backward on the values that it saw; 0 for none.
+        check: seconds to spend on checking each rule's backward, once for each kind of input, on the first
+            values that it saw; 0 for none.
         out: a file to write, .html or .svg.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import stripped
+from handgrad.view.images import channels_last, is_image, upright
 from handgrad.view.svg import figure, signed
 
 DIGITS, ROUGH = 4, 3  # of a number, and of the two ends of a range
@@ -66,6 +67,8 @@ def as_numpy(x: Any) -> np.ndarray:
         x = x.detach().cpu()
         x = x.float() if str(x.dtype) == "torch.bfloat16" else x
     array = np.asarray(x)
+    if array.dtype.kind == "c":
+        raise TypeError(f"pictures are of real numbers, and one of the arrays is {array.dtype}")
     return array if array.dtype.kind in "fiub" else array.astype(np.float32)
 
 
@@ -158,9 +161,10 @@ def as_grid(numbers: np.ndarray) -> tuple[np.ndarray, bool]:
         return numbers.reshape(1, -1), False
     if numbers.ndim == 2:
         return numbers, False
-    if numbers.shape[-1] in (3, 4) and numbers.shape[-2] > 4 and numbers.shape[-3] > 4:
-        return numbers.reshape(-1, *numbers.shape[-3:])[0].mean(axis=-1), True
-    return numbers.reshape(-1, *numbers.shape[-2:])[0], min(numbers.shape[-2:]) > 4
+    if channels_last(numbers.shape[-3:]):
+        one = upright(numbers.reshape(-1, *numbers.shape[-3:])[0])
+        return one if one.ndim == 2 else one.mean(axis=-1), True
+    return numbers.reshape(-1, *numbers.shape[-2:])[0], is_image(numbers.shape[-2:])
 
 
 def reduced(grid: np.ndarray, most: int) -> np.ndarray:

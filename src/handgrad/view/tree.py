@@ -99,9 +99,10 @@ def closed(box: Box) -> Line:
 def _valued(words: str, shape: str, *arrays: Array) -> Line:
     """A line with arrays' values and gradients, and below it the sums that these gradients are."""
     values = ", ".join(summary(array.value).text for array in arrays)
-    gradients = ", ".join("" if array.grad is None else summary(array.grad).text for array in arrays)
+    known = any(array.grad is not None for array in arrays)
+    gradients = ", ".join("–" if array.grad is None else summary(array.grad).text for array in arrays)
     sums = [Line(total, look=BACKWARD) for array in arrays if (total := fan_out(array))]
-    return Line(words, shape, values, gradients.strip(", "), below=sums)
+    return Line(words, shape, values, gradients if known else "", below=sums)
 
 
 def _given(use: Use) -> str:

@@ -8,8 +8,8 @@ from html import unescape
 import numpy as np
 import pytest
 
+from handgrad.view.images import is_image, upright
 from handgrad.view.pages import script_hash
-from handgrad.view.training.images import is_image, upright
 from handgrad.view.training.lines import apart
 from handgrad.view.training.norms import findings, layer_norms, norm_chart, parameter_norms
 from handgrad.view.training.pixels import diverging, photograph

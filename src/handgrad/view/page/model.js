@@ -82,7 +82,8 @@ class Recording {
   // The summary of the gradient that comes back along an edge: of all its uses, which may be some of several.
   gradientOf({ array, uses, to }) {
     if (uses.length === 1) return this.summary(uses[0].dx);
-    const isAll = uses.length === 0 || uses.length === array.uses.length;
+    if (uses.length === 0) return this.summary(array.dout);
+    const isAll = uses.length === array.uses.length && !array.isOutput;
     return this.summary(isAll ? array.grad : array.partial[to.slice(1)] ?? -1);
   }
 
@@ -123,13 +124,8 @@ class Recording {
     return where && !this.boxes[op.box].isRun ? `${where} · ${op.label}` : op.label;
   }
 
-  // A node's name in the first recording, by which pairs are known.
+  // A node's name in the first recording, by which pairs are known; null where it has no partner there.
   keyOf(id) {
-    return this.partners?.get(id) ?? id;
-  }
-
-  // Open every box around something, so that it can be seen.
-  reveal(box) {
-    this.above(box).forEach((b) => (b.open = true));
+    return this.partners ? this.partners.get(id) ?? null : id;
   }
 }

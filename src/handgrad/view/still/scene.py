@@ -103,8 +103,7 @@ class _Seen:
                 if use.array is not None:
                     self._connect(use.array, self._of_array(use.array), self._of_op(op), use.dx)
         for array in graph.outputs:
-            if array.grad is not None or len(graph.outputs) == 1:
-                self._connect(array, self._of_array(array), None, array.grad)
+            self._connect(array, self._of_array(array), None, array.dout)
         self.scene.arrows = list(self.arrows.values())
 
     def _closed(self, box: Box) -> Box | None:

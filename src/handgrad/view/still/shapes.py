@@ -68,9 +68,9 @@ class Shape:
 
 def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
     if isinstance(thing, Op):
-        words, is_symbol = operation(thing)
+        is_symbol = thing.label in SYMBOLS.values()
         size = SYMBOL if is_symbol else NAME
-        return Shape(words, size, options(thing), notes, "operation", round=is_symbol)
+        return Shape(thing.label, size, options(thing), notes, "operation", round=is_symbol)
     if isinstance(thing, Box):
         count = sum(1 for _ in thing.all_ops())
         rules = f"{count:,} rule{'s' if count > 1 else ''}"
@@ -90,14 +90,6 @@ def leaf(role: str) -> Shape:
 def swatch(role: str, x: float, y: float, width: float) -> Markup:
     """A leaf in the legend."""
     return _outline(leaf(role), x + width / 2, y, width, 13)
-
-
-def operation(op: Op) -> tuple[str, bool]:
-    """What a rule is called, with the numbers written into it, and whether that is a symbol alone."""
-    given = ["" if use.array is not None or use.literal == "None" else use.literal for use in op.inputs]
-    if op.name in SYMBOLS and len(given) == 2:
-        return f"{given[0]} {SYMBOLS[op.name]} {given[1]}".strip(), not any(given)
-    return " ".join([op.name, *filter(None, given)]), False
 
 
 def options(op: Op) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handgrad.view.images import upright
 from handgrad.view.summary import LEVELS, reduced
 from handgrad.view.svg import (
     MARGIN,
@@ -21,7 +22,6 @@ from handgrad.view.svg import (
     words_width,
 )
 from handgrad.view.thumbnails import DIVERGING, address, png
-from handgrad.view.training.images import upright
 from handgrad.view.training.pixels import diverging
 
 TILES = 100  # units that are drawn
