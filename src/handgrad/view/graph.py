@@ -31,6 +31,12 @@ class Array:
     per_example: bool = False  # whether its first axis is the batch
 
     @property
+    def short_name(self) -> str:
+        """A leaf's name, without that of the layer that it stands in."""
+        prefix = f"{self.box.name}." if self.box is not None and self.box.name else ""
+        return self.name.removeprefix(prefix) or self.role
+
+    @property
     def is_output(self) -> bool:
         return self.dout is not None
 
@@ -96,6 +102,11 @@ class Box:
     boxes: list[Box] = field(default_factory=list)
     leaves: list[Array] = field(default_factory=list)
     is_run: bool = False  # whether it is no layer, but a run of rules
+
+    @property
+    def title(self) -> str:
+        """Its name, and what it is: 1 Affine(784, 50)."""
+        return f"{self.name} {self.label}".strip()
 
     def all_ops(self) -> Iterator[Op]:
         """Every rule inside, in the order of the forward."""

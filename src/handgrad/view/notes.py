@@ -47,7 +47,7 @@ def strip(graph: Graph) -> list[tuple[str, int, int, float, str]]:
     else:
         if len(layers) > MOST:
             layers = graph.root.boxes
-        found = [(f"{box.name} {box.label}".strip(), box.number, last_of(box)) for box in layers]
+        found = [(box.title, box.number, last_of(box)) for box in layers]
     if len(found) > MOST:
         found = found[:: -(-len(found) // MOST)]
     return [(name, box, op.number, *norm_of(op)) for name, box, op in found]

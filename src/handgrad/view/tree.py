@@ -11,7 +11,6 @@ from handgrad.view.checking import RIGHT, WRONG
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.still.scene import clear
-from handgrad.view.still.shapes import called, titled
 from handgrad.view.summary import spelled_shape, summary
 from handgrad.view.svg import clean
 
@@ -65,7 +64,7 @@ class _Lines:
             if isinstance(thing, Op):
                 found += self.op(thing)
             elif thing in self.is_open:
-                found.append(Line(plain(titled(thing)), look=BOLD, below=self.of(thing)))
+                found.append(Line(plain(thing.title), look=BOLD, below=self.of(thing)))
             else:
                 found.append(closed(thing))
         return found
@@ -75,7 +74,7 @@ class _Lines:
             array = use.array
             if array is not None and array.maker is None and array not in self.met:
                 self.met.add(array)
-                yield _valued(f"{plain(called(array))}: {array.role}", _shape(array), array)
+                yield _valued(f"{plain(array.short_name)}: {array.role}", _shape(array), array)
         given = ", ".join(_given(use) for use in op.inputs)
         shapes = ", ".join(map(_shape, op.outputs))
         line = _valued(f"{op.name}({given})", f"-> {shapes}", *op.outputs)
@@ -88,7 +87,7 @@ def closed(box: Box) -> Line:
     """A box in one line, with what came out of it last."""
     ops = list(box.all_ops())
     outs = ops[-1].outputs
-    words = f"{plain(titled(box))} ({len(ops):,} rule{'s' * (len(ops) > 1)})"
+    words = f"{plain(box.title)} ({len(ops):,} rule{'s' * (len(ops) > 1)})"
     line = _valued(words, f"-> {', '.join(map(_shape, outs))}", *outs)
     wrong = [op for op in ops if op.verdict is not None and op.verdict.kind == WRONG]
     if wrong:
@@ -108,7 +107,7 @@ def _valued(words: str, shape: str, *arrays: Array) -> Line:
 def _given(use: Use) -> str:
     if use.array is None:
         return plain(use.literal)
-    return plain(called(use.array) if use.array.maker is None else use.array.name)
+    return plain(use.array.short_name if use.array.maker is None else use.array.name)
 
 
 def _shape(array: Array) -> str:

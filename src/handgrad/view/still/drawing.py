@@ -11,7 +11,7 @@ from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, O
 from handgrad.view.still import shapes
 from handgrad.view.still.layout import Edge, Frame, Layout, Point, Rectangle, layout
 from handgrad.view.still.scene import Arrow, Scene, Thing, scene
-from handgrad.view.still.shapes import LEADING, NAME, Shape, shape_of, titled
+from handgrad.view.still.shapes import LEADING, NAME, Shape, shape_of
 from handgrad.view.summary import LEVELS, Thumb, summary
 from handgrad.view.svg import (
     BOLD,
@@ -72,7 +72,7 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
     key = legend(seen, labels, bottom + FOOT, width - 2 * MARGIN)
     drawn = [heading(title, width)]
     for box in seen.boxes:
-        drawn += frame(titled(box), found.boxes[box], left, TOP)
+        drawn += frame(box.title, found.boxes[box], left, TOP)
     for arrow, points in zip(seen.arrows, found.edges, strict=True):
         drawn += curve(met(arrow, points, found, outlines), left, TOP)
     for thing, outline in outlines.items():
@@ -229,7 +229,7 @@ def curve(points: list[Point], left: float, top: float) -> list[Markup]:
 
 def framed(box: Box, seen: Scene) -> Frame:
     parent = box.parent if box.parent in seen.boxes else None
-    return Frame(parent, TITLE, width=min(words_width(titled(box), NAME) * BOLD + 2, LONGEST) + 24)
+    return Frame(parent, TITLE, width=min(words_width(box.title, NAME) * BOLD + 2, LONGEST) + 24)
 
 
 def frame(words: str, place: Rectangle, left: float, top: float) -> list[Markup]:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, SYMBOLS, Array, Box, Op
+from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, SYMBOLS, Box, Op
 from handgrad.view.still.scene import Port, Thing
 from handgrad.view.svg import BOLD, Markup, element, shortened, text, tooltip, words_width
 
@@ -74,11 +74,11 @@ def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
     if isinstance(thing, Box):
         count = sum(1 for _ in thing.all_ops())
         rules = f"{count:,} rule{'s' if count > 1 else ''}"
-        return Shape(titled(thing), NAME, rules, notes, "operation", is_stacked=True)
+        return Shape(thing.title, NAME, rules, notes, "operation", is_stacked=True)
     if isinstance(thing, Port):
         line_width = 2.25 if thing.is_exit else 1.25
         return Shape(thing.array.name, NAME, "", notes, "input", round=True, line_width=line_width)
-    return dataclasses.replace(leaf(thing.role), words=called(thing), notes=notes)
+    return dataclasses.replace(leaf(thing.role), words=thing.short_name, notes=notes)
 
 
 def leaf(role: str) -> Shape:
@@ -96,17 +96,6 @@ def options(op: Op) -> str:
     """The options of a rule in a small line: axis=0, keepdims=True."""
     given = ", ".join(f"{name}={value}" for name, value in op.options.items() if value is not None)
     return shortened(given, LONGEST, SMALL)
-
-
-def titled(box: Box) -> str:
-    """A box's name, and what it is: 1 · Affine(784, 50)."""
-    return " · ".join(part for part in (box.name, box.label) if part)
-
-
-def called(leaf: Array) -> str:
-    """A leaf's name, without that of the layer that it stands in."""
-    prefix = f"{leaf.box.name}." if leaf.box is not None and leaf.box.name else ""
-    return leaf.name.removeprefix(prefix) or leaf.role
 
 
 def drawn(shape: Shape, x: float, y: float) -> list[Markup]:
