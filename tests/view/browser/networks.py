@@ -291,6 +291,14 @@ def of_mismatch():
     return first.beside(second, title="nothing alike")
 
 
+def of_partial():
+    """Two that are the same in part: the second has one rule more, and another factor."""
+    x = np.array([0.5, -1.0])
+    first = show(lambda x: hg.tanh(x * 2) * 3, x, check=0, title="without exp")
+    second = show(lambda x: hg.tanh(hg.exp(x * 2.5)) * 3, x, check=0, title="with exp")
+    return first.beside(second, title="with and without exp")
+
+
 NETWORKS = {
     "apples": of_apples,
     "digit": of_digit,
@@ -305,9 +313,10 @@ NETWORKS = {
     "names": of_names,
     "oddities": of_oddities,
     "mismatch": of_mismatch,
+    "partial": of_partial,
 }
 PAGES = [name for name in NETWORKS if name != "residual-whole"]
-PAIRS = ["training", "rules", "mismatch"]
+PAIRS = ["training", "rules", "mismatch", "partial"]
 
 
 @functools.cache

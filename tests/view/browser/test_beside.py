@@ -1,6 +1,7 @@
 """Two recordings on one page: the same moment in both, partners marked, differences told."""
 
 import numpy as np
+import pytest
 
 from handgrad.view.compare import difference
 from handgrad.view.summary import short
@@ -96,3 +97,53 @@ def test_what_has_no_partner_stays_by_itself(opened):
     window.act("o1", picture=1)
     assert window.heading() == graphs("mismatch")[1].ops[1].name
     assert window.moments()[1]["chosen"] == ["o1"]
+
+
+def number_of(graph, name):
+    return next(f"o{op.number}" for op in graph.ops if op.name == name)
+
+
+def test_what_only_the_second_has_is_like_nothing_in_the_first(opened):
+    """No difference is told at it, and nothing is highlighted in the first picture when it is chosen."""
+    window = opened("partial")
+    first, second = graphs("partial")
+    exp = number_of(second, "exp")
+    marks = {node["id"]: node["marks"] for node in window.drawn()[1]["nodes"]}
+    assert marks[exp] == []
+    assert marks[number_of(second, "tanh")] != []
+    window.act(exp, picture=1)
+    assert [moment["chosen"] for moment in window.moments()] == [[], [exp]]
+    window.act(number_of(second, "tanh"), picture=1)
+    assert [m["chosen"] for m in window.moments()] == [[number_of(g, "tanh")] for g in (first, second)]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_edge_is_highlighted_where_it_was_chosen(opened, number):
+    window = opened("partial")
+    pictures = window.page.locator("svg.picture")
+    pictures.nth(number).locator(".edge[role=button]").first.press("Enter")
+    assert pictures.nth(number).locator(".edge.chosen").count() > 0
+    assert pictures.nth(1 - number).locator(".chosen").count() == 0
+
+
+def test_what_is_chosen_in_the_second_stays_when_all_is_drawn_anew(opened):
+    window = opened("partial")
+    exp = number_of(graphs("partial")[1], "exp")
+    window.act(exp, picture=1)
+    panel = window.panel()
+    window.press("o")
+    assert window.panel() == panel
+    assert [moment["chosen"] for moment in window.moments()] == [[], [exp]]
+
+
+def test_what_boxes_of_the_second_hide_can_be_gone_to(opened):
+    """Though the first has no such boxes."""
+    window = opened("mismatch")
+    window.press("c")
+    graph = graphs("mismatch")[1]
+    leaf = next(a for a in graph.arrays if a.name == "x")
+    window.act(f"l{leaf.number}", picture=1)
+    window.page.locator("#panel section", has_text="Used by").locator("button").first.click()
+    op = leaf.uses[0].op
+    assert window.heading() == op.name
+    assert window.moments()[1]["chosen"] == [f"o{op.number}"]

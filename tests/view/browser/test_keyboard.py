@@ -4,7 +4,8 @@ import pytest
 
 from .networks import graphs
 
-STOPS = """() => [...document.querySelectorAll("button, input, select, [tabindex='0']")].filter((element) =>
+STOPS = """() => [
+  ...document.querySelectorAll("button, input, select, summary, [tabindex='0']")].filter((element) =>
   !element.closest("dialog:not([open])") && !element.disabled && element.checkVisibility()).length"""
 FOCUSED = """() => {
   const element = document.activeElement;
@@ -44,7 +45,8 @@ def test_tab_comes_to_every_control_and_node(opened, name):
     nodes = [n["id"] for drawn in window.drawn() for n in drawn["nodes"]]
     assert sorted(stop["node"] for stop in stops if stop["node"]) == sorted(nodes)
     names = {stop["name"] for stop in stops}
-    assert names >= {"search by name", "find", "light or dark", "keys", "details", "step", "one step on (→)"}
+    wanted = {"search by name", "find …", "light or dark", "keys", "details", "step", "one step on (→)"}
+    assert wanted <= names
 
 
 def test_enter_opens_a_box_and_enter_closes_it(opened):
@@ -106,3 +108,50 @@ def test_typing_into_the_search_does_not_step(opened):
     window.press("ArrowLeft", "Home")
     assert window.moments() == before
     assert window.page.input_value("#search") == "oc+0"
+
+
+def test_tab_follows_the_forward(opened):
+    """From each leaf to its edge, and over the rule to the edge that leaves it."""
+    window = opened("apples")
+    stops = window.page.locator("svg.picture [tabindex='0']")
+    names = [stop.get_attribute("aria-label") or stop.locator("title").text_content() for stop in stops.all()]
+    assert names == [
+        *("x1, input", "x1, value 100, gradient 2", "x2, input", "x2, value 2, gradient 100", "×, rule"),
+        *("multiply, value 200, gradient 1", "x3, input", "x3, value 300, gradient 1", "+, rule"),
+        *("out, value 500, gradient 1", "out, output"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_an_edge_is_looked_at(opened, key):
+    window = opened("apples")
+    window.page.get_by_role("button", name="multiply, value").press(key)
+    assert window.heading() == "multiply"
+    assert window.page.locator(".edge.chosen").count() == 2
+
+
+def test_what_is_found_is_chosen_by_keys(opened):
+    window = opened("batch")
+    menu = window.page.locator("#find summary")
+    menu.press("Enter")
+    window.press("Tab", "Tab", "Enter")
+    assert window.caption().startswith("the gradient whose largest element is smallest")
+    assert not window.page.get_by_role("button", name="dead ReLUs").is_visible()
+    menu.press("Enter")
+    window.press("Tab", "Escape")
+    assert not window.page.get_by_role("button", name="dead ReLUs").is_visible()
+    assert window.page.evaluate("document.activeElement.textContent") == "find …"
+
+
+def test_moving_through_a_table_keeps_the_focus(opened):
+    """On the button, as long as it leads on; then on the numbers. A histogram stays where it is."""
+    window = opened("batch")
+    window.act("o1")
+    window.open_table("W")
+    window.bins()
+    window.page.locator("dialog[open] [aria-label='columns after']").focus()
+    for label in ("columns after", "columns after", "columns after", "numbers"):
+        assert window.page.evaluate("document.activeElement.ariaLabel") == "columns after"
+        window.press("Enter")
+        assert window.page.evaluate("document.activeElement.ariaLabel") == label
+    assert window.page.locator("dialog[open] figure").count() == 1

@@ -33,6 +33,21 @@ def test_a_million_numbers_are_kept_as_means_and_the_table_says_so(opened):
     assert float(window.cells()[0][0]) == pytest.approx(np.mean(block), rel=1e-6)
 
 
+def test_the_histogram_of_means_ends_where_they_do(opened):
+    window = opened("oddities")
+    leaf(window, "big")
+    window.open_table("big")
+    window.bins()
+    side = 256
+    starts = np.arange(side) * 1000 // side
+    big = next(a.value for a in graphs("oddities")[0].arrays if a.name == "big").astype(float)
+    sums = np.add.reduceat(np.add.reduceat(big, starts), starts, axis=1)
+    counts = np.diff(starts, append=1000)
+    means = sums / np.outer(counts, counts)
+    ends = [float(text) for text in window.page.locator("dialog[open] figure text").all_text_contents()]
+    assert ends == pytest.approx([means.min(), means.max()], rel=1e-5)
+
+
 def test_what_is_whole_has_no_notice(opened):
     window = opened("oddities")
     leaf(window, "weird")

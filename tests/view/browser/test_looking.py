@@ -209,3 +209,38 @@ def test_the_strip_leads_to_layers(opened):
         assert bars.nth(i).get_attribute("aria-label") == f"{name}: norm of the gradient {norm}"
         bars.nth(i).click()
         assert window.heading() == name
+
+
+def test_what_is_typed_waits_for_enter(opened):
+    window = opened("batch")
+    heading = window.heading()
+    window.page.fill("#search", "1.W")
+    window.press("Tab")
+    assert window.heading() == heading
+    assert window.page.evaluate("document.activeElement.textContent") == "find …"
+
+
+def test_what_is_picked_from_the_names_is_gone_to(opened):
+    window = opened("batch")
+    window.page.evaluate("""() => {
+      const search = document.getElementById("search");
+      search.value = "1.W";
+      search.dispatchEvent(new InputEvent("input", { inputType: "insertReplacementText" }));
+    }""")
+    assert window.heading() == "1.W"
+
+
+def test_an_edge_or_an_open_box_stays_chosen_for_another_example(opened):
+    window = opened("residual")
+    box = next(box for box in graphs("residual")[0].boxes if box.leaves)
+    edge = window.page.locator(".edge[role=button]", has=window.page.locator(".grad image")).first
+    for choose in (lambda: edge.press("Enter"), lambda: window.search(f"{box.name} {box.label}")):
+        choose()
+        heading, numbers = window.heading(), window.page.locator("#panel .facts .numbers").all_text_contents()
+        marked = window.page.locator(".edge.chosen").count()
+        window.page.select_option("#example", index=1)
+        assert window.heading() == heading
+        assert window.page.locator("#panel .facts .numbers").all_text_contents() != numbers
+        assert window.page.locator(".edge.chosen").count() == marked
+        window.page.select_option("#example", index=0)
+        assert window.page.locator("#panel .facts .numbers").all_text_contents() == numbers

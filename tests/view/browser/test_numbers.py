@@ -157,3 +157,14 @@ def test_the_histogram_counts(opened, label):
     low, high = numbers.min(), numbers.max()
     places = np.minimum(np.floor((numbers - low) / (high - low) * BINS), BINS - 1).astype(int)
     assert window.bins() == np.bincount(places, minlength=BINS).tolist()
+
+
+def test_what_is_not_finite_is_not_multiplied(opened):
+    """A count of such numbers is no factor: upstream → downstream is all that is said."""
+    window = opened("oddities")
+    exp = next(op for op in graphs("oddities")[0].ops if op.name == "exp")
+    window.act(f"o{exp.number}")
+    said = window.page.locator("#panel .chain .numbers").text_content()
+    assert "2 not finite" in said
+    assert " → " in said
+    assert " = " not in said

@@ -5,7 +5,7 @@ import pytest
 from .networks import PAGES, PAIRS, graphs, picture
 
 COLOUR = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor"
-WITHOUT_PICTURES = ("apples", "chain", "rules")  # nothing but numbers, and arrays of two that are written out
+WITHOUT_PICTURES = ("apples", "chain", "partial", "rules")  # numbers, and what is written out
 THUMBNAILS = """async () => {
   const sizes = [];
   for (const element of document.querySelectorAll("svg.picture image")) {

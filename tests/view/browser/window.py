@@ -44,8 +44,9 @@ MATRIX = f"""() => {{
   const cells = {TABLE};
   const moved = (to) => {{
     const button = document.querySelector(`dialog[open] button[aria-label="${{to}}"]`);
+    const isIdle = button.disabled;
     button.click();
-    return !button.disabled;
+    return !isIdle;
   }};
   const found = [];
   do {{
@@ -134,7 +135,8 @@ class Window:
         self.press("Enter")
 
     def find(self, what):
-        self.page.select_option("#find", what)
+        self.page.locator("#find summary").click()
+        self.page.locator("#find").get_by_role("button", name=what).click()
 
     # The table of numbers.
 

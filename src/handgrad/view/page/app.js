@@ -11,7 +11,7 @@ class App {
     }));
     this.recordings.slice(1).forEach((r) => (r.partners = new Map(Object.entries(page.matched).map(([a, b]) => [b, a]))));
     this.panel = new Panel(this);
-    this.table = new Table(this);
+    this.table = new Table();
     this.step = 0;
     this.chosen = null;
     this.build();
@@ -24,7 +24,6 @@ class App {
     this.pictures.forEach((picture) => picture.fit(this.pictures.length > 1 ? 0.6 : 0.8));
     this.pictures.forEach((picture, i) => picture.reach(this.partner(this.recordings[0], first.id, i)));
     document.addEventListener("keydown", (event) => this.key(event));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     document.documentElement.dataset.ready = "yes";
   }
 
@@ -42,7 +41,7 @@ class App {
         this.button("−", "smaller", () => this.zoom(1 / 1.25)), this.button("fit", "fit into the window (0)", () => this.fit()),
         this.button("+", "larger", () => this.zoom(1.25)), this.button("◐", "light or dark", () => this.turnLight()),
         this.button("?", "keys", () => this.help.showModal())),
-      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : "one" }, pictures, legend), this.panel.element),
+      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : null }, pictures, legend), this.panel.element),
       h("footer", {}, this.strip = h("div", { id: "strip", role: "group", "aria-label": "norm of the gradient by layer" }),
         h("div", { id: "steps" },
           this.button("|◀", "to the beginning (Home)", () => this.goStep(0)), this.button("◀", "one step back (←)", () => this.goStep(this.step - 1)),
@@ -95,10 +94,15 @@ class App {
     picture.showMoment({ phase: now.phase, at }, partner);
   }
 
-  // What a node of one recording is called in recording i.
+  // What a node of one recording is called in recording i; null where it has no partner there.
   partner(recording, id, i) {
+    if (this.recordings[i] === recording) return id;
     const key = recording.keyOf(id);
-    return i === 0 ? key : this.page.matched[key] ?? id;
+    return i === 0 ? key : this.page.matched[key] ?? null;
+  }
+
+  pictureOf(recording) {
+    return this.pictures[this.recordings.indexOf(recording)];
   }
 
   captionOf({ phase, node }) {
@@ -131,49 +135,68 @@ class App {
     this.chosen = { recording, node };
     this.panel.show(recording, node);
     this.pictures.forEach((picture, i) => picture.showChosen(this.partner(recording, node.id, i)));
-    if (focus) this.pictures[this.recordings.indexOf(recording)].elements.get(node.id)?.[0].focus({ preventScroll: true });
+    if (focus) this.pictureOf(recording).elements.get(node.id)?.[0].focus({ preventScroll: true });
   }
 
   chooseArray(recording, edge) {
-    this.chosen = { recording, node: { id: edge.id, kind: "sink", of: edge.array } };
-    this.panel.show(recording, this.chosen.node);
-    this.pictures.forEach((picture) => picture.showChosen(edge.id));
+    this.choose(recording, { id: edge.id, kind: "sink", of: edge.array }, false);
+  }
+
+  // What was chosen, as it is drawn now; edges and open boxes are no nodes, and stay what they were.
+  chooseAgain() {
+    if (!this.chosen) return;
+    const { recording, node } = this.chosen;
+    this.choose(recording, this.pictureOf(recording).nodes.find((n) => n.id === node.id) ?? node, false);
   }
 
   goto(recording, op) {
     const { box } = recording.ops[op];
-    if (recording.closedAround(box)) {
-      this.recordings.forEach((r) => r.reveal(box));
-      this.redraw();
-    }
-    const picture = this.pictures[this.recordings.indexOf(recording)];
-    const node = picture.nodes.find((n) => n.id === `o${op}`);
-    picture.reach(node.id);
-    this.choose(recording, node);
+    this.reveal(recording, box);
+    this.gotoNode(recording, `o${op}`);
   }
 
   gotoArray(recording, array) {
     if (array.maker >= 0) return this.goto(recording, array.maker);
-    if (recording.closedAround(array.box)) {
-      this.recordings.forEach((r) => r.reveal(array.box));
-      this.redraw();
-    }
-    const picture = this.pictures[this.recordings.indexOf(recording)];
-    const node = picture.nodes.find((n) => n.id === `l${array.id}`);
-    picture.reach(node.id);
-    this.choose(recording, node);
+    this.reveal(recording, array.box);
+    this.gotoNode(recording, `l${array.id}`);
+  }
+
+  gotoNode(recording, id) {
+    const picture = this.pictureOf(recording);
+    picture.reach(id);
+    this.choose(recording, picture.nodes.find((n) => n.id === id));
+  }
+
+  // A box may be open, and is then no node.
+  gotoBox(recording, box) {
+    this.reveal(recording, box.parent);
+    const picture = this.pictureOf(recording);
+    const id = `b${box.id}`;
+    picture.reach(picture.nodes.some((n) => n.id === id) ? id : `o${box.ops[0]}`);
+    this.choose(recording, { id, kind: "box", of: box });
   }
 
   // Opening and closing.
 
   toggle(box, recording = this.chosen.recording) {
     const open = !box.open;
-    this.recordings.forEach((r) => r.boxes.filter((b) => b.name === box.name).forEach((b) => (b.open = open)));
-    this.redraw();
-    const picture = this.pictures[this.recordings.indexOf(recording)];
+    this.setOpen([box], open);
+    const picture = this.pictureOf(recording);
     const first = picture.nodes.find((n) => n.first <= box.ops[0] && box.ops[0] <= n.last && n.kind !== "sink");
     picture.reach(first.id);
     this.choose(recording, open ? first : picture.nodes.find((n) => n.id === `b${box.id}`) ?? first);
+  }
+
+  // Open or close boxes, by name, in all recordings.
+  setOpen(boxes, open) {
+    const names = new Set(boxes.map((box) => box.name));
+    this.recordings.forEach((r) => r.boxes.filter((b) => names.has(b.name)).forEach((b) => (b.open = open)));
+    this.redraw();
+  }
+
+  // Open every box around something, so that it is drawn.
+  reveal(recording, box) {
+    if (recording.closedAround(box)) this.setOpen(recording.above(box), true);
   }
 
   openAll(open) {
@@ -197,8 +220,7 @@ class App {
     const isDone = (step) => (phase === "forward" ? step.phase === "forward" && step.at <= at : step.phase === "forward" || step.at >= at);
     this.step = steps.findLastIndex(isDone);
     this.goStep(this.step, false);
-    const node = this.chosen && this.pictures[0].nodes.find((n) => n.id === this.chosen.node.id);
-    if (node) this.choose(this.chosen.recording, node, false);
+    this.chooseAgain();
   }
 
   zoom(factor) {
@@ -210,10 +232,8 @@ class App {
   }
 
   turnLight() {
-    const root = document.documentElement;
-    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = isDark ? "light" : "dark";
-    this.redraw();
+    SYSTEM.onchange = null;
+    setLight(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
   }
 
   // Search and findings.
@@ -239,27 +259,26 @@ class App {
       this.names.get(name)();
     };
     this.input = h("input", { id: "search", type: "search", list: "names", placeholder: "search", "aria-label": "search by name",
-      oninput: offer, onchange: go, onkeydown: (event) => event.key === "Enter" && go() });
+      oninput: (event) => (isPicked(event) && this.names.has(this.input.value) ? go() : offer()), onkeydown: (event) => event.key === "Enter" && go() });
     return h("span", {}, this.input, list);
   }
 
-  gotoBox(recording, box) {
-    if (recording.closedAround(box.parent)) {
-      this.recordings.forEach((r) => r.reveal(box.parent));
-      this.redraw();
-    }
-    const picture = this.pictures[this.recordings.indexOf(recording)];
-    const node = picture.nodes.find((n) => n.id === `b${box.id}`) ?? picture.nodes.find((n) => n.id === `o${box.ops[0]}`);
-    if (node) picture.reach(node.id);
-    this.choose(recording, { id: `b${box.id}`, kind: "box", of: box });
-  }
-
   findings() {
-    const select = h("select", { id: "find", "aria-label": "find", onchange: () => {
-      FINDINGS[select.value]?.(this, this.recordings[0]);
-      select.value = "";
-    } }, h("option", { value: "" }, "find …"), Object.keys(FINDINGS).map((name) => h("option", { value: name }, name)));
-    return select;
+    const close = () => {
+      menu.open = false;
+      summary.focus();
+    };
+    const find = (name) => {
+      close();
+      FINDINGS[name](this, this.recordings[0]);
+    };
+    const summary = h("summary", {}, "find …");
+    const buttons = Object.keys(FINDINGS).map((name) => h("button", { onclick: () => find(name) }, name));
+    const leave = ({ target }) => menu.contains(target) || (menu.open = false);
+    const menu = h("details", { id: "find", onkeydown: ({ key }) => key === "Escape" && close() }, summary, h("div", {}, buttons));
+    document.addEventListener("pointerdown", leave);
+    document.addEventListener("focusin", leave);
+    return menu;
   }
 
   examples() {
@@ -313,10 +332,20 @@ class App {
 
 const MOST_OPEN = 400;
 
+// Whether something was picked from the list, not typed: browsers tell so, or tell nothing of how it came.
+const isPicked = ({ inputType }) => !inputType || inputType === "insertReplacementText";
+
+// Light or dark: the system's, until the reader turns it.
+const SYSTEM = matchMedia("(prefers-color-scheme: dark)");
+const setLight = (theme) => (document.documentElement.dataset.theme = theme);
+const asSystem = () => setLight(SYSTEM.matches ? "dark" : "light");
+SYSTEM.onchange = asSystem;
+asSystem();
+
 // What can be found in a recording.
-const size = (summary) => Math.max(Math.abs(summary.numbers[0] ?? 0), Math.abs(summary.numbers[1 + 1] ?? 0));
+const largest = ({ numbers: [low, , high] }) => Math.max(Math.abs(low ?? 0), Math.abs(high ?? 0));
 const withGradient = (recording) => recording.arrays.filter((a) => a.grad >= 0 && recording.summaries[a.grad].numbers[0] !== null);
-const bySize = (recording) => withGradient(recording).map((a) => [size(recording.summaries[a.grad]), a]).sort((a, b) => a[0] - b[0]);
+const bySize = (recording) => withGradient(recording).map((a) => [largest(recording.summaries[a.grad]), a]).sort((a, b) => a[0] - b[0]);
 
 const FINDINGS = {
   "largest gradient": (app, recording) => found(app, recording, bySize(recording).at(-1), "the largest element of a gradient, "),

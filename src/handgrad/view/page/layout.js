@@ -203,7 +203,7 @@ class Level {
         const top = at.top + dy;
         yield { frame: this.recording.boxes[item.level.box], left: at.left + dx, top, width: item.level.width, height: item.level.height };
         yield* item.level.placed(at.left + dx, top);
-      } else if (item.node) yield { node: item.node, x: at.x, y: at.y, width: item.width, height: item.height };
+      } else if (item.node) yield { node: item.node, x: at.x, y: at.y };
     }
     for (const edge of this.edges.values()) {
       const points = edge.points.map(({ x, y }) => ({ x: x + dx, y: y + dy }));

@@ -14,7 +14,7 @@ class Panel {
 
   show(recording, node) {
     const content = { op: this.op, box: this.box, leaf: this.array, sink: this.array }[node.kind];
-    this.element.replaceChildren(...content.call(this, recording, node.of, node));
+    this.element.replaceChildren(...content.call(this, recording, node.of));
     this.element.scrollTop = 0;
   }
 
@@ -54,8 +54,9 @@ class Panel {
     const rows = op.inputs.filter((use) => use.dx >= 0).map((use) => {
       const dx = recording.summary(use.dx);
       const [upstream, downstream] = dx.examples ? [recording.words(dout), recording.words(dx)] : [dout, dx];
-      const local = recording.words(recording.summary(use.local));
-      const product = local && [upstream, local, downstream].map(rangeOf);
+      const local = recording.summary(use.local);
+      const isProduct = [dout, local, dx].every((summary) => summary?.notFinite === 0);
+      const product = isProduct && [upstream, recording.words(local), downstream].map(rangeOf);
       const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${told(upstream)} → ${told(downstream)}`);
       return h("tr", {}, h("th", { scope: "row" }, `d${use.name}`), h("td", { class: "numbers grad" }, numbers));
     });

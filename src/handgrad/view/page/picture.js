@@ -25,15 +25,16 @@ class Picture {
     Object.assign(this, { nodes, steps: this.recording.steps(nodes), width: whole.width, height: whole.height });
     this.elements = new Map();
     this.places = new Map();
-    this.written = [];
     this.edges = [];
-    const layers = { frames: [], lines: [], labels: [], nodes: [] };
+    const order = inForward(flows);
+    const layers = { frames: [], lines: [], things: [] };
     for (const placed of whole.placed()) {
       if (placed.frame) layers.frames.push(this.drawnFrame(placed));
-      else if (placed.edge) this.drawEdge(placed, layers);
-      else layers.nodes.push(this.drawnNode(placed));
+      else if (placed.edge) this.drawEdge(placed, layers, order);
+      else layers.things.push({ at: order.ofNode(placed.node), element: this.drawnNode(placed) });
     }
-    this.scene.replaceChildren(...Object.values(layers).flat());
+    const things = layers.things.sort((a, b) => compared(a.at, b.at)).map(({ element }) => element);
+    this.scene.replaceChildren(...layers.frames, ...layers.lines, ...things);
   }
 
   // The room that a node takes: what is drawn of it, and the marks below, even about its middle.
@@ -122,7 +123,7 @@ class Picture {
       this.chosen.toggle(node.of);
     };
     const [left, top] = [x - width / 2, y - height / 2];
-    return s("g", { class: "opener", onclick: open }, s("rect", { class: "handle", x: left, y: top, width: 20, height: 20 }), s("text", { x: left + 10, y: top + 15 }, "▸"));
+    return s("g", { onclick: open }, s("rect", { class: "handle", x: left, y: top, width: 20, height: 20 }), s("text", { x: left + 10, y: top + 15 }, "▸"));
   }
 
   // The full name, and all that is written, in the order in which it is.
@@ -153,18 +154,21 @@ class Picture {
     return marks.map(([kind, words]) => [kind, shortened(words, 34)]);
   }
 
-  // The line of an edge, below all labels; and its label.
-  drawEdge({ edge, points, x, y }, layers) {
+  // The line of an edge, below everything; and its label, which can be pressed.
+  drawEdge({ edge, points, x, y }, layers, order) {
     const { label } = edge;
-    const attributes = { class: "edge", "data-edge": edge.id, onclick: () => this.chosen.chooseArray(edge) };
+    const choose = () => this.chosen.chooseArray(edge);
+    const attributes = { class: "edge", "data-edge": edge.id, onclick: choose };
     const line = s("g", attributes, s("path", { d: smooth(points), "marker-end": /[xeg]/.test(edge.to[0]) ? null : "url(#arrow)" }));
     layers.lines.push(line);
     this.edges.push(edge);
     this.elements.set(edge.id, [line]);
     if (!label) return;
-    this.written.push({ x, y, width: label.width, height: label.height });
-    const written = s("g", attributes, this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"), this.drawnBlock(label.grad, x, y + 5, "grad"));
-    layers.labels.push(written);
+    this.places.set(edge.id, { x, y, width: label.width, height: label.height });
+    const written = s("g", { ...attributes, role: "button", tabindex: 0, onkeydown: pressed(choose),
+      onfocus: () => written.matches(":focus-visible") && this.reach(edge.id) }, s("title", {}, spokenOfEdge(edge)),
+      this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"), this.drawnBlock(label.grad, x, y + 5, "grad"));
+    layers.things.push({ at: order.ofEdge(edge), element: written });
     this.elements.get(edge.id).push(written);
   }
 
@@ -210,12 +214,12 @@ class Picture {
     this.chain = s("g", { class: "chained" }, s("line", { x1: x, y1: y, x2: x, y2: middle }),
       s("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 5 }),
       lines.map((line, i) => s("text", { x, y: middle - height / 2 + LINE * (i + 1) + 1 }, line)));
-    this.scene.insertBefore(this.chain, this.scene.querySelector(".node"));
+    this.scene.insertBefore(this.chain, this.scene.querySelector("[data-node], .edge[tabindex]"));
   }
 
   // The height nearest to y at which a rectangle about x covers no node and no label.
   freeHeight(x, y, width, height) {
-    const covers = (at) => [...this.places.values(), ...this.written].some((place) =>
+    const covers = (at) => [...this.places.values()].some((place) =>
       Math.abs(place.x - x) < (place.width + width) / 2 + 4 && Math.abs(place.y - at) < (place.height + height) / 2 + 4);
     for (let away = 10; away < 2000; away += 10) {
       const free = [y + away, y - away].find((at) => !covers(at));
@@ -296,6 +300,23 @@ class Picture {
     };
     this.look({ scale, x: held(place.x, this.view.x, width, place.width), y: held(place.y, this.view.y, height, place.height) });
   }
+}
+
+// In which order Tab comes to things: each leaf before the first rule that uses it, edges after what they leave.
+function inForward(flows) {
+  const starts = new Map(flows.map(({ array, from, ends }) =>
+    [array, from.kind === "leaf" ? Math.min(...ends.map(({ node }) => node.first)) - 0.5 : from.first]));
+  return {
+    ofNode: ({ kind, of, first }) => (kind === "leaf" ? [starts.get(of), of.id, 0] : [first, -1, 0]),
+    ofEdge: ({ array }) => [starts.get(array), array.id, 1],
+  };
+}
+
+const compared = (a, b) => a.map((at, i) => at - b[i]).find((difference) => difference) ?? 0;
+
+function spokenOfEdge({ array, label }) {
+  const said = (words, { lines }) => (lines.length ? [`${words} ${lines.join(" ")}`] : []);
+  return [array.name, ...said("value", label.value), ...said("gradient", label.grad)].join(", ");
 }
 
 // A curve through the points of an edge.

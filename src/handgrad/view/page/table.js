@@ -4,62 +4,88 @@ const ROWS = 30;
 const COLUMNS = 12;
 
 class Table {
-  constructor(app) {
-    this.app = app;
+  constructor() {
     this.element = h("dialog", { "aria-label": "numbers" });
     document.body.append(this.element);
   }
 
   show(recording, summary, name, kind) {
     const [, type, shape, reduction] = summary.stored;
-    Object.assign(this, { numbers: recording.page.numbersOf(summary), type, name, kind, reduction, summary });
+    Object.assign(this, { numbers: recording.page.numbersOf(summary), type, name, kind, summary });
     this.shape = shape.length === 0 ? [1, 1] : shape.length === 1 ? [1, shape[0]] : shape;
     this.lead = this.shape.slice(0, -2).map(() => 0);
     if (recording.example >= 0 && summary.examples && !reduction && shape.length > 2) this.lead[0] = recording.example;
     this.at = { row: recording.example >= 0 && shape.length === 2 && summary.examples && !reduction ? recording.example : 0, column: 0 };
+    this.build(reduction);
     this.draw();
     if (!this.element.open) this.element.showModal();
   }
 
-  draw() {
+  // What stays while one moves about, so that a pressed button keeps the focus.
+  build(reduction) {
     const [rows, columns] = this.shape.slice(-2);
-    const offset = this.lead.reduce((sum, at, i) => sum * this.shape[i] + at, 0) * rows * columns;
-    const shown = {
-      rows: range(this.at.row, Math.min(this.at.row + ROWS, rows)),
-      columns: range(this.at.column, Math.min(this.at.column + COLUMNS, columns)),
-    };
-    const cell = (r, c) => exact(this.numbers[offset + r * columns + c], this.type);
-    const text = shown.rows.map((r) => shown.columns.map((c) => cell(r, c)).join("\t")).join("\n");
-    const place = this.summary.shape.length < 2 ? `elements ${span(shown.columns, columns)}` : `rows ${span(shown.rows, rows)}, columns ${span(shown.columns, columns)}`;
+    this.place = h("span", { class: "muted" });
+    this.cells = h("div", { class: "cells", tabindex: 0, "aria-label": "numbers" });
+    this.movers = [this.mover("◀", "columns before", "column", -COLUMNS, columns), this.mover("▶", "columns after", "column", COLUMNS, columns),
+      this.mover("▲", "rows before", "row", -ROWS, rows), this.mover("▼", "rows after", "row", ROWS, rows)];
+    this.tools = h("p", { class: "tools" }, this.lead.map((at, i) => this.chooser(at, i)), this.place, this.movers.map(({ button }) => button),
+      h("button", { onclick: () => copied(this.text(), this.element) }, "copy"),
+      h("button", { onclick: () => this.histogram() }, "histogram"));
     this.element.replaceChildren(
       h("header", {}, h("h2", {}, `${this.name}  (${this.summary.shape.join(", ") || "number"}) ${this.summary.dtype}`),
         h("button", { onclick: () => this.element.close(), "aria-label": "close" }, "✕")),
-      ...(this.reduction ? [h("p", { class: "notice" }, this.reduction)] : []),
-      h("p", { class: "tools" }, ...this.lead.map((at, i) => this.chooser(at, i)), h("span", { class: "muted" }, place),
-        this.mover("◀", "columns before", "column", -COLUMNS, columns), this.mover("▶", "columns after", "column", COLUMNS, columns),
-        this.mover("▲", "rows before", "row", -ROWS, rows), this.mover("▼", "rows after", "row", ROWS, rows),
-        h("button", { onclick: () => copied(text, this.element) }, "copy"),
-        h("button", { onclick: () => this.histogram() }, "histogram")),
-      h("div", { class: "cells", tabindex: 0, "aria-label": "numbers" }, h("table", {},
-        h("thead", {}, h("tr", {}, h("td"), shown.columns.map((c) => h("th", { scope: "col" }, c)))),
-        h("tbody", {}, shown.rows.map((r) => h("tr", {}, h("th", { scope: "row" }, r), shown.columns.map((c) => h("td", {}, cell(r, c)))))))));
+      ...(reduction ? [h("p", { class: "notice" }, reduction)] : []), this.tools, this.cells);
+  }
+
+  draw() {
+    const { rows, columns } = this.shown();
+    const [allRows, allColumns] = this.shape.slice(-2);
+    const ofColumns = span(columns, allColumns);
+    this.place.textContent = this.summary.shape.length < 2 ? `elements ${ofColumns}` : `rows ${span(rows, allRows)}, columns ${ofColumns}`;
+    this.movers.forEach(({ button, isIdle }) => (button.disabled = isIdle()));
+    this.cells.replaceChildren(h("table", {},
+      h("thead", {}, h("tr", {}, h("td"), columns.map((c) => h("th", { scope: "col" }, c)))),
+      h("tbody", {}, rows.map((r) => h("tr", {}, h("th", { scope: "row" }, r), columns.map((c) => h("td", {}, this.cell(r, c))))))));
+  }
+
+  // The rows and columns that are shown.
+  shown() {
+    const [rows, columns] = this.shape.slice(-2);
+    const { row, column } = this.at;
+    return { rows: range(row, Math.min(row + ROWS, rows)), columns: range(column, Math.min(column + COLUMNS, columns)) };
+  }
+
+  cell(row, column) {
+    const [rows, columns] = this.shape.slice(-2);
+    const matrix = this.lead.reduce((sum, at, i) => sum * this.shape[i] + at, 0);
+    return exact(this.numbers[(matrix * rows + row) * columns + column], this.type);
+  }
+
+  text() {
+    const { rows, columns } = this.shown();
+    return rows.map((r) => columns.map((c) => this.cell(r, c)).join("\t")).join("\n");
   }
 
   chooser(at, i) {
-    const change = (event) => {
-      this.lead[i] = Math.min(Math.max(Math.round(Number(event.target.value)) || 0, 0), this.shape[i] - 1);
+    const change = () => {
+      this.lead[i] = Math.min(Math.max(Math.round(Number(input.value)) || 0, 0), this.shape[i] - 1);
+      input.value = this.lead[i];
       this.draw();
     };
-    return h("label", {}, `axis ${i} `, h("input", { type: "number", min: 0, max: this.shape[i] - 1, value: at, onchange: change }));
+    const input = h("input", { type: "number", min: 0, max: this.shape[i] - 1, value: at, onchange: change });
+    return h("label", {}, `axis ${i} `, input);
   }
 
+  // At the end a button goes idle and cannot keep the focus: the numbers have it then.
   mover(sign, words, axis, by, count) {
-    const to = this.at[axis] + by;
+    const isIdle = () => this.at[axis] + by >= count || (by < 0 && this.at[axis] === 0);
     const move = () => {
-      this.at[axis] = Math.max(to, 0);
+      this.at[axis] = Math.max(this.at[axis] + by, 0);
       this.draw();
+      if (button.disabled) this.cells.focus();
     };
-    return h("button", { onclick: move, "aria-label": words, disabled: to >= count || (by < 0 && this.at[axis] === 0) }, sign);
+    const button = h("button", { onclick: move, "aria-label": words }, sign);
+    return { button, isIdle };
   }
 
   histogram() {
@@ -70,12 +96,12 @@ class Table {
     const most = Math.max(...bins, 1);
     const bars = bins.map((n, i) => s("rect", { x: i * 12, y: 120 - (120 * n) / most, width: 11, height: (120 * n) / most, class: this.kind },
       s("title", {}, `${n}`)));
-    const [lowText, , highText] = this.summary.stats;
+    const [lowText, highText] = [low, high].map((end) => (finite.length ? exact(end, this.type) : ""));
     const old = this.element.querySelector("figure");
     const figure = h("figure", {}, s("svg", { viewBox: "0 0 480 138", role: "img", "aria-label": `histogram of ${this.name}` }, bars,
       s("text", { x: 0, y: 134 }, lowText), s("text", { x: 480, y: 134, "text-anchor": "end" }, highText)));
     if (old) old.replaceWith(figure);
-    else this.element.querySelector(".tools").after(figure);
+    else this.tools.after(figure);
   }
 }
 
