@@ -114,7 +114,7 @@ def report() -> Iterator[str]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield (
             f"Python {platform.python_version()}, NumPy {version('numpy')}, Chromium {browser.version} "
-            f"without a GPU, {os.cpu_count()} cores of {platform.machine()}, shared with others; 1280 x 800."
+            f"without a GPU, {os.cpu_count()} cores of {platform.machine()}; 1280 x 800."
         )
         networks.of_apples()  # so that no page pays for what all load once
         files = {name: Path(folder) / f"{i}.html" for i, name in enumerate(PAGES)}
