@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.check import check
+from handgrad.checking import check
 from handgrad.program import trace
 from handgrad.rules import elementwise, rule
 

@@ -10,7 +10,7 @@ import torch
 
 from bench.check.common import progress, silence, table
 from bench.timing import interleaved
-from handgrad.check import check
+from handgrad.checking import check
 
 
 class Dense(torch.autograd.Function):

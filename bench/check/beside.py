@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from tests.check.mutants.corpus import Entry
+from tests.checking.mutants.corpus import Entry
 
 from bench.check.common import count, fresh_entries, median_ms, one_line, progress, silence, some, table
 from bench.check.ours import Judged, judge_entry

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from tests.check.mutants import corpus
-from tests.check.mutants.corpus import Entry
+from tests.checking.mutants import corpus
+from tests.checking.mutants.corpus import Entry
 
 SHOWN = 40  # names of a list that are printed
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tests.check.mutants.corpus import Entry
+from tests.checking.mutants.corpus import Entry
 from tests.peers import torch_samples
 from tests.rules.cases import CASES, Case
 
@@ -27,7 +27,7 @@ from bench.check.common import (
     some,
     table,
 )
-from handgrad.check import check
+from handgrad.checking import check
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from autograd.extend import defvjp_argnums, primitive
 from autograd.test_util import check_grads as hips_check_grads
 from jax.test_util import check_grads as jax_check_grads
-from tests.check.mutants.corpus import Entry
+from tests.checking.mutants.corpus import Entry
 
 from bench.check.plain import CannotTake, is_float, plain
 

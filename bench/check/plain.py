@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.check.mutants.corpus import Entry
+from tests.checking.mutants.corpus import Entry
 
 from handgrad.rules import Rule
 from handgrad.tree import leaves, unflatten

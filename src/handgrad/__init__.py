@@ -29,16 +29,16 @@ __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
 
 if _TYPE_CHECKING:
-    from handgrad.check import check
+    from handgrad.checking import check
     from handgrad.engine import compile as compile
     from handgrad.view import show
 
 
 def __getattr__(name: str) -> object:
-    if name == "check":  # the package is the function; it takes longer than all the rest of the import
-        from importlib import import_module
+    if name == "check":  # takes longer than all the rest of the import
+        from handgrad.checking import check
 
-        return import_module("handgrad.check")
+        return check
     if name == "compile":  # so that only those who compile load LLVM
         from handgrad.engine import compile
 

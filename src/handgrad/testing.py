@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handgrad.check import Report
+from handgrad.checking import Report
 
 __all__ = ["assert_gradients"]
 
@@ -36,8 +36,8 @@ def assert_gradients(
         TypeError: the target is nothing that can be checked; inputs as well as ``spec``.
     """
     __tracebackhide__ = True
-    from handgrad.check.inputs import made_for
-    from handgrad.check.several import check_all
+    from handgrad.checking.inputs import made_for
+    from handgrad.checking.several import check_all
 
     if inputs and spec is not None:
         raise TypeError("give inputs or spec, not both")

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("expecttest")
 
-from handgrad.check import check
+from handgrad.checking import check
 from tests.peers.torch_samples import KNOWN_WRONG, cases
 
 PARTS = 24

@@ -173,6 +173,6 @@ def test_a_rule_without_formulas_has_its_numbers():
 
 
 def test_a_checker_that_fails_costs_no_picture(monkeypatch):
-    monkeypatch.setattr("handgrad.check.check", lambda *args, **options: 1 / 0)
+    monkeypatch.setattr("handgrad.checking.check", lambda *args, **options: 1 / 0)
     graph = record(hg.sin, 0.5, check=1.0)
     assert graph.ops[0].verdict.text.startswith("not checked: ZeroDivisionError")

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     target = made(named(module, place))
     loss = None if args.loss is None else made(loss_of(module, place, args.loss, target))
     with Progress() as progress:
-        from handgrad.check.several import check_all
+        from handgrad.checking.several import check_all
 
         sets = inputs_of(args.inputs, args.seed, module, place, target, loss)
         found = check_all(target, sets, args.budget, progress, seed=args.seed, loss=loss)
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 def inputs_of(spec: str | None, seed: int, module: Any, place: Place, target: Any, loss: Any) -> list:
     """Sets of inputs: made, or those that ``--inputs :name`` names."""
-    from handgrad.check.inputs import made_for
+    from handgrad.checking.inputs import made_for
 
     if spec is None or not spec.startswith(":"):
         return made_for(target, spec, seed, loss)
@@ -87,7 +87,7 @@ def loss_of(module: Any, place: Place, name: str, target: Any) -> Any:
         return named(module, Place(place.where, name))
     except ValueError as error:
         import handgrad
-        from handgrad.check.targets import is_torch
+        from handgrad.checking.targets import is_torch
 
         nn = sys.modules.get("torch.nn")
         holders = [getattr(nn, "functional", None), nn] if is_torch(target, ()) else [handgrad]

@@ -48,7 +48,7 @@ class Checks:
 
 def checked(rule: Rule, inputs: tuple, options: dict[str, Any], budget: float) -> Verdict:
     """The checker's verdict on a rule at these values."""
-    from handgrad.check import check
+    from handgrad.checking import check
 
     try:
         report = check(rule, *inputs, options=options, budget=budget)

@@ -1,0 +1,149 @@
+"""Factors and terms too many or missing, and names in each other's place."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.causes.edits.kinds import factor_kind, is_scalar, named_kind, parameter_of
+from handgrad.checking.causes.edits.scope import Scope, is_array, is_mask, nearly
+from handgrad.checking.causes.edits.slots import Edit, Slot
+from handgrad.checking.causes.edits.syntax import expression, in_index, is_load, is_name, is_term
+
+# Too many.
+
+
+def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    """A factor or a term too many."""
+    if not isinstance(node, ast.BinOp) or in_index(slot):
+        return
+    for kept, gone in ((node.left, node.right), (node.right, node.left)):
+        said = ast.unparse(gone)
+        is_right = gone is node.right
+        if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and is_right):
+            yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 2.6, slot, kept)
+        elif isinstance(node.op, (ast.Add, ast.Sub)):
+            yield Edit(_kind_of_term(node, gone, kept, scope), f"{said} too many", 2.8, slot, kept)
+        elif isinstance(node.op, ast.Pow) and is_right:
+            yield Edit("local-derivative", f"the power {said} too many", 2.6, slot, kept)
+
+
+def _kind_of_factor(slot: Slot, factor: ast.expr, scope: Scope) -> str:
+    text = ast.unparse(factor)
+    if text == "2" and is_term(slot):
+        return "double-path"
+    return "upstream-twice" if text in scope.douts else named_kind(text, factor_kind(factor, scope))
+
+
+def _kind_of_term(node: ast.BinOp, term: ast.expr, kept: ast.expr, scope: Scope) -> str:
+    if isinstance(term, ast.Constant) and isinstance(term.value, int):
+        is_complement = isinstance(node.op, ast.Sub) and term is node.left and scope.shape(kept)
+        return "swapped" if is_complement else named_kind(ast.unparse(kept), "off-by-one")
+    is_epsilon = isinstance(term, ast.Constant) or "eps" in ast.unparse(term).lower()
+    return "epsilon" if is_epsilon else "double-path"
+
+
+# Missing.
+
+
+def added(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    """A factor or a term missing: any name in reach. A whole result first, then what it is made of."""
+    if not isinstance(node, ast.expr) or not is_load(node):
+        return
+    if isinstance(node, (ast.Constant, ast.Tuple, ast.Slice)) or in_index(slot) or slot.within(ast.Compare):
+        return
+    is_result = _is_result(slot)
+    if not is_result and not _is_operand(slot):
+        return
+    for name, value in scope.names():
+        yield from _with_name(slot, node, scope, name, value, 0.0 if is_result else 0.2)
+    if is_result:
+        yield from _with_sizes(slot, node, scope)
+        yield Edit("factor", "a minus missing", 2.8, slot, ast.UnaryOp(ast.USub(), node))
+        for axis in ("0", "1", "-1", "(0, 1)", "(0, 2)"):
+            summed = expression(f"({ast.unparse(node)}).sum(axis={axis})")
+            yield Edit("broadcast", f"a sum over axis {axis} missing", 3, slot, summed)
+
+
+def _is_result(slot: Slot) -> bool:
+    """Whether this is the whole of what is assigned or returned, or an element of it."""
+    if isinstance(slot.parent, (ast.Assign, ast.Return, ast.AugAssign)):
+        return slot.name == "value"
+    return isinstance(slot.parent, (ast.Tuple, ast.List)) and slot.within(ast.Return)
+
+
+def _is_operand(slot: Slot) -> bool:
+    where = {ast.Call: "args", ast.Lambda: "body"}
+    return isinstance(slot.parent, ast.BinOp) or where.get(type(slot.parent)) == slot.name
+
+
+def _with_name(slot: Slot, node: ast.expr, scope: Scope, name: str, value: Any, far: float) -> Iterator[Edit]:
+    """What is missing is made of one name: a factor, a term, a local derivative, a mask."""
+    other, text, scalar = expression(name), ast.unparse(node), is_scalar(value)
+
+    def edit(kind: str, missing: str, rank: float, made: ast.expr) -> Edit:
+        return Edit(kind, f"{missing} missing", rank, slot, made)
+
+    kind = named_kind(name, "factor" if scalar else "local-derivative")
+    if name in scope.douts:
+        kind = "upstream-ignored"
+    elif is_mask(value):
+        kind = "mask"
+    yield edit(kind, f"{name}, a factor,", 3 + far, ast.BinOp(node, ast.Mult(), other))
+    if is_mask(value):
+        return
+    yield edit(kind, f"a division by {name}", 3.1 + far, ast.BinOp(node, ast.Div(), other))
+    if scalar:
+        if "eps" in name.lower():
+            yield edit("epsilon", name, 2.5, ast.BinOp(node, ast.Add(), other))
+        return
+    yield edit("missing-path", f"the term {name}", 3.1 + far, ast.BinOp(node, ast.Add(), other))
+    yield edit("missing-path", f"the term -{name}", 3.2 + far, ast.BinOp(node, ast.Sub(), other))
+    for kind, said, rank, factor in (
+        ("local-derivative", f"the factor 1 - {name}²", 3.2, f"(1 - {name} ** 2)"),
+        ("local-derivative", f"the factor {name}·(1 - {name})", 3.3, f"{name} * (1 - {name})"),
+        ("local-derivative", f"the factor 1 - {name}", 3.2, f"(1 - {name})"),
+        ("mask", f"the mask {name} > 0", 3.2, f"({name} > 0)"),
+    ):
+        yield edit(kind, said, rank + far, expression(f"({text}) * {factor}"))
+
+
+def _with_sizes(slot: Slot, node: ast.expr, scope: Scope) -> Iterator[Edit]:
+    for n in dict.fromkeys((2, *scope.sizes)):
+        if n > 1:
+            times = ast.BinOp(node, ast.Mult(), ast.Constant(n))
+            yield Edit("factor", f"the factor {n} missing", 3.1, slot, times)
+            divided = ast.BinOp(node, ast.Div(), ast.Constant(n))
+            yield Edit("factor", f"a division by {n} missing", 3.1, slot, divided)
+
+
+# Another.
+
+
+def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    """Another array, or another number, in place of the one that is named."""
+    if not is_name(node):
+        return
+    text, value = ast.unparse(node), scope.held(node)
+    if not (is_array(value) or isinstance(value, (int, float))):
+        return
+    for name, other in scope.names():
+        if name == text or is_array(other) != is_array(value):
+            continue
+        if is_array(value):
+            kind, rank = _kind_of_array(name in scope.douts, value, other)
+        else:
+            words = f"{text} {name} {parameter_of(slot, scope) or ''}"
+            kind, rank = named_kind(words, "off-by-one" if in_index(slot) else "factor"), 2.7
+        yield Edit(kind, f"{text} for {name}", rank, slot, expression(name))
+
+
+def _kind_of_array(is_dout: bool, value: Any, other: Any) -> tuple[str, float]:
+    if is_dout and np.shape(value) == np.shape(other):
+        return "upstream-ignored", 2.5
+    if np.shape(value) == np.shape(other):
+        return "precision" if nearly(value, other) else "wrong-array", 2.5
+    return "upstream-ignored" if is_dout else "wrong-array", 2.8

@@ -1,0 +1,146 @@
+"""Bounds and indices off by one, slices where a sum is due, and the letters of an einsum."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from handgrad.checking.causes.edits.kinds import named_kind
+from handgrad.checking.causes.edits.scope import Scope
+from handgrad.checking.causes.edits.slots import Edit, Slot
+from handgrad.checking.causes.edits.syntax import (
+    called,
+    expression,
+    in_index,
+    is_aligned,
+    is_load,
+    is_name,
+    parts,
+    with_part,
+)
+
+
+def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    if isinstance(node, ast.Subscript):
+        for i, part in enumerate(parts(node)):
+            if isinstance(part, ast.Slice):
+                yield from _bounds(slot, node, i, part)
+        if is_load(node):
+            yield from _whole(slot, node, scope)
+    if _is_moved(slot, node):
+        for by in (1, -1):
+            moved = _moved(node, by)
+            kind = named_kind(ast.unparse(node), "off-by-one") if is_name(node) else "off-by-one"
+            yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(moved)}", 2.4, slot, moved)
+
+
+def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterator[Edit]:
+    """Other bounds of one slice, and another step."""
+    for lower, upper in _other_bounds(part.lower, part.upper):
+        made = with_part(node, i, ast.Slice(lower, upper, part.step))
+        if ast.unparse(made) == ast.unparse(node):
+            continue
+        is_whole = lower is None and upper is None
+        ends = {ast.unparse(b) for b in (part.lower, part.upper) if b is not None}
+        is_cut = is_whole and _summed(slot) and not ends & {"1", "-1"}
+        kind = "broadcast" if is_cut else "off-by-one"
+        yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2.4, slot, made)
+    if part.step is not None and ast.unparse(part.step) != "-1":
+        every = with_part(node, i, ast.Slice(part.lower, part.upper, None))
+        yield Edit("stride", f"the step of {ast.unparse(node)}", 2.4, slot, every)
+    if part.step is None:
+        yield from _strided(slot, node, i, part)
+
+
+def _strided(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterator[Edit]:
+    """Every second element: of all that come after, and of ``x[k : k + n]`` as many."""
+    for end in dict.fromkeys((None, _as_far_by_twos(part.lower, part.upper))):
+        made = with_part(node, i, ast.Slice(part.lower, end, ast.Constant(2)))
+        yield Edit("stride", f"{ast.unparse(node)} without a step", 2.45, slot, made)
+
+
+def _as_far_by_twos(low: ast.expr | None, high: ast.expr | None) -> ast.expr | None:
+    """k + 2n for k + n."""
+    if low is None or not (isinstance(high, ast.BinOp) and isinstance(high.op, ast.Add)):
+        return None
+    is_beyond = ast.unparse(high.left) == ast.unparse(low)
+    twice = ast.BinOp(ast.Constant(2), ast.Mult(), high.right)
+    return ast.BinOp(low, ast.Add(), twice) if is_beyond else None
+
+
+def _other_bounds(low: ast.expr | None, high: ast.expr | None) -> tuple[tuple[Any, Any], ...]:
+    first, last = expression("1"), expression("-1")
+    return (
+        (None, None),
+        (first, None),
+        (None, last),
+        (first, last),
+        (_moved(low, 1), high),
+        (_moved(low, -1), high),
+        (low, _moved(high, 1)),
+        (low, _moved(high, -1)),
+        (_moved(low, 1), _moved(high, 1)),
+        (_moved(low, -1), _moved(high, -1)),
+    )
+
+
+def _whole(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
+    """All of an array where a part of it is taken."""
+    text, whole = ast.unparse(node), ast.unparse(node.value)
+    first = parts(node)[0] if parts(node) else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, int):
+        summed = expression(f"{whole}.sum(axis=0)")
+        yield Edit("broadcast", f"{text}, a slice for a sum", 2.1, slot, summed)
+    if scope.shape(node.value) != ():
+        yield Edit(_kind_of_part(node, scope), f"{text} for {whole}", 2.9, slot, node.value)
+
+
+def _kind_of_part(node: ast.Subscript, scope: Scope) -> str:
+    """What it means that a part of an array was taken, and not all of it."""
+    if is_aligned(node):
+        return "wrong-axis"
+    if "::-1" in ast.unparse(node):
+        return "flipped"
+    return "upstream-ignored" if ast.unparse(node.value) in scope.douts else "broadcast"
+
+
+def _summed(slot: Slot) -> bool:
+    """Whether this is the argument of a sum or a mean."""
+    return any(isinstance(n, ast.Call) and called(n) in ("sum", "mean") for n in slot.path)
+
+
+def _is_moved(slot: Slot, node: Any) -> bool:
+    """Whether this counts steps: an index, not what is indexed."""
+    if not isinstance(node, (ast.Name, ast.BinOp)) or not is_load(node) or not in_index(slot):
+        return False
+    is_indexed = isinstance(slot.parent, ast.Subscript) and slot.name == "value"
+    return isinstance(slot.parent, (ast.Subscript, ast.Tuple, ast.Call)) and not is_indexed
+
+
+def _moved(node: Any, by: int) -> Any:
+    """i + 1 or i - 1, and i for i + 1 and -1."""
+    if node is None:
+        return None
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return ast.Constant(node.value + by)
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and node.right.value == 1:
+        undone = ast.Sub if by > 0 else ast.Add
+        if isinstance(node.op, undone):
+            return node.left
+    return ast.BinOp(node, ast.Add() if by > 0 else ast.Sub(), ast.Constant(1))
+
+
+def letters(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    """The letters of an einsum."""
+    text = node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(text, str) or not ("->" in text or "," in text):
+        return
+    for part in text.replace("->", ",").split(","):
+        for i, j in itertools.combinations(range(len(part)), 2):
+            swapped = list(part)
+            swapped[i], swapped[j] = swapped[j], swapped[i]
+            other = "".join(swapped)
+            made = ast.Constant(text.replace(part, other, 1))
+            yield Edit("transposed", f"the letters {part!r} for {other!r}", 2.3, slot, made)

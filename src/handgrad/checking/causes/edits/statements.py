@@ -1,0 +1,57 @@
+"""Assigned or added up, a statement too many, the sign of what is added."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from handgrad.checking.causes.edits.scope import Scope
+from handgrad.checking.causes.edits.slots import Edit, Slot
+from handgrad.checking.causes.edits.syntax import expression
+
+
+def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and not isinstance(node.value, ast.Constant):
+        yield from _assigned(slot, node.targets[0], node.value)
+    if isinstance(node, ast.AugAssign):
+        yield from _added(slot, node)
+    if isinstance(node, (ast.AugAssign, ast.Expr)) and isinstance(slot.index, int):
+        is_step = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)
+        kind = "updated-weights" if is_step else "double-path"
+        yield Edit(kind, f"the statement {ast.unparse(node)}", 2.6, slot, ast.Pass())
+
+
+def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
+    """= where += is due."""
+    if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+        return
+    if isinstance(target, ast.Subscript) or slot.within(ast.For):
+        yield Edit("assigned", "= for +=", 2, slot, ast.AugAssign(target, ast.Add(), value))
+    if isinstance(target, ast.Subscript):
+        yield Edit("assigned", "assigned at an index, not added up", 2, slot, _added_at(target, value))
+
+
+def _added(slot: Slot, node: ast.AugAssign) -> Iterator[Edit]:
+    """+= where =, -= or np.add.at is due."""
+    if isinstance(node.op, ast.Add):
+        yield Edit("double-path", "+= for =", 2.6, slot, ast.Assign([node.target], node.value))
+        if isinstance(node.target, ast.Subscript):
+            said = "+= at an index that repeats, for np.add.at"
+            yield Edit("assigned", said, 2, slot, _added_at(node.target, node.value))
+    if isinstance(node.op, (ast.Add, ast.Sub)):
+        opposite = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+        turned = ast.AugAssign(node.target, opposite, node.value)
+        yield Edit("factor", "the sign of a term", 2.5, slot, turned)
+
+
+def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
+    """``np.add.at(x, i, value)`` for ``x[i] = value``."""
+    index: ast.expr = target.slice
+    members = index.elts if isinstance(index, ast.Tuple) else [index]
+    if any(isinstance(part, ast.Slice) for part in members):
+        index = ast.Subscript(expression("np.s_"), index, ast.Load())  # a slice is no expression by itself
+    call = expression("np.add.at(x, i, v)")
+    assert isinstance(call, ast.Call)
+    call.args = [expression(ast.unparse(target.value)), index, value]
+    return ast.Expr(call)

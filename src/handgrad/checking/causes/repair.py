@@ -1,0 +1,312 @@
+"""Which single edit of the author's backward makes it right?
+
+The derivative of the values is known, so a changed backward can be judged. Small edits, each taking back
+a mistake that people make, are tried on the source of the backward: the one that makes the gradient right
+says what is wrong, in which line, and how that line would read.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.causes.edits import Edit, Scope, anew, edits, is_array
+from handgrad.checking.causes.evidence import Evidence
+from handgrad.checking.causes.rebinding import Rebinder, is_foreign
+from handgrad.checking.equality import same
+from handgrad.checking.findings import Cause
+from handgrad.checking.memory import enclosed, names_of
+from handgrad.checking.source import Line, parsed
+from handgrad.checking.subject import Subject, copied, joined, parted
+from handgrad.checking.trial import quiet
+
+# The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
+TRIES, TRIES_BY_JAX = 4000, 400
+SECONDS = 12.0  # where one try takes long
+FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
+
+
+@dataclass
+class Unit:
+    """One function of the author's that takes part in the backward."""
+
+    function: types.FunctionType
+    is_helper: bool
+
+
+class Source:
+    """A function's syntax tree, and how to make the function anew from it."""
+
+    def __init__(self, unit: Unit):
+        f = unit.function
+        lines, self.first = inspect.getsourcelines(f)
+        self.file = inspect.getsourcefile(f) or ""
+        self.unit = unit
+        module = ast.parse(textwrap.dedent("".join(lines)))
+        node = module.body[0]
+        if not isinstance(node, ast.FunctionDef):
+            raise OSError("not a plain function")
+        self.definition = node
+        node.decorator_list = []
+        node.returns = None
+        node.args.defaults = [ast.Constant(None) for _ in node.args.defaults]
+        node.args.kw_defaults = [None if d is None else ast.Constant(None) for d in node.args.kw_defaults]
+        for argument in [*node.args.args, *node.args.posonlyargs, *node.args.kwonlyargs]:
+            argument.annotation = None
+        if any(isinstance(n, ast.While) for n in ast.walk(node)):
+            raise OSError("a while loop might not end")
+        called = {
+            n.func.id if isinstance(n.func, ast.Name) else getattr(n.func, "attr", "")
+            for n in ast.walk(node)
+            if isinstance(n, ast.Call)
+        }
+        if called & set(FORBIDDEN):
+            raise OSError("it reaches outside")
+
+    def parts(self) -> Sequence[ast.AST]:
+        """The functions in it that may be the backward: those inside it, or itself."""
+        inner = [
+            n
+            for n in ast.walk(self.definition)
+            if isinstance(n, (ast.FunctionDef, ast.Lambda)) and n is not self.definition
+        ]
+        own = [n for n in inner if isinstance(n, ast.Lambda) or n.name != "forward"]
+        return own or [self.definition]
+
+    def made(self, namespace: dict) -> types.FunctionType:
+        """The function as the tree now has it."""
+        f = self.unit.function
+        free = f.__code__.co_freevars
+        outer = ast.parse(f"def __outer__({', '.join(free)}):\n    pass").body[0]
+        assert isinstance(outer, ast.FunctionDef)
+        outer.body = [self.definition]
+        module = ast.fix_missing_locations(ast.Module([outer], []))
+        whole = compile(module, self.file, "exec")
+        outer_code = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
+        code = next(c for c in outer_code.co_consts if isinstance(c, types.CodeType))
+        cells = dict(zip(free, f.__closure__ or (), strict=True))
+        closure = tuple(cells[name] for name in code.co_freevars)
+        made = types.FunctionType(code, namespace, f.__name__, f.__defaults__, closure)
+        made.__kwdefaults__ = f.__kwdefaults__
+        made.__module__ = f.__module__
+        return made
+
+    def line(self, number: int, text: str) -> Line:
+        return Line(self.file, self.first + number - 1, text)
+
+
+def units(subject: Subject) -> list[Unit]:
+    """The author's functions, the backward first, then what it calls."""
+    found: dict[int, Unit] = {}
+    queue: list[tuple[Any, int]] = [(f, 0) for f in subject.functions()]
+    while queue:
+        f, depth = queue.pop(0)
+        if not isinstance(f, types.FunctionType) or id(f) in found or is_foreign(f) or depth > 2:
+            continue
+        found[id(f)] = Unit(f, depth > 0)
+        named = [f.__globals__.get(name) for name in names_of(f.__code__)]
+        queue += [(held, depth + 1) for held in (*named, *enclosed(f))]
+    return list(found.values())
+
+
+def sources(found: Iterable[Unit]) -> Iterator[Source]:
+    """Those of the functions whose source can be had and may be edited."""
+    for unit in found:
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            yield Source(unit)
+
+
+def repaired(e: Evidence) -> Iterator[Cause]:
+    """The edits that make this gradient right."""
+    subject = e.trial.subject
+    if subject.functions is None or not e.is_whole:
+        return
+    repair = Repair(e)
+    for source in sources(units(subject)):
+        found = repair.search(source)
+        if found:
+            yield from found
+            return
+
+
+def saved(e: Evidence) -> Iterator[Cause]:
+    """What the forward writes in place: right if what was saved stays as it was?"""
+    subject = e.trial.subject
+    is_cut = all(np.array_equal(g, np.round(g)) for g in e.got)  # written into integers
+    if subject.rebuilt is None or not e.is_whole or is_cut:
+        return
+    repair = Repair(e)
+    for source in sources(Unit(f, False) for f in forwards(subject)):
+        for edit in anew(source.definition):
+            cause = repair.tried(source, edit) if repair.may_try() else None
+            if cause is not None:
+                yield cause
+
+
+def forwards(subject: Subject) -> Sequence[Any]:
+    """The author's functions that run forward; where one function has both, that one."""
+    if subject.style == "layer":
+        return [type(subject.inner).forward]
+    return [f for f in subject.code if f not in subject.functions()] or subject.code
+
+
+class Repair:
+    """The search for an edit."""
+
+    def __init__(self, e: Evidence):
+        self.e, self.subject = e, e.trial.subject
+        self.clock = e.trial.clock
+        self.most = TRIES_BY_JAX if self.subject.style == "jax" else TRIES
+        self.due = e.expected
+        self.sizes = tuple(
+            dict.fromkeys(
+                n for x in [*e.trial.values, *e.trial.outs] for n in (*np.shape(x), int(np.size(x))) if n > 1
+            )
+        )
+
+    def may_try(self) -> bool:
+        """Whether there is time for one more edit; it is counted."""
+        return self.clock.allows_repair(self.most, SECONDS)
+
+    def search(self, source: Source) -> list[Cause]:
+        found: list[tuple[float, Cause]] = []
+        for part in source.parts():
+            scope = self.scope(source, part)
+            for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
+                if found and edit.rank > found[0][0] + 0.35:
+                    break
+                if not self.may_try():
+                    break
+                cause = self.tried(source, edit)
+                if cause is not None:
+                    found.append((edit.rank, cause))
+            if found:
+                break
+        return [cause for _, cause in sorted(found, key=lambda pair: pair[0])][:4]
+
+    def tried(self, source: Source, edit: Edit) -> Cause | None:
+        old = edit.slot.get()
+        whole = isinstance(old, list)
+        statement = old[-1] if whole else old if isinstance(old, ast.stmt) else edit.slot.statement
+        number = statement.lineno
+        before = _one_line(statement)
+        edit.slot.put(edit.node if whole else ast.copy_location(edit.node, old))
+        try:
+            made = source.made(source.unit.function.__globals__)
+            is_right = self.is_right(source.unit, made)
+            changed = edit.node[-1] if whole else edit.node if isinstance(old, ast.stmt) else statement
+            after = _one_line(changed)
+        except Exception:  # most edits make no sense
+            return None
+        finally:
+            edit.slot.put(old)
+        if not is_right:
+            return None
+        cause = self.e.cause(edit.kind, f"{self.e.d} is right with one change: {edit.said}", edit.rank)
+        cause.line = source.line(number, before)
+        cause.fix = "(without this line)" if after == "pass" else after
+        return cause
+
+    def is_right(self, unit: Unit, made: Any) -> bool:
+        """Whether the gradient is what is due, and the output is still what it was."""
+        subject = self.subject.rebuilt(Rebinder({id(unit.function): made}, deep=unit.is_helper))
+        with quiet():
+            for u, due in zip(self.e.douts, self.due, strict=True):
+                outs, back = subject.pair(copied(self.e.trial.values))
+                if not same(joined(outs), self.e.trial.f0, 1e-9):
+                    return False
+                g = back(parted(u, self.e.trial.outs))[self.e.index]
+                g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
+                if g is None or not self.e.near(g, due):
+                    return False
+        return True
+
+    def scope(self, source: Source, part: ast.AST) -> Scope:
+        """What the names held, seen by running it once."""
+        name = part.name if isinstance(part, ast.FunctionDef) else "<lambda>"
+        frames = locals_of(self.run_once, source, name)
+        values: dict[str, Any] = {}
+        for held in frames:
+            for key, value in held.items():
+                values.setdefault(key, value)
+                if key in ("self", "ctx") and hasattr(value, "__dict__"):
+                    for attribute, inner in vars(value).items():
+                        values.setdefault(f"{key}.{attribute}", inner)
+        for key in free_globals(source.unit.function):
+            value = source.unit.function.__globals__.get(key)
+            if is_array(value) or isinstance(value, (int, float)):
+                values.setdefault(key, value)
+        values = {k: v for k, v in values.items() if not k.startswith("__")}
+        called = {k: source.unit.function.__globals__.get(k) for k in free_globals(source.unit.function)}
+        values |= {k: f for k, f in called.items() if isinstance(f, types.FunctionType)}
+        values |= {repr(c): c for c in literals(self.subject) if repr(c) not in values}
+        douts = frozenset(k for k, v in values.items() if is_array(v) and _is_dout(v, self.e))
+        return Scope(values, douts, self.sizes)
+
+    def run_once(self) -> None:
+        """A forward and a backward by the author's own code, not by what was compiled of it."""
+        with quiet():
+            _, back = self.subject.rebuilt(Rebinder({}, deep=False)).pair(copied(self.e.trial.values))
+            back(parted(self.e.douts[0], self.e.trial.outs))
+
+
+def literals(subject: Subject) -> set[float]:
+    """The numbers with a point in the author's source, the forward's among them: a factor may be missing."""
+    found: set[float] = set()
+    for code in subject.code:
+        source = parsed(code)
+        for node in ast.walk(source.tree) if source is not None else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, float):
+                found.add(node.value)
+    return found
+
+
+def _is_dout(value: Any, e: Evidence) -> bool:
+    try:
+        flat = np.ravel(np.asarray(value)) if not hasattr(value, "detach") else value.detach().numpy().ravel()
+    except Exception:  # a tracer has no values
+        return False
+    return flat.shape == e.douts[0].shape and bool(np.array_equal(flat, e.douts[0]))
+
+
+def free_globals(f: types.FunctionType) -> set[str]:
+    return set(names_of(f.__code__))
+
+
+def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
+    """The local names of the function (innermost first) whenever it returned."""
+    inner: list[dict[str, Any]] = []
+    outer: list[dict[str, Any]] = []
+    file = source.unit.function.__code__.co_filename
+
+    def watch(frame: Any, event: str, result: Any) -> None:
+        if event != "return" or frame.f_code.co_filename != file:
+            return
+        if frame.f_code.co_name == name and source.first <= frame.f_lineno:
+            inner.append(dict(frame.f_locals))
+        elif frame.f_code is source.unit.function.__code__:
+            outer.append(dict(frame.f_locals))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        run()
+    except Exception:
+        return []
+    finally:
+        sys.setprofile(before)
+    return inner[-1:] + outer[-1:]
+
+
+def _one_line(node: ast.AST) -> str:
+    text = ast.unparse(node)
+    return text if "\n" not in text else text.splitlines()[0]

@@ -1,0 +1,336 @@
+"""Beyond the number: what makes a backward that is right here wrong in a network.
+
+Each hazard calls forward and backward in some way that a network does, and looks at what should not
+have changed. Findings are errors where a correct caller gets a wrong answer, and notes where a careful
+one need not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.equality import all_same, same
+from handgrad.checking.findings import Findings
+from handgrad.checking.layouts import layouts, rounding_of_gradients
+from handgrad.checking.randomness import draws
+from handgrad.checking.states import state
+from handgrad.checking.subject import Subject, Unfit, Values, copied, parted
+from handgrad.checking.trial import BackwardFailed, Trial, quiet
+
+
+def look(trial: Trial, findings: Findings) -> None:
+    """Every hazard but the forward's own randomness, at the point of a trial."""
+    for hazard in (
+        nothing_is_mutated,
+        backward_repeats,
+        uses_are_apart,
+        linear_in_dout,
+        dtypes,
+        aliasing,
+        state,
+        layouts,
+    ):
+        if hazard is layouts and any(cause.kind == "mutates" for cause in findings.causes):
+            continue  # a view that is written into shows the same mistake again
+        trial.clock.look(hazard.__name__.replace("_", " "))
+        with quiet():
+            try:
+                hazard(trial, findings)
+            except (BackwardFailed, Unfit) as error:
+                said = hazard.__name__.replace("_", " ")
+                findings.notes.append(
+                    f"the backward fails when it is called again (to see whether {said}): {error}"
+                )
+
+
+def forward_repeats(trial: Trial, findings: Findings) -> None:
+    if same(trial.f0, trial.f0_again, 1e-9):
+        return
+    if trial.subject.style == "jax":
+        findings.wrong("stale-cache", "fwd returns another output than the function itself does", rank=5)
+        return
+    findings.doubts.append(
+        "the forward gives another output each time for the same inputs, so it has no derivative to "
+        "compare with: draw its random numbers from a seed or a key that is an input, or from NumPy's "
+        "global generator"
+    )
+
+
+def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
+    subject = trial.subject
+    values = copied(trial.values)
+    outs, back = subject.pair(values)
+    for name in _changed(subject.names, trial.values, values):
+        findings.wrong(
+            "mutates", f"the forward writes into {name}: its caller's array is not what it was", name, 12
+        )
+    kept = [np.array(o) for o in outs]
+    before = copied(values)
+    douts = parted(trial.douts[0], outs)
+    given = [d.copy() for d in douts]
+    generators = _generator_states()
+    back(given)
+    drew = generators != _generator_states()
+    several = len(douts) > 1
+    names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
+    for name in _changed(names, douts, given):
+        findings.wrong(
+            "mutates",
+            f"the backward writes into {name}, which its caller may still need; copy it first",
+            name,
+            10,
+        )
+    for k, name in enumerate(subject.names):
+        if isinstance(values[k], np.ndarray) and not same(before[k], values[k], 0):
+            kind = "updated-weights" if k in subject.parameters else "mutates"
+            rank = 0.8 if k in subject.parameters else 1.8
+            findings.wrong(kind, f"the backward writes into {name}", name, rank)
+    for i, (old, new) in enumerate(zip(kept, outs, strict=True)):
+        if not same(old, np.asarray(new), 0):
+            findings.wrong(
+                "mutates", f"the backward writes into the output{f' {i}' if several else ''}", None, 12
+            )
+    if drew:
+        findings.wrong(
+            "random", "the backward draws random numbers: the forward's are gone by then; save them", rank=0.6
+        )
+
+
+def _changed(names: list[str], before: Values, after: Values) -> Iterator[str]:
+    for name, a, b in zip(names, before, after, strict=True):
+        if isinstance(a, np.ndarray) and not same(a, b, 0):
+            yield name
+
+
+def _generator_states() -> Any:
+    """Where NumPy's, Python's and PyTorch's global generators are."""
+    torch = sys.modules.get("torch")
+    torchs = torch.get_rng_state().numpy().tobytes() if torch is not None else b""
+    numpys = np.random.get_state(legacy=False)["state"]
+    return numpys["key"].tobytes(), numpys["pos"], random.getstate(), torchs
+
+
+def backward_repeats(trial: Trial, findings: Findings) -> None:
+    """Fresh forward, same dout: the same; the same backward again: still the same."""
+    u = trial.douts[0]
+    fresh, other = trial.gradients(u), trial.gradients(u)
+    if not all_same(fresh, other):
+        findings.wrong(
+            "random",
+            "the backward gives another gradient each time for the same inputs and dout: are random "
+            "numbers drawn again in it?",
+            rank=0.6,
+        )
+        return
+    _, back = trial.subject.pair(copied(trial.values))
+    first, second, third = (trial.gradients_by(back, u) for _ in range(3))
+    for name, a, b, c in zip(trial.subject.names, first, second, third, strict=True):
+        if same(a, b):
+            continue
+        added = a is not None and b is not None and same(b - a, c - b, 1e-9) and np.shape(a) == np.shape(b)
+        if added and same(b, 2 * a, 1e-9):
+            findings.wrong(
+                "accumulates",
+                f"a second backward gives twice the gradient of {name}: it adds to what the first left; "
+                f"set it, do not add",
+                name,
+                8,
+            )
+        elif added:
+            findings.wrong(
+                "accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8
+            )
+        elif draws(trial.subject):
+            findings.wrong(
+                "random",
+                f"each backward gives another gradient of {name}: random numbers are drawn again",
+                name,
+                0.6,
+            )
+        else:
+            findings.wrong(
+                "mutates",
+                f"a second backward gives another gradient of {name}: the first overwrites what the "
+                f"forward saved",
+                name,
+                11,
+            )
+        return
+
+
+def elsewhere(trial: Trial) -> Values:
+    """Other values near by, inside the same domain."""
+    rng = np.random.default_rng([trial.seed, 11])
+    values = [
+        rng.permutation(x.ravel()).reshape(x.shape) * rng.uniform(0.8, 0.95, x.shape) if c else x
+        for x, c in zip(trial.values, trial.subject.checked, strict=True)
+    ]
+    if not _is_taken(trial, values):
+        values = [x * 0.95 if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)]
+    if not _is_taken(trial, values):
+        return copied(trial.values)
+    for k, x in enumerate(values):
+        if isinstance(x, int) and not isinstance(x, bool):  # a seed, if any number will do
+            other = [*values[:k], x + 1, *values[k + 1 :]]
+            values = other if _is_taken(trial, other) else values
+    return values
+
+
+def _is_taken(trial: Trial, values: Values) -> bool:
+    """Whether the forward takes these values, for outputs of the same shape."""
+    with contextlib.suppress(Exception):
+        return trial.subject.outputs(copied(values)).shape == trial.f0.shape
+    return False
+
+
+def uses_are_apart(trial: Trial, findings: Findings) -> None:
+    """Two forwards, then their backwards."""
+    u, subject = trial.douts[0], trial.subject
+    alone = trial.gradients(u)
+    _, first = subject.pair(copied(trial.values))
+    subject.pair(copied(elsewhere(trial)))
+    if not all_same(alone, trial.gradients_by(first, u)):
+        what = (
+            "two layers of this class share a cache"
+            if subject.style == "layer"
+            else "the second overwrites it"
+        )
+        findings.wrong(
+            "stale-cache",
+            f"after two forwards, the first's backward gives the gradient of the second's values: {what}",
+            rank=6,
+        )
+        return
+    if subject.reused is not None:
+        _same_object(trial, findings, alone, subject.reused())
+
+
+def _same_object(trial: Trial, findings: Findings, alone: list[Any], again: Subject) -> None:
+    """One layer object used twice: one use after the other must be right; two before a backward is noted."""
+    u = trial.douts[0]
+    _, back = again.pair(copied(elsewhere(trial)))
+    before = trial.gradients_by(back, u)
+    before = [None if g is None else np.array(g) for g in before]
+    outs, back = again.pair(copied(trial.values))
+    second = trial.gradients_by(back, u)
+    if not all_same(alone, second) and same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-9):
+        accumulated = [
+            name
+            for name, a, b, c in zip(trial.subject.names, alone, second, before, strict=True)
+            if a is not None and c is not None and not same(a, b) and same(b, a + c, 1e-9)
+        ]
+        if accumulated:
+            findings.wrong(
+                "accumulates",
+                f"the gradient of {accumulated[0]} after a second step still holds the first's",
+                rank=8,
+            )
+        else:
+            findings.wrong(
+                "stale-cache",
+                "the second time that the layer is used, its backward still answers the first forward",
+                rank=6,
+            )
+        return
+    _, first = again.pair(copied(trial.values))
+    _, second_back = again.pair(copied(elsewhere(trial)))
+    trial.gradients_by(second_back, u)
+    is_random = any(cause.kind == "random" for cause in findings.causes)
+    if not is_random and not all_same(alone, trial.gradients_by(first, u)):
+        findings.notes.append(
+            "used twice before a backward, it answers the first use with what the second saved"
+        )
+
+
+SCALES = (1e4, 1e-4)
+
+
+def _checked(trial: Trial) -> list[int]:
+    return [k for k, c in enumerate(trial.subject.checked) if c and trial.values[k].size]
+
+
+def linear_in_dout(trial: Trial, findings: Findings) -> None:
+    """A dout ten thousand times as large, or as small, has a gradient as many times as large."""
+    u = trial.douts[0]
+    rounding = max((float(np.max(trial.rounding(k), initial=0.0)) for k in _checked(trial)), default=0.0)
+    for scale in SCALES:
+        for name, a, b in zip(trial.subject.names, trial.gradients(scale * u), trial.raw[0], strict=True):
+            if a is None or b is None or np.shape(a) != np.shape(b) or same(a, scale * b, 1e-6):
+                continue
+            if same(a, scale * b, 1e-6, scale * (rounding_of_gradients(trial) + rounding)):
+                continue
+            if np.isfinite(b).all() and not any(
+                c.kind.startswith(("upstream", "updated")) for c in findings.causes
+            ):
+                findings.wrong(
+                    "upstream-ignored",
+                    f"the gradient of {name} is not linear in dout: for a dout {scale:g} times as large "
+                    f"it is not {scale:g} times as large; is dout clipped or rounded?",
+                    name,
+                    9,
+                )
+            return
+
+
+def dtypes(trial: Trial, findings: Findings) -> None:
+    if trial.subject.narrow:
+        _narrow_dtypes(trial, findings)
+    _, back = trial.subject.pair(copied(trial.values))
+    for name, x, dx in zip(
+        trial.subject.names, trial.values, back(parted(trial.douts[0], trial.outs)), strict=True
+    ):
+        kind = getattr(dx, "dtype", np.asarray(dx).dtype if dx is not None else None)
+        if kind is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f" or kind == x.dtype:
+            continue
+        if kind.kind == "f" or isinstance(dx, np.ndarray):
+            findings.wrong("dtype", f"the gradient of {name} is {kind}, but {name} is {x.dtype}", name, 30)
+        else:
+            findings.notes.append(f"the gradient of {name} is a Python {type(dx).__name__}, not {x.dtype}")
+
+
+def _narrow_dtypes(trial: Trial, findings: Findings) -> None:
+    """The inputs that came as float32, as such: a float32 output has float32 gradients."""
+    given = [
+        x.astype(np.float32) if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)
+    ]
+    outs, back = trial.subject.pair(given)
+    if any(np.asarray(o).dtype != np.float32 for o in outs):
+        return
+    grads = back([d.astype(np.float32) for d in parted(trial.douts[0], outs)])
+    for k in trial.subject.narrow:
+        dx, name = grads[k], trial.subject.names[k]
+        if isinstance(dx, (np.ndarray, np.generic)) and dx.dtype != np.float32:
+            findings.wrong(
+                "dtype", f"the gradient of {name} is {dx.dtype} where {name} and dout are float32", name, 30
+            )
+
+
+def aliasing(trial: Trial, findings: Findings) -> None:
+    values = copied(trial.values)
+    _, back = trial.subject.pair(values)
+    douts = parted(trial.douts[0], trial.outs)
+    grads = back(douts)
+    names = trial.subject.names
+
+    def shared(a: Any, b: Any) -> bool:
+        return (
+            isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.size > 0 and np.shares_memory(a, b)
+        )
+
+    for k, dx in enumerate(grads):
+        if any(shared(dx, d) for d in douts):
+            findings.notes.append(
+                f"the gradient of {names[k]} is the caller's dout itself, or a view of it: whoever writes "
+                f"into one writes into both"
+            )
+        elif any(shared(dx, x) for x in values):
+            findings.notes.append(f"the gradient of {names[k]} shares memory with an input")
+        for j in range(k):
+            if shared(dx, grads[j]) and not any(shared(dx, d) for d in douts):
+                findings.notes.append(f"the gradients of {names[j]} and {names[k]} share memory")

@@ -1,0 +1,123 @@
+"""The same numbers in another layout of memory: the answer must be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from handgrad.checking.equality import same
+from handgrad.checking.findings import Findings
+from handgrad.checking.subject import copied, parted
+from handgrad.checking.trial import Trial
+
+
+def fortran(x: np.ndarray) -> np.ndarray:
+    return np.asfortranarray(x)
+
+
+def strided(x: np.ndarray) -> np.ndarray:
+    """Every other element of a larger array, whose other elements are nan."""
+    if x.ndim == 0:
+        return x
+    wide = np.full((*x.shape[:-1], 2 * x.shape[-1]), np.nan)
+    wide[..., ::2] = x
+    return wide[..., ::2]
+
+
+def reversed_view(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x[::-1])[::-1] if x.ndim else x
+
+
+def overlapping(x: np.ndarray) -> np.ndarray:
+    """All rows the first row, as one row in memory."""
+    if x.ndim == 0 or x.shape[0] < 2:
+        return x
+    return np.lib.stride_tricks.as_strided(x[:1].copy(), x.shape, (0, *x[:1].strides[1:]), writeable=True)
+
+
+LAYOUTS: dict[str, Callable] = {
+    "in Fortran order": fortran,
+    "a view of every other element": strided,
+    "a reversed view": reversed_view,
+    "an overlapping view (one row repeated)": overlapping,
+}
+
+
+def layouts(trial: Trial, findings: Findings) -> None:
+    """The same numbers in another layout of memory."""
+    if trial.f0.size == 0:
+        return
+    for said, lay in LAYOUTS.items():
+        for found in (_input_layout(trial, said, lay), _dout_layout(trial, said, lay)):
+            if found is not None:
+                findings.wrong("layout", found, rank=15)
+                return
+
+
+def rounding_of_gradients(trial: Trial) -> float:
+    """What rounding leaves of a gradient that cancels, or that rounding of the inputs moves."""
+    noises = [
+        float(np.max(trial.noise_of_gradient(k), initial=0.0))
+        for k, c in enumerate(trial.subject.checked)
+        if c and trial.values[k].size
+    ]
+    return max(_cancelled(trial), 64 * max(noises, default=0.0))
+
+
+def _cancelled(trial: Trial) -> float:
+    sizes = [
+        float(np.max(np.abs(g), initial=0.0)) for g in trial.raw[0] if g is not None and g.dtype.kind == "f"
+    ]
+    finite = [s for s in sizes if np.isfinite(s)]
+    return 1e-11 * max(finite, default=0.0)
+
+
+def _input_layout(trial: Trial, said: str, lay: Callable) -> str | None:
+    if trial.subject.is_of_library:
+        return None  # some of its operations are of the layout
+    count = len(trial.values)
+    laid = [lay(x) if trial.subject.checked[k] else x for k, x in enumerate(trial.values)]
+    moved = [k for k in range(count) if laid[k] is not trial.values[k]]
+    plain = [np.array(x, order="C") if isinstance(x, np.ndarray) else x for x in laid]
+    if not moved:
+        return None
+    try:
+        outs, back = trial.subject.pair(plain)
+        wanted = trial.gradients_by(back, trial.douts[0])
+        before = np.concatenate([np.ravel(o) for o in outs]) if outs else trial.f0
+    except Exception:
+        return None  # these values are outside the domain
+    try:
+        outs, back = trial.subject.pair(laid)
+    except Exception:
+        return None  # refused with an error, which is safe
+    noise = 64 * float(np.max(trial.noise, initial=0.0))
+    if not same(np.concatenate([np.ravel(o) for o in outs]), before, 1e-9, noise):
+        return f"the output is another where an input is {said}"
+    try:
+        got = trial.gradients_by(back, trial.douts[0])
+    except Exception as error:
+        return f"the backward fails where an input is {said}: {error}"
+    for name, a, b in zip(trial.subject.names, wanted, got, strict=True):
+        if not same(a, b, 1e-9) and not same(a, b, 1e-9, rounding_of_gradients(trial)):
+            return f"the gradient of {name} is another where an input is {said}, with the same numbers in it"
+    return None
+
+
+def _dout_layout(trial: Trial, said: str, lay: Callable) -> str | None:
+    douts = parted(trial.douts[0], trial.outs)
+    laid = [lay(d) for d in douts]
+    plain = [np.array(d, order="C") for d in laid]
+    try:
+        wanted = trial.subject.pair(copied(trial.values))[1](plain)
+    except Exception:
+        return None
+    try:
+        got = trial.subject.pair(copied(trial.values))[1](laid)
+    except Exception as error:
+        return f"the backward fails where dout is {said}: {error}"
+    for name, a, b in zip(trial.subject.names, wanted, got, strict=True):
+        if not same(a, b, 1e-9) and not same(a, b, 1e-9, rounding_of_gradients(trial)):
+            return f"the gradient of {name} is another where dout is {said}, with the same numbers in it"
+    return None

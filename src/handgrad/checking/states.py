@@ -1,0 +1,133 @@
+"""What a forward leaves changed in a layer, or in what a function keeps between calls."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking.equality import same
+from handgrad.checking.findings import Findings
+from handgrad.checking.layers import places
+from handgrad.checking.randomness import draws
+from handgrad.checking.subject import Subject, Values, copied, fixed_randomness, independent
+from handgrad.checking.trial import Trial
+from handgrad.tree import leaves
+
+MODE_NAMES = ("train_flg", "training", "train", "is_training", "train_mode")
+
+
+def state(trial: Trial, findings: Findings) -> None:
+    """What a forward leaves changed in a layer object."""
+    if trial.subject.style == "torch" and trial.subject.inner is not None:
+        _torch_state(trial, findings)
+    memory = trial.subject.memory
+    if memory is not None and memory.objects:
+        _function_state(trial, findings)
+    if trial.subject.style != "layer":
+        return
+    layer = trial.subject.inner
+    count = len(trial.values) - len(trial.subject.parameters)
+    inputs = trial.values[:count]
+    accepted = inspect.signature(layer.forward).parameters
+    mode = next((name for name in MODE_NAMES if name in accepted), None)
+    held = next((name for name in MODE_NAMES if isinstance(vars(layer).get(name), bool)), None)
+    evaluating = mode is not None or held is not None
+    names = list(accepted)
+    if mode is not None and names.index(mode) < len(inputs):
+        inputs = [False if names[i] == mode else x for i, x in enumerate(inputs)]
+        changed = _state_changes(layer, inputs, {}, held)
+    else:
+        changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
+    if _drifts(layer, inputs, trial.subject):
+        findings.wrong(
+            "state",
+            f"a second forward of the same inputs gives another output: the first changes "
+            f"self.{changed[0] if changed else '...'}",
+            rank=2,
+        )
+    elif changed and evaluating:
+        how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
+        findings.wrong(
+            "state", f"{how} changes self.{changed[0]}: evaluation must leave the layer as it is", rank=8
+        )
+    elif changed:
+        findings.notes.append(f"each forward changes self.{', self.'.join(changed)}")
+
+
+def _drifts(layer: Any, inputs: Values, subject: Subject) -> bool:
+    """Whether what a forward leaves behind changes the next one's output, without chance being in it."""
+    made = independent(layer)
+    held = [type(x).__module__ for x in vars(layer).values()]
+    if made is layer or draws(subject) or any(m.startswith(("numpy.random", "random")) for m in held):
+        return False
+    outs = []
+    try:
+        for _ in range(2):
+            with fixed_randomness():
+                outs.append(leaves(made.forward(*copied(inputs))))
+    except Exception:
+        return False
+    return not all(same(a, b, 1e-12) for a, b in zip(*outs, strict=True))
+
+
+def _function_state(trial: Trial, findings: Findings) -> None:
+    """A function that keeps something in globals: running statistics, say."""
+    memory, subject = trial.subject.memory, trial.subject
+    assert memory is not None
+    assert subject.reused is not None
+    subject.pair(copied(trial.values))
+    at_first = memory.changed()
+    subject.pair(copied(trial.values))
+    outs, _ = subject.reused().pair(copied(trial.values))
+    drifts = not same(np.concatenate([np.ravel(o) for o in outs]), trial.f0, 1e-12)
+    memory.restore()
+    parameters = inspect.signature(subject.code[0]).parameters if subject.code else {}
+    modes = [name for name in parameters if name in MODE_NAMES]
+    flags = dict(zip(subject.names, trial.values, strict=True))
+    in_training = [flags.get(name, parameters[name].default) for name in modes]
+    if drifts and not (modes and in_training[0] is True):
+        findings.wrong(
+            "state",
+            "a second forward gives another output: the first changes what the function keeps",
+            rank=2,
+        )
+    elif at_first and modes and in_training[0] is False:
+        findings.wrong(
+            "state", f"with {modes[0]} = False the forward changes what the function keeps", rank=8
+        )
+
+
+def _state_changes(layer: Any, inputs: Values, options: dict, held: str | None) -> list[str]:
+    """Arrays that were there before a forward, and are others after it."""
+    made = independent(layer)
+    if made is layer:
+        return []
+    if held is not None:
+        setattr(made, held, False)
+    paths = {p.path for p in places(made)}
+    before = {p.path: np.array(p.get()) for p in places(made)}
+    try:
+        with fixed_randomness():
+            made.forward(*copied(inputs), **options)
+    except Exception:
+        return []
+    return [p.path for p in places(made) if p.path in paths and not same(before[p.path], p.get(), 0)]
+
+
+def _torch_state(trial: Trial, findings: Findings) -> None:
+    import copy
+
+    import torch
+
+    module = copy.deepcopy(trial.subject.inner).double()
+    before = {name: b.clone() for name, b in module.named_buffers()}
+    count = len(trial.values) - len(trial.subject.parameters)
+    with torch.no_grad():
+        module(*[torch.from_numpy(np.array(x)) for x in trial.values[:count]])
+    changed = [name for name, b in module.named_buffers() if not torch.equal(b, before[name])]
+    if changed and not module.training:
+        findings.wrong("state", f"a forward in evaluation changes {changed[0]}", rank=8)
+    elif changed:
+        findings.notes.append(f"each forward changes {', '.join(changed)}")

@@ -1,0 +1,188 @@
+"""PyTorch's functions and modules as subjects. Imported only when the target is PyTorch's."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from handgrad.checking.subject import (
+    Back,
+    Subject,
+    Values,
+    fixed_randomness,
+    flat_names,
+    is_float,
+    label,
+    numbers_of,
+    parameter_names,
+)
+from handgrad.tree import leaves, tree_map, unflatten
+
+
+def is_torch(target: Any, inputs: tuple) -> bool:
+    """Whether PyTorch is asked for: by the target, or by tensors among the inputs."""
+    if isinstance(target, torch.nn.Module) or is_function_class(target):
+        return True
+    return any(isinstance(x, torch.Tensor) for x in leaves(list(inputs)))
+
+
+def is_function_class(target: Any) -> bool:
+    return isinstance(target, type) and issubclass(target, torch.autograd.Function)
+
+
+def sets_context(target: Any) -> bool:
+    """Whether a ``torch.autograd.Function`` has a ``setup_context``, so that its forward has no ``ctx``."""
+    return target.setup_context is not torch.autograd.Function.setup_context
+
+
+def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
+    """A ``torch.autograd.Function``, an ``nn.Module`` (its parameters as further inputs), or any function."""
+    tree = tree_map(_as_array, list(inputs))
+    flat = leaves(tree)
+    if isinstance(target, torch.nn.Module):
+        return _of_module(target, inputs, tree, options)
+    call = target.apply if is_function_class(target) else target
+    made = _subject(target, call, tree, flat, options)
+    if is_function_class(target):
+        skipped = 0 if sets_context(target) else 1
+        named = parameter_names(target.forward, len(inputs), skipped)
+
+        def follow(given: list[Any], rebinder: Any) -> list[Any]:
+            from handgrad.checking.causes.follow_torch import followed
+
+            return followed(target, given, skipped == 1)
+
+        return replace(
+            made,
+            names=flat_names(named, inputs),
+            code=[target.backward, target.forward],
+            numbers=numbers_of(target.forward),
+            follow=follow,
+            functions=lambda: [target.backward],
+            rebuilt=lambda rebinder: of_torch(_with_backward(target, rebinder), inputs, options),
+        )
+    return replace(made, names=flat_names(parameter_names(target, len(inputs)), inputs))
+
+
+def _with_backward(target: Any, rebinder: Any) -> Any:
+    """A subclass of the Function with functions replaced."""
+    return rebinder.kind(target)
+
+
+def _as_array(x: Any) -> Any:
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu()
+        return x.double().numpy().copy() if x.is_floating_point() else x.numpy().copy()
+    return np.array(x, np.float64) if is_float(x) and not isinstance(x, float) else x
+
+
+def _as_tensor(x: Any) -> Any:
+    """A tensor with the array's own memory layout; a read-only or negatively strided array is copied."""
+    if not isinstance(x, (np.ndarray, np.generic)):
+        return x
+    try:
+        return torch.from_numpy(np.asarray(x))
+    except (ValueError, TypeError):
+        return torch.from_numpy(np.array(x))
+
+
+def _as_numpy(out: Any) -> Any:
+    return out.detach().resolve_conj().numpy() if isinstance(out, torch.Tensor) else out
+
+
+def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict) -> Subject:
+    checked = [is_float(x) and not isinstance(x, float) for x in flat]
+
+    def forward(values: Values) -> list[Any]:
+        if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
+            values = [x.astype(complex) if c else x for x, c in zip(values, checked, strict=True)]
+        with fixed_randomness(), torch.no_grad():
+            out = call(*unflatten(tree, [_as_tensor(x) for x in values]), **options)
+        return [_as_numpy(o) for o in leaves(out)]
+
+    def pair(values: Values) -> tuple[list[Any], Back]:
+        tensors = [
+            _as_tensor(x).detach().requires_grad_() if c else _as_tensor(x)
+            for x, c in zip(values, checked, strict=True)
+        ]
+        with fixed_randomness(), torch.enable_grad():
+            # A view of each leaf, so that a forward which writes in place is not stopped by its being a leaf.
+            given = [x.view_as(x) if c else x for x, c in zip(tensors, checked, strict=True)]
+            out = leaves(call(*unflatten(tree, given), **options))
+        recorded = [o for o in out if isinstance(o, torch.Tensor) and o.requires_grad]
+
+        def back(douts: list[Any]) -> list[Any]:
+            wanted = [x for x, c in zip(tensors, checked, strict=True) if c]
+            seeds = [
+                _as_tensor(d)
+                for o, d in zip(out, douts, strict=True)
+                if isinstance(o, torch.Tensor) and o.requires_grad
+            ]
+            if not recorded:
+                return [None] * len(values)
+            found = iter(torch.autograd.grad(recorded, wanted, seeds, retain_graph=True, allow_unused=True))
+            grads = [next(found) if c else None for c in checked]
+            return [None if g is None else g.detach().to_dense().numpy(force=True) for g in grads]
+
+        return [_as_numpy(o) for o in out], back
+
+    return Subject(
+        name=label(target),
+        style="torch",
+        names=[f"input {i}" for i in range(len(flat))],
+        values=flat,
+        checked=checked,
+        forward=forward,
+        pair=pair,
+        code=[],
+    )
+
+
+def _of_module(module: torch.nn.Module, inputs: tuple, tree: list, options: dict) -> Subject:
+    """The parameters by name, after the inputs; buffers start as they were in each evaluation."""
+    named = dict(module.named_parameters())
+    widened = copy.deepcopy(module).double()
+    count = len(leaves(tree))
+
+    def call(*given: Any) -> Any:
+        xs, params = given[: len(tree)], given[len(tree)]
+        buffers = {name: b.clone() for name, b in widened.named_buffers()}
+        return torch.func.functional_call(widened, {**params, **buffers}, xs, options)
+
+    whole = [*tree, {name: _as_array(p) for name, p in named.items()}]
+    flat = leaves(whole)
+    made = _subject(module, call, whole, flat, {})
+    names = flat_names(parameter_names(module.forward, len(inputs)), inputs)
+    return replace(
+        made,
+        names=names + list(named),
+        parameters=frozenset(range(count, len(flat))),
+        code=[f for f in (inspect.getattr_static(type(module), "backward", None),) if callable(f)],
+        inner=module,
+    )
+
+
+def with_torch_loss(target: Any, inputs: tuple, options: dict, loss: Callable) -> Subject:
+    """A module and its loss, ``loss(module(*xs), t)``."""
+
+    class WithLoss(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = target
+
+        def forward(self, *inputs: Any) -> Any:
+            *xs, t = inputs
+            return loss(self.net(*xs, **options), t)
+
+    if not isinstance(target, torch.nn.Module):
+        return of_torch(lambda *xs: loss(target(*xs[:-1], **options), xs[-1]), inputs, {})
+    made = of_torch(WithLoss(), inputs, {})
+    names = ["x", "t"] if len(inputs) == 2 else made.names[: len(inputs)]
+    cut = [name.removeprefix("net.") for name in made.names[len(inputs) :]]
+    return replace(made, name=f"{label(target)} with {label(loss)}", names=[*names, *cut])
