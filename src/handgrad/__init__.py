@@ -1,57 +1,87 @@
 """handgrad: backpropagation by hand, at machine speed.
 
-Three levels, one idea, the rule ``(x, ...) -> (out, backward)``:
+One idea, the rule ``(x, ...) -> (out, backward)``, at several levels:
 
 - by hand: ``AddLayer``, ``MulLayer``, ``SoftmaxWithLoss``, and ``multiply.vjp(x, y)`` of any rule;
 - recorded: ``variable``, ``vjp``, ``grad``, ``jacobian``, ``hessian``, over rules and NumPy's functions;
-- trained: ``handgrad.layers``, ``handgrad.optim``, ``handgrad.train``, and the ``handgrad`` command;
+- trained: ``layers``, ``optim``, ``Trainer``, and the ``handgrad`` command;
 - compiled: ``compile`` makes native code of any function of rules;
+- checked: ``check`` says whether a backward is right, and if not, what is wrong with it;
 - shown: ``show`` makes a page of every value, gradient, formula and line of a computation.
 """
 
 import builtins as _builtins
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+import typing as _typing
 
-from handgrad import layers, rules
-from handgrad.layers import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
+from handgrad import layers as layers
+from handgrad import rules as rules
+from handgrad.layers import AddLayer as AddLayer
+from handgrad.layers import MulLayer as MulLayer
+from handgrad.layers import SoftmaxWithLoss as SoftmaxWithLoss
+from handgrad.layers import cross_entropy_error as cross_entropy_error
 from handgrad.rules import *
-from handgrad.rules import Rule, elementwise, rule
-from handgrad.tape import Variable, grad, hessian, hvp, jacobian, value_and_grad, variable, vjp
+from handgrad.rules import Rule as Rule
+from handgrad.rules import elementwise as elementwise
+from handgrad.rules import rule as rule
+from handgrad.tape import Variable as Variable
+from handgrad.tape import grad as grad
+from handgrad.tape import hessian as hessian
+from handgrad.tape import hvp as hvp
+from handgrad.tape import jacobian as jacobian
+from handgrad.tape import value_and_grad as value_and_grad
+from handgrad.tape import variable as variable
+from handgrad.tape import vjp as vjp
 
-__all__ = [
-    "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Variable", "check", "cross_entropy_error",
-    "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules", "show",
-    "value_and_grad", "variable", "vjp",
-]  # fmt: skip
-# `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum
-# only.
-__all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
+# What is imported when it is first asked for, so that only those who compile load LLVM, and so on.
+_MODULES = ("checking", "data", "engine", "optim", "program", "tape", "testing", "train", "view")
+_FUNCTIONS = {
+    "Trainer": "train",
+    "check": "checking",
+    "compile": "engine",
+    "show": "view",
+}
 
-
-if _TYPE_CHECKING:
-    from handgrad.checking import check
+if _typing.TYPE_CHECKING:
+    from handgrad import checking as checking
+    from handgrad import data as data
+    from handgrad import engine as engine
+    from handgrad import optim as optim
+    from handgrad import program as program
+    from handgrad import tape as tape
+    from handgrad import testing as testing
+    from handgrad import train as train
+    from handgrad import view as view
+    from handgrad.checking import check as check
     from handgrad.engine import compile as compile
-    from handgrad.view import show
+    from handgrad.train import Trainer as Trainer
+    from handgrad.view import show as show
 
+    __version__: str
+else:
+    # `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum
+    # only. Type checkers read the imports above; __all__ is of the rules that are found.
+    __all__ = [
+        "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Trainer", "Variable", "check",
+        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules",
+        "show", "value_and_grad", "variable", "vjp",
+    ]  # fmt: skip
+    __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
-def __getattr__(name: str) -> object:
-    if name == "check":  # takes longer than all the rest of the import
-        from handgrad.checking import check
+    def __getattr__(name):
+        from importlib import import_module
 
-        return check
-    if name == "compile":  # so that only those who compile load LLVM
-        from handgrad.engine import compile
+        if name in _MODULES:
+            return import_module(f"handgrad.{name}")
+        if name in _FUNCTIONS:
+            return getattr(import_module(f"handgrad.{_FUNCTIONS[name]}"), name)
+        if name == "__version__":
+            from importlib.metadata import version
 
-        return compile
-    if name == "show":
-        from handgrad.view import show
+            return version("handgrad")
+        raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
 
-        return show
-    if name == "__version__":
-        from importlib.metadata import version  # takes long, too
-
-        return version("handgrad")
-    raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
+    def __dir__():
+        return sorted({*__all__, *rules.ALL, *_MODULES, *_FUNCTIONS, "__version__", "__all__", "__doc__"})
 
 
 def _html(thing: Variable | layers.Layer) -> str:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,14 @@ def _operators(name: str) -> tuple[Any, Any]:
     return operator, swapped
 
 
-class Operators:
+# A type checker takes a recorded array for any type, since it stands wherever NumPy's stubs ask for theirs.
+if TYPE_CHECKING:
+    _Anything: TypeAlias = Any
+else:
+    _Anything = object
+
+
+class Operators(_Anything):
     """The operators of an array, each the function of that name in its namespace."""
 
     __slots__ = ()

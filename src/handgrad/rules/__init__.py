@@ -4,6 +4,8 @@ This module is also the array namespace of recorded arrays: the standard's own n
 (``asin``, ``concat``, ``permute_dims``, ``pow``) stand beside NumPy's.
 """
 
+from typing import TYPE_CHECKING
+
 from handgrad.rules.activation import *
 from handgrad.rules.arithmetic import *
 from handgrad.rules.elementary import *
@@ -11,9 +13,12 @@ from handgrad.rules.indexing import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.reduction import *
-from handgrad.rules.rule import Rule, elementwise, rule
+from handgrad.rules.rule import Rule as Rule
+from handgrad.rules.rule import elementwise as elementwise
+from handgrad.rules.rule import rule as rule
 from handgrad.rules.shaping import *
 
-ALL = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}
+ALL: dict[str, Rule] = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}
 
-__all__ = ["ALL", "Rule", "elementwise", "rule", *ALL]
+if not TYPE_CHECKING:  # which reads the imports above
+    __all__ = ["ALL", "Rule", "elementwise", "rule", *ALL]

@@ -19,18 +19,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, ParamSpec
 
 from handgrad.arrays import Recorded, cast, is_floating, shape, sum_to
 from handgrad.tree import leaves, tree_map
 
-Backward = Callable[[Any], tuple]
+Backward = Callable[[Any], tuple[Any, ...]]
+P = ParamSpec("P")
 
 
-class Rule:
+class Rule(Generic[P]):
     """A body ``(x, ...) -> (out, backward)`` that can be called, recorded and checked."""
 
-    def __init__(self, body: Callable[..., tuple[Any, Callable]], broadcasts: bool = False):
+    def __init__(self, body: Callable[P, tuple[Any, Callable[..., Any]]], broadcasts: bool = False):
         functools.update_wrapper(self, body)
         parameters = inspect.signature(body).parameters.values()
         inputs = [p for p in parameters if p.kind is p.POSITIONAL_ONLY] or [
@@ -45,14 +46,14 @@ class Rule:
     def __repr__(self) -> str:
         return f"<rule {self.name}{inspect.signature(self.body)}>"
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        inputs, options = self.bind(args, options)
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Any:
+        inputs, chosen = self.bind(args, options)
         top = highest(inputs)
         if top is not None:
-            return top.record(self, inputs, options)
-        return self.run_body(inputs, options)[0]
+            return top.record(self, inputs, chosen)
+        return self.run_body(inputs, chosen)[0]
 
-    def vjp(self, *args: Any, **options: Any) -> tuple[Any, Backward]:
+    def vjp(self, *args: P.args, **options: P.kwargs) -> tuple[Any, Backward]:
         """``(out, backward)``. ``backward(dout)`` returns a tuple, one gradient for each input.
 
         Each gradient has the shape and floating dtype of its input. It may be ``dout`` itself or a
@@ -164,11 +165,11 @@ def describe(x: Any) -> str:
     return str(shape(x)) if hasattr(x, "shape") else repr(x)
 
 
-def rule(body: Callable) -> Rule:
+def rule(body: Callable[P, tuple[Any, Callable[..., Any]]]) -> Rule[P]:
     """Make a rule of a function that returns ``(out, backward)``."""
     return Rule(body)
 
 
-def elementwise(body: Callable) -> Rule:
+def elementwise(body: Callable[P, tuple[Any, Callable[..., Any]]]) -> Rule[P]:
     """Make a rule whose inputs broadcast: their gradients are summed back to their own shapes."""
     return Rule(body, broadcasts=True)
