@@ -5,7 +5,7 @@ import re
 import mypy.api
 import pytest
 
-PROGRAM = '''
+PROGRAM = """
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ hg.relu()  # wrong: call-arg
 hg.nosuch(3)  # wrong: attr-defined
 cube(1.0, 2.0)  # wrong: call-arg
 Affine("a", 3)  # wrong: arg-type
-'''
+"""
 
 
 def test_a_users_program_passes_mypy_strict(tmp_path):
@@ -68,7 +68,9 @@ def test_a_users_program_passes_mypy_strict(tmp_path):
     assert found == wanted, said or failed
 
 
-@pytest.mark.parametrize("name", ["check", "compile", "show", "optim", "train", "data", "Trainer", "sum", "exp"])
+@pytest.mark.parametrize(
+    "name", ["check", "compile", "show", "optim", "train", "data", "Trainer", "sum", "exp"]
+)
 def test_names_are_found(name):
     import handgrad
 

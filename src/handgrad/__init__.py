@@ -58,8 +58,8 @@ if _typing.TYPE_CHECKING:
 
     __version__: str
 else:
-    # `from handgrad import *` must not hide a builtin, so `sum`, `max`, `compile` and the like are handgrad.sum
-    # only. Type checkers read the imports above; __all__ is of the rules that are found.
+    # Type checkers read the imports above. `from handgrad import *` must not hide a builtin, so `sum`, `max`,
+    # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Trainer", "Variable", "check",
         "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules",
