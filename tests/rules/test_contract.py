@@ -170,3 +170,36 @@ def test_aliases_are_the_rules():
         "permute": "transpose",
     }.items():
         assert hg.rules.ALL[alias] is hg.rules.ALL[name]
+
+
+def test_a_rule_without_a_pair_and_a_backward_without_its_return_are_told():
+    @rule
+    def no_pair(x):
+        return x * 2
+
+    @rule
+    def no_backward(x):
+        return x * 2, None
+
+    @rule
+    def no_return(x, y):
+        def backward(dout):
+            dout * y, dout * x
+
+        return x * y, backward
+
+    @rule
+    def labels_alone(t):
+        def backward(dout):
+            return None
+
+        return t * 1.0, backward
+
+    x = np.array([1.0, 5.0])
+    for wrong, came in ((no_pair, "ndarray"), (no_backward, "tuple")):
+        for call in (wrong, wrong.vjp, lambda x, wrong=wrong: wrong(hg.variable(x))):
+            with pytest.raises(TypeError, match=rf"{wrong.name}: .* pair, \(out, backward\), not {came}"):
+                call(x)
+    with pytest.raises(TypeError, match="no_return: backward returned None; does it lack its return"):
+        hg.grad(lambda x: hg.sum(no_return(x, 2.0)))(x)
+    assert labels_alone.vjp(np.array([1, 2]))[1](x) == (None,)

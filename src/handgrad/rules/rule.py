@@ -71,6 +71,8 @@ class Rule(Generic[P]):
 
         def backward(dout: Any) -> tuple:
             grads = body_backward(dout)
+            if grads is None and any(map(is_floating, leaves(inputs))):
+                raise TypeError(f"{self.name}: backward returned None; does it lack its return?")
             if len(inputs) == 1 and is_bare(grads, inputs[0]):
                 grads = (grads,)
             if not isinstance(grads, tuple) or len(grads) != len(inputs):
@@ -97,18 +99,21 @@ class Rule(Generic[P]):
             if isinstance(value, Recorded):
                 raise TypeError(
                     f"{self.name}: the option {name} has no gradient, so it cannot be a recorded "
-                    f"array; pass its .value, or write the operation with rules that take it as input"
+                    f"array: write the operation with rules that take it as input (its .value is a constant)"
                 )
         return args, options
 
     def run_body(self, inputs: tuple, options: dict) -> tuple[Any, Callable]:
         """The body's ``(out, backward)``; its errors name the rule and the shapes that came in."""
         try:
-            return self.body(*inputs, **options)
+            made = self.body(*inputs, **options)
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             came = ", ".join(f"{n} {describe(x)}" for n, x in zip(self.inputs, inputs, strict=True))
             kind = type(error) if type(error) in (ValueError, TypeError, IndexError) else ValueError
             raise kind(f"{self.name}({came}): {error}") from error
+        if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
+            raise TypeError(f"{self.name}: a rule returns a pair, (out, backward), not {type(made).__name__}")
+        return made
 
     def fit(self, name: str, dx: Any, x: Any) -> Any:
         """Check the gradient of one input, and sum away what broadcasting repeated."""
