@@ -18,6 +18,15 @@ def leaves(tree: Any) -> list[Any]:
     return [leaf for branch in branches for leaf in leaves(branch)]
 
 
+def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The leaves with their dotted names: ``name.0.key`` is ``tree[0]["key"]``."""
+    if not isinstance(tree, (list, tuple, dict)):
+        yield name, tree
+        return
+    for key, branch in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        yield from named_leaves(branch, f"{name}.{key}")
+
+
 def rebuild(tree: Any, new_leaves: Iterator[Any]) -> Any:
     """A tree of the same structure, its leaves drawn from ``new_leaves`` in order."""
     if isinstance(tree, dict):

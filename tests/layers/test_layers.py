@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -12,8 +15,10 @@ from handgrad.layers import (
     ReLU,
     Sequential,
     Tanh,
+    history,
     mlp,
 )
+from handgrad.layers.untrained import check_parameters, untrained
 from handgrad.program import trace
 
 F8 = np.float64
@@ -300,3 +305,161 @@ def test_arguments_that_make_no_network(make, said):
 def test_only_layers_make_a_sequential():
     with pytest.raises(TypeError, match="Sequential is of layers, not function"):
         Sequential(lambda x: x)
+
+
+class Nested(Layer):
+    """Layers in every kind of nesting."""
+
+    def __init__(self):
+        made = [Affine(2, 2, seed=i, dtype=F8) for i in range(6)]
+        self.blocks = [[made[0], [made[1]]], (made[2],)]
+        self.named = {"a": {"b": [made[3]]}, "c": (made[4], [made[5], made[0]])}
+
+    def layers(self):
+        return [
+            self.blocks[0][0], self.blocks[0][1][0], self.blocks[1][0],
+            self.named["a"]["b"][0], self.named["c"][0], self.named["c"][1][0], self.named["c"][1][1],
+        ]  # fmt: skip
+
+    def forward(self, x):
+        for layer in self.layers():
+            x = hg.tanh(layer(x))
+        return x
+
+
+def test_layers_in_any_nesting_are_found_bound_differentiated_and_shown(rng):
+    net = Nested()
+    paths = ["blocks.0.0", "blocks.0.1.0", "blocks.1.0", "named.a.b.0", "named.c.0", "named.c.1.0"]
+    assert list(net.parameters()) == [f"{path}.{key}" for path in paths for key in "Wb"]
+    assert_backward_is_right(net, rng.standard_normal((3, 2)), rng)
+    assert all(path in repr(net) for path in paths)
+    bound = net.bind({name: 0 * p for name, p in net.parameters().items()})
+    np.testing.assert_array_equal(bound(rng.standard_normal((3, 2))), np.zeros((3, 2)))
+    assert bound.layers()[0] is bound.layers()[-1]
+    assert net.train().layers()[1].training
+
+
+class Tower(Sequential):
+    def __init__(self):
+        super().__init__(Affine(3, 3, seed=0, dtype=F8))
+        self.head = Affine(3, 2, seed=1, dtype=F8)
+
+    def forward(self, x):
+        return self.head(super().forward(x))
+
+
+def test_a_sequential_with_more_layers_beside(rng):
+    assert list(Tower().parameters()) == ["0.W", "0.b", "head.W", "head.b"]
+    assert_backward_is_right(Tower(), rng.standard_normal((4, 3)), rng)
+
+
+class Masked(Layer):
+    def __init__(self):
+        self.inner = Affine(3, 3, seed=0, dtype=F8)
+
+    def forward(self, x, *, mask=None, scale=1.0):
+        y = self.inner(x)
+        return scale * (y if mask is None else y * mask)
+
+
+class Calls(Layer):
+    def __init__(self):
+        self.masked = Masked()
+
+    def forward(self, x, y, mask):
+        return self.masked(x, mask=mask) + self.masked(y, scale=3.0)
+
+
+def test_calls_take_keywords(rng):
+    layer, x, dout = Masked(), rng.standard_normal((4, 3)), rng.standard_normal((4, 3))
+    mask = np.array([1.0, 0.0, 2.0])
+    expected = 2.0 * layer.inner(x) * mask
+    np.testing.assert_allclose(layer(x, mask=mask, scale=2.0), expected)
+    np.testing.assert_allclose(layer.bind()(x, mask=mask, scale=2.0), expected)
+    np.testing.assert_allclose(layer.forward(x, mask=mask, scale=2.0), expected)
+    dx = layer.backward(dout)
+    np.testing.assert_allclose(dx, (2 * dout * mask) @ layer.inner.params["W"].T)
+    np.testing.assert_allclose(layer.grads["inner.W"], x.T @ (2 * dout * mask))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'msk'"):
+        layer(x, msk=mask)
+
+
+def test_inputs_given_by_keyword_have_their_gradients(rng):
+    x, y, dout = (rng.standard_normal((4, 3)) for _ in range(3))
+    mask = np.array([1.0, 0.0, 2.0])
+    by_place, by_name = Calls(), Calls()
+    by_place.forward(x, y, mask)
+    by_name.forward(x, mask=mask, y=y)
+    for a, b in zip(by_place.backward(dout), by_name.backward(dout), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_unanswered_forwards_do_not_fill_the_memory(rng, monkeypatch):
+    monkeypatch.setattr(history, "MOST_BYTES", 100_000)
+    net, x = mlp([20, 50, 10], seed=0), rng.standard_normal((100, 20)).astype("f")
+    net.forward(x)
+    assert 40_000 < net.history.held < 80_000
+    with pytest.warns(UserWarning, match=r"Sequential: 2 forwards wait .* only the last 1 are kept"):
+        net.forward(x)
+    for _ in range(5):
+        net.forward(x)
+    assert len(net.history.kept) == 1
+    net.backward(np.ones((100, 10), "f"))
+    assert net.history.held == 0
+    with pytest.raises(RuntimeError, match="since 6 waited too long"):
+        net.backward(np.ones((100, 10), "f"))
+
+
+def test_copies_and_pickles_of_a_layer_after_a_forward(rng):
+    net, x = mlp([4, 3], seed=0), rng.standard_normal((2, 4))
+    net.forward(x)
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        np.testing.assert_array_equal(copied(x), net(x))
+        with pytest.raises(RuntimeError, match="before any forward"):
+            copied.backward(np.ones((2, 3)))
+
+
+def test_eval_is_evaluate():
+    assert mlp([4, 3, 2], dropout=0.5, seed=0).train().eval()[3].training is False
+
+
+class OneHidden(Layer):
+    layer_of_the_class = Affine(2, 2, seed=0)
+
+    def __init__(self):
+        self.W = np.ones((2, 3))
+        self.deep = [{"b": np.ones(3)}]
+        self.count, self.name, self.labels = np.arange(3), "x", np.float32(3.0)
+        self.params = {"V": np.ones(2)}
+        self.same = self.params["V"]
+        self.hidden = {Affine(2, 2, seed=0)}
+
+
+def test_what_looks_like_a_parameter_and_is_none_is_told():
+    told = untrained(Sequential(OneHidden()))
+    assert [sentence.split(",")[0] for sentence in told] == [
+        "OneHidden at '0': self.W (2",
+        "OneHidden at '0': self.deep.0.b (3",
+        "OneHidden at '0': the layers in self.hidden are not found",
+        "OneHidden at '0': the layers in the class",
+    ]
+    assert untrained(mlp([4, 3, 2], batch_norm=True, dropout=0.5, seed=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "said"),
+    [
+        ({}, ValueError, r"Bare has no parameters to train: .* self\.W \(2,\) is not trained"),
+        ({"n": np.arange(3)}, TypeError, "the parameter n is of int64"),
+        ({"n": 2.0}, TypeError, "the parameter n is a float"),
+        ({"n": [np.ones(2)]}, TypeError, "the parameter n is a list"),
+    ],
+)
+def test_parameters_are_arrays_of_floats(params, error, said):
+    class Bare(Layer):
+        def __init__(self):
+            self.W = np.ones(2)
+            self.params = params
+
+    with pytest.raises(error, match=said):
+        check_parameters(Bare())

@@ -4,6 +4,7 @@ import builtins
 import subprocess
 import sys
 import textwrap
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -186,13 +187,27 @@ def test_a_layer_used_twice_answers_last_first_and_then_repeats():
 
 def test_forwards_alone_keep_a_bounded_number():
     layer = AddLayer()
-    for i in range(LIMIT + 10):
+    for i in range(LIMIT):
+        layer.forward(i, i)
+    with pytest.warns(UserWarning, match=f"AddLayer: {LIMIT + 1} forwards wait for their backward"):
+        layer.forward(0, 0)
+    for i in range(9):
         layer.forward(i, i)
     assert len(layer.history.kept) == LIMIT
     for _ in range(LIMIT):
         layer.backward(1)
-    with pytest.raises(RuntimeError, match=f"AddLayer: {LIMIT + 10} forwards came before"):
+    with pytest.raises(RuntimeError, match=r"AddLayer: this backward answers a forward .* since 10 waited"):
         layer.backward(1)
+
+
+@pytest.mark.parametrize("kind", [AddLayer, MulLayer])
+def test_what_is_no_number_is_refused(kind):
+    for x in ("a", None, ["a", "b"], {}):
+        with pytest.raises(TypeError, match="take numbers, arrays and lists of numbers"):
+            kind().forward(x, 2)
+    with pytest.raises(TypeError, match=rf"{kind.__name__}\.forward\(\) missing .* 'y'"):
+        kind().forward(2)
+    assert kind().forward(Fraction(1, 2), 2) == {AddLayer: Fraction(5, 2), MulLayer: 1}[kind]
 
 
 def test_backward_before_forward():

@@ -1,8 +1,9 @@
 """Layers: rules that own parameters.
 
 A layer keeps its own arrays in ``params`` (trained), ``state`` (changed by a forward while training,
-such as running statistics) and ``grads`` (filled by ``backward``). Sublayers are found among its
-attributes, so a layer of layers is written by composing them in ``forward``:
+such as running statistics, or never) and ``grads`` (filled by ``backward``). Sublayers are found among its
+attributes, and in lists, tuples and dicts of any depth there, so a layer of layers is written by composing
+them in ``forward``:
 
     class Residual(Layer):
         def __init__(self, D, seed=None):
@@ -17,35 +18,54 @@ The backward follows. It is used in one of three ways:
 - ``net(x)``: the output.
 - ``net.forward(x)``, then ``net.backward(dout)``: by hand; gives ``dx`` and fills ``grads``.
 - ``net.bind(params)(x)``: a pure function of the parameters, for ``grad``, ``vjp``, ``trace`` and jit.
+
+What a call gives by keyword, ``net(x, mask=m)``, is an option: ``backward`` has no gradient for it.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 from handgrad.arrays import shape, size
-from handgrad.layers.history import History
+from handgrad.layers.history import History, graph_bytes
 from handgrad.tape import scope, stripped, vjp
-from handgrad.tree import leaves, tree_map
+from handgrad.tree import leaves, named_leaves, tree_map
+
+ARRAYS = ("params", "state", "grads")  # the attributes that hold a layer's own arrays
 
 
 def _remembering(body: Callable) -> Callable:
     """A ``forward`` as its author wrote it, made to remember what its backward needs."""
 
+    signature = inspect.signature(body)
+
     @functools.wraps(body)
-    def forward(self: Layer, *xs: Any) -> Any:
+    def forward(self: Layer, *xs: Any, **options: Any) -> Any:
         if self.is_bound:
             with scope(self.path, self.describe()):
                 try:
-                    return body(self, *xs)
+                    return body(self, *xs, **options)
                 except Exception as error:
                     error.add_note(f"in {self.label}")
                     raise
-        return self.remember(*xs)
+        xs, options = _inputs_and_options(signature, (self, *xs), options)
+        return self.remember(*xs, **options)
 
     return forward
+
+
+def _inputs_and_options(signature: inspect.Signature, given: tuple, named: dict) -> tuple[tuple, dict]:
+    """Inputs, and options by name: an input that has no default is one, even if it is given by name."""
+    names = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    inputs, options = list(given[1:]), dict(named)
+    for name in names[len(given) :]:
+        if name not in options or signature.parameters[name].default is not inspect.Parameter.empty:
+            break
+        inputs.append(options.pop(name))
+    return tuple(inputs), options
 
 
 class Layer:
@@ -82,26 +102,30 @@ class Layer:
 
     # Using a layer.
 
-    def __call__(self, *xs: Any) -> Any:
+    def __call__(self, *xs: Any, **options: Any) -> Any:
         """The output; nothing is remembered for a backward."""
         if self.is_bound:
-            return self.forward(*xs)
+            return self.forward(*xs, **options)
         bound = self.bind()
-        out = bound.forward(*xs)
+        out = bound.forward(*xs, **options)
         self._keep_states(bound)
         return out
 
-    def remember(self, *xs: Any) -> Any:
+    def remember(self, *xs: Any, **options: Any) -> Any:
         """``forward`` of a layer that is used by hand: the output, and a backward kept."""
         bound = self.bind()
+        held = 0
 
         def run(params: dict, *xs: Any) -> Any:
+            nonlocal held
             bound._load("params", params, check=False)
-            return bound.forward(*xs)
+            out = bound.forward(*xs, **options)
+            held = graph_bytes(out)
+            return out
 
         out, pullback = vjp(run, self.parameters(), *xs)
         self._keep_states(bound)
-        self.history.push(pullback)
+        self.history.push(pullback, held, self.label)
         return out
 
     def _keep_states(self, bound: Layer) -> None:
@@ -111,8 +135,8 @@ class Layer:
     def backward(self, dout: Any) -> Any:
         """``dx`` for the last forward not yet answered, and ``grads`` filled, here and in sublayers.
 
-        A layer of several inputs gives a tuple. When every forward is answered, the last answer is
-        given again.
+        A layer of several inputs gives a tuple; options, given by keyword, have no gradient. When every
+        forward is answered, the last answer is given again.
 
         Raises:
             ValueError: ``dout`` does not have the output's shape.
@@ -131,6 +155,10 @@ class Layer:
     def evaluate(self) -> Self:
         """Switch to evaluation: running statistics, dropout off. Here and in all sublayers."""
         return self._set_training(False)
+
+    def eval(self) -> Self:
+        """Another name of ``evaluate()``."""
+        return self.evaluate()
 
     def _set_training(self, training: bool) -> Self:
         for _, layer in self.walk():
@@ -152,13 +180,13 @@ class Layer:
     # Its arrays, by dotted name.
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        """Sublayers by name, in the order in which they were set."""
-        for name, value in vars(self).items():
-            if isinstance(value, Layer):
-                yield name, value
-            elif isinstance(value, (list, tuple, dict)) and name not in ("params", "state", "grads"):
-                items = value.items() if isinstance(value, dict) else enumerate(value)
-                yield from ((f"{name}.{key}", item) for key, item in items if isinstance(item, Layer))
+        """Sublayers by name, in the order in which they were set, in any nesting of lists, tuples, dicts."""
+        for name, value in self._attributes():
+            yield from ((path, x) for path, x in named_leaves(value, name) if isinstance(x, Layer))
+
+    def _attributes(self) -> list[tuple[str, Any]]:
+        """What is set on this layer, but for its own arrays."""
+        return [(name, value) for name, value in vars(self).items() if name not in ARRAYS]
 
     def walk(self, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Layer]]:
         """This layer and all below, each once, with its path."""
@@ -259,12 +287,8 @@ def _copied(layer: Layer, copies: dict[int, Any]) -> Any:
     copies[id(layer)] = twin
     twin.__dict__.update(layer.__dict__)
     twin.params, twin.state, twin.is_bound = dict(layer.params), dict(layer.state), True
-    for name, value in vars(layer).items():
-        if name in ("params", "state", "grads"):
-            continue
-        if isinstance(value, Layer):
-            setattr(twin, name, _copied(value, copies))
-        elif isinstance(value, (list, tuple, dict)) and any(isinstance(x, Layer) for x in leaves(value)):
+    for name, value in layer._attributes():
+        if any(isinstance(x, Layer) for x in leaves(value)):
             anew = tree_map(lambda x: _copied(x, copies) if isinstance(x, Layer) else x, value)
             setattr(twin, name, anew)
     return twin

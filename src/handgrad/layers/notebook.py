@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -21,25 +22,32 @@ from handgrad.rules.rule import Rule
 
 
 def _taken(x: Any) -> Any:
-    """Lists as arrays; arrays as copies, since the caller may write into his before the backward."""
-    return np.array(x) if isinstance(x, (list, tuple, np.ndarray)) else x
+    """Lists as arrays; arrays as copies, since the caller may write into his before the backward.
+
+    Raises:
+        TypeError: neither a number nor an array of numbers.
+    """
+    x = np.array(x) if isinstance(x, (list, tuple, np.ndarray)) else x
+    is_text = isinstance(x, np.ndarray) and x.dtype.kind not in "biufcO"
+    if is_text or not (hasattr(x, "dtype") or isinstance(x, Number)):
+        raise TypeError(f"these layers take numbers, arrays and lists of numbers, not {x!r}")
+    return x
 
 
-class _Binary:
+class BinaryLayer:
     """A layer of two inputs, which may broadcast."""
-
-    rule: Rule
 
     def __init__(self) -> None:
         self.x: Any = None
         self.y: Any = None
         self.history = History()
 
-    def forward(self, x: Any, y: Any) -> Any:
-        """The output for numbers, arrays or lists x and y. Python numbers give a Python number."""
+    def _apply(self, rule: Rule, x: Any, y: Any) -> Any:
         self.x, self.y = _taken(x), _taken(y)
-        out, backward = self.rule.body(self.x, self.y)
-        self.history.push((backward, shape(out), shape(self.x), shape(self.y)))
+        out, backward = rule.body(self.x, self.y)
+        held = getattr(self.x, "nbytes", 0) + getattr(self.y, "nbytes", 0)
+        remembered = (backward, shape(out), shape(self.x), shape(self.y))
+        self.history.push(remembered, held, type(self).__name__)
         return out
 
     def backward(self, dout: Any) -> tuple[Any, Any]:
@@ -65,16 +73,20 @@ class _Binary:
         return +dx, +dy  # + copies an array, so that the caller may write into each
 
 
-class AddLayer(_Binary):
+class AddLayer(BinaryLayer):
     """out = x + y.   dx = dout, dy = dout"""
 
-    rule = rules.add
+    def forward(self, x: Any, y: Any) -> Any:
+        """x + y of numbers, arrays or lists. Python numbers give a Python number."""
+        return self._apply(rules.add, x, y)
 
 
-class MulLayer(_Binary):
+class MulLayer(BinaryLayer):
     """out = x·y.   dx = dout·y, dy = dout·x"""
 
-    rule = rules.multiply
+    def forward(self, x: Any, y: Any) -> Any:
+        """x·y of numbers, arrays or lists. Python numbers give a Python number."""
+        return self._apply(rules.multiply, x, y)
 
 
 def cross_entropy_error(y: Any, t: Any, eps: float = 1e-7) -> Any:
@@ -117,7 +129,7 @@ class SoftmaxWithLoss:
         self.t = t
         self.y = rules.softmax(x)
         self.loss = cross_entropy_error(self.y, t)
-        self.history.push(backward)
+        self.history.push(backward, getattr(x, "nbytes", 0), "SoftmaxWithLoss")
         return self.loss
 
     def backward(self, dout: Any = 1) -> Any:

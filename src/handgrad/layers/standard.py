@@ -201,7 +201,7 @@ class Sequential(Layer):
         self.layers = list(layers)
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        return ((str(i), layer) for i, layer in enumerate(self.layers))
+        return ((name.removeprefix("layers."), layer) for name, layer in super().children())
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:

@@ -1,0 +1,88 @@
+"""Networks as files: every parameter and state by its dotted name, as safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.files import write_atomically
+from handgrad.layers.layer import Layer
+
+
+def save(net: Layer, path: str | Path) -> None:
+    """Write all parameters and states of ``net`` to one safetensors file, whole or not at all.
+
+    What the network is stays in the program that made it: ``load`` fills one of the same structure.
+
+    Raises:
+        ValueError: a parameter and a state have one name, or there is nothing to save.
+        TypeError: what is in ``params`` or ``state`` is no array of numbers.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {name: _saved(name, x) for name, x in _arrays(net).items()}
+    layers = [[path, layer.describe()] for path, layer in net.walk()]
+    metadata = {"writer": "handgrad", "layers": json.dumps(layers, ensure_ascii=False)}
+    write_atomically(Path(path), to_bytes(arrays, metadata=metadata))
+
+
+def load(net: Layer, path: str | Path) -> Layer:
+    """Fill ``net`` with the arrays that ``save`` wrote of a network of the same structure; returns it.
+
+    Nothing is changed unless all names, shapes and dtypes are this network's.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or of another network; the message names every array that differs.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    try:
+        found = from_bytes(Path(path).read_bytes())
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no file of arrays, or damaged: {error}") from None
+    wanted = _arrays(net)
+    wrong = differences(wanted, found)
+    if wrong:
+        raise ValueError(f"{path} is of another network: {'; '.join(wrong)}")
+    net.load_parameters({name: found[name] for name in net.parameters()})
+    net.load_states({name: found[name] for name in net.states()})
+    return net
+
+
+def differences(wanted: dict[str, Any], found: dict[str, np.ndarray]) -> list[str]:
+    """What keeps arrays from taking the place of others, in words: names, shapes, dtypes."""
+    missing = [name for name in wanted if name not in found]
+    unknown = sorted(name for name in found if name not in wanted)
+    said = [f"missing {', '.join(missing)}"] * bool(missing)
+    said += [f"unknown {', '.join(unknown)}"] * bool(unknown)
+    for name, x in wanted.items():
+        if name in found and (kind := _kind(found[name])) != (own := _kind(x)):
+            said.append(f"{name} is {kind}, the network's is {own}")
+    return said
+
+
+def _kind(x: Any) -> str:
+    return f"{np.asarray(x).dtype.name} {np.shape(x)}"
+
+
+def _arrays(net: Layer) -> dict[str, Any]:
+    """Parameters and states in one."""
+    params, states = net.parameters(), net.states()
+    both = [name for name in params if name in states]
+    if both:
+        raise ValueError(f"{', '.join(both)} is a parameter and a state; give one of them another name")
+    if not params and not states:
+        raise ValueError(f"{net.label} has neither parameters nor states, so there is nothing to save")
+    return {**params, **states}
+
+
+def _saved(name: str, x: Any) -> np.ndarray:
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} is of {array.dtype}: only arrays of numbers can be saved")
+    return np.array(array, array.dtype.newbyteorder("="), order="C")
