@@ -19,6 +19,8 @@ from handgrad.layers import AddLayer as AddLayer
 from handgrad.layers import MulLayer as MulLayer
 from handgrad.layers import SoftmaxWithLoss as SoftmaxWithLoss
 from handgrad.layers import cross_entropy_error as cross_entropy_error
+from handgrad.layers import load as load
+from handgrad.layers import save as save
 from handgrad.rules import *
 from handgrad.rules import Rule as Rule
 from handgrad.rules import elementwise as elementwise
@@ -62,8 +64,8 @@ else:
     # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Trainer", "Variable", "check",
-        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "rule", "rules",
-        "show", "value_and_grad", "variable", "vjp",
+        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "load", "rule", "rules",
+        "save", "show", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
