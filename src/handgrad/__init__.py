@@ -64,8 +64,8 @@ else:
     # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Trainer", "Variable", "check",
-        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "load", "rule", "rules",
-        "save", "show", "value_and_grad", "variable", "vjp",
+        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "load", "rule",
+        "rules", "save", "show", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
