@@ -1,8 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.program import Operation, Symbol, trace
+from handgrad.arrays import xp
+from handgrad.program import Operation, Symbol, Unstable, difference, stable_trace, trace
+from handgrad.tree import leaves
 
 
 def loss(params, x, t):
@@ -66,12 +70,145 @@ def test_branching_on_a_value_is_refused():
 
 
 @pytest.mark.parametrize(
-    "look", [np.sort, np.asarray, np.exp, lambda x: np.asarray(x, float), np.stack, float]
+    "look",
+    [np.asarray, np.array, lambda x: np.asarray(x, float), lambda x: np.array([x, x]), float, math.exp, int],
 )
-def test_numpy_s_own_functions_are_refused(look):
-    """They would take a symbol for a sequence of symbols."""
+def test_looking_at_values_is_refused(look):
     with pytest.raises(TypeError):
-        trace(look, np.ones(3))
+        trace(look, np.ones(()))
+
+
+X = np.random.default_rng(3).standard_normal((4, 3))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.tanh(x) * np.ones(3) + np.float64(2) * x),
+        lambda x: np.ones(3) ** x + np.hypot(x, 1.0),
+        lambda x: (np.stack([x, x]), np.concatenate([x, x]), np.where(x > 0, x, 0)),
+        lambda x: (np.sort(x, axis=1), np.argsort(x, axis=0), np.cumsum(x)),  # no operations of programs
+        lambda x: np.searchsorted(np.arange(3.0), x) + np.matmul(np.ones((2, 4)), x).sum(),
+        lambda x: (x.mean(axis=0), x.reshape(2, 6), x.transpose(1, 0).ravel(), x.astype(np.float32), x.mT),
+        lambda x: [x.flatten().clip(0, 1), x.argmax(axis=1), x.reshape((-1,)).max(), x.cumsum(), +x],
+    ],
+)
+def test_numpy_s_own_functions_are_traced(f):
+    program = trace(f, X)
+    for got, want in zip(leaves(program(X)), leaves(f(X)), strict=True):
+        np.testing.assert_array_equal(got, want)
+        assert np.result_type(got) == np.result_type(want)
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (np.unique, "hangs on values"),
+        (np.shape, "gives tuple"),
+        (lambda x: xp.compress(x[:, 0] > 0, x, axis=0), "hangs on values"),
+        (lambda x: xp.cumulative_sum(x), "axis.* is required"),
+    ],
+)
+def test_functions_of_numpy_that_a_program_cannot_have(f, said):
+    with pytest.raises(TypeError, match=said):
+        trace(f, X)
+
+
+# Python numbers.
+
+WEAK = [
+    lambda x, lr: x - lr * x,
+    lambda x, lr: x - lr / 3 * 2 * x,
+    lambda x, lr: x * (1 - 0.9**lr),
+    lambda x, lr: lr**0.5 - x,
+    lambda x, lr: x**lr,
+    lambda x, lr: lr * lr,
+    lambda x, lr: -lr - abs(lr),
+    lambda x, lr: xp.where(x > lr, lr, x),
+    lambda x, lr: xp.clip(x, -lr, lr),
+    lambda x, lr: xp.maximum(lr, x) + np.minimum(x, lr),
+    lambda x, lr: hg.grad(lambda x: hg.sum(x * lr))(x),
+    lambda x, lr: xp.sqrt(lr) * x,  # a NumPy number, as np.sqrt gives
+    lambda x, lr: xp.astype(x > 0, x.dtype) * lr + (x > 0) * lr,
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int8, np.bool_])
+@pytest.mark.parametrize("number", [0.25, 3])
+@pytest.mark.parametrize("f", WEAK)
+def test_a_python_number_takes_the_dtype_of_its_company(f, number, dtype):
+    x = np.array([[3, 1], [2, 5]]).astype(dtype)
+    try:
+        wanted = f(x, number)
+    except TypeError:  # what NumPy has not
+        return
+    got = trace(f, x, number)(x, number)
+    assert np.result_type(got) == np.result_type(wanted)
+    np.testing.assert_array_equal(got, wanted)
+
+
+# What changes from one run to the next.
+
+counted = []
+
+
+def counting(x):
+    counted.append(0)
+    return x + len(counted)
+
+
+def growing(x):
+    counted.append(0)
+    for _ in counted:
+        x = hg.tanh(x)
+    return x
+
+
+def forgetful(x):
+    counted.append(0)
+    return hg.sin(x) if len(counted) % 2 else hg.cos(x)
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (lambda x: x + np.random.normal(size=3), r"add, was given \[.*\] and then"),
+        (lambda x: hg.exp(x) + np.random.normal(), "add, was given -?[0-9.]+ and then"),
+        (lambda x: (x, np.random.normal(size=9)), r"it returned an array \(9,\)"),
+        (lambda x: x[:, np.random.permutation(50)], "getitem"),
+        (counting, "and then"),
+        (growing, "operations have become"),
+        (forgetful, "has become"),
+    ],
+)
+def test_what_a_second_run_does_otherwise_is_told(f, said):
+    x = np.ones((3, 50)) if said == "getitem" else np.ones(3)
+    with pytest.raises(Unstable, match=said):
+        stable_trace(f, x)
+
+
+def test_what_does_the_same_is_stable():
+    """New objects, nan, and random numbers by a key among it."""
+
+    def f(x, key):
+        return hg.dropout(x, key, rate=0.5) * np.array([np.nan, 1.0, -0.0]), {
+            "a": slice(1, 2),
+            "b": [x, None],
+        }
+
+    program = stable_trace(f, np.ones(3), np.array([1, 2], np.uint32))
+    assert difference(program, trace(f, np.ones(3), np.array([1, 2], np.uint32))) == ""
+
+
+def test_an_array_kept_from_another_trace_is_refused():
+    kept = []
+
+    def f(x):
+        kept.append(x)
+        return x + kept[0]
+
+    with pytest.raises(TypeError, match="of another trace"):
+        stable_trace(f, np.ones(3))
 
 
 def test_a_mask_that_is_traced_is_refused():

@@ -2,6 +2,6 @@
 
 from handgrad.program.program import Operation, Program
 from handgrad.program.symbol import Symbol, watch
-from handgrad.program.tracing import trace
+from handgrad.program.tracing import Unstable, difference, stable_trace, trace
 
-__all__ = ["Operation", "Program", "Symbol", "trace", "watch"]
+__all__ = ["Operation", "Program", "Symbol", "Unstable", "difference", "stable_trace", "trace", "watch"]

@@ -25,6 +25,8 @@ ELEMENTWISE = frozenset(
     """.split()
 )
 REDUCTIONS = frozenset("sum prod max min any all".split())
+PYTHON = frozenset("add subtract multiply divide negative pow power floor_divide remainder abs".split())
+"""What Python's operators do: of Python's numbers alone, they give such a number again."""
 
 
 def sample(x: Any) -> Any:
@@ -50,7 +52,43 @@ def result(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
         return _reduced(args[0], **options), _sampled_dtype(name, (np.ones(1, args[0].dtype),))
     if name in SHAPES:
         return SHAPES[name](*args, **options), np.dtype(DTYPES[name](*args, **options))
-    raise TypeError(f"{name} is not an operation of programs")
+    return tried(name, args, options)
+
+
+def by_numpy(name: str) -> Callable | None:
+    """NumPy's function of a name that programs have no operation of their own for."""
+    if name in OPERATIONS:
+        return None
+    function = getattr(np, name, None)
+    return function if callable(function) and not isinstance(function, type) else None
+
+
+def tried(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
+    """Shape and dtype as NumPy's function gives them for some numbers, which they must not hang on.
+
+    Raises:
+        TypeError: there is no such function; it fails; its shape hangs on values; or it gives no array.
+    """
+    function = by_numpy(name)
+    if function is None:
+        raise TypeError(f"{name} is not an operation of programs")
+    found = set()
+    for numbers in (np.zeros, np.ones, lambda n: np.arange(n) % 97):
+
+        def example(x: Any, numbers: Callable = numbers) -> Any:
+            return numbers(size(x)).astype(x.dtype).reshape(shape(x)) if hasattr(x, "program") else x
+
+        try:
+            with np.errstate(all="ignore"):
+                out = function(*tree_map(example, args), **tree_map(example, options))
+        except Exception as error:
+            raise TypeError(f"{name} of {', '.join(str(shape(x)) for x in args)}: {error}") from error
+        if not isinstance(out, (np.ndarray, np.generic)):
+            raise TypeError(f"{name} gives {type(out).__name__}, and programs have arrays alone")
+        found.add((out.shape, out.dtype))
+    if len(found) > 1:
+        raise TypeError(f"the shape of {name}'s result hangs on values, which a program does not know")
+    return found.pop()
 
 
 def _reduced(x: Any, axis: Any = None, keepdims: bool = False) -> Shape:
@@ -150,3 +188,5 @@ DTYPES: dict[str, Callable[..., Any]] = {
     "random_uniform": lambda x, key: np.float32,
     "stack": _joint_dtype,
 }
+
+OPERATIONS = ELEMENTWISE | REDUCTIONS | SHAPES.keys()

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Operators
-from handgrad.program.inference import DTYPES, ELEMENTWISE, REDUCTIONS, result
+from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
 from handgrad.rules import rule
+from handgrad.tape.numpy_functions import call_function, call_ufunc
 from handgrad.tree import leaves
 
+ARRAY_API = {"absolute": "abs", "true_divide": "divide"}  # what NumPy calls otherwise
 RULE_FILE = rule.__code__.co_filename
 
 
@@ -25,8 +27,8 @@ class SymbolNamespace:
     stop_gradient = staticmethod(lambda x: x)
 
     def __getattr__(self, name: str) -> Callable:
-        if name not in ELEMENTWISE | REDUCTIONS | DTYPES.keys():
-            raise AttributeError(f"symbols have no operation {name}; add it to program/inference.py")
+        if name not in OPERATIONS and by_numpy(name) is None:
+            raise AttributeError(f"symbols have no operation {name}, and NumPy has no function of that name")
 
         def function(*args: Any, **options: Any) -> Symbol:
             return emit(name, args, options)
@@ -36,12 +38,47 @@ class SymbolNamespace:
 
 
 def emit(name: str, args: tuple, options: dict) -> Symbol:
-    """Write one operation to the program of its arguments, and return its output."""
-    program = next(x.program for x in leaves((args, options)) if isinstance(x, Symbol))
+    """Write one operation to the program of its arguments, and return its output.
+
+    Raises:
+        TypeError: an argument is of another trace; or the operation is not one of a program's.
+        ValueError: the shapes do not fit together.
+    """
+    symbols = [x for x in leaves((args, options)) if isinstance(x, Symbol)]
+    program = symbols[0].program
+    if any(x.program is not program for x in symbols):
+        raise TypeError(
+            f"{name} was given an array of another trace: something kept it from an earlier call, in an "
+            f"attribute or a global; return it instead"
+        )
+    stays_weak = name in PYTHON and not any(hasattr(x, "dtype") and not is_weak(x) for x in args)
+    args = args if stays_weak else strengthened(name, args)
     found_shape, dtype = result(name, args, options)
-    out = Symbol(program.fresh_name(), found_shape, dtype, program)
+    out = Symbol(program.fresh_name(), found_shape, dtype, program, stays_weak)
     program.operations.append(Operation(out, name, args, options, rule_at_work()))
     return out
+
+
+def strengthened(name: str, args: tuple) -> tuple:
+    """Arguments in which a weak symbol beside arrays has their dtype, as a Python number would (NEP 50)."""
+    if name not in ELEMENTWISE or not any(map(is_weak, args)):
+        return args
+    values = args[1:] if name == "where" else args
+    strong = [sample(x) for x in values if hasattr(x, "dtype") and not is_weak(x)]
+    if not strong:
+        return args
+
+    def beside(x: Any) -> Any:
+        if not is_weak(x):
+            return x
+        return emit("astype", (x, np.result_type(*strong, x.dtype.type(1).item())), {})
+
+    return tuple(map(beside, args))
+
+
+def is_weak(x: Any) -> bool:
+    """Whether x stands for a Python number, which takes the dtype of what it is combined with."""
+    return isinstance(x, Symbol) and x.weak
 
 
 def rule_at_work() -> str:
@@ -61,23 +98,51 @@ def watch(x: Any) -> Any:
     return emit("watch", (x,), {}) if isinstance(x, Symbol) else x
 
 
+def _method(name: str) -> Callable:
+    """A method that is NumPy's function of that name."""
+
+    def method(self: Symbol, *args: Any, **options: Any) -> Any:
+        return getattr(np, name)(self, *args, **options)
+
+    method.__name__ = name
+    return method
+
+
 class Symbol(Operators):
-    """An array of a program: its name, shape and dtype."""
+    """An array of a program: its name, shape and dtype. NumPy's functions of it are handgrad's rules."""
 
     namespace = SymbolNamespace()
-    __array_ufunc__ = None  # so that ndarray ∘ symbol comes to the symbol's operator
 
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: Any, program: Program):
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: Any, program: Program, weak: bool = False):
         self.name = name
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
         self.program = program
+        self.weak = weak  # whether it stands for a Python number
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        name = ARRAY_API.get(ufunc.__name__, ufunc.__name__)
+        if method == "__call__" and not options and (name in ELEMENTWISE or name == "matmul"):
+            return emit(name, inputs, {})
+        return call_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, options: dict) -> Any:
+        try:
+            return call_function(function, args, options)
+        except TypeError:
+            name = function.__name__
+            if by_numpy(name) is not function:
+                raise
+            return emit(name, args, options)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return self.namespace
 
     def __array__(self, *args: Any, **options: Any) -> Any:
-        raise TypeError("a symbol has no values for NumPy to look at: use handgrad's functions, or xp's")
+        raise TypeError(
+            "a symbol has no values to make a NumPy array of: write np.stack for np.array, "
+            "and use handgrad's functions"
+        )
 
     def meets(self, other: Any) -> bool:
         return isinstance(other, (Symbol, np.ndarray, np.generic, int, float))
@@ -94,5 +159,28 @@ class Symbol(Operators):
     ndim = property(lambda self: len(self.shape))
     T = property(lambda self: emit("permute_dims", (self, tuple(reversed(range(len(self.shape))))), {}))
 
+    mT = property(lambda self: np.swapaxes(self, -1, -2))
+
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __pos__(self) -> Any:
+        return self
+
+    def astype(self, dtype: Any) -> Any:
+        return emit("astype", (self, dtype), {})
+
+    def reshape(self, *shape: Any) -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def flatten(self) -> Any:
+        return self.reshape(-1)
+
+    ravel = flatten
+    sum, mean, prod, max, min, var, std = map(_method, "sum mean prod max min var std".split())
+    argmax, argmin, all, any, cumsum = map(_method, "argmax argmin all any cumsum".split())
+    squeeze, swapaxes, take, repeat = map(_method, "squeeze swapaxes take repeat".split())
+    clip, dot, round = map(_method, "clip dot round".split())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import shape, xp
-from handgrad.program import Program, trace, watch
+from handgrad.program import Program, stable_trace, watch
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -241,7 +241,7 @@ class NativeSteps:
             x = np.broadcast_to(like[:1], (n, *like.shape[1:]))
             t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
         index = np.zeros(size, np.int64)
-        return trace(self.step(), self.turn(self.structure), x, t, index, np.float64(0), np.float64(0))
+        return stable_trace(self.step(), self.turn(self.structure), x, t, index, 0.0, 0.0)
 
     def step(self) -> Callable:
         """The whole step as a function of arrays: gather, forward, backward, update, and what is told of
