@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -85,3 +86,79 @@ def test_an_optimiser_without_update_says_so():
 def test_defaults_are_those_of_the_papers():
     assert (Adam().beta1, Adam().beta2, Adam().eps, Adam().rate(0)) == (0.9, 0.999, 1e-8, 1e-3)
     assert math.isclose(AdamW().weight_decay, 0.01)
+
+
+@pytest.mark.parametrize("kind", [type(optimiser) for optimiser in ALL])
+@pytest.mark.parametrize(
+    ("lr", "error"),
+    [
+        (-1.0, ValueError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        ("0.1", TypeError),
+        (None, TypeError),
+    ],
+)
+def test_learning_rates_are_numbers_from_0_on(kind, lr, error):
+    with pytest.raises(error, match=rf"{kind.__name__}: lr is a .*number.*, not "):
+        kind(lr)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Momentum(momentum=1.0), "Momentum: momentum is a finite number, 0 or more and less than 1"),
+        (lambda: RMSProp(decay=-0.1), "RMSProp: decay is"),
+        (lambda: Adam(beta2=1.5), "Adam: beta2 is"),
+        (lambda: Adam(eps=math.nan), "Adam: eps is"),
+        (lambda: AdamW(weight_decay=-1), "AdamW: weight_decay is"),
+        (lambda: optim.constant(-1), "constant: lr is"),
+        (lambda: optim.step_decay(0.1, every=0), "step_decay: every is 1 or more, not 0"),
+        (lambda: optim.cosine(0.1, steps=0), "cosine: steps is 1 or more"),
+        (lambda: optim.warm_up(0.1, steps=-1), "warm_up: steps is 0 or more"),
+        (
+            lambda: SGD(lambda step: math.nan).rate(7),
+            r"SGD: lr\(7\), the schedule's rate, is a finite number",
+        ),
+    ],
+)
+def test_numbers_out_of_range(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def test_counts_are_whole_numbers():
+    for steps in (2.5, "3", True, None):
+        with pytest.raises(TypeError, match="cosine: steps is a whole number"):
+            optim.cosine(0.1, steps)
+    with pytest.raises(TypeError, match=r"lr\(0\), the schedule's rate, is a number, not None"):
+        SGD(lambda step: None).rate(0)
+
+
+def test_numpy_s_numbers_are_numbers():
+    assert Adam(np.float32(0.5)).rate(0) == 0.5
+    assert Adam(np.asarray(0.25)).rate(0) == 0.25
+    assert optim.cosine(1.0, np.int64(4))(2) == pytest.approx(0.5)
+
+
+class WithoutDataclass(Adam):
+    def __init__(self, lr, power):
+        self.lr = lr
+        self.power = power
+
+
+@dataclasses.dataclass(frozen=True)
+class WithDataclass(optim.Optimiser):
+    decay: float = 5.0  # in no range of ours
+
+
+def test_optimisers_of_one_s_own_have_what_attributes_they_like():
+    own = WithoutDataclass(0.5, 3)
+    assert (own.rate(0), own.power, own.beta1) == (0.5, 3, 0.9)
+    assert WithDataclass(0.1, decay=7.0).decay == 7.0
+    assert dataclasses.replace(Adam(0.1), lr=0.2) == Adam(0.2)
+    for fixed in (Adam(0.1), WithDataclass(0.1)):
+        with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'lr'"):
+            fixed.lr = 0.2
+    with pytest.raises(ValueError, match="WithDataclass: lr is"):
+        WithDataclass(-1.0)

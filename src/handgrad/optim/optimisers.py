@@ -12,24 +12,63 @@ Nothing is written in place. The arithmetic is array code, so it runs on any arr
 from __future__ import annotations
 
 import dataclasses
+import math
+import typing
 from typing import Any
 
 from handgrad.arrays import cast, xp
-from handgrad.optim.schedules import Schedule, constant
+from handgrad.optim.checks import checked_number
+from handgrad.optim.schedules import Schedule
 
 State = dict[str, Any]
+Kind = typing.TypeVar("Kind")
 
 
-@dataclasses.dataclass(frozen=True)
+def number(default: float, below: float = math.inf) -> Any:
+    """A hyperparameter: a finite number from 0 on, and below a bound."""
+    return dataclasses.field(default=default, metadata={"below": below})
+
+
+@typing.dataclass_transform(frozen_default=True)
+def hyperparameters(kind: type[Kind]) -> type[Kind]:
+    """A class whose fields do not change; a user's class below it, if no dataclass, sets what it likes."""
+
+    def set_attribute(self: Any, name: str, value: Any) -> None:
+        if "__dataclass_fields__" in vars(type(self)):
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        object.__setattr__(self, name, value)
+
+    made: Any = dataclasses.dataclass(frozen=True)(kind)
+    made.__setattr__ = set_attribute
+    return made
+
+
+@hyperparameters
 class Optimiser:
-    """Base of all: ``lr`` is a number, or a schedule (step -> number)."""
+    """Base of all: ``lr`` is a number, or a schedule (step -> number).
 
-    lr: float | Schedule = 1e-3
+    Raises:
+        TypeError, ValueError: a hyperparameter is no number, or out of its range.
+    """
+
+    lr: float | Schedule = number(1e-3)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            is_schedule = field.name == "lr" and callable(value)
+            if "below" in field.metadata and not is_schedule:
+                checked_number(f"{type(self).__name__}: {field.name}", value, below=field.metadata["below"])
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        schedule = self.lr if callable(self.lr) else constant(self.lr)
-        return schedule(step)
+        """The learning rate of a step, counted from 0.
+
+        Raises:
+            TypeError, ValueError: the schedule gives what is no rate.
+        """
+        if not callable(self.lr):
+            return self.lr
+        return checked_number(f"{type(self).__name__}: lr({step}), the schedule's rate,", self.lr(step))
 
     def init(self, p: Any) -> State:
         """The state of a parameter before the first step."""
@@ -40,22 +79,22 @@ class Optimiser:
         raise TypeError(f"{type(self).__name__} has no update; write def update(self, p, dp, state, lr, t)")
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class SGD(Optimiser):
     """p ← p - lr·dp."""
 
-    lr: float | Schedule = 1e-2
+    lr: float | Schedule = number(1e-2)
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         return p - cast(lr, like=p) * dp, state
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class Momentum(Optimiser):
     """v ← momentum·v + dp,   p ← p - lr·v.   Polyak 1964"""
 
-    lr: float | Schedule = 1e-2
-    momentum: float = 0.9
+    lr: float | Schedule = number(1e-2)
+    momentum: float = number(0.9, below=1)
 
     def init(self, p: Any) -> State:
         return {"v": xp.zeros_like(p)}
@@ -65,7 +104,7 @@ class Momentum(Optimiser):
         return p - cast(lr, like=p) * v, {"v": v}
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class Nesterov(Momentum):
     """v ← momentum·v + dp,   p ← p - lr·(dp + momentum·v).   Nesterov 1983, Sutskever et al. 2013"""
 
@@ -74,12 +113,12 @@ class Nesterov(Momentum):
         return p - cast(lr, like=p) * (dp + self.momentum * v), {"v": v}
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class AdaGrad(Optimiser):
     """h ← h + dp²,   p ← p - lr·dp / (√h + eps).   Duchi et al. 2011"""
 
-    lr: float | Schedule = 1e-2
-    eps: float = 1e-10
+    lr: float | Schedule = number(1e-2)
+    eps: float = number(1e-10)
 
     def init(self, p: Any) -> State:
         return {"h": xp.zeros_like(p)}
@@ -89,13 +128,13 @@ class AdaGrad(Optimiser):
         return p - cast(lr, like=p) * dp / (xp.sqrt(h) + self.eps), {"h": h}
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class RMSProp(Optimiser):
     """h ← decay·h + (1 - decay)·dp²,   p ← p - lr·dp / (√h + eps).   Tieleman & Hinton 2012"""
 
-    lr: float | Schedule = 1e-2
-    decay: float = 0.99
-    eps: float = 1e-8
+    lr: float | Schedule = number(1e-2)
+    decay: float = number(0.99, below=1)
+    eps: float = number(1e-8)
 
     def init(self, p: Any) -> State:
         return {"h": xp.zeros_like(p)}
@@ -105,7 +144,7 @@ class RMSProp(Optimiser):
         return p - cast(lr, like=p) * dp / (xp.sqrt(h) + self.eps), {"h": h}
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class Adam(Optimiser):
     """Moments of the gradient, corrected for their start at zero.   Kingma & Ba 2015
 
@@ -113,9 +152,9 @@ class Adam(Optimiser):
     p ← p - lr·m̂ / (√v̂ + eps)   with   m̂ = m / (1 - β₁ᵗ),   v̂ = v / (1 - β₂ᵗ)
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
+    beta1: float = number(0.9, below=1)
+    beta2: float = number(0.999, below=1)
+    eps: float = number(1e-8)
 
     def init(self, p: Any) -> State:
         return {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
@@ -128,14 +167,14 @@ class Adam(Optimiser):
         return p - m_scale * m / (xp.sqrt(v) * v_scale + self.eps), {"m": m, "v": v}
 
 
-@dataclasses.dataclass(frozen=True)
+@hyperparameters
 class AdamW(Adam):
     """Adam, with weight decay apart from the gradient: p ← (1 - lr·weight_decay)·p first.
 
     Loshchilov & Hutter 2019
     """
 
-    weight_decay: float = 1e-2
+    weight_decay: float = number(1e-2)
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         return super().update(p * cast(1 - lr * self.weight_decay, like=p), dp, state, lr, t)

@@ -5,21 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from handgrad.optim.checks import checked_count, checked_number
+
 Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
     """The same rate throughout."""
+    checked_number("constant: lr", lr)
     return lambda step: lr
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     """The rate times ``factor`` after each ``every`` steps."""
+    checked_number("step_decay: lr", lr)
+    checked_number("step_decay: factor", factor)
+    checked_count("step_decay: every", every)
     return lambda step: lr * factor ** (step // every)
 
 
 def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
     """From ``lr`` down to ``final`` along half a cosine in that many steps.   Loshchilov & Hutter 2017"""
+    checked_number("cosine: lr", lr)
+    checked_number("cosine: final", final)
+    checked_count("cosine: steps", steps)
 
     def rate(step: int) -> float:
         done = min(step / steps, 1.0)
@@ -30,5 +39,6 @@ def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
 
 def warm_up(schedule: Schedule | float, steps: int) -> Schedule:
     """Linear from near 0 over the first steps, then ``schedule`` (or a fixed rate), from its beginning."""
+    checked_count("warm_up: steps", steps, least=0)
     after = schedule if callable(schedule) else constant(schedule)
     return lambda step: after(0) * (step + 1) / (steps + 1) if step < steps else after(step - steps)
