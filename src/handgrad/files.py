@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,32 @@ from typing import Any
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write beside ``path``, to the disk, and only then take its name.
 
+    A new file has the mode that the umask leaves it, one that is replaced keeps its own. A link stays a link,
+    to the new content; what is no file, such as ``/dev/stdout``, is written to as it is.
+
     Raises:
         OSError: the content could not be written; what was at ``path`` is still there.
     """
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    real = Path(os.path.realpath(path))
+    temporary = real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
+            if real.exists() and os.name == "posix":
+                os.fchmod(file.fileno(), stat.S_IMODE(real.stat().st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        os.replace(temporary, real)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # what the caller asked for, not our own name
         raise
-    _sync_folder(path.parent)
+    _sync_folder(real.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -41,10 +53,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def remove_parts(folder: Path) -> None:
-    """Remove what killed writers left behind."""
-    for part in folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
+def remove_parts(folder: Path, *names: str) -> None:
+    """Remove what killed writers of these files (names or patterns) left behind."""
+    for name in names:
+        for part in folder.glob(f".{name}.*.part"):
+            part.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -60,16 +73,33 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON, or of UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from None
 
 
 def read_jsonl(path: Path) -> list[dict]:
-    """One object a line; a last line that was cut off is left out."""
+    """One object a line; a last line that was cut off is left out.
+
+    Raises:
+        ValueError: another line is no JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text: {error}") from None
+    return [_object(line, f"line {i} of {path}") for i, line in enumerate(lines[:-1], 1) if line]
+
+
+def _object(line: str, where: str) -> dict:
+    try:
+        read = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where} is not JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise ValueError(f"{where} is {type(read).__name__}, not an object of figures")
+    return read
 
 
 def json_line(content: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ def test_evaluate_finds_the_held_out_part(trained, handgrad):
     assert code == 0
     assert out.splitlines()[0].startswith("359 held-out examples of digits: test accuracy ")
     assert out.split("test accuracy ")[1].split(" %")[0] == printed.split("test accuracy ")[1].split(" %")[0]
-    assert len(out.splitlines()) == 12
+    assert len(out.splitlines()) == 13
     assert handgrad("evaluate", folder, "digits", "--all")[1].startswith("1,797 examples of digits")
 
 

@@ -66,9 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def sentence(error: BaseException) -> str:
     """An error on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
     text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     notes = " ".join(getattr(error, "__notes__", [])[:1])
     return f"{text} ({notes})" if notes else text

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from handgrad.cli.figures import figures, told
+from handgrad.data.errors import counted
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.train import Run
 
 HELP = "measure a trained network on data with known answers"
-DESCRIPTION = """Print loss and accuracy (for regression RMSE and R²). On the data that it was trained on,
-only the part that was held out is used, unless --all is given."""
+DESCRIPTION = """Print the accuracy (for regression RMSE and R²). Rows that it was trained on, whatever their
+order and their file, are told from the others and measured apart, unless --all is given."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -22,36 +26,78 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished training")
     made.add_argument("source", metavar="DATA", help="data of the same kind, with targets")
     made.add_argument("--target", metavar="COLUMN", help="the column with the answers (default: as trained)")
-    made.add_argument("--all", action="store_true", help="use what it was trained on, too")
+    made.add_argument("--all", action="store_true", help="measure all rows as one, known or not")
     return made
 
 
 def run(args: argparse.Namespace) -> int:
-    from handgrad.cli.figures import figures, told
     from handgrad.train import load_run
 
     trained = load_run(args.folder)
-    data, which = _data(args, trained)
-    outputs = trained.outputs(data.x, unseen="zeros")
-    print(f"{len(data):,} {which} of {args.source}: {told(figures(outputs, data))}")
-    if trained.classes is not None:
-        _print_classes(outputs.argmax(axis=1), np.asarray(data.t), trained.classes)
+    data = _data(args, trained)
+    measured = Measured(args.source, data, trained.outputs(data.x, unseen="zeros"))
+    known = None if args.all else _known(args.folder, trained, data)
+    rows = np.ones(len(data), bool) if known is None else ~known[0]
+    if known is None:
+        measured.tell(rows, "example")
+    else:
+        measured.tell_apart(*known)
+    if trained.classes is not None and rows.any():
+        _print_classes(measured.outputs[rows].argmax(axis=1), np.asarray(data.t)[rows], trained.classes)
     return 0
 
 
-def _data(args: argparse.Namespace, trained: Run) -> tuple[Dataset, str]:
+def _data(args: argparse.Namespace, trained: Run) -> Dataset:
     from handgrad.data import load
 
-    options = trained.training
     task = "classification" if trained.classes is not None else "regression"
-    data = load(args.source, target=args.target or options["target"], classes=trained.classes, task=task)
+    target = args.target or trained.training["target"]
+    data = load(args.source, target=target, classes=trained.classes, task=task)
     if data.t is None:
         raise ValueError(f"{args.source} has no targets; for a table name the column with --target")
-    path = Path(args.source)
-    source = str(path.resolve()) if path.exists() else args.source
-    if source != options["source"] or args.all:
-        return data, "examples"
-    return data.split(options["test"], seed=options["seed"])[1], "held-out examples"
+    return data
+
+
+def _known(folder: Path, trained: Run, data: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+    """Which rows were trained on, and which have the inputs of one that was."""
+    from handgrad.train.run import load_known
+
+    rows = load_known(folder)
+    if rows is None:
+        print(f"{folder} does not tell which rows it was trained on: some of these may be among them")
+        return None
+    return rows.known(data, trained.preparation)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The outputs of a network for data with answers."""
+
+    source: str
+    data: Dataset
+    outputs: np.ndarray
+
+    def tell_apart(self, trained_on: np.ndarray, alike: np.ndarray) -> None:
+        """Print the figures of what was held out, and of what was trained on.
+
+        trained_on: bool (N,); alike: bool (N,), the rows that have the inputs of one that was trained on.
+        """
+        held_out, copies = ~trained_on, alike & ~trained_on
+        if held_out.any():
+            self.tell(held_out, "held-out example")
+        else:
+            print(f"no held-out examples: all {len(self.data):,} of {self.source} were trained on")
+        if copies.any():
+            rest = "" if alike.all() else "; without them:"
+            print(f"  {copies.sum():,} of these have the inputs of an example that was trained on{rest}")
+            self.tell(~alike, "example", "  ")
+        self.tell(trained_on, "example that was trained on", "  ", "accuracy")
+
+    def tell(self, rows: np.ndarray, what: str, before: str = "", accuracy: str = "test accuracy") -> None:
+        if rows.any():
+            found = told(figures(self.outputs[rows], np.asarray(self.data.t)[rows], self.data.classes))
+            count = counted(int(rows.sum()), what)
+            print(f"{before}{count} of {self.source}: {found.replace('test accuracy', accuracy)}")
 
 
 def _print_classes(predicted: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> None:

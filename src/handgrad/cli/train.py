@@ -30,15 +30,6 @@ EXAMPLES = """examples:
 TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
 SCHEDULES = ["constant", "cosine", "step"]
-OURS = (
-    "config.json",
-    "model.safetensors",
-    "metrics.jsonl",
-    "checkpoint*",
-    "*.svg",
-    "report.html",
-    "predictions*.csv",
-)
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -121,6 +112,8 @@ def _add_files(option: Callable) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from handgrad.train.folder import clear, training_into
+
     if args.resume is not None:
         return _resumed(args)
     if args.source is None:
@@ -130,22 +123,28 @@ def run(args: argparse.Namespace) -> int:
     args.epochs = args.epochs or 20
     parts = data_parts(vars(args))
     started = _prepared(args, parts)
-    _clear(folder)  # only now: nothing is lost to an option or a file that is wrong
-    started.save_config(folder)
-    return _train(started, parts, folder, args, resume=False)
+    with training_into(folder):  # only now: nothing is lost to an option or a file that is wrong
+        _check_room(folder, args.overwrite)
+        clear(folder)
+        started.save_config(folder)
+        return _train(started, parts, folder, args, resume=False)
 
 
 def _resumed(args: argparse.Namespace) -> int:
     from handgrad.train import load_run
-    from handgrad.train.progress import CHECKPOINT
+    from handgrad.train.folder import CHECKPOINT, training_into
 
     _check_nothing_else_changes(args)
-    started = load_run(args.resume, with_model=False)
-    if args.epochs is not None:
-        started.training["epochs"] = args.epochs
-        started.save_config(args.resume)
-    begun = (args.resume / CHECKPOINT).exists()
-    return _train(started, data_parts(started.training), args.resume, args, resume=begun)
+    folder = args.resume
+    load_run(folder, with_model=False)  # else a folder would be made for the lock
+    with training_into(folder):
+        started = load_run(folder, with_model=False)
+        if args.epochs is not None:
+            started.training["epochs"] = args.epochs
+        parts = data_parts(started.training)
+        if args.epochs is not None:
+            started.save_config(folder)
+        return _train(started, parts, folder, args, resume=(folder / CHECKPOINT).exists())
 
 
 def _check_nothing_else_changes(args: argparse.Namespace) -> None:
@@ -160,20 +159,13 @@ def _check_nothing_else_changes(args: argparse.Namespace) -> None:
 
 
 def _check_room(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; name a folder with --out")
-    if (folder / "config.json").exists() and not overwrite:
+    from handgrad.train.folder import holds_training
+
+    if holds_training(folder) and not overwrite:
         raise ValueError(
             f"{folder} holds a training already: --resume {folder} goes on with it, --overwrite replaces it, "
             f"--out names another folder"
         )
-
-
-def _clear(folder: Path) -> None:
-    """Remove the training in a folder, and nothing else that lies there."""
-    for pattern in OURS:
-        for file in folder.glob(pattern):
-            file.unlink()
 
 
 def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
@@ -222,8 +214,12 @@ def _train(
     started: Run, parts: dict[str, Dataset], folder: Path, args: argparse.Namespace, resume: bool
 ) -> int:
     from handgrad.train import Interrupted
+    from handgrad.train.folder import CHECKPOINT, TRAINED_ON
 
     options = started.training
+    if not (folder / TRAINED_ON).exists():
+        seen = ("train",) if options["patience"] is None else ("train", "validation")
+        started.save_known(folder, [parts[name] for name in seen], parts["test"])
     ready = {name: (started.prepared(part.x, "zeros"), started.targets(part)) for name, part in parts.items()}
     trainer = trainer_of(
         started,
@@ -249,6 +245,10 @@ def _train(
         raise KeyboardInterrupt(
             f"stopped after step {step}; handgrad train --resume {folder} goes on from there"
         ) from None
+    except OSError as error:
+        if (folder / CHECKPOINT).exists():
+            error.add_note(f"handgrad train --resume {folder} goes on from the last checkpoint")
+        raise
     started.save_model(folder)
     found = _tell(started, trainer, records, parts["test"], ready["test"], folder)
     if options.get("show"):
@@ -327,7 +327,7 @@ def _tell(
             "scatter.svg",
         )
     write_atomically(folder / name, picture)
-    found = {"loss": trainer.evaluate(*ready)["loss"], **figures(outputs, test)}
+    found = {"loss": trainer.evaluate(*ready)["loss"], **figures(outputs, np.asarray(test.t), test.classes)}
     print(f"{len(test):,} held-out examples: {told(found)}")
     for file, what in {
         "model.safetensors": "the network",

@@ -4,6 +4,7 @@ from handgrad.data.batches import batches, permutation
 from handgrad.data.builtin import BUILT_IN
 from handgrad.data.dataset import Dataset, Table, split_rows
 from handgrad.data.errors import DataError
+from handgrad.data.fingerprints import Fingerprints
 from handgrad.data.prepare import Preparation, TargetScale
 from handgrad.data.rows import Rows
 from handgrad.data.sources import load
@@ -12,6 +13,7 @@ __all__ = [
     "BUILT_IN",
     "DataError",
     "Dataset",
+    "Fingerprints",
     "Preparation",
     "Rows",
     "Table",

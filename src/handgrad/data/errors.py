@@ -16,6 +16,18 @@ def listed(items: Iterable[object], most: int = 12) -> str:
     return ", ".join(words[:most]) + (f" and {rest:,} more" if rest > 0 else "") if words else "none"
 
 
+def counted(count: int, what: str) -> str:
+    """``1 row``, ``2,000 rows``; ``what`` is one of them, its noun first or its last word.
+
+    >>> counted(2, "example that was trained on")
+    '2 examples that were trained on'
+    """
+    if count != 1:
+        what, was, rest = what.partition(" that was")
+        what = f"{what}s{' that were' if was else ''}{rest}"
+    return f"{count:,} {what}"
+
+
 def needs_extra(package: str, task: str) -> DataError:
     """The error for an optional package that is not installed."""
     return DataError(f'{task} needs {package}, which is not installed: pip install "handgrad[data]"')

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike
 
+from handgrad.data.bits import bits, bits_of_text
 from handgrad.data.dataset import TEXT, Table, is_text
 from handgrad.data.errors import DataError, listed
 from handgrad.data.rows import Rows
@@ -72,6 +73,10 @@ class Preparation:
 
     def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
         raise NotImplementedError
+
+    def words(self, x: Any) -> np.ndarray:
+        """What is in the rows of ``x`` before any preparation, as ``bits``. uint64 (N, columns)"""
+        return bits(checked(x, self.shape)).reshape(len(x), -1)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and text, from which ``from_json`` makes the very same preparation."""
@@ -279,7 +284,8 @@ class Tabular(Preparation):
             raise DataError(f"columns without any value in the training part: {listed(empty)}: remove them")
         return Tabular(tuple(kinds[name].fit(name, values, impute) for name, values in x.columns.items()))
 
-    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+    def read_columns(self, x: Any) -> list[np.ndarray]:
+        """The columns that were trained on, in their order, as they were read then."""
         if not isinstance(x, Table):
             raise DataError(
                 f"x is {type(x).__name__}, but the training part was a table with the columns"
@@ -291,11 +297,17 @@ class Tabular(Preparation):
                 f"columns of the training part are absent: {listed(absent)}; there are"
                 f" {listed(map(repr, x.names))}"
             )
-        values = [part.read(x[part.name]) for part in self.parts]
+        return [part.read(x[part.name]) for part in self.parts]
+
+    def prepared(self, x: Any, dtype: np.dtype, unseen: str) -> np.ndarray:
+        values = self.read_columns(x)
         missing = {p.name: p.missing(v) for p, v in zip(self.parts, values, strict=True) if p.fill is None}
         check_table(missing)
         encoded = (p.encode(v, unseen) for p, v in zip(self.parts, values, strict=True))
         return np.concatenate([np.asarray(features, dtype) for features in encoded], axis=1)
+
+    def words(self, x: Any) -> np.ndarray:
+        return np.column_stack([bits_of_text(v) if is_text(v) else bits(v) for v in self.read_columns(x)])
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "table", "columns": [column_json(part) for part in self.parts]}

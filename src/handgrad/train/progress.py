@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.files import read_json, remove_parts, write_atomically, write_json
+from handgrad.train.folder import CHECKPOINT, OURS, tensor_files
 
 Arrays = dict[str, np.ndarray]
-CHECKPOINT = "checkpoint.json"
 
 
 class CheckpointError(ValueError):
@@ -60,10 +60,10 @@ def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any]) 
     write_atomically(folder / file, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
     numbers = {k: getattr(progress, k) for k in ("step", "epoch", "batch", "totals", "best", "finished")}
     write_json(folder / CHECKPOINT, {"format": 1, "tensors": file, **numbers, "training": training})
-    for old in folder.glob("checkpoint-*.safetensors"):
+    for old in tensor_files(folder):
         if old.name != file:
             old.unlink(missing_ok=True)
-    remove_parts(folder)
+    remove_parts(folder, *OURS, "checkpoint-*")
 
 
 def load_checkpoint(folder: Path, training: dict[str, Any]) -> Progress:

@@ -1,24 +1,31 @@
 """A training as a folder: what was trained on what, and the network that came out.
 
 ``config.json`` describes the data, how it is prepared, the network and the training;
-``model.safetensors`` holds the network's arrays by dotted name.
+``model.safetensors`` holds the network's arrays by dotted name, and names the configuration that it is of;
+``trained_on.safetensors`` tells the rows that were trained on from all others.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handgrad import rules
-from handgrad.data import Dataset, Preparation, Rows, TargetScale
+from handgrad.data import Dataset, Fingerprints, Preparation, Rows, TargetScale
+from handgrad.data.dataset import check_classes
 from handgrad.files import read_json, write_atomically, write_json
 from handgrad.layers import Sequential, mlp
+from handgrad.train.folder import CONFIG, MODEL, TRAINED_ON
 from handgrad.train.trainer import predict
 
-CONFIG, MODEL = "config.json", "model.safetensors"
+MAY_CHANGE = ("epochs", "source", "show")  # options that may be others than at the start of a training
 
 
 class RunError(ValueError):
@@ -59,25 +66,41 @@ class Run:
     def loss(self, y: Any, t: Any) -> Any:
         return rules.softmax_cross_entropy(y, t) if self.classes else rules.mean_squared_error(y, t)
 
-    def save_config(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        scale = self.scale.to_json() if self.scale is not None else None
-        described = {
+    def described(self) -> dict[str, Any]:
+        return {
             "format": 1,
             "task": "classification" if self.classes is not None else "regression",
             "classes": self.classes,
             "network": self.network,
             "preparation": self.preparation.to_json(),
-            "target_scale": scale,
+            "target_scale": self.scale.to_json() if self.scale is not None else None,
             "training": self.training,
         }
-        write_json(folder / CONFIG, described)
+
+    def save_config(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / CONFIG, self.described())
 
     def save_model(self, folder: Path) -> None:
-        from safetensors.numpy import save
-
         arrays = {**self.net.parameters(), **self.net.states()}
-        write_atomically(folder / MODEL, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+        _save(folder / MODEL, arrays, {"config": self.digest()})
+
+    def digest(self) -> str:
+        """What a model and the ``config.json`` beside it agree on: all but what may change between them."""
+        fixed = {name: value for name, value in self.training.items() if name not in MAY_CHANGE}
+        text = json.dumps({**self.described(), "training": fixed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def save_known(self, folder: Path, trained_on: Sequence[Dataset], held_out: Dataset) -> None:
+        """Write down which rows are trained on, so that they are told from others wherever they come."""
+        rows = Fingerprints.of(trained_on, held_out, self.preparation)
+        _save(folder / TRAINED_ON, vars(rows))
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    from safetensors.numpy import save
+
+    write_atomically(path, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}, metadata))
 
 
 class _PreparedRows:
@@ -104,41 +127,93 @@ def build(network: dict[str, Any], seed: int) -> Sequential:
     return mlp(**{**network, "dtype": np.dtype(network["dtype"])}, seed=seed)
 
 
+def load_known(folder: Path) -> Fingerprints | None:
+    """Which rows a run was trained on; None where that was not written down.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return Fingerprints(**load((folder / TRAINED_ON).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (TypeError, SafetensorError) as error:
+        raise RunError(f"{folder / TRAINED_ON} is damaged: {error}") from None
+
+
 def load_run(folder: str | Path, with_model: bool = True) -> Run:
     """The run in a folder, its network in evaluation.
 
     Raises:
         RunError: there is none, or its files are damaged or do not belong together.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     folder = Path(folder)
-    try:
-        config = read_json(folder / CONFIG)
-        scale = config["target_scale"]
-        run = Run(
-            network=config["network"],
-            preparation=Preparation.from_json(config["preparation"]),
-            classes=tuple(config["classes"]) if config["classes"] is not None else None,
-            scale=TargetScale.from_json(scale) if scale is not None else None,
-            training=config["training"],
-            net=build(config["network"], config["training"]["seed"]),
-        )
-        if with_model:
-            arrays = load((folder / MODEL).read_bytes())
-            params, states = run.net.parameters(), run.net.states()
-            run.net.load_parameters({k: v for k, v in arrays.items() if k not in states})
-            run.net.load_states({k: v for k, v in arrays.items() if k not in params})
-    except FileNotFoundError as error:
-        missing = Path(error.filename).name
-        if missing == CONFIG:
-            raise RunError(f"there is no run in {folder}: {CONFIG} is missing") from None
-        raise RunError(
-            f"the run in {folder} is not finished: {missing} is missing; "
-            f"finish it with handgrad train --resume {folder}"
-        ) from None
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError(f"the run in {folder} is damaged: {error}") from None
+    run = _described(folder)
+    if with_model:
+        _load_model(run, folder)
     run.net.evaluate()
     return run
+
+
+def _described(folder: Path) -> Run:
+    """The run that ``config.json`` describes, its network as it was before training."""
+    try:
+        config = read_json(folder / CONFIG)
+    except FileNotFoundError:
+        raise RunError(f"there is no run in {folder}: {CONFIG} is missing") from None
+    except ValueError as error:
+        raise _damaged(folder, error) from None
+    try:
+        classes, scale = config["classes"], config["target_scale"]
+        if (classes is None) == (scale is None):
+            raise ValueError("there are classes or there is target_scale, one of the two")
+        run = Run(
+            network=dict(config["network"]),
+            preparation=Preparation.from_json(config["preparation"]),
+            classes=None if classes is None else check_classes(classes),
+            scale=None if scale is None else TargetScale.from_json(scale),
+            training=dict(config["training"]),
+            net=build(config["network"], config["training"]["seed"]),
+        )
+        inputs, outputs = run.network["widths"][0], run.network["widths"][-1]
+        if math.prod(run.preparation.shape) != inputs or len(classes or range(outputs)) != outputs:
+            raise ValueError(f"a network of {inputs} inputs and {outputs} outputs does not fit the data")
+    except KeyError as error:
+        raise _damaged(folder, f"it has no {error}") from None
+    except (ValueError, TypeError, AttributeError, IndexError, MemoryError) as error:
+        raise _damaged(folder, error) from None
+    return run
+
+
+def _damaged(folder: Path, why: object) -> RunError:
+    return RunError(
+        f"the run in {folder} is damaged: {CONFIG}: {why}. Put the file back as it was, or train again with "
+        "--overwrite"
+    )
+
+
+def _load_model(run: Run, folder: Path) -> None:
+    """Take the network's arrays from ``model.safetensors``.
+
+    Raises:
+        RunError: it is missing, damaged, or of another configuration.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    again = f"handgrad train --resume {folder} writes it"
+    if not (folder / MODEL).exists():
+        raise RunError(f"the run in {folder} is not finished: {MODEL} is missing; {again}")
+    try:
+        with safe_open(folder / MODEL, framework="np") as file:
+            made_for = (file.metadata() or {}).get("config")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+        if made_for not in (None, run.digest()):
+            raise ValueError(f"it is of a training with another {CONFIG}")
+        params, states = run.net.parameters(), run.net.states()
+        run.net.load_parameters({k: v for k, v in arrays.items() if k not in states})
+        run.net.load_states({k: v for k, v in arrays.items() if k not in params})
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise RunError(f"the run in {folder} is damaged: {MODEL}: {error}; {again} again") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import zlib
@@ -19,10 +20,9 @@ from handgrad.tape import value_and_grad
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import steps_for
+from handgrad.train.folder import CHECKPOINT, METRICS, training_into
 from handgrad.train.metrics import Metric, default_metrics
-from handgrad.train.progress import CHECKPOINT, Arrays, Progress, load_checkpoint, save_checkpoint
-
-METRICS = "metrics.jsonl"
+from handgrad.train.progress import Arrays, Progress, load_checkpoint, save_checkpoint
 
 
 class Interrupted(KeyboardInterrupt):
@@ -167,6 +167,7 @@ class Trainer:
         Raises:
             ValueError: inputs and targets that do not fit, or sizes that are not positive.
             FileExistsError: ``out`` holds a checkpoint, and ``resume`` was not asked for.
+            FolderError: another process trains into ``out``.
             CheckpointError: resuming from a checkpoint that is missing, damaged, or another training's.
             NonFiniteError: the loss or a gradient is not finite; the last good step is kept.
             Interrupted: Ctrl-C; the last step is kept.
@@ -175,7 +176,8 @@ class Trainer:
         if self.metrics is None:
             self.metrics = default_metrics(t)
         try:
-            return self._fit(x, t, epochs, batch_size, validation, patience, resume)
+            with contextlib.nullcontext() if self.out is None else training_into(self.out):
+                return self._fit(x, t, epochs, batch_size, validation, patience, resume)
         except KeyboardInterrupt:
             raise Interrupted(self._how_to_resume()) from None
 
