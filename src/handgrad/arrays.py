@@ -183,6 +183,35 @@ def size(x: Any) -> int:
     return math.prod(shape(x))
 
 
+def plain(x: Any, what: str = "this", kinds: str = "fiub") -> np.ndarray:
+    """``x`` as a plain NumPy array in the byte order of this machine; ``what`` is how an error names it.
+
+    Raises:
+        TypeError: x is a masked array or a matrix, whose arithmetic is another, or not of a dtype of these
+            ``kinds``, which are floats, integers and booleans.
+    """
+    check_arithmetic(x, what)
+    x = np.asarray(x)
+    if x.dtype.kind not in kinds:
+        told = "Python objects" if x.dtype.kind == "O" else str(x.dtype)
+        raise TypeError(
+            f"{what} has to be numbers, and is of {told}: give an array of floats, integers or booleans"
+        )
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
+def check_arithmetic(x: Any, what: str) -> None:
+    """Refuse arrays whose operators mean something else than an array's.
+
+    Raises:
+        TypeError: x is a masked array or a matrix.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array, whose mask would be lost: fill it first, x.filled(0.0)")
+    if isinstance(x, np.matrix):
+        raise TypeError(f"{what} is a matrix, whose * is a matrix product: pass np.asarray(x)")
+
+
 def stripped(x: Any) -> Any:
     """The value at the bottom of a recorded array, or of one that holds one."""
     while isinstance(x, Recorded):

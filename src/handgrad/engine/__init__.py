@@ -1,12 +1,12 @@
 """Programs as native code: ``compile`` for functions, ``Code`` for programs."""
 
-from handgrad.engine.compiled import Code, NotCompiledWarning
+from handgrad.engine.compiled import Code, NotCompiledWarning, OutOfRange
 from handgrad.engine.compiling import Compiled, compile
 from handgrad.engine.explaining import explain, peak
 from handgrad.engine.fusion import is_better_turned
 from handgrad.engine.memory import side_by_side
 
 __all__ = [
-    "Code", "Compiled", "NotCompiledWarning", "compile", "explain", "is_better_turned", "peak",
-    "side_by_side",
+    "Code", "Compiled", "NotCompiledWarning", "OutOfRange", "compile", "explain", "is_better_turned",
+    "peak", "side_by_side",
 ]  # fmt: skip

@@ -39,6 +39,14 @@ class NotCompiledWarning(UserWarning):
     """A function, or a part of one, runs on NumPy; the message says which and why."""
 
 
+class OutOfRange(IndexError):
+    """An index was out of range for its axis in a step; ``done`` steps before it went well."""
+
+    def __init__(self, done: int):
+        super().__init__("an index is out of range for its axis")
+        self.done = done
+
+
 class Code:
     """Native code for a program whose arrays have known shapes.
 
@@ -98,7 +106,7 @@ class Code:
         """Make steps; how many were made before one was flagged.
 
         Raises:
-            IndexError: an index was out of range.
+            OutOfRange: an index was out of range, which is an IndexError.
         """
         with self.lock:  # the arena serves one call at a time
             began = time.perf_counter()
@@ -113,7 +121,11 @@ class Code:
         for step in range(steps):
             here = [p + step * s for p, s in zip(pointers, strides or [0] * len(pointers), strict=True)]
             for number, kernel in enumerate([*self.foreign, None]):
-                if self.call(number, here, None, 1) == 0:
+                try:
+                    done = self.call(number, here, None, 1)
+                except OutOfRange:
+                    raise OutOfRange(step) from None
+                if done == 0:
                     return step
                 if kernel is not None:
                     self.compute(kernel, here)
@@ -136,7 +148,7 @@ class Code:
         else:
             team(self.workers).run(work)
         if status[1] or status[3]:
-            raise IndexError("an index is out of range for its axis")
+            raise OutOfRange(int(status[DONE]))
         return int(status[DONE])
 
     def cycles(self) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 
 from handgrad.arrays import shape, xp
 from handgrad.program import Program, stable_trace, watch
+from handgrad.train.kept import as_array, states_kept, updated
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -57,6 +58,12 @@ def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps |
     return native
 
 
+def check_rows(x: np.ndarray, count: int) -> None:
+    """What a data object gave for that many places."""
+    if len(shape(x)) == 0 or len(x) != count:
+        raise ValueError(f"the inputs gave an array of shape {shape(x)} for {count} places: one row for each")
+
+
 class NumpySteps:
     """One step at a time, rule by rule."""
 
@@ -67,9 +74,9 @@ class NumpySteps:
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        return self.trainer.step(progress, self.trainer.cast(self.x[here]), self.trainer.cast(self.t[here]))[
-            0
-        ]
+        x, t = self.trainer.cast(self.x[here]), self.trainer.cast(self.t[here])
+        check_rows(x, len(here))
+        return self.trainer.step(progress, x, t)[0]
 
 
 class NativeSteps:
@@ -84,6 +91,7 @@ class NativeSteps:
         self.timed = timed  # whether its code counts cycles
         self.in_memory = isinstance(x, np.ndarray)
         self.x = np.ascontiguousarray(trainer.cast(x)) if self.in_memory else x
+        self.like = self.one_input()
         self.t = np.ascontiguousarray(trainer.cast(t))
         start = trainer.progress
         self.structure = (start.params, start.states, start.moments)
@@ -97,12 +105,18 @@ class NativeSteps:
         self.seconds = 0.0  # of one step, as last measured
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
+        from handgrad.engine import OutOfRange
+
         here = picked(order, progress.batch, batch_size, steps)
         count = self.affordable(steps - progress.batch - 1) if len(here) == batch_size else 1
         first = progress.batch * batch_size
         indices = order[first : first + count * len(here)]
         began = time.perf_counter()
-        done, after = self.run(progress, indices, len(here))
+        error = None
+        try:
+            done, after = self.run(progress, indices, len(here))
+        except OutOfRange as found:
+            done, after, error = found.done, progress, found
         self.seconds = (time.perf_counter() - began) / count
         if done == count:
             return after
@@ -110,7 +124,11 @@ class NativeSteps:
             _, after = self.run(progress, indices[: done * len(here)], len(here))
             self.trainer.progress = after
         bad = indices[done * len(here) : (done + 1) * len(here)]
-        raise self.trainer.not_finite(after, self.trainer.cast(self.x[bad]), self.t[bad])
+        x, t = self.trainer.cast(self.x[bad]), self.t[bad]
+        if error is None:
+            raise self.trainer.not_finite(after, x, t)
+        self.trainer.step(after, x, t)  # the same step, rule by rule, says which index of which rule it is
+        raise error
 
     def affordable(self, left: int) -> int:
         """How many steps of the ``left`` whole ones fit into a turn."""
@@ -127,14 +145,16 @@ class NativeSteps:
         """
         p = self.trainer.progress
         with np.errstate(all="ignore"):
-            outputs = self.trainer.net.bind(p.params, p.states).evaluate()(self.one_input())
+            outputs = self.trainer.net.bind(p.params, p.states).evaluate()(self.like)
             for start in range(0, len(self.t), AT_ONCE):
                 t = self.t[start : start + AT_ONCE]
                 self.trainer.loss(np.zeros((len(t), *shape(outputs)[1:]), outputs.dtype), t)
 
     def one_input(self) -> np.ndarray:
         """A mini-batch of one example."""
-        return self.trainer.cast(self.x[np.zeros(1, int)])
+        x = self.trainer.cast(self.x[np.zeros(1, int)])
+        check_rows(x, 1)
+        return x
 
     def run(self, progress: Progress, indices: np.ndarray, size: int) -> tuple[int, Progress]:
         """Steps of ``size`` examples each: how many went well, and the progress after all of them."""
@@ -144,7 +164,7 @@ class NativeSteps:
             self.load(progress)
         self.latest = None
         numbers = np.arange(progress.step, progress.step + count)
-        lrs = np.array([self.trainer.optimiser.rate(int(n)) for n in numbers], np.float64)
+        lrs = np.array([float(self.trainer.optimiser.rate(int(n))) for n in numbers], np.float64)
         x, t, places = self.examples(indices)
         made = [np.zeros((count, *shape(out)), out.dtype) for out in self.told[size]]
         moving = [(places, size), (lrs, 1), ((numbers + 1).astype(np.float64), 1)]
@@ -171,7 +191,14 @@ class NativeSteps:
         """Inputs, targets, and where in them the examples are."""
         if self.in_memory:
             return self.x, self.t, np.ascontiguousarray(indices, np.int64)
-        x = np.ascontiguousarray(self.trainer.cast(self.x[indices]))
+        x, like = self.trainer.cast(self.x[indices]), self.like
+        check_rows(x, len(indices))
+        if shape(x)[1:] != shape(like)[1:] or not np.can_cast(x.dtype, like.dtype, "safe"):
+            raise ValueError(
+                f"the inputs gave rows of shape {shape(x)[1:]}, {x.dtype}, where the first had shape "
+                f"{shape(like)[1:]}, {like.dtype}: all must be alike"
+            )
+        x = np.ascontiguousarray(x, like.dtype)
         return x, np.ascontiguousarray(self.t[indices]), np.arange(len(indices))
 
     def totals(self, progress: Progress, made: list, indices: np.ndarray, size: int) -> dict[str, float]:
@@ -193,6 +220,11 @@ class NativeSteps:
         given = (progress.params, progress.states, progress.moments)
         theirs = leaves(self.turn(ordered(given, self.structure)))
         for mine, new in zip(self.state, theirs, strict=True):
+            if (shape(new), new.dtype) != (mine.shape, mine.dtype):
+                raise ValueError(
+                    f"an array of shape {shape(new)}, {new.dtype}, where one of shape "
+                    f"{mine.shape}, {mine.dtype}, is trained"
+                )
             mine[...] = new
 
     def turn(self, structure: tuple) -> tuple:
@@ -213,7 +245,10 @@ class NativeSteps:
 
         if size not in self.codes:
             program = self.program(size)
-            self.told[size] = leaves(program.outputs)[len(self.state) :]
+            outputs = leaves(program.outputs)
+            for mine, new in zip(self.state, outputs, strict=False):  # which is written over it
+                assert (mine.shape, mine.dtype) == (shape(new), new.dtype), (mine.shape, mine.dtype, new)
+            self.told[size] = outputs[len(self.state) :]
             over = {i: i for i in range(len(self.state))}
             self.codes[size] = Code(program, over, timed=self.timed)
         return self.codes[size]
@@ -237,8 +272,7 @@ class NativeSteps:
             x, t = self.x, self.t
         else:
             n = size * READ_AHEAD
-            like = self.one_input()
-            x = np.broadcast_to(like[:1], (n, *like.shape[1:]))
+            x = np.broadcast_to(self.like, (n, *self.like.shape[1:]))
             t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
         index = np.zeros(size, np.int64)
         return stable_trace(self.step(), self.turn(self.structure), x, t, index, 0.0, 0.0)
@@ -258,18 +292,18 @@ class NativeSteps:
             grads, *_ = self.turn((grads, {}, {}))
             grads = trainer.clipped({name: watch(dp) for name, dp in grads.items()})
             moved = {
-                name: trainer.optimiser.update(p, grads[name], moments[name], lr, number)
+                name: updated(trainer.optimiser, name, p, grads[name], moments[name], lr, number)
                 for name, p in params.items()
             }
             new = (
                 {name: p for name, (p, _) in moved.items()},
-                new_states,
+                states_kept(new_states, states),
                 {name: m for name, (_, m) in moved.items()},
             )
             told = [y]
             if self.compiles_metrics:
                 told = [xp.astype(xp.sum(metric(y, t)), np.float64) for metric in self.metrics.values()]
-            return ordered(new, structure), watch(loss), told if self.metrics else []
+            return ordered(new, structure), watch(as_array(loss)), told if self.metrics else []
 
         return step
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import plain
 from handgrad.data import permutation
 from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.layers import Layer
@@ -21,6 +22,7 @@ from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
+from handgrad.train.kept import beginning, states_kept, updated
 from handgrad.train.metrics import Metric, default_metrics
 from handgrad.train.progress import Arrays, Progress, load_checkpoint, save_checkpoint
 
@@ -77,9 +79,7 @@ class Trainer:
         self.progress = self._beginning()
 
     def _beginning(self) -> Progress:
-        params = self.net.parameters()
-        moments = {name: self.optimiser.init(p) for name, p in params.items()}
-        return Progress(params, self.net.states(), moments)
+        return Progress(*beginning(self.net, self.optimiser))
 
     # One step.
 
@@ -104,6 +104,7 @@ class Trainer:
             loss, y, grads, states = self.gradients(progress, x, t)
             if not is_finite(loss) or not all(is_finite(dp) for dp in grads.values()):
                 raise self.not_finite(progress, x, t)
+            states = states_kept(states, progress.states)
             params, moments = self._update(progress, self.clipped(grads))
         stepped = dataclasses.replace(
             progress,
@@ -132,11 +133,12 @@ class Trainer:
         return clip_by_norm(grads, self.clip_norm) if self.clip_norm is not None else grads
 
     def _update(self, progress: Progress, grads: Arrays) -> tuple[Arrays, dict[str, Arrays]]:
-        lr, t = self.optimiser.rate(progress.step), progress.step + 1
-        params, moments = {}, {}
-        for name, p in progress.params.items():
-            params[name], moments[name] = self.optimiser.update(p, grads[name], progress.moments[name], lr, t)
-        return params, moments
+        lr, t = float(self.optimiser.rate(progress.step)), progress.step + 1
+        moved = {
+            name: updated(self.optimiser, name, p, grads[name], progress.moments[name], lr, t)
+            for name, p in progress.params.items()
+        }
+        return {name: p for name, (p, _) in moved.items()}, {name: m for name, (_, m) in moved.items()}
 
     # Many steps.
 
@@ -344,7 +346,7 @@ def batch_count(n: int, batch_size: int) -> int:
 
 def cast_to(p: Any, x: Any) -> Any:
     """Floating-point arrays in the network's dtype; class indices stay integers."""
-    x = np.asarray(x)
+    x = plain(x, "what the network is trained on")
     return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
 
 
