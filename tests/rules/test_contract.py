@@ -55,15 +55,15 @@ def test_calls_that_do_not_fit():
 
 
 def test_errors_name_rule_inputs_and_shapes():
-    with pytest.raises(ValueError, match=r"affine\(x \(5, 3\), W \(4, 2\), b \(2,\)\): "):
+    with pytest.raises(ValueError, match=r"affine\(x \(5, 3\), W \(4, 2\), b \(2,\)\)$"):
         hg.affine(np.ones((5, 3)), np.ones((4, 2)), np.ones(2))
-    with pytest.raises(ValueError, match=r"add\(x \(2, 3\), y \(2,\)\): "):
+    with pytest.raises(ValueError, match=r"add\(x \(2, 3\), y \(2,\)\)$"):
         hg.variable(np.ones((2, 3))) + np.ones(2)
-    with pytest.raises(IndexError, match=r"getitem\(x \(3,\), index 7\): "):
+    with pytest.raises(IndexError, match=r"getitem\(x \(3,\), index 7\)$"):
         hg.variable(np.ones(3))[7]
-    with pytest.raises(ValueError, match=r"concatenate\(arrays \[\(2,\), \(2, 3\)\]\): "):
+    with pytest.raises(ValueError, match=r"concatenate\(arrays \[\(2,\), \(2, 3\)\]\)$"):
         hg.concatenate([np.ones(2), np.ones((2, 3))])
-    with pytest.raises(ValueError, match=r"sum\(x \(2, 3\)\): .*axis 2 is out of"):
+    with pytest.raises(ValueError, match=r"axis 2 is out of .*\n.*in sum\(x \(2, 3\)\)"):
         hg.sum(np.ones((2, 3)), axis=2)
     with pytest.raises(ValueError, match="softmax"):
         hg.grad(lambda x: hg.sum(hg.softmax(x, axis=4)))(np.ones(3))

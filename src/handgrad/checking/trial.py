@@ -21,6 +21,7 @@ from handgrad.checking import numerics
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.numerics import Estimate
 from handgrad.checking.subject import Subject, Unfit, Values, copied, joined, parted
+from handgrad.rules.rule import told
 
 DIRECTIONS = 2
 DOUTS = 3
@@ -100,7 +101,7 @@ class Trial:
         except (Unfit, OutOfTime):
             raise
         except Exception as error:
-            raise BackwardFailed(f"{type(error).__name__}: {error}") from error
+            raise BackwardFailed(f"{type(error).__name__}: {told(error)}") from error
         if len(grads) != len(self.values):
             raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
         return [None if g is None else self.subject.fit(k, _real(np.array(g))) for k, g in enumerate(grads)]

@@ -69,5 +69,5 @@ def sentence(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    notes = " ".join(getattr(error, "__notes__", [])[:1])
+    notes = ", ".join(getattr(error, "__notes__", [])[:2])
     return f"{text} ({notes})" if notes else text

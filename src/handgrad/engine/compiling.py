@@ -11,6 +11,7 @@ import numpy as np
 
 from handgrad.engine.compiled import SMALL_CALL, Code, NotCompiledWarning
 from handgrad.program import trace
+from handgrad.rules.rule import told
 from handgrad.tree import leaves, tree_map, unflatten
 
 
@@ -58,7 +59,8 @@ class Compiled:
             program = trace(self.traced(args), *arrays)
         except (TypeError, AttributeError) as error:
             name = getattr(self.f, "__name__", type(self.f).__name__)
-            warnings.warn(f"{name} runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=4)
+            message = f"{name} runs on NumPy, uncompiled: {told(error)}"
+            warnings.warn(message, NotCompiledWarning, stacklevel=4)
             return None
         code = Code(program, workers=self.threads, small=SMALL_CALL, bfloat16=self.bfloat16)
         return code, program.outputs

@@ -70,7 +70,11 @@ class Rule(Generic[P]):
         out, body_backward = self.run_body(inputs, options)
 
         def backward(dout: Any) -> tuple:
-            grads = body_backward(dout)
+            try:
+                grads = body_backward(dout)
+            except Exception as error:
+                note(error, f"in the backward of {self.name}({self.describe(inputs)})")
+                raise
             if grads is None and any(map(is_floating, leaves(inputs))):
                 raise TypeError(f"{self.name}: backward returned None; does it lack its return?")
             if len(inputs) == 1 and is_bare(grads, inputs[0]):
@@ -104,16 +108,19 @@ class Rule(Generic[P]):
         return args, options
 
     def run_body(self, inputs: tuple, options: dict) -> tuple[Any, Callable]:
-        """The body's ``(out, backward)``; its errors name the rule and the shapes that came in."""
+        """The body's ``(out, backward)``; its errors are noted with the rule and the shapes that came in."""
         try:
             made = self.body(*inputs, **options)
-        except (ValueError, TypeError, IndexError, RuntimeError) as error:
-            came = ", ".join(f"{n} {describe(x)}" for n, x in zip(self.inputs, inputs, strict=True))
-            kind = type(error) if type(error) in (ValueError, TypeError, IndexError) else ValueError
-            raise kind(f"{self.name}({came}): {error}") from error
+        except Exception as error:
+            note(error, f"in {self.name}({self.describe(inputs)})")
+            raise
         if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
             raise TypeError(f"{self.name}: a rule returns a pair, (out, backward), not {type(made).__name__}")
         return made
+
+    def describe(self, inputs: tuple) -> str:
+        """Each input's name with its shape."""
+        return ", ".join(f"{n} {describe(x)}" for n, x in zip(self.inputs, inputs, strict=True))
 
     def fit(self, name: str, dx: Any, x: Any) -> Any:
         """Check the gradient of one input, and sum away what broadcasting repeated."""
@@ -132,6 +139,19 @@ class Rule(Generic[P]):
                 f"{self.name}: the gradient of {name} has shape {shape(dx)}, but {name} has {shape(x)}"
             )
         return cast(dx, like=x) if is_floating(x) else dx
+
+
+def note(error: Exception, where: str) -> None:
+    """Add to an error, whose type and message stay as they are, where it was raised; once for each place."""
+    if where not in getattr(error, "__notes__", ()):
+        error.add_note(where)
+
+
+def told(error: BaseException) -> str:
+    """An error on one line: its message, and the two innermost places that were noted with it."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    places = ", ".join(getattr(error, "__notes__", [])[:2])
+    return f"{message} ({places})" if places else message
 
 
 def as_written(backward: Backward) -> Callable:

@@ -18,6 +18,7 @@ import numpy as np
 
 from handgrad.arrays import shape, xp
 from handgrad.program import Program, stable_trace, watch
+from handgrad.rules.rule import told
 from handgrad.train.kept import as_array, states_kept, updated
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
@@ -52,7 +53,8 @@ def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps |
     try:
         native.program(min(batch_size, len(t)))
     except (TypeError, AttributeError) as error:
-        warnings.warn(f"this training runs on NumPy, uncompiled: {error}", NotCompiledWarning, stacklevel=3)
+        message = f"this training runs on NumPy, uncompiled: {told(error)}"
+        warnings.warn(message, NotCompiledWarning, stacklevel=3)
         return NumpySteps(trainer, x, t)
     native.check_targets()
     return native
