@@ -25,11 +25,13 @@ from handgrad.rules import *
 from handgrad.rules import Rule as Rule
 from handgrad.rules import elementwise as elementwise
 from handgrad.rules import rule as rule
+from handgrad.tape import NoGradientWarning as NoGradientWarning
 from handgrad.tape import Variable as Variable
 from handgrad.tape import grad as grad
 from handgrad.tape import hessian as hessian
 from handgrad.tape import hvp as hvp
 from handgrad.tape import jacobian as jacobian
+from handgrad.tape import jvp as jvp
 from handgrad.tape import value_and_grad as value_and_grad
 from handgrad.tape import variable as variable
 from handgrad.tape import vjp as vjp
@@ -63,9 +65,9 @@ else:
     # Type checkers read the imports above. `from handgrad import *` must not hide a builtin, so `sum`, `max`,
     # `compile` and the like are handgrad.sum only.
     __all__ = [
-        "AddLayer", "MulLayer", "Rule", "SoftmaxWithLoss", "Trainer", "Variable", "check",
-        "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "layers", "load", "rule",
-        "rules", "save", "show", "value_and_grad", "variable", "vjp",
+        "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
+        "check", "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "jvp", "layers",
+        "load", "rule", "rules", "save", "show", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

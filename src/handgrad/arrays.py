@@ -71,8 +71,11 @@ class Operators(_Anything):
     __truediv__, __rtruediv__ = _operators("divide")
     __pow__, __rpow__ = _operators("power")
     __matmul__, __rmatmul__ = _operators("matmul")
-    __and__, __rand__ = _operators("logical_and")
-    __or__, __ror__ = _operators("logical_or")
+    __mod__, __rmod__ = _operators("remainder")
+    __floordiv__, __rfloordiv__ = _operators("floor_divide")
+    __and__, __rand__ = _operators("bitwise_and")
+    __or__, __ror__ = _operators("bitwise_or")
+    __xor__, __rxor__ = _operators("bitwise_xor")
     __lt__, __gt__ = _operators("less")[0], _operators("greater")[0]
     __le__, __ge__ = _operators("less_equal")[0], _operators("greater_equal")[0]
     __eq__, __ne__ = _operators("equal")[0], _operators("not_equal")[0]
@@ -85,7 +88,7 @@ class Operators(_Anything):
         return self.__array_namespace__().abs(self)
 
     def __invert__(self) -> Any:
-        return self.__array_namespace__().logical_not(self)
+        return self.__array_namespace__().bitwise_invert(self)
 
     def __getitem__(self, index: Any) -> Any:
         return self.__array_namespace__().getitem(self, index)

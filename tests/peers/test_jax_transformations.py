@@ -69,8 +69,8 @@ def test_hessian_and_hvp(name):
     f, x, v = SCALAR[name], draw(4, 3), draw(4, 3, seed=1)
     wanted = jax.jit(jax.hessian(f))(x)
     assert_close(hg.hessian(f)(x), wanted, 1e-10)
-    assert_close(hg.hvp(f, x, v), np.tensordot(wanted, v), 1e-10)
-    assert_close(jax.jit(lambda x, v: hg.hvp(f, x, v))(x, v), np.tensordot(wanted, v), 1e-10)
+    assert_close(hg.hvp(f)(x, v), np.tensordot(wanted, v), 1e-10)
+    assert_close(jax.jit(lambda x, v: hg.hvp(f)(x, v))(x, v), np.tensordot(wanted, v), 1e-10)
 
 
 def test_jax_differentiates_handgrads_gradient():

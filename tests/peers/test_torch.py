@@ -64,5 +64,5 @@ def test_derivatives_of_tensors():
     t = torch.from_numpy(x)
     assert_close(hg.value_and_grad(f)(t), hg.value_and_grad(same)(x))
     assert_close(hg.hessian(f)(t), hg.hessian(same)(x))
-    assert_close(hg.hvp(f, t, t + 1), hg.hvp(same, x, x + 1))
+    assert_close(hg.hvp(f)(t, t + 1), hg.hvp(same)(x, x + 1))
     assert_close(hg.jacobian(hg.softmax)(t), hg.jacobian(hg.softmax)(x))

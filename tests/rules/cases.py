@@ -86,6 +86,10 @@ def arithmetic() -> Iterator[Case]:
     yield Case(hg.power, "of-number", lambda r: (2, normal(r, 5)))
     for rule in (hg.maximum, hg.minimum):
         yield from elementwise(rule, away(0.5, 2), away(2.5, 4))
+    yield from elementwise(hg.remainder, within(2.1, 2.9), within(0.95, 1.04))
+    yield Case(
+        hg.remainder, "signs", lambda r: (away(0.3, 0.8)(r, 8), np.array([0.9, -0.9])[r.integers(2, size=8)])
+    )
     yield from elementwise(hg.negative, normal)
     yield from elementwise(hg.square, normal)
     yield from elementwise(hg.sqrt, within(0.5, 3))
@@ -116,8 +120,11 @@ def elementary() -> Iterator[Case]:
     yield from elementwise(hg.tan, within(-1.2, 1.2))
     yield from elementwise(hg.log, within(0.5, 3))
     yield from elementwise(hg.log1p, within(-0.4, 3))
-    for rule in (hg.arcsin, hg.arccos):
+    for rule in (hg.arcsin, hg.arccos, hg.arctanh):
         yield from elementwise(rule, within(-0.7, 0.7))
+    yield from elementwise(hg.arcsinh, normal)
+    yield from elementwise(hg.arccosh, within(1.2, 3))
+    yield from elementwise(hg.arctan2, away(0.3, 2), away(0.3, 2))
 
 
 def activation() -> Iterator[Case]:
@@ -172,6 +179,14 @@ def reduction() -> Iterator[Case]:
         yield Case(rule, "python", lambda r: (float(normal(r)),))
     for rule in (hg.var, hg.std):
         yield Case(rule, "correction", lambda r: (normal(r, 3, 4),), {"axis": 1, "correction": 1})
+    for name, (shape, axis) in {
+        "flat": ((3, 4), None),
+        "last": ((2, 3, 4), -1),
+        "first": ((3, 2), 0),
+    }.items():
+        yield Case(hg.cumsum, name, lambda r, shape=shape: (normal(r, *shape),), {"axis": axis})
+    yield Case(hg.cumsum, "strided", lambda r: (normal(r, 6, 7)[::2, ::-3],), {"axis": 1})
+    yield Case(hg.cumsum, "empty", lambda r: (normal(r, 0, 3),), {"axis": 0})
     yield Case(hg.prod, "one-zero", lambda r: (np.array([[1.5, 0.0, -2.0], [0.5, 3.0, 1.0]]),), {"axis": 1})
     yield Case(hg.prod, "two-zeros", lambda r: (np.array([1.5, 0.0, -2.0, 0.0, 3.0]),))
     yield Case(hg.prod, "odd", lambda r: (away(0.5, 1.5)(r, 7, 2),), {"axis": 0})

@@ -86,9 +86,7 @@ def test_an_option_cannot_be_recorded():
         lambda v: hg.clip(np.ones(3), v),
         lambda v: hg.clip(v, 0.0, max=v),
     ):
-        with pytest.raises(
-            TypeError, match=r"the option \w+ has no gradient.*write the operation with rules"
-        ):
+        with pytest.raises(TypeError, match=r"the option \w+ has no gradient.*write the operation"):
             call(hg.variable(0.1))
 
 

@@ -77,8 +77,9 @@ def test_backward_may_be_called_again():
 
 
 def test_constants_have_zeros_for_gradient():
-    assert hg.grad(lambda x: 3.0)(2.0) == 0.0
-    np.testing.assert_array_equal(hg.grad(lambda x: 3.0)(np.ones(2)), np.zeros(2))
+    for x in (2.0, np.ones(2)):
+        with pytest.warns(hg.NoGradientWarning, match="grad: the result does not depend on what"):
+            np.testing.assert_array_equal(hg.grad(lambda x: 3.0)(x), np.zeros(np.shape(x)))
     np.testing.assert_array_equal(hg.grad(lambda x: hg.sum(hg.sign(x)))(np.ones(2)), np.zeros(2))
     labels = np.array([0, 1])
     grads = hg.vjp(lambda x, t: hg.softmax_cross_entropy(x, t), np.eye(2), labels)[1](1.0)
@@ -215,7 +216,7 @@ def test_jacobian_hessian_and_hvp_against_differences():
     for i, j in np.ndindex(2, 3):
         wanted = derivative(lambda h, i=i, j=j: gradient(x + h * v)[i, j])
         np.testing.assert_allclose(np.tensordot(hessian, v)[i, j], float(wanted), rtol=1e-8)
-    np.testing.assert_allclose(hg.hvp(scalar, x, v), np.tensordot(hessian, v), rtol=1e-12)
+    np.testing.assert_allclose(hg.hvp(scalar)(x, v), np.tensordot(hessian, v), rtol=1e-12)
 
 
 def test_jacobians_of_structures_and_corners():
@@ -236,5 +237,5 @@ def test_inputs_and_dout_are_left_alone():
     x, dout = np.array([1.0, 2.0]), np.array([3.0, 4.0])
     _, backward = hg.vjp(lambda x: x + x * x, x)
     backward(dout)
-    hg.hvp(lambda x: hg.sum(x * x), x, dout)
+    hg.hvp(lambda x: hg.sum(x * x))(x, dout)
     assert_close((x, dout), (np.array([1.0, 2.0]), np.array([3.0, 4.0])), 0)

@@ -86,7 +86,7 @@ def test_a_graph_is_freed_without_the_collector():
         lambda f, x: hg.grad(f)(x),
         lambda f, x: hg.hessian(f)(x),
         lambda f, x: hg.jacobian(f)(x),
-        lambda f, x: hg.hvp(f, x, np.ones_like(x)),
+        lambda f, x: hg.hvp(f)(x, np.ones_like(x)),
         lambda f, x: hg.value_and_grad(f)(x),
     ],
 )

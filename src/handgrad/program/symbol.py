@@ -17,6 +17,8 @@ from handgrad.tree import leaves
 
 ARRAY_API = {"absolute": "abs", "true_divide": "divide"}  # what NumPy calls otherwise
 RULE_FILE = rule.__code__.co_filename
+BITWISE = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_invert": "logical_not"}
+"""What Python's operators are for truth values."""
 
 
 class SymbolNamespace:
@@ -31,7 +33,8 @@ class SymbolNamespace:
             raise AttributeError(f"symbols have no operation {name}, and NumPy has no function of that name")
 
         def function(*args: Any, **options: Any) -> Symbol:
-            return emit(name, args, options)
+            is_truth = name in BITWISE and all(np.result_type(sample(x)).kind == "b" for x in args)
+            return emit(BITWISE[name] if is_truth else name, args, options)
 
         setattr(self, name, function)
         return function

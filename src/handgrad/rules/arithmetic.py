@@ -47,6 +47,16 @@ def divide(x, y):
 
 
 @elementwise
+def remainder(x, y):
+    """Remainder with the sign of y, out = x - y·⌊x / y⌋.   dx = dout, dy = -⌊x / y⌋·dout"""
+
+    def backward(dout):
+        return dout, -dout * xp.floor_divide(x, y)
+
+    return xp.remainder(x, y), backward
+
+
+@elementwise
 def negative(x):
     """Negation, out = -x.   dx = -dout"""
 

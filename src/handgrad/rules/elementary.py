@@ -112,6 +112,25 @@ def arctan(x):
 
 
 @elementwise
+def arctan2(y, x):
+    """Angle of the point (x, y), out = atan2(y, x).   dy = cos(out)·dout / r, dx = -sin(out)·dout / r
+
+    r = √(x² + y²), as the larger of x and y over its cosine or sine: the squares cannot overflow.
+    """
+    out = xp.atan2(y, x)
+
+    def backward(dout):
+        cosine, sine = xp.cos(out), xp.sin(out)
+        one = xp.ones_like(out)
+        across, up = x * one, y * one  # arrays, also where one of them is a number
+        is_wide = xp.abs(across) > xp.abs(up)
+        over_r = dout * xp.where(is_wide, cosine, sine) / xp.where(is_wide, across, up)
+        return cosine * over_r, -sine * over_r
+
+    return out, backward
+
+
+@elementwise
 def sinh(x):
     """out = sinh x.   dx = cosh x·dout"""
 
@@ -143,6 +162,37 @@ def tanh(x):
 
 
 @elementwise
+def arcsinh(x):
+    """out = arcsinh x.   dx = dout / √(1 + x²), as dout / cosh(out): x² cannot overflow"""
+    out = xp.asinh(x)
+
+    def backward(dout):
+        return dout / xp.cosh(out)
+
+    return out, backward
+
+
+@elementwise
+def arccosh(x):
+    """out = arccosh x.   dx = dout / √(x² - 1), as √(x - 1)·√(x + 1): x² cannot overflow"""
+
+    def backward(dout):
+        return dout / (xp.sqrt(x - 1) * xp.sqrt(x + 1))
+
+    return xp.acosh(x), backward
+
+
+@elementwise
+def arctanh(x):
+    """out = arctanh x.   dx = dout / (1 - x²), with 1 - x² as (1 - x)(1 + x): exact near ±1"""
+
+    def backward(dout):
+        return dout / ((1 - x) * (1 + x))
+
+    return xp.atanh(x), backward
+
+
+@elementwise
 def erf(x):
     """Error function, out = erf x.   dx = 2/√π·exp(-x²)·dout"""
 
@@ -168,4 +218,5 @@ def _gauss(x):
     return 2 / math.sqrt(math.pi) * xp.exp(-near * near)
 
 
-asin, acos, atan = arcsin, arccos, arctan
+asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
+asinh, acosh, atanh = arcsinh, arccosh, arctanh

@@ -63,6 +63,22 @@ def mean(x, axis=None, keepdims=False):
     return xp.sum(x, axis=axis, keepdims=keepdims) / n, backward
 
 
+@rule
+def cumsum(x, axis=None):
+    """Running sums along an axis, of x made flat where ``axis`` is None.   dxⱼ = Σᵢ≥ⱼ doutᵢ
+
+    outᵢ = Σⱼ≤ᵢ xⱼ
+    """
+    flat = xp.reshape(x, (-1,)) if axis is None else x
+    (along,) = axes_of(0 if axis is None else axis, len(shape(flat)))
+
+    def backward(dout):
+        from_the_end = xp.cumulative_sum(xp.flip(dout, axis=along), axis=along)
+        return xp.reshape(xp.flip(from_the_end, axis=along), shape(x))
+
+    return xp.cumulative_sum(flat, axis=along), backward
+
+
 def _extreme(pick, x, axis, keepdims):
     peak = pick(x, axis=axis, keepdims=True)
     hit = xp.astype(x == peak, peak.dtype)
@@ -174,3 +190,6 @@ def logsumexp(x, axis=None, keepdims=False):
         return spread(dout, x, axis) * (e / total)
 
     return _finish(xp.log(total) + peak, x, axis, keepdims), backward
+
+
+cumulative_sum = cumsum

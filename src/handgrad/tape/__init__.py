@@ -2,18 +2,22 @@
 
 from handgrad.arrays import stripped
 from handgrad.tape.derivatives import (
+    NoGradientWarning,
     grad,
     hessian,
     hvp,
     jacobian,
+    jvp,
     value_and_grad,
     vjp,
     vjp_with_aux,
 )
 from handgrad.tape.graph import Backpropagation, Node, Scope, backpropagate, paired, scope
+from handgrad.tape.refusals import HistoryLost
 from handgrad.tape.variable import Variable, variable
 
 __all__ = [
-    "Backpropagation", "Node", "Scope", "Variable", "backpropagate", "grad", "hessian", "hvp", "jacobian",
-    "paired", "scope", "stripped", "value_and_grad", "variable", "vjp", "vjp_with_aux",
+    "Backpropagation", "HistoryLost", "NoGradientWarning", "Node", "Scope", "Variable", "backpropagate",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "paired", "scope", "stripped", "value_and_grad", "variable",
+    "vjp", "vjp_with_aux",
 ]  # fmt: skip

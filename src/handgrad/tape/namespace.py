@@ -1,4 +1,4 @@
-"""The array namespace of recorded arrays: the rules, and what has no derivative, on bare values."""
+"""The array namespace of recorded arrays: rules, NumPy's functions made of them, functions of values."""
 
 from __future__ import annotations
 
@@ -6,23 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import stripped, xp
 from handgrad.rules import ALL
-from handgrad.tree import tree_map
+from handgrad.tape.functions import TABLE
+from handgrad.tape.functions.values import STANDARD, on_values
 
-NOT_DIFFERENTIABLE = frozenset(
-    """
-    equal not_equal less less_equal greater greater_equal isclose allclose array_equal array_equiv
-    logical_and logical_not logical_or logical_xor all any isfinite isinf isnan isneginf isposinf signbit
-    argmax argmin argsort count_nonzero nonzero searchsorted digitize unique
-    ceil fix floor floor_divide rint round around trunc
-    ndim shape size result_type isdtype can_cast iscomplexobj isrealobj finfo iinfo
-    arange arange_like asarray empty empty_like eye full full_like linspace ones ones_like zeros zeros_like
-    random_uniform stop_gradient
-    e pi inf nan newaxis
-    bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64
-    """.split()
-)
+BY_NAME = {name: TABLE[found] for name, found in vars(np).items() if callable(found) and found in TABLE}
+"""NumPy's names, read before any recording replaces what they stand for."""
 
 
 class RecordedNamespace:
@@ -31,26 +20,17 @@ class RecordedNamespace:
     def __getattr__(self, name: str) -> Any:
         if name in ALL:
             found: Any = ALL[name]
-        elif name in NOT_DIFFERENTIABLE:
-            found = _on_values(name)
+        elif name in STANDARD:
+            found = on_values(name)
+        elif name in BY_NAME:
+            found = BY_NAME[name]
         else:
             raise AttributeError(
-                f"there is no rule for {name}: write it with rules, add one with @rule, or pass .value "
-                f"where no gradient is wanted"
+                f"there is no rule for {name}: write it with rules, or add one with @rule "
+                f"(where no gradient is to flow, pass .value)"
             )
         setattr(self, name, found)
         return found
-
-
-def _on_values(name: str) -> Any:
-    own = getattr(np, name, None)
-    if isinstance(own, (type, float, type(None))) and hasattr(np, name):
-        return own  # dtypes and constants
-
-    def function(*args: Any, **options: Any) -> Any:
-        return getattr(xp, name)(*tree_map(stripped, args), **options)
-
-    return function
 
 
 namespace: Any = RecordedNamespace()

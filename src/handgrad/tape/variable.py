@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
-from handgrad.arrays import Recorded, cast, is_floating, shape, size, xp
+from handgrad.arrays import Recorded, cast, is_array, is_floating, shape, size, stripped, xp
 from handgrad.rules.rule import Rule
+from handgrad.tape.functions.shaping import reshape
 from handgrad.tape.graph import Node, backpropagate, callers
+from handgrad.tape.interception import numpy_takes_recorded_from_now_on
 from handgrad.tape.namespace import namespace
-from handgrad.tape.numpy_functions import call_function, call_ufunc, function_by_name
+from handgrad.tape.numpy_functions import call_function, call_ufunc
+from handgrad.tape.refusals import (
+    AS_ARRAY,
+    AS_NUMBER,
+    IN_PLACE,
+    HistoryLost,
+    checked,
+    is_complex,
+    unsupported,
+)
 from handgrad.tree import tree_map
 
 
-def _method(name: str) -> Callable:
-    """A method that is NumPy's function of that name."""
+def _method(function: Any) -> Callable:
+    """A method that is NumPy's function."""
 
     def method(self: Variable, *args: Any, **options: Any) -> Any:
-        return function_by_name(name)(self, *args, **options)
+        return call_function(function, (self, *args), options)
+
+    method.__name__ = function.__name__
+    return method
+
+
+def _refused(name: str, message: str) -> Callable:
+    """A method that would take the numbers out of their recording."""
+
+    def method(self: Variable, *args: Any, **options: Any) -> Any:
+        raise HistoryLost(message)
 
     method.__name__ = name
     return method
@@ -49,6 +71,9 @@ class Variable(Recorded):
         level = self.level
         out, backward = rule.pair(tuple(lowered(x, level) for x in inputs), options)
         several = isinstance(out, tuple)
+        for value in out if several else (out,):
+            if (reason := unsupported(value)) is not None:
+                raise TypeError(f"{rule.name}: {reason}")
         node = Node(rule, inputs, options, backward, out if several else None)
         if level == 0:
             node.callers = callers()
@@ -79,7 +104,10 @@ class Variable(Recorded):
     ndim = property(lambda self: len(shape(self.value)))
     size = property(lambda self: size(self.value))
     T = property(lambda self: namespace.transpose(self))
-    mT = property(lambda self: function_by_name("swapaxes")(self, -1, -2))
+    mT = property(lambda self: call_function(np.swapaxes, (self, -1, -2), {}))
+    real = property(lambda self: self)
+    imag = property(lambda self: xp.zeros_like(self))
+    flat = property(lambda self: namespace.reshape(self, (-1,)))
 
     @property
     def dtype(self) -> Any:
@@ -98,27 +126,29 @@ class Variable(Recorded):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    def __float__(self) -> float:
-        return float(self.value)
+    __float__, __complex__ = _refused("__float__", AS_NUMBER), _refused("__complex__", AS_NUMBER)
+    item, tolist = _refused("item", AS_NUMBER), _refused("tolist", AS_NUMBER)
+    __array__ = _refused("__array__", AS_ARRAY)
+    __setitem__ = _refused("__setitem__", IN_PLACE)
 
-    def __int__(self) -> int:
-        return int(self.value)
+    def __index__(self) -> int:
+        if is_floating(self):
+            raise HistoryLost(AS_NUMBER)
+        return operator.index(self.value)
+
+    __int__ = __index__
 
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def item(self) -> Any:
-        """The value of a one-element variable as a Python number."""
-        return self.value.item() if hasattr(self.value, "item") else self.value
+    def __copy__(self) -> Variable:
+        return self  # nothing changes it, and another would have no history
 
-    def __array__(self, *args: Any, **options: Any) -> Any:
-        raise TypeError("a recorded array would lose its history as a NumPy array; take its .value")
+    def __deepcopy__(self, memo: dict) -> Variable:
+        return self
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "a recorded array cannot be changed in place: its old value may be needed for the backward. "
-            "Write x = where(mask, value, x), or add with x = x + scatter_add(value, index, x.shape)"
-        )
+    def copy(self, order: str = "C") -> Variable:
+        return self
 
     # How it computes.
 
@@ -138,23 +168,35 @@ class Variable(Recorded):
     def __pos__(self) -> Any:
         return self
 
-    def reshape(self, *shape: Any) -> Any:
-        return namespace.reshape(self, shape[0] if len(shape) == 1 else shape)
+    def __round__(self, digits: int = 0) -> Any:
+        return namespace.round(self, digits)
+
+    def __divmod__(self, other: Any) -> Any:
+        return namespace.divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return namespace.divmod(other, self)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        target = shape[0] if len(shape) == 1 else shape
+        return namespace.reshape(self, target) if order == "C" else reshape(self, target, order)
 
     def transpose(self, *axes: Any) -> Any:
         return namespace.transpose(self, *axes) if len(axes) <= 1 else namespace.transpose(self, axes)
 
-    def flatten(self) -> Any:
-        return namespace.reshape(self, (-1,))
+    def astype(self, dtype: Any, **options: Any) -> Any:
+        """In another dtype; whole numbers have no derivative, and are a plain array."""
+        made = namespace.astype(self, dtype)
+        return made if is_floating(made) or is_complex(made) else stripped(made)
 
-    def astype(self, dtype: Any) -> Any:
-        return namespace.astype(self, dtype)
-
-    ravel = flatten
-    sum, mean, prod, max, min = map(_method, ("sum", "mean", "prod", "max", "min"))
-    var, std, argmax, argmin = map(_method, ("var", "std", "argmax", "argmin"))
-    squeeze, swapaxes, take, repeat = map(_method, ("squeeze", "swapaxes", "take", "repeat"))
-    clip, dot, round = map(_method, ("clip", "dot", "round"))
+    flatten = ravel = _method(np.ravel)
+    sum, mean, prod, max, min = map(_method, (np.sum, np.mean, np.prod, np.max, np.min))
+    var, std, argmax, argmin = map(_method, (np.var, np.std, np.argmax, np.argmin))
+    squeeze, swapaxes, take, repeat = map(_method, (np.squeeze, np.swapaxes, np.take, np.repeat))
+    clip, dot, round, cumsum, cumprod = map(_method, (np.clip, np.dot, np.round, np.cumsum, np.cumprod))
+    all, any, argsort, nonzero = map(_method, (np.all, np.any, np.argsort, np.nonzero))
+    conj, conjugate = map(_method, (np.conjugate, np.conjugate))
+    diagonal, trace = map(_method, (np.diagonal, np.trace))
 
 
 def array(x: Any) -> Any:
@@ -190,9 +232,14 @@ def variable(x: Any, name: str | None = None) -> Variable:
     Raises:
         TypeError: ``x`` does not hold real numbers.
     """
-    value = array(x)
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
-        raise TypeError(f"a variable holds real numbers, not {value.dtype}")
+    value = checked(array(x))
+    if isinstance(value, Recorded):
+        raise HistoryLost(
+            f"{x!r} is recorded already, and a new variable of it would have no history: use it"
+        )
+    if not (is_array(value) or isinstance(value, bool)):
+        raise TypeError(f"a variable holds an array, a number or nested lists of numbers, not {x!r}")
+    numpy_takes_recorded_from_now_on()
     made = Variable(value)
     made.name = name
     return made
@@ -215,7 +262,7 @@ def ones(out: Any) -> Any:
 
 def checked_dout(dout: Any, out: Any) -> Any:
     """``dout`` as the gradient of ``out``: of its shape, and its dtype where that is floating."""
-    dout = array(dout)
+    dout = checked(array(dout))
     if shape(dout) != shape(out):
         raise ValueError(f"dout has shape {shape(dout)}, but the output has {shape(out)}")
     return cast(dout, like=out) if is_floating(out) else dout

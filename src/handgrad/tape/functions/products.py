@@ -1,0 +1,276 @@
+"""Sums of products: each is transposes, reshapes and matrix products."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad import rules
+from handgrad.arrays import shape
+from handgrad.tape.functions.creation import gathered
+from handgrad.tape.functions.shaping import diagonal, moveaxis, swapaxes
+from handgrad.tape.refusals import unwritten
+
+
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    unwritten("np.dot", out)
+    a, b = gathered(a), gathered(b)
+    if shape(a) == () or shape(b) == ():
+        return rules.multiply(a, b)
+    return rules.matmul(a, b) if len(shape(b)) <= 2 else tensordot(a, b, ([-1], [-2]))
+
+
+def inner(a: Any, b: Any, /) -> Any:
+    a, b = gathered(a), gathered(b)
+    if shape(a) == () or shape(b) == ():
+        return rules.multiply(a, b)
+    return tensordot(a, b, ([-1], [-1]))
+
+
+def outer(a: Any, b: Any, out: Any = None) -> Any:
+    unwritten("np.outer", out)
+    return rules.multiply(rules.reshape(gathered(a), (-1, 1)), rules.reshape(gathered(b), (1, -1)))
+
+
+def vdot(a: Any, b: Any, /) -> Any:
+    return rules.matmul(rules.reshape(gathered(a), (-1,)), rules.reshape(gathered(b), (-1,)))
+
+
+def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    return rules.sum(rules.multiply(gathered(a), gathered(b)), axis=axis)
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    a, b = gathered(a), gathered(b)
+    na, nb = len(shape(a)), len(shape(b))
+    if np.ndim(axes) == 0:
+        axes = (range(na - axes, na), range(axes))
+    summed_a, summed_b = ([axes[i]] if np.ndim(axes[i]) == 0 else list(axes[i]) for i in (0, 1))
+    summed_a, summed_b = [i % na for i in summed_a], [i % nb for i in summed_b]
+    kept_a = [i for i in range(na) if i not in summed_a]
+    kept_b = [i for i in range(nb) if i not in summed_b]
+    rows = rules.reshape(rules.transpose(a, (*kept_a, *summed_a)), (_size(a, kept_a), _size(a, summed_a)))
+    columns = rules.reshape(rules.transpose(b, (*summed_b, *kept_b)), (_size(b, summed_b), _size(b, kept_b)))
+    return rules.reshape(rows @ columns, tuple([shape(a)[i] for i in kept_a] + [shape(b)[i] for i in kept_b]))
+
+
+def _size(x: Any, axes: list[int]) -> int:
+    return math.prod(shape(x)[i] for i in axes)
+
+
+def einsum(subscripts: Any, /, *operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
+    """The operands in pairs, each a product of matrices over what both have and nothing needs later."""
+    unwritten("np.einsum", out)
+    if not isinstance(subscripts, str):
+        raise TypeError('np.einsum of recorded arrays takes its indices as a string, "ij,jk->ik"')
+    arrays = [gathered(x) for x in operands]
+    inputs, target = _spelled(subscripts.replace(" ", ""), arrays)
+    sizes: dict[str, int] = {}
+    for indices, x in zip(inputs, arrays, strict=True):
+        for i, n in zip(indices, shape(x), strict=True):
+            sizes[i] = n if sizes.get(i, 1) == 1 else sizes[i]
+    terms = [_distinct(indices, x, sizes) for indices, x in zip(inputs, arrays, strict=True)]
+    while len(terms) > 1:
+        first, second, *rest = terms
+        needed = set(target).union(*(indices for indices, _ in rest))
+        terms = [_contracted(first, second, needed, sizes), *rest]
+    indices, x = _summed(terms[0], set(target))
+    return rules.transpose(x, tuple(indices.index(i) for i in target))
+
+
+def _spelled(subscripts: str, arrays: list) -> tuple[list[str], str]:
+    """The indices of each operand and of the result, an ellipsis spelled out in letters of its own."""
+    left, arrow, target = subscripts.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(arrays):
+        raise ValueError(f"np.einsum: {subscripts!r} names {len(inputs)} operands, and {len(arrays)} came")
+    spare = [chr(c) for c in itertools.chain(range(0x3B1, 0x3C9), range(0x410, 0x430))]
+    longest = 0
+    for k, (indices, x) in enumerate(zip(inputs, arrays, strict=True)):
+        if "..." in indices:
+            count = len(shape(x)) - len(indices) + 3
+            longest = max(longest, count)
+            inputs[k] = indices.replace("...", "".join(reversed(spare[:count])))
+        if len(inputs[k]) != len(shape(x)):
+            raise ValueError(f"np.einsum: {indices!r} does not fit an array of shape {shape(x)}")
+    ellipsis = "".join(reversed(spare[:longest]))
+    if not arrow:
+        once = "".join(sorted(i for i in set(left) - set(".,") if left.count(i) == 1))
+        return inputs, ellipsis + once
+    return inputs, target.replace("...", ellipsis)
+
+
+def _distinct(indices: str, x: Any, sizes: dict[str, int]) -> tuple[str, Any]:
+    """An operand in which each index stands once: twice is a diagonal, and size one is repeated."""
+    for i in [i for i in dict.fromkeys(indices) if indices.count(i) > 1]:
+        while indices.count(i) > 1:
+            first, second = indices.index(i), indices.rindex(i)
+            x = diagonal(x, 0, first, second)
+            indices = "".join(j for k, j in enumerate(indices) if k not in (first, second)) + i
+    return indices, rules.broadcast_to(x, tuple(sizes[i] for i in indices))
+
+
+def _summed(term: tuple[str, Any], needed: set[str]) -> tuple[str, Any]:
+    indices, x = term
+    gone = tuple(k for k, i in enumerate(indices) if i not in needed)
+    return "".join(i for i in indices if i in needed), rules.sum(x, axis=gone) if gone else x
+
+
+def _contracted(first: tuple, second: tuple, needed: set[str], sizes: dict[str, int]) -> tuple[str, Any]:
+    a_indices, a = _summed(first, needed | set(second[0]))
+    b_indices, b = _summed(second, needed | set(first[0]))
+    both = [i for i in a_indices if i in b_indices]
+    batch, summed = [i for i in both if i in needed], [i for i in both if i not in needed]
+    left = [i for i in a_indices if i not in both]
+    right = [i for i in b_indices if i not in both]
+
+    def folded(x: Any, indices: str, *groups: list[str]) -> Any:
+        x = rules.transpose(x, tuple(indices.index(i) for group in groups for i in group))
+        return rules.reshape(x, tuple(math.prod(sizes[i] for i in group) for group in groups))
+
+    made = folded(a, a_indices, batch, left, summed) @ folded(b, b_indices, batch, summed, right)
+    indices = "".join([*batch, *left, *right])
+    return indices, rules.reshape(made, tuple(sizes[i] for i in indices))
+
+
+def kron(a: Any, b: Any) -> Any:
+    a, b = gathered(a), gathered(b)
+    ndim = max(len(shape(a)), len(shape(b)))
+    a_shape, b_shape = ((1,) * (ndim - len(s)) + s for s in (shape(a), shape(b)))
+    spread_a = rules.reshape(a, tuple(n for m in a_shape for n in (m, 1)))
+    spread_b = rules.reshape(b, tuple(n for m in b_shape for n in (1, m)))
+    return rules.reshape(spread_a * spread_b, tuple(map(operator.mul, a_shape, b_shape)))
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(gathered(a), axisa, -1), moveaxis(gathered(b), axisb, -1)
+    if (shape(a)[-1], shape(b)[-1]) != (3, 3):
+        raise ValueError(f"np.cross of recorded arrays takes vectors of three, not {shape(a)} and {shape(b)}")
+    after, before = [1, 2, 0], [2, 0, 1]
+    return moveaxis(a[..., after] * b[..., before] - a[..., before] * b[..., after], -1, axisc)
+
+
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """out[i + j] = Σ a[i]·v[j]"""
+    a, v = gathered(a), gathered(v)
+    n, m = len(a), len(v)
+    places = np.arange(n)[:, None] + np.arange(m)
+    full = rules.scatter_add(outer(a, v), places, (n + m - 1,))
+    length = {"full": n + m - 1, "same": max(n, m), "valid": max(n, m) - min(n, m) + 1}[mode]
+    start = (n + m - 1 - length) // 2
+    return full[start : start + length]
+
+
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    a, v = gathered(a), gathered(v)
+    return convolve(a, v[::-1], mode) if len(a) >= len(v) else convolve(v[::-1], a, mode)
+
+
+def polyval(p: Any, x: Any) -> Any:
+    p, x = gathered(p), gathered(x)
+    return functools.reduce(lambda total, k: total * x + p[k], range(len(p)), 0 * x)
+
+
+def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
+    x = gathered(x)
+    powers = np.arange(len(x) if N is None else N)
+    return rules.power(rules.expand_dims(x, axis=-1), powers if increasing else powers[::-1])
+
+
+def matrix_power(a: Any, n: int) -> Any:
+    if n < 0:
+        raise TypeError(f"np.linalg.matrix_power of a recorded array has no rule for n = {n}")
+    a = gathered(a)
+    if n == 0:
+        return np.broadcast_to(np.eye(shape(a)[-1], dtype=a.dtype), shape(a))
+    half = matrix_power(a, n // 2) if n > 1 else None
+    return a if half is None else half @ half @ a if n % 2 else half @ half
+
+
+def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    unwritten("np.linalg.multi_dot", out)
+    return functools.reduce(operator.matmul, map(gathered, arrays))
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The vector norms of any order, and of the matrix norms Frobenius', 1 and inf."""
+    x = gathered(x)
+    if axis is None and ord is not None and len(shape(x)) == 2:
+        axis = (0, 1)
+    if isinstance(axis, tuple) and len(axis) == 2 and ord not in (None, "fro"):
+        return _matrix_norm(x, ord, axis, keepdims)
+    return _vector_norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)
+
+
+def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    kept = {"axis": axis, "keepdims": keepdims}
+    if ord == 2:
+        return rules.sqrt(rules.sum(rules.square(x), **kept))
+    if ord == 1:
+        return rules.sum(rules.abs(x), **kept)
+    if ord == math.inf:
+        return rules.max(rules.abs(x), **kept)
+    if ord == -math.inf:
+        return rules.min(rules.abs(x), **kept)
+    if not isinstance(ord, (int, float)) or ord == 0:
+        raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded arrays")
+    return rules.power(rules.sum(rules.power(rules.abs(x), ord), **kept), 1.0 / ord)
+
+
+def _matrix_norm(x: Any, ord: Any, axis: tuple[int, int], keepdims: bool) -> Any:
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded matrices")
+    rows, columns = axis if ord in (1, -1) else axis[::-1]
+    sums = rules.sum(rules.abs(x), axis=rows, keepdims=True)
+    made = (rules.max if ord > 0 else rules.min)(sums, axis=columns, keepdims=True)
+    return made if keepdims else rules.squeeze(made, axis=axis)
+
+
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    return _vector_norm(gathered(x), ord, axis, keepdims)
+
+
+TABLE: dict[Any, Callable] = {
+    np.matmul: rules.matmul,
+    np.dot: dot,
+    np.inner: inner,
+    np.outer: outer,
+    np.vdot: vdot,
+    np.vecdot: vecdot,
+    np.tensordot: tensordot,
+    np.einsum: einsum,
+    np.kron: kron,
+    np.cross: cross,
+    np.convolve: convolve,
+    np.correlate: correlate,
+    np.polyval: polyval,
+    np.vander: vander,
+    np.linalg.cross: lambda a, b, /, *, axis=-1: cross(a, b, axis=axis),
+    np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset, -2, -1),
+    np.linalg.matmul: lambda a, b, /: rules.matmul(a, b),
+    np.linalg.matrix_norm: matrix_norm,
+    np.linalg.matrix_power: matrix_power,
+    np.linalg.matrix_transpose: lambda x, /: swapaxes(x, -1, -2),
+    np.linalg.multi_dot: multi_dot,
+    np.linalg.norm: norm,
+    np.linalg.outer: lambda a, b, /: outer(a, b),
+    np.linalg.tensordot: lambda a, b, /, *, axes=2: tensordot(a, b, axes),
+    np.linalg.trace: lambda x, /, *, offset=0: rules.sum(diagonal(x, offset, -2, -1), axis=-1),
+    np.linalg.vecdot: lambda a, b, /, *, axis=-1: vecdot(a, b, axis),
+    np.linalg.vector_norm: vector_norm,
+}
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    TABLE[np.matvec] = lambda a, v: (a @ rules.expand_dims(gathered(v), axis=-1))[..., 0]
+    TABLE[np.vecmat] = lambda v, a: (rules.expand_dims(gathered(v), axis=-2) @ a)[..., 0, :]

@@ -1,0 +1,114 @@
+"""``np.array([v[0], 1.0])`` while something is recorded.
+
+NumPy asks no argument's opinion before it makes an array of a list, so ``np.array`` and its like are replaced
+while a recording is open: NumPy's own is tried first, and only where it meets a recorded array, which says
+so by an error, the recorded version is made. Plain calls cost one more call of a function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from handgrad.tape.functions import creation
+from handgrad.tape.refusals import HistoryLost
+
+RECORDED: dict[str, Callable] = {
+    "array": creation.array,
+    "asarray": creation.asarray,
+    "asanyarray": creation.asarray,
+    "ascontiguousarray": creation.asarray,
+    "full": creation.full,
+    "full_like": creation.full_like,
+    "concatenate": creation.concatenate,
+    "stack": creation.stack,
+    "vstack": creation.vstack,
+    "hstack": creation.hstack,
+}
+
+
+class Joiner:
+    """``np.r_`` or ``np.c_``, which takes recorded arrays too."""
+
+    def __init__(self, original: Any, recorded: Callable):
+        self.original, self.recorded = original, recorded
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.original[key]
+        except HistoryLost:
+            return self.recorded(key)
+
+    def __len__(self) -> int:
+        return len(self.original)
+
+
+def _replacement(original: Any, recorded: Callable) -> Callable:
+    @functools.wraps(original)
+    def function(*args: Any, **options: Any) -> Any:
+        try:
+            return original(*args, **options)
+        except HistoryLost:
+            if _is_numpys(sys._getframe(1)):
+                raise
+            return recorded(*args, **options)
+
+    return function
+
+
+def _is_numpys(caller: FrameType) -> bool:
+    """Whether NumPy itself asks, which means to work on in plain arrays."""
+    return caller.f_globals.get("__name__", "").partition(".")[0] == "numpy"
+
+
+class Interception:
+    """How many recordings are open, and what stood in NumPy before the first."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.open = 0
+        self.before: dict[str, Any] = {}
+
+    def enter(self) -> None:
+        with self.lock:
+            self.open += 1
+            if self.open > 1:
+                return
+            self.before = {name: getattr(np, name) for name in (*RECORDED, "r_", "c_")}
+            for name, recorded in RECORDED.items():
+                setattr(np, name, _replacement(self.before[name], recorded))
+            setattr(np, "r_", Joiner(np.r_, creation.r_))  # noqa: B010
+            setattr(np, "c_", Joiner(np.c_, creation.c_))  # noqa: B010
+
+    def leave(self) -> None:
+        with self.lock:
+            self.open -= 1
+            if not self.open:
+                for name, original in self.before.items():
+                    setattr(np, name, original)
+
+
+_interception = Interception()
+
+
+@contextlib.contextmanager
+def numpy_takes_recorded() -> Iterator[None]:
+    """NumPy makes arrays of recorded numbers inside."""
+    _interception.enter()
+    try:
+        yield
+    finally:
+        _interception.leave()
+
+
+@functools.cache
+def numpy_takes_recorded_from_now_on() -> None:
+    """For variables that the user made, whose recording has no end."""
+    _interception.enter()
