@@ -27,7 +27,7 @@ def test_what_arrays_can_be_asked():
     v = hg.variable(np.ones(2))
     assert [is_floating(x) for x in (1.0, 1, True, np.ones(2), np.arange(2), v)] == [1, 0, 0, 1, 0, 1]
     assert [is_integer(x) for x in (1.0, 1, True, np.ones(2), np.arange(2), v)] == [0, 1, 0, 0, 1, 0]
-    assert stripped(hg.variable(hg.variable(1.5))) == 1.5
+    assert stripped(hg.Variable(hg.variable(1.5), 1)) == 1.5
 
 
 @pytest.mark.parametrize("target", [(), (1,), (3,), (1, 3), (2, 3), (2, 1), (1, 1), (4, 2, 3), (1, 2, 1)])

@@ -48,7 +48,7 @@ def divide(x, y):
 
 @elementwise
 def remainder(x, y):
-    """Remainder with the sign of y, out = x - y·⌊x / y⌋.   dx = dout, dy = -⌊x / y⌋·dout"""
+    """Remainder with the sign of y, out = x - y·floor(x / y).   dx = dout, dy = -floor(x / y)·dout"""
 
     def backward(dout):
         return dout, -dout * xp.floor_divide(x, y)
