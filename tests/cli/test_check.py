@@ -318,3 +318,15 @@ def test_as_a_program(file):
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "")
     assert "WRONG" in ran.stdout
+
+
+def test_where_there_is_no_derivative(handgrad, tmp_path):
+    made = tmp_path / "edges.py"
+    made.write_text(
+        "import numpy as np\nfrom handgrad import log\nnowhere = (np.zeros(3),)\nsomewhere = (np.array([0.0, 1.0]),)\n"
+    )
+    code, out, _ = handgrad("check", f"{made}:log", "--inputs", ":nowhere")
+    assert (code, out.splitlines()[0]) == (2, "log: no derivative here")
+    code, out, _ = handgrad("check", f"{made}:log", "--inputs", ":somewhere")
+    assert code == 0
+    assert "no derivative at 1 of 2 elements, first at x[0] = 0" in out

@@ -15,11 +15,12 @@ from handgrad.checking.causes import causes_of
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.findings import Cause, Findings
 from handgrad.checking.network import consequences, first_wrong, parts_of
-from handgrad.checking.report import KINK, RIGHT, UNCLEAR, WRONG, InputReport, Report, Worst
+from handgrad.checking.quietly import quiet
+from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
 from handgrad.checking.source import Ran, line_of_gradient, lines_run
-from handgrad.checking.subject import Subject, Unfit, copied, own_randomness
+from handgrad.checking.subject import Subject, Unfit, at_place, copied, own_randomness
 from handgrad.checking.targets import subject_of
-from handgrad.checking.trial import BackwardFailed, InputTrial, Trial, quiet
+from handgrad.checking.trial import BackwardFailed, InputTrial, Trial
 from handgrad.tree import tree_map
 
 
@@ -58,13 +59,14 @@ def check(
         progress: called with a few words now and then.
 
     Returns:
-        a ``Report``: ``ok`` (True right, kinks aside; False wrong; None cannot tell), ``verdict``,
-        ``causes`` (the best explanation first), ``digits``, and all of it in ``str(report)``.
+        a ``Report``: ``ok`` (True right wherever there is a derivative, kinks aside; False wrong; None there
+        is no derivative here, or it cannot tell), ``verdict``, ``causes`` (the best explanation first),
+        ``digits``, and all of it in ``str(report)``.
 
     Raises:
         TypeError: the target is none of these.
     """
-    with own_randomness():
+    with own_randomness(), quiet():
         subject = subject_of(target, inputs, options, loss, adapter)
         if not any(subject.checked):
             subject = subject_of(target, tuple(tree_map(_floated, list(inputs))), options, loss, adapter)
@@ -135,14 +137,12 @@ class Examination:
             return
         if not np.isfinite(trial.f0).all() and trial.f0.size:
             many = int((~np.isfinite(trial.f0)).sum())
-            share = f"{many} of {trial.f0.size} outputs are not finite at these inputs"
-            if trial.smooth.any() or trial.kinked.any():
-                self.findings.notes.append(share)
-            else:
-                self.findings.doubts.append(f"{share}: give inputs inside the domain of the forward")
-                for part in self.inputs:
-                    part.verdict = UNCLEAR if part.verdict == RIGHT else part.verdict
-        if trial.kinked.any():
+            self.findings.notes.append(f"{many} of {trial.f0.size} outputs are not finite at these inputs")
+        if trial.steep.any():
+            many = int(trial.steep.sum())
+            said = f"{many} of {trial.f0.size} outputs have no finite slope at these inputs"
+            self.findings.notes.append(said)
+        if (trial.kinked | trial.steep).any():
             self._at_kinks(trial, "")
         if self.light:
             return
@@ -184,6 +184,11 @@ class Examination:
 
     def _is_wrong(self) -> bool:
         return any(i.verdict == WRONG for i in self.inputs)
+
+    def _is_undefined(self) -> bool:
+        """Whether there is no derivative by any element to compare with."""
+        filled = [i.verdict for i in self.inputs if i.elements]
+        return bool(filled) and all(verdict == UNDEFINED for verdict in filled)
 
     def _explain(self, trial: Trial, result: InputTrial, where: str) -> None:
         """The causes of one wrong input."""
@@ -274,7 +279,7 @@ class Examination:
             if described(result, there).verdict == WRONG:
                 self._replace(described(result, there))
                 self._explain(there, result, f"{where}: ")
-        if there.kinked.any() and not self._is_wrong():
+        if (there.kinked | there.steep).any() and not self._is_wrong():
             self._at_kinks(there, f"{where}: ")
         if self._is_wrong() or self.findings.causes:
             return False
@@ -286,6 +291,8 @@ class Examination:
         f.causes.sort(key=lambda cause: cause.rank)
         if f.causes or self._is_wrong():
             verdict = WRONG
+        elif self._is_undefined() and not f.doubts:
+            verdict = UNDEFINED
         elif f.doubts or any(i.verdict == UNCLEAR for i in self.inputs):
             verdict = UNCLEAR
         else:
@@ -344,6 +351,12 @@ def described(result: InputTrial, trial: Trial) -> InputReport:
     """One input's part of the report."""
     x, c = result.x, result.columns
     part = InputReport(result.name, x.shape, RIGHT, result.digits, x.size)
+    if result.off is not None and result.off.any():
+        place = tuple(int(i) for i in np.argwhere(result.off)[0])
+        part.off, part.first_off = int(result.off.sum()), f"{at_place(result.name, place)} = {x[place]:.6g}"
+    if result.is_off and result.problem != "shape":
+        part.verdict = UNDEFINED
+        return part
     if result.problem == "unclear":
         part.verdict = UNCLEAR
         return part

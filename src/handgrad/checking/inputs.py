@@ -17,6 +17,7 @@ import numpy as np
 
 from handgrad.checking.hints import LABELS, hints_of, parameters_of
 from handgrad.checking.layers import is_layer, places
+from handgrad.checking.quietly import quiet
 from handgrad.checking.specs import (
     FREE,
     Axis,
@@ -34,7 +35,6 @@ from handgrad.checking.specs import (
 )
 from handgrad.checking.subject import Subject, Unfit, copied, counted, is_float, label, parted
 from handgrad.checking.targets import instance_of, is_jax, is_torch, subject_of
-from handgrad.checking.trial import quiet
 from handgrad.layers import Layer
 from handgrad.rules.rule import Rule
 from handgrad.tree import tree_map

@@ -16,8 +16,9 @@ import numpy as np
 
 from handgrad.checking import numerics
 from handgrad.checking.numerics import Estimate
+from handgrad.checking.quietly import quiet
 from handgrad.checking.subject import at_place
-from handgrad.checking.trial import InputTrial, Trial, quiet
+from handgrad.checking.trial import InputTrial, Trial
 
 LOOKS = 6
 PAIRS = tuple(itertools.combinations(range(LOOKS), 2))

@@ -38,6 +38,7 @@ class Estimate:
     kink: np.ndarray  # True where left and right slopes disagree, or there is no finite slope
     left: np.ndarray
     right: np.ndarray
+    steep: np.ndarray  # of the rough: there is no finite slope to one side at least
 
     @property
     def rough(self) -> np.ndarray:
@@ -49,12 +50,13 @@ NOISE_STEPS = (2.0**-45, 2.0**-22)
 COARSE_STEP = 2.0**-14  # for values that are flat even at the second
 
 
-def noise_of(phi: Phi) -> np.ndarray:
+def noise_of(phi: Phi, smooth: Any = True) -> np.ndarray:
     """How far each value is off by rounding, from its third and fourth differences.
 
     Of a smooth function the fourth differences are far below the third; of noise they are of one size,
     so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
-    step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise.
+    step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise. What half of the
+    smooth outputs have, relative to their size, each has at least.
     """
     level = np.zeros(0)
     flat: Any = True  # on both sides, at the last step
@@ -72,13 +74,13 @@ def noise_of(phi: Phi) -> np.ndarray:
         spread = np.minimum(*sides)
         spread = np.where(np.isfinite(spread), spread, 0.0)
         level = np.maximum(level, spread) if level.size else spread
-    coarse = np.stack([phi(k * COARSE_STEP) for k in range(5)])
+    coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
     stairs = flat & np.isfinite(coarse).all(axis=0)
     level = np.maximum(level, np.where(stairs, np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, 0.0))
     size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
     with np.errstate(all="ignore"):
-        shares = (level / size)[size > 0]
-    common = float(np.median(shares)) if shares.size else 0.0
+        shares = np.sort((level / size)[(size > 0) & smooth])
+    common = float(shares[(shares.size - 1) // 2]) if shares.size else 0.0
     return np.maximum(level, max(EPS, common) * size)  # an output may sit on a stair by chance
 
 
@@ -89,10 +91,10 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
         tried = [(FIRST_STEP, value, error)]
         error = _doubted(phi, value, error, noise)
         kink, left, right = np.zeros(value.shape, bool), value, value
-        looked = False
+        steep, looked = kink, False
         for step in MORE_STEPS:
             if suspicious.any() and not looked:
-                kink, left, right = _one_sided(phi, f0, noise)
+                kink, steep, left, right = _one_sided(phi, f0, noise)
                 kink, looked = kink & suspicious, True
             if (_is_good(value, error, f0) | kink).all():
                 break
@@ -102,9 +104,11 @@ def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
             error = _doubted(phi, value, error, noise)
         poor = ~_is_good(value, error, f0) & ~kink
         if poor.any():
-            broken, left, right = _one_sided(phi, f0, noise)
+            broken, steep, left, right = _one_sided(phi, f0, noise)
             kink |= broken & poor
-        return Estimate(value, error, kink, np.where(kink, left, value), np.where(kink, right, value))
+        left, right = np.where(kink, left, value), np.where(kink, right, value)
+        steep = np.where(kink, steep, ~(np.isfinite(value) & np.isfinite(error)))
+        return Estimate(value, error, kink, left, right, steep)
 
 
 def _best(tried: list[tuple[float, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,8 +161,10 @@ def _extrapolated(
     return value, error, apart if suspicious is None else apart & suspicious
 
 
-def _one_sided(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether there is a kink, and the slopes to its left and right, at steps that only it survives."""
+def _one_sided(
+    phi: Phi, f0: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Whether there is a kink, at steps that only it survives; whether a slope is infinite; both slopes."""
     rights, lefts = [], []
     for h in FINE_STEPS:
         rights.append((phi(h) - f0) / h)
@@ -168,8 +174,8 @@ def _one_sided(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray,
     rounding = 64 * noise / FINE_STEPS[1]
     stays = (np.abs(gap) > rounding + 1e-4 * size) & (np.abs(gap) > 0.6 * np.abs(gap_wider))
     steepens = size > 2.5 * np.maximum(np.abs(rights[0]), np.abs(lefts[0])) + rounding
-    broken = ~np.isfinite(gap)
-    return stays | steepens | broken, lefts[1], rights[1]
+    steep = steepens | ~np.isfinite(gap)
+    return stays | steep, steep, lefts[1], rights[1]
 
 
 def complex_step(phi: Phi) -> np.ndarray:
@@ -184,19 +190,31 @@ def complex_step(phi: Phi) -> np.ndarray:
     return value.imag / COMPLEX_STEP
 
 
-def exact(value: np.ndarray, f0: np.ndarray) -> Estimate:
+def exact(value: np.ndarray, f0: np.ndarray, smooth: Any = True) -> Estimate:
     """An estimate from a complex step: as good as the rounding of the arithmetic in it."""
+    broken = ~np.isfinite(value)
+    largest = np.max(np.abs(value[~broken & smooth]), initial=0.0)
     with np.errstate(all="ignore"):
-        error = 16 * EPS * (np.abs(value) + 1e-2 * np.max(np.abs(value), initial=0.0)) + 2 * EPS * np.abs(f0)
-    error += 16 * COMPLEX_STEP**2
-    return Estimate(value, error, ~np.isfinite(value), value, value)
+        error = 16 * EPS * (np.abs(value) + 1e-2 * largest) + 2 * EPS * np.abs(f0) + 16 * COMPLEX_STEP**2
+    return Estimate(value, error, broken, value, value, broken)
+
+
+SMALLEST = 1e-290  # of which the smallest step is a normal number still
+FAR = 1e3
 
 
 def sizes(x: np.ndarray) -> np.ndarray:
-    """By how much each element of x may be said to vary: its own size, or that of its neighbours."""
-    magnitude = np.abs(x)
-    typical = length(x) / np.sqrt(x.size) if x.size else 0.0
-    return np.maximum(magnitude, 0.1 * typical if typical > 0 else 1.0)
+    """By how much each element of x may be said to vary: its own size, or nearer to that of its neighbours.
+
+    What is not finite cannot be moved, and has size 0.
+    """
+    finite = np.isfinite(x)
+    magnitude = np.where(finite, np.abs(x), 0.0)
+    others = magnitude[magnitude > 0]
+    typical = float(np.sort(others)[others.size // 2]) if others.size else 10.0
+    near = np.full(x.shape, 0.1 * typical)
+    near[magnitude > 0] = np.minimum(near, FAR * np.minimum(magnitude, near))[magnitude > 0]
+    return np.where(finite, np.maximum(np.maximum(magnitude, near), SMALLEST), 0.0)
 
 
 def length(x: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from handgrad.checking.heatmap import heat_html, heat_text
 from handgrad.checking.kinks import Kink
 
 RIGHT, WRONG, KINK, UNCLEAR = "right", "wrong", "not differentiable here", "cannot tell"
+UNDEFINED = "no derivative here"
 SHOWN = 4
 WIDTH = 110  # columns of text
 COLOURS = {True: "#1a7f37", False: "#cf222e", None: "#9a6700"}
@@ -43,6 +44,8 @@ class InputReport:
     elements: int
     looked_at: int = 0  # one by one
     wrong: int = 0
+    off: int = 0  # elements without a derivative to compare with
+    first_off: str = ""  # the first of these, with its value
     worst: list[Worst] = field(default_factory=list)
     error: np.ndarray | None = None  # relative to the largest element, nan where not looked at
 
@@ -51,16 +54,25 @@ class InputReport:
         if self.verdict == RIGHT and self.elements == 0:
             return f"{what}: right, empty"
         if self.verdict == RIGHT:
-            return f"{what}: right, {self.digits:.0f} digits proven"
+            return f"{what}: right, {self.digits:.0f} digits proven{self._but()}"
         if self.verdict == WRONG and self.looked_at:
             sample = "" if self.looked_at == self.elements else f" looked at, of {self.elements}"
-            return f"{what}: WRONG on {self.wrong} of {self.looked_at} elements{sample}"
-        return f"{what}: {'WRONG' if self.verdict == WRONG else self.verdict}"
+            return f"{what}: WRONG on {self.wrong} of {self.looked_at} elements{sample}{self._but()}"
+        return f"{what}: {'WRONG' if self.verdict == WRONG else self.verdict}{self._but()}"
+
+    def _but(self) -> str:
+        if not self.off or self.verdict == UNDEFINED:
+            return ""
+        return f"; no derivative at {self.off} of {self.elements} elements, first at {self.first_off}"
 
 
 @dataclass
 class Report:
-    """The result of a check. ``ok``: True, right (kinks aside); False, wrong; None, cannot tell."""
+    """The result of a check.
+
+    ``ok``: True, right wherever there is a derivative (kinks aside); False, wrong; None, there is no
+    derivative here to compare with, or it cannot tell.
+    """
 
     target: str
     verdict: str
@@ -77,6 +89,11 @@ class Report:
     @property
     def ok(self) -> bool | None:
         return {RIGHT: True, KINK: True, WRONG: False}.get(self.verdict)
+
+    @property
+    def off(self) -> int:
+        """How many elements have no derivative to compare with."""
+        return sum(i.off for i in self.inputs)
 
     @property
     def digits(self) -> float:
@@ -102,6 +119,7 @@ class Report:
     def headline(self) -> str:
         if self.verdict == RIGHT:
             many = f", at {self.points} points" if self.points > 1 else ""
+            many += ", where there is a derivative" if self.off else ""
             return f"right, {self.digits:.0f} digits proven{many}" if self.inputs else "right"
         if self.verdict == WRONG and self.parts:
             return f"WRONG, and the first wrong part is {self.parts[0].target}"
@@ -109,7 +127,7 @@ class Report:
             return "WRONG"
         if self.verdict == KINK:
             return "right, but not differentiable here"
-        return "cannot tell"
+        return self.verdict
 
     def _about_parts(self, width: int) -> list[str]:
         lines = self.parts[0].lines(width)

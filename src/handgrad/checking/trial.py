@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import copy
 import time
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from handgrad.checking import numerics
+from handgrad.checking import domain, numerics
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.numerics import Estimate
+from handgrad.checking.quietly import quiet
 from handgrad.checking.subject import Subject, Unfit, Values, copied, joined, parted
 from handgrad.rules.rule import told
 
@@ -61,6 +61,12 @@ class InputTrial:
     digits: float = 0.0
     columns: Columns | None = None
     wrong: np.ndarray | None = None  # (elements,) of columns
+    off: np.ndarray | None = None  # elements without a derivative to compare with
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is nothing to compare with."""
+        return self.off is not None and self.off.size > 0 and bool(self.off.all())
 
 
 class Trial:
@@ -83,9 +89,15 @@ class Trial:
             self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
-        self.kinked = np.zeros(self.f0.shape, bool)
-        self.has_kinks = False
+        self.kinked = np.zeros(self.f0.shape, bool)  # outputs with two slopes
+        self.steep = np.zeros(self.f0.shape, bool)  # outputs without a finite slope
+        self.off = {k: ~np.isfinite(values[k]) for k in self.checked}
+        self.is_at_kinks = False
         self.results: list[InputTrial] = []
+
+    @property
+    def checked(self) -> list[int]:
+        return [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
 
     def _all_gradients(self, back: Callable) -> list[list[Any]]:
         """For every dout; by a forward of its own each, where a backward can be called but once."""
@@ -136,19 +148,21 @@ class Trial:
         """J v. ``trusted``: by complex step alone, where that has proven itself."""
         phi = self.phi(moves)
         if trusted and self.use_complex:
-            estimate = numerics.exact(numerics.complex_step(phi), self.f0)
-            if np.isfinite(estimate.value).all():
+            estimate = numerics.exact(numerics.complex_step(phi), self.f0, self.smooth)
+            if np.isfinite(estimate.value[self.smooth]).all():
                 return estimate
         return numerics.derivative(phi, self.f0, self.noise)
 
+    def move(self, k: int, place: Any) -> dict[int, np.ndarray]:
+        """One element, by its size."""
+        v = np.zeros(self.values[k].shape)
+        v[place] = numerics.sizes(self.values[k])[place]
+        return {k: v}
+
     def measure_noise(self) -> None:
-        moves = {
-            k: numerics.sizes(x) * numerics.signed(self.rng, x.shape)
-            for k, x in enumerate(self.values)
-            if self.subject.checked[k]
-        }
+        moves = {k: self._direction(k) for k in self.checked}
         with np.errstate(all="ignore"):
-            self.noise = numerics.noise_of(self.phi(moves)) if moves else self.noise
+            self.noise = numerics.noise_of(self.phi(moves), self.smooth) if moves else self.noise
 
     def refined(self, moves: dict[int, np.ndarray], estimate: Estimate) -> Estimate:
         """By complex step, if the function carries complex numbers and agrees with the differences."""
@@ -156,7 +170,7 @@ class Trial:
             return estimate
         try:
             with quiet():
-                better = numerics.exact(numerics.complex_step(self.phi(moves)), self.f0)
+                better = numerics.exact(numerics.complex_step(self.phi(moves)), self.f0, self.smooth)
         except Exception:  # whatever a function does that was not written for complex numbers
             self.use_complex = False
             return estimate
@@ -173,7 +187,7 @@ class Trial:
             np.where(pick, better.value, estimate.value),
             np.where(pick, better.error, estimate.error),
         )
-        return Estimate(value, error, estimate.kink, estimate.left, estimate.right)
+        return replace(estimate, value=value, error=error)
 
     # The check.
 
@@ -184,14 +198,14 @@ class Trial:
         """
         if not self.use_complex or not self.f0.size:
             return False
-        for k, is_checked in enumerate(self.subject.checked):
-            if not is_checked:
-                continue
+        for k in self.checked:
             lines = []
             for _ in range(DIRECTIONS if self.values[k].size else 0):
-                v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+                v = self._direction(k)
                 try:
-                    lines.append((v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0)))
+                    lines.append(
+                        (v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0, self.smooth))
+                    )
                 except Exception:  # not carried through here
                     return False
             if self._by_directions(k, lines).problem is not None:
@@ -200,20 +214,26 @@ class Trial:
 
     def run(self) -> list[InputTrial]:
         """Each checked input, by directions."""
-        todo = [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
         self.lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
         if self.f0.size:
             self.measure_noise()
-            quick = len(todo) > MANY and self._complex_is_enough(todo)
-            for k in todo:
-                self.clock.look(f"directions of {self.subject.names[k]}")
-                many = DIRECTIONS if self.values[k].size else 0
-                self.lines[k] = [self._line(k, quick) for _ in range(many)]
-            self._leave_out_kinks([e for found in self.lines.values() for _, e in found])
-        return self._by_lines(todo)
+            quick = len(self.checked) > MANY and self._complex_is_enough(self.checked)
+            self._look_along(quick)
+            if self._leave_out_elements():
+                self.measure_noise()
+                self._look_along(quick)
+        return self._by_lines()
 
-    def _by_lines(self, todo: list[int]) -> list[InputTrial]:
-        self.results = [self._by_directions(k, self.lines.get(k, [])) for k in todo]
+    def _look_along(self, quick: bool) -> None:
+        """Random directions of each input, and the outputs that have a kink along one."""
+        for k in self.checked:
+            self.clock.look(f"directions of {self.subject.names[k]}")
+            many = 0 if self.off[k].all() else DIRECTIONS
+            self.lines[k] = [self._line(k, quick) for _ in range(many)]
+        self._leave_out_kinks([e for found in self.lines.values() for _, e in found])
+
+    def _by_lines(self) -> list[InputTrial]:
+        self.results = [self._by_directions(k, self.lines.get(k, [])) for k in self.checked]
         return self.results
 
     @property
@@ -232,7 +252,9 @@ class Trial:
                 break
             self.kinked |= crooked
             self._leave_out_kinks([])
-            self._by_lines([result.index for result in self.results])
+            if self._leave_out_elements():
+                self._look_along(False)
+            self._by_lines()
         return self.results
 
     def _not_additive(self, lines: dict) -> np.ndarray:
@@ -256,8 +278,12 @@ class Trial:
         estimate = self.refined(moves, self.along(moves))
         return self.use_complex is True and not (estimate.rough & self.smooth).any()
 
-    def _line(self, k: int, quick: bool = False) -> tuple[np.ndarray, Estimate]:
+    def _direction(self, k: int) -> np.ndarray:
         v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+        return np.where(self.off[k], 0.0, v)
+
+    def _line(self, k: int, quick: bool = False) -> tuple[np.ndarray, Estimate]:
+        v = self._direction(k)
         if quick:
             return v, self.along({k: v}, trusted=True)
         with np.errstate(all="ignore"):
@@ -266,17 +292,41 @@ class Trial:
     def _leave_out_kinks(self, estimates: list[Estimate]) -> None:
         """Outputs without a derivative get dout = 0, and the gradients are taken again."""
         for e in estimates:
+            self.steep |= e.rough & e.steep & self.smooth
             self.kinked |= e.rough & self.smooth
-        if self.kinked.any():
-            self.has_kinks = True
-            self.smooth &= ~self.kinked
+        self.kinked &= ~self.steep
+        rough = self.kinked | self.steep
+        if (rough & self.smooth).any():
+            self.smooth &= ~rough
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
             self.raw = [self.gradients(u) for u in self.douts]
+
+    def _leave_out_elements(self) -> bool:
+        """Elements on which an output without a derivative depends have nothing to be compared with.
+
+        With dout = 0 there, a right backward still gives 0·∞. Returns whether there are any.
+        """
+        before = sum(int(off.sum()) for off in self.off.values())
+        steep = domain.without_slope(self, self.steep)
+        for k in self.checked:
+            self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | steep[k]
+            no_choice = self._not_finite(k) & ~self.off[k]
+            if no_choice.any():
+                self.off[k] = self.off[k] | (no_choice & domain.reaching(self, k, self.kinked | self.steep))
+        return sum(int(off.sum()) for off in self.off.values()) > before
+
+    def _not_finite(self, k: int) -> np.ndarray:
+        """The elements of an input whose gradient is not finite."""
+        found = np.zeros(self.values[k].shape, bool)
+        for g in (grads[k] for grads in self.raw):
+            if g is not None and g.shape == found.shape:
+                found |= ~np.isfinite(g)
+        return found
 
     def _by_directions(self, k: int, lines: list[tuple[np.ndarray, Estimate]]) -> InputTrial:
         x = self.values[k]
         got = [grads[k] for grads in self.raw]
-        result = InputTrial(k, self.subject.names[k], x, got)
+        result = InputTrial(k, self.subject.names[k], x, got, off=self.off[k])
         if any(g is not None and g.shape != x.shape for g in got):
             result.problem = "shape"
             return result
@@ -284,7 +334,7 @@ class Trial:
         with np.errstate(all="ignore"):
             for v, e in lines:
                 for u, g in zip(self.douts, got, strict=True):
-                    gv = np.zeros(1) if g is None else (g * v).ravel()
+                    gv = np.zeros(1) if g is None else np.where(v == 0, 0.0, g * v).ravel()
                     terms = np.where(self.smooth, u * e.value, 0.0)
                     expected, actual = float(np.sum(terms)), float(np.sum(gv))
                     error = float(np.sum(np.where(self.smooth, np.abs(u) * e.error, 0.0)))
@@ -365,7 +415,11 @@ class Trial:
         J = np.zeros((m, n)) if keep else None
         by_dout, error, magnitude = (np.zeros((len(U), n)) for _ in range(3))
         rough = np.zeros(n, bool)
+        off = self.off[k].ravel()
         for column, i in enumerate(elements):
+            if off[i]:
+                rough[column] = True
+                continue
             if column % 16 == 0:
                 self.clock.look(f"{self.subject.names[k]}: element {column} of {n}")
             v = np.zeros(x.size)
@@ -397,9 +451,10 @@ class Trial:
             tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
             tolerance += self.rounding(k)[c.elements]
             apart = np.abs(got - c.by_dout)
-            if self.has_kinks:
-                c.rough |= ~np.isfinite(got).all(axis=0)  # dout = 0 times an infinite slope
+            if self.is_at_kinks:
+                c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
             wrong = ~(apart <= tolerance) & ~c.rough
+            apart = np.where(c.rough, 0.0, apart)
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
             return
@@ -414,17 +469,20 @@ class Trial:
         level = (
             4 * numerics.EPS * float(np.max(f0, initial=0.0)) * float(np.max(np.abs(self.douts), initial=0.0))
         )
-        return level / numerics.sizes(self.values[k]).ravel()
+        with np.errstate(all="ignore"):
+            return level / numerics.sizes(self.values[k]).ravel()
 
     def at_kinks(self) -> Trial:
-        """The same point, looking only at the outputs that have a kink somewhere."""
+        """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
         other = copy.copy(self)
-        other.smooth = self.kinked.copy()
-        other.douts = [np.where(self.kinked, numerics.signed(self.rng, self.f0.shape), 0.0) for _ in range(2)]
+        other.smooth = self.kinked | self.steep
+        other.douts = [
+            np.where(other.smooth, numerics.signed(self.rng, self.f0.shape), 0.0) for _ in range(2)
+        ]
         other.raw = [other.gradients(u) for u in other.douts]
-        other.kinked = np.zeros_like(self.kinked)
+        other.kinked, other.steep = np.zeros_like(self.kinked), np.zeros_like(self.steep)
         other.results = []
-        other.has_kinks = True
+        other.is_at_kinks = True
         other.use_complex = False  # a complex step goes past a kink without seeing it
         return other
 
@@ -460,19 +518,3 @@ def _real(g: np.ndarray) -> np.ndarray:
 def digits_of(share: float) -> float:
     """How many digits a relative error leaves."""
     return float(np.clip(-np.log10(max(share, 1e-16)), 0.0, 15.0)) if np.isfinite(share) else 0.0
-
-
-class quiet(warnings.catch_warnings):
-    """Warnings of a target that is led to its limits are not the user's concern."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("error", category=np.exceptions.ComplexWarning)
-        self.state = np.errstate(all="ignore")
-        self.state.__enter__()
-        return entered
-
-    def __exit__(self, *exc: Any) -> None:
-        self.state.__exit__(*exc)
-        super().__exit__(*exc)

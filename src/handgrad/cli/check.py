@@ -15,7 +15,8 @@ from handgrad.cli.options import natural, positive_number
 HELP = "check a backward pass, and say what is wrong with it"
 DESCRIPTION = """Check a backward pass against derivatives of its forward's values: of a rule, a function
 (x, ...) -> (out, backward), a layer with forward and backward, a torch.autograd.Function, an nn.Module or a
-jax.custom_vjp function. Exit code 0: right; 1: wrong; 2: it cannot be checked, or told."""
+jax.custom_vjp function. Exit code 0: right, wherever there is a derivative; 1: wrong; 2: there is none
+at these inputs, or it cannot be checked, or told."""
 EPILOG = """Examples: handgrad check rules.py:cube; handgrad check "layers.py:Affine(4, 5)"; handgrad check
 mypackage.nets:make_net() --inputs "(N, 4), (N,) < 3" --loss cross_entropy"""
 RESULTS = {True: 0, False: 1, None: 2}

@@ -6,14 +6,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from handgrad.arrays import shape
 from handgrad.tree import leaves
 from handgrad.view.summary import as_numpy
 
 if TYPE_CHECKING:
     from handgrad.rules import Rule
+    from handgrad.view.graph import Op
 
-RIGHT, WRONG, UNCLEAR, UNCHECKED = "right", "wrong", "unclear", "unchecked"
+RIGHT, WRONG, UNDEFINED, UNCLEAR, UNCHECKED = "right", "wrong", "undefined", "unclear", "unchecked"
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,21 @@ NOT_CHECKED = Verdict(UNCHECKED, "not checked")
 
 
 class Checks:
-    """Verdicts of rules, each asked once for the same shapes and options, within a budget of seconds."""
+    """Verdicts of rules, each asked once for the same shapes and options, within a budget of seconds.
+
+    Where a use of a rule has numbers that are not finite, the verdict is about those, and for no other use.
+    """
 
     def __init__(self, budget: float):
         self.until = time.monotonic() + budget
         self.known: dict[tuple, Verdict] = {}
 
-    def verdict(self, rule: Rule, inputs: tuple, options: dict[str, Any]) -> Verdict:
+    def verdict(self, op: Op, inputs: tuple, options: dict[str, Any]) -> Verdict:
+        rule = op.rule
         kinds = [(shape(x), getattr(x, "dtype", type(x))) for x in leaves(list(inputs))]
         given = [as_numpy(x).tobytes() if hasattr(x, "dtype") else repr(x) for x in leaves(options)]
-        key = (id(rule), *kinds, *options, *given)
+        seen = () if is_finite(op) else tuple(as_numpy(x).tobytes() for x in floats(inputs))
+        key = (id(rule), *kinds, *options, *given, *seen)
         if key not in self.known:
             left = self.until - time.monotonic()
             if left <= 0:
@@ -46,18 +54,32 @@ class Checks:
         return self.known[key]
 
 
+def floats(inputs: tuple) -> list[Any]:
+    return [x for x in leaves(list(inputs)) if as_numpy(x).dtype.kind == "f"]
+
+
+def is_finite(op: Op) -> bool:
+    """Whether the outputs and the gradients of one use of a rule are finite throughout."""
+    numbers = [*(out.value for out in op.outputs), *(use.dx for use in op.inputs if use.dx is not None)]
+    return all(np.isfinite(as_numpy(x)).all() for x in numbers if as_numpy(x).dtype.kind == "f")
+
+
 def checked(rule: Rule, inputs: tuple, options: dict[str, Any], budget: float) -> Verdict:
     """The checker's verdict on a rule at these values."""
     from handgrad.checking import check
+    from handgrad.checking.report import UNDEFINED as NO_DERIVATIVE
 
     try:
         report = check(rule, *inputs, options=options, budget=budget)
     except Exception as error:  # whatever an author's code may raise on other values
         return Verdict(UNCHECKED, f"not checked: {type(error).__name__}: {error}")
     if report.ok:
-        kink = ", kinks aside" if report.kinks else ""
-        return Verdict(RIGHT, f"proven to {report.digits:.0f} digits{kink}")
+        but = ", kinks aside" if report.kinks else ""
+        but += ", where there is a derivative" if report.off else ""
+        return Verdict(RIGHT, f"proven to {report.digits:.0f} digits{but}")
     if report.ok is False:
         cause = report.causes[0].sentence if report.causes else "its gradient is not that of its values"
         return Verdict(WRONG, f"wrong: {cause}")
+    if report.verdict == NO_DERIVATIVE:
+        return Verdict(UNDEFINED, ": ".join([NO_DERIVATIVE, *report.notes[:1]]))
     return Verdict(UNCLEAR, report.doubts[0] if report.doubts else "cannot tell")

@@ -62,7 +62,7 @@ def record(
     if check:
         checks = Checks(check)
         for op in graph.ops:
-            op.verdict = checks.verdict(op.rule, *drawn.given[op.number])
+            op.verdict = checks.verdict(op, *drawn.given[op.number])
     return graph
 
 

@@ -18,7 +18,8 @@ from handgrad.checking.causes import (
 )
 from handgrad.checking.causes.evidence import Evidence, gradient_name
 from handgrad.checking.findings import Cause
-from handgrad.checking.trial import InputTrial, Trial, quiet
+from handgrad.checking.quietly import quiet
+from handgrad.checking.trial import InputTrial, Trial
 
 GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     results.not_finite,

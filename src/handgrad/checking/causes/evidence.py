@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking.findings import Cause
-from handgrad.checking.trial import InputTrial, Trial, quiet
+from handgrad.checking.quietly import quiet
+from handgrad.checking.trial import InputTrial, Trial
 
 CLOSE = 2e-6
 Guess = Callable[..., np.ndarray]  # of dout, and of what a loop has bound to further parameters
@@ -71,11 +72,12 @@ class Evidence:
         guess = np.asarray(guess)
         if guess.shape != np.shape(got):
             return False
+        if guess.shape == self.shape:
+            got, guess = np.where(self.rough, 0.0, got), np.where(self.rough, 0.0, guess)
         if not (np.isfinite(guess).all() and np.isfinite(got).all()):
             return False
         largest = max(np.max(np.abs(got), initial=0.0), np.max(np.abs(guess), initial=0.0))
-        apart = np.where(self.rough, 0.0, got - guess) if np.shape(got) == self.shape else got - guess
-        return bool(largest > 0 and np.max(np.abs(apart), initial=0.0) <= self.close * largest)
+        return bool(largest > 0 and np.max(np.abs(got - guess), initial=0.0) <= self.close * largest)
 
     def _closeness(self) -> float:
         """How near a guess must come: six digits, or far nearer than the error that it explains."""

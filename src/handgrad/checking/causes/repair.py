@@ -25,9 +25,9 @@ from handgrad.checking.causes.rebinding import Rebinder, is_foreign
 from handgrad.checking.equality import same
 from handgrad.checking.findings import Cause
 from handgrad.checking.memory import enclosed, names_of
+from handgrad.checking.quietly import quiet
 from handgrad.checking.source import Line, parsed
 from handgrad.checking.subject import Subject, copied, joined, parted
-from handgrad.checking.trial import quiet
 
 # The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
 TRIES, TRIES_BY_JAX = 4000, 400

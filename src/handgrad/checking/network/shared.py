@@ -9,9 +9,9 @@ import numpy as np
 
 from handgrad.checking.findings import Cause
 from handgrad.checking.network.part import Part
+from handgrad.checking.quietly import quiet
 from handgrad.checking.report import WRONG, Report
 from handgrad.checking.subject import copied, parted
-from handgrad.checking.trial import quiet
 
 NEAR = 1e-9
 
