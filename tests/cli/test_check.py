@@ -323,7 +323,8 @@ def test_as_a_program(file):
 def test_where_there_is_no_derivative(handgrad, tmp_path):
     made = tmp_path / "edges.py"
     made.write_text(
-        "import numpy as np\nfrom handgrad import log\nnowhere = (np.zeros(3),)\nsomewhere = (np.array([0.0, 1.0]),)\n"
+        "import numpy as np\nfrom handgrad import log\n"
+        "nowhere = (np.zeros(3),)\nsomewhere = (np.array([0.0, 1.0]),)\n"
     )
     code, out, _ = handgrad("check", f"{made}:log", "--inputs", ":nowhere")
     assert (code, out.splitlines()[0]) == (2, "log: no derivative here")

@@ -353,7 +353,7 @@ def described(result: InputTrial, trial: Trial) -> InputReport:
     part = InputReport(result.name, x.shape, RIGHT, result.digits, x.size)
     if result.off is not None and result.off.any():
         place = tuple(int(i) for i in np.argwhere(result.off)[0])
-        part.off, part.first_off = int(result.off.sum()), f"{at_place(result.name, place)} = {x[place]:.6g}"
+        part.undefined, part.first_off = result.off, f"{at_place(result.name, place)} = {x[place]:.6g}"
     if result.is_off and result.problem != "shape":
         part.verdict = UNDEFINED
         return part

@@ -8,6 +8,7 @@ what it depends on, so ordinary points are looked at as well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,8 @@ from handgrad.checking.subject import Values, copied
 if TYPE_CHECKING:
     from handgrad.checking.trial import Trial
 
-ORDINARY = (0.3, 0.9)  # where logarithms, roots and inverse sines have values
+ORDINARY = (0.4, 0.6)  # where logarithms, roots and inverse sines have values
+LESS, MORE = (0.1, 0.3), (0.7, 0.9)  # so that each element can become the least, or the largest
 MOST_LOOKS = 400
 
 
@@ -42,6 +44,23 @@ def reaching(trial: Trial, k: int, outputs: np.ndarray) -> np.ndarray:
         else:
             groups += np.array_split(group, 2)
     return found.reshape(shape)
+
+
+def with_infinite_inputs(trial: Trial) -> np.ndarray:
+    """Outputs that depend on elements of the inputs which are not finite themselves."""
+    found = np.zeros(trial.f0.shape, bool)
+    places = {k: ~np.isfinite(trial.values[k]) for k in trial.checked}
+    if not any(mask.any() for mask in places.values()):
+        return found
+    for pair in _pairs(trial):
+        values, here = copied(pair.here), copied(pair.here)
+        for k, mask in places.items():
+            values[k] = np.where(mask, pair.there[k], values[k])
+        with quiet():
+            moved, at = _outputs(trial, values), _outputs(trial, here)
+        if moved is not None and at is not None:
+            found |= ~((moved == at) | (np.isnan(moved) & np.isnan(at)))
+    return found
 
 
 def without_slope(trial: Trial, steep: np.ndarray) -> dict[int, np.ndarray]:
@@ -91,15 +110,16 @@ def _pairs(trial: Trial) -> list[Pair]:
     def each(f: Callable) -> Values:
         return [f(x) if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)]
 
-    def ordinary(x: np.ndarray) -> np.ndarray:
-        return np.asarray(rng.uniform(*ORDINARY, x.shape))
+    def ordinary(x: np.ndarray, within: tuple[float, float] = ORDINARY) -> np.ndarray:
+        return np.asarray(rng.uniform(*within, x.shape))
 
     def beside(x: np.ndarray) -> np.ndarray:
         near = x * rng.uniform(0.4, 0.8, x.shape)
         return np.where(np.isfinite(x) & (x != 0), near, ordinary(x))
 
     with quiet():
-        return [Pair(trial.values, each(beside)), *(Pair(each(ordinary), each(ordinary)) for _ in range(2))]
+        less, more = (each(partial(ordinary, within=within)) for within in (LESS, MORE))
+        return [Pair(trial.values, each(beside)), Pair(each(ordinary), less), Pair(each(ordinary), more)]
 
 
 def _outputs(trial: Trial, values: Values) -> np.ndarray | None:

@@ -50,13 +50,13 @@ NOISE_STEPS = (2.0**-45, 2.0**-22)
 COARSE_STEP = 2.0**-14  # for values that are flat even at the second
 
 
-def noise_of(phi: Phi, smooth: Any = True) -> np.ndarray:
+def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> np.ndarray:
     """How far each value is off by rounding, from its third and fourth differences.
 
     Of a smooth function the fourth differences are far below the third; of noise they are of one size,
     so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise. What half of the
-    smooth outputs have, relative to their size, each has at least.
+    smooth outputs have, relative to their size, each has at least; and ``least``, if it does not move.
     """
     level = np.zeros(0)
     flat: Any = True  # on both sides, at the last step
@@ -76,7 +76,8 @@ def noise_of(phi: Phi, smooth: Any = True) -> np.ndarray:
         level = np.maximum(level, spread) if level.size else spread
     coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
     stairs = flat & np.isfinite(coarse).all(axis=0)
-    level = np.maximum(level, np.where(stairs, np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, 0.0))
+    hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
+    level = np.maximum(level, np.where(stairs, hidden, 0.0))
     size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
     with np.errstate(all="ignore"):
         shares = np.sort((level / size)[(size > 0) & smooth])

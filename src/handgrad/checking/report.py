@@ -44,10 +44,15 @@ class InputReport:
     elements: int
     looked_at: int = 0  # one by one
     wrong: int = 0
-    off: int = 0  # elements without a derivative to compare with
+    undefined: np.ndarray | None = None  # the elements without a derivative to compare with
     first_off: str = ""  # the first of these, with its value
     worst: list[Worst] = field(default_factory=list)
     error: np.ndarray | None = None  # relative to the largest element, nan where not looked at
+
+    @property
+    def off(self) -> int:
+        """How many elements have no derivative to compare with."""
+        return 0 if self.undefined is None else int(self.undefined.sum())
 
     def __str__(self) -> str:
         what = f"{self.name} {self.shape}"

@@ -162,7 +162,9 @@ class Trial:
     def measure_noise(self) -> None:
         moves = {k: self._direction(k) for k in self.checked}
         with np.errstate(all="ignore"):
-            self.noise = numerics.noise_of(self.phi(moves), self.smooth) if moves else self.noise
+            if moves:
+                least = min(max(float(np.max(np.abs(v), initial=0.0)) for v in moves.values()), 1.0)
+                self.noise = numerics.noise_of(self.phi(moves), self.smooth, numerics.EPS * least)
 
     def refined(self, moves: dict[int, np.ndarray], estimate: Estimate) -> Estimate:
         """By complex step, if the function carries complex numbers and agrees with the differences."""
@@ -174,20 +176,32 @@ class Trial:
         except Exception:  # whatever a function does that was not written for complex numbers
             self.use_complex = False
             return estimate
-        clear = self.smooth & ~estimate.rough & np.isfinite(better.value)
-        apart = np.abs(better.value - estimate.value)[clear]
-        largest = np.max(np.abs(estimate.value[clear]), initial=0.0)
-        near = SAFETY * estimate.error[clear] + 1e-9 * (np.abs(estimate.value[clear]) + 1e-3 * largest)
-        if better.value.shape != estimate.value.shape or (apart > near).any():
+        if better.value.shape != estimate.value.shape:
             self.use_complex = False
             return estimate
+        with np.errstate(all="ignore"):
+            clear = self.smooth & ~estimate.rough & np.isfinite(better.value)
+            largest = np.max(np.abs(estimate.value[clear]), initial=0.0)
+            allowed = SAFETY * estimate.error + 1e-9 * (np.abs(estimate.value) + 1e-3 * largest)
+            apart = clear & (np.abs(better.value - estimate.value) > allowed)
+            is_seen = np.abs(estimate.value) > SAFETY * estimate.error
+            is_noise = ~is_seen & (self.noise > 1e-2 * np.abs(self.f0))
+        if (apart & ~is_noise).any():
+            self.use_complex = False
+            return estimate
+        # sin(1e300): neither can be trusted.
+        unresolved = is_noise & self.smooth & (apart | ~np.isfinite(better.value))
+        estimate = replace(estimate, error=np.where(unresolved, np.inf, estimate.error))
+        estimate.steep |= unresolved
+        if not self.use_complex and not (clear & is_seen).any():
+            return estimate  # both see nothing, which proves nothing
         self.use_complex = True
-        pick = clear & (better.error < estimate.error)
-        value, error = (
-            np.where(pick, better.value, estimate.value),
-            np.where(pick, better.error, estimate.error),
+        pick = clear & ~unresolved & (better.error < estimate.error)
+        return replace(
+            estimate,
+            value=np.where(pick, better.value, estimate.value),
+            error=np.where(pick, better.error, estimate.error),
         )
-        return replace(estimate, value=value, error=error)
 
     # The check.
 
@@ -307,12 +321,13 @@ class Trial:
         With dout = 0 there, a right backward still gives 0·∞. Returns whether there are any.
         """
         before = sum(int(off.sum()) for off in self.off.values())
+        unclear = self.kinked | self.steep | domain.with_infinite_inputs(self)
         steep = domain.without_slope(self, self.steep)
         for k in self.checked:
             self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | steep[k]
             no_choice = self._not_finite(k) & ~self.off[k]
             if no_choice.any():
-                self.off[k] = self.off[k] | (no_choice & domain.reaching(self, k, self.kinked | self.steep))
+                self.off[k] = self.off[k] | (no_choice & domain.reaching(self, k, unclear))
         return sum(int(off.sum()) for off in self.off.values()) > before
 
     def _not_finite(self, k: int) -> np.ndarray:
