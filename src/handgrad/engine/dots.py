@@ -75,47 +75,35 @@ class DotKernel(ProductKernel):
         *outer, M, N = self.kernel.output_space
         strides = [M * N * step for step in row_major(tuple(outer))]
         plane = total(f, [(lead[d], strides[d]) for d in range(self.lead)])
-        mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(columns))
         for r in range(rows):
             here = f.binary("add", row, i64(r))
-            point = Point(f, self.pointers, {**lead, i: here, j: column}, j, lanes, mask, self.watching)
+            start = f.binary("add", plane, f.binary("mul", here, i64(N)))
             found = sums_of_lanes(f, [f.load(place, vector) for place in sums[r]])
-            point.made[self.kernel.node] = f.shuffle(found, found, [n % found.lanes for n in range(lanes)])
-            place = f.binary("add", f.binary("add", plane, f.binary("mul", here, i64(N))), column)
-            point.store_all(self.kernel.values, self.kernel.stores, place)
+            for first, dots in zip(range(0, columns, lanes), found, strict=True):
+                there = f.binary("add", column, i64(first))
+                (mask,) = self.masks(1, min(columns - first, lanes))
+                counters = {**lead, i: here, j: there}
+                point = Point(f, self.pointers, counters, j, lanes, mask, self.watching)
+                point.made[self.kernel.node] = dots
+                point.store_all(self.kernel.values, self.kernel.stores, f.binary("add", start, there))
 
 
-def sums_of_lanes(f: Function, vectors: list[Value]) -> Value:
-    """One vector with the sum of each vector's lanes, in order; the rest of its lanes mean nothing.
+def sums_of_lanes(f: Function, vectors: list[Value]) -> list[Value]:
+    """The sums of each vector's lanes, in order, as many in a vector as it has lanes; the rest of the last
+    one's lanes mean nothing.
 
-    Two vectors' halves are laid side by side and added, so each addition serves as many sums as it can.
+    Halves of two vectors are laid side by side and added, so each addition serves as many sums as it can; a
+    vector that has no partner is its own.
     """
-    count = 1
-    while count < len(vectors):
-        count *= 2
-    parts = [*vectors, *vectors[:1] * (count - len(vectors))]
-    lanes = parts[0].lanes
-    width = lanes  # lanes that belong to one sum
-    while len(parts) > 1:
-        half = width // 2
-        groups = lanes // width
-        low = [g * width + e for g in range(groups) for e in range(half)]
-        high = [g * width + half + e for g in range(groups) for e in range(half)]
-        parts = [
-            f.binary(
-                "fadd",
-                f.shuffle(a, b, [*low, *(lanes + e for e in low)]),
-                f.shuffle(a, b, [*high, *(lanes + e for e in high)]),
-            )
-            for a, b in zip(parts[::2], parts[1::2], strict=True)
-        ]
-        width = half
-    (x,) = parts
+    lanes = width = vectors[0].lanes  # width: lanes that belong to one sum
     while width > 1:
         half = width // 2
-        groups = x.lanes // width
-        low = [g * width + e for g in range(groups) for e in range(half)]
-        high = [g * width + half + e for g in range(groups) for e in range(half)]
-        x = f.binary("fadd", f.shuffle(x, x, low), f.shuffle(x, x, high))
+        starts = range(0, 2 * lanes, width)
+        low = [start + e for start in starts for e in range(half)]
+        high = [start + half + e for start in starts for e in range(half)]
+        vectors = [
+            f.binary("fadd", f.shuffle(x, y, low), f.shuffle(x, y, high))
+            for x, y in itertools.zip_longest(vectors[::2], vectors[1::2], fillvalue=vectors[-1])
+        ]
         width = half
-    return x
+    return vectors

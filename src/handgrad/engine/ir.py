@@ -173,12 +173,20 @@ class Function:
         return self.put(f"fneg {x.type} {x.text}", x.type)
 
     def shuffle(self, x: Value, y: Value, picked: list[int]) -> Value:
-        """Lanes of x and, counted on from there, of y."""
+        """Lanes of x and, counted on from there, of y; one lane alone is a scalar."""
+        if len(picked) == 1:
+            return self.lane(*((x, picked[0]) if picked[0] < x.lanes else (y, picked[0] - x.lanes)))
         lanes = ", ".join(f"i32 {k}" for k in picked)
         return self.put(
             f"shufflevector {x.type} {x.text}, {y.type} {y.text}, <{len(picked)} x i32> <{lanes}>",
             x.type.of(len(picked)),
         )
+
+    def lane(self, x: Value, number: int) -> Value:
+        """One lane, as a scalar."""
+        if x.lanes == 1:
+            return x
+        return self.put(f"extractelement {x.type} {x.text}, i64 {number}", x.type.of(1))
 
     def intrinsic(self, name: str, *xs: Value, result: Type | None = None) -> Value:
         """``llvm.<name>.<type>``, overloaded on the type of its arguments."""

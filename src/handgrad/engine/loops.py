@@ -415,12 +415,6 @@ def across(f: Function, node: Node, x: Value) -> Value:
     """A vector's lanes made one, by halves: always in the same order."""
     while x.lanes > 1:
         half = x.lanes // 2
-        picks = [list(range(start, start + half)) for start in (0, half)]
-        parts = []
-        for picked in picks:
-            if half == 1:
-                parts.append(f.put(f"extractelement {x.type} {x.text}, i64 {picked[0]}", x.type.of(1)))
-            else:
-                parts.append(f.shuffle(x, x, picked))
-        x = combine(f, node, parts[0], parts[1])
+        low, high = (f.shuffle(x, x, list(range(start, start + half))) for start in (0, half))
+        x = combine(f, node, low, high)
     return x
