@@ -167,6 +167,7 @@ def _product(node: Node, lowering: Lowering) -> Kernel:
 
 MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
 LEAST_DEPTH_OF_DOTS = 64
+MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 NEAR = 1 << 18  # bytes that stay in a near cache
 
 
@@ -180,7 +181,7 @@ def is_of_dots(kernel: Kernel) -> bool:
         A.offset.stride(k) == 1
         and B.offset.stride(k) == 1
         and B.offset.stride(k - 1) != 1
-        and K >= LEAST_DEPTH_OF_DOTS
+        and LEAST_DEPTH_OF_DOTS <= K <= MOST_DEPTH_OF_DOTS
         and M <= MOST_ROWS_OF_DOTS
         and N * K * kernel.node.dtype.itemsize <= NEAR
     )

@@ -18,8 +18,10 @@ from handgrad.engine.ir import Function, Type, Value, i64, number
 from handgrad.engine.lowering import Apply, Fill, Load, Made, loads, walk
 
 Bounds = tuple[Value, Value]
+FLOAT64 = np.dtype(np.float64)
 AT_ONCE = 4  # vectors that a sum over rows carries along
 ROWS_AHEAD = 2  # how far a gather asks ahead
+LONG = 128  # terms beyond which a sum would lose digits, were each added to it as it is
 
 
 def lanes_for(expressions: list, vector_bytes: int) -> int:
@@ -307,22 +309,55 @@ class ReduceKernel:
         inner, _ = groups[max(range(len(groups)), key=score)][-1]
         return next(g for g, members in enumerate(self.groups) if members[-1][0] == inner)
 
-    def starts(self, lanes: int) -> list[Value]:
-        """Places for the results, which begin at what changes nothing."""
-        return [
-            self.f.variable(type_of(node.dtype, lanes), neutral(node, type_of(node.dtype, lanes)))
-            for node, _ in self.values
-        ]
+    def is_long(self, node: Node) -> bool:
+        """Whether a value is a sum of so many numbers, one after the other, that its digits would go."""
+        terms = math.prod(n for n, kept in zip(self.sizes, self.kept, strict=True) if not kept)
+        if self.vector is not None and not self.kept[self.vector]:
+            terms //= self.lanes
+        return node.options["name"] == "sum" and node.dtype.kind == "f" and terms > LONG
 
-    def join(self, places: list[Value], point: Point) -> None:
+    def starts(self, lanes: int) -> list[list[Value]]:
+        """Places for the results, which begin at what changes nothing.
+
+        Long sums of float32 are made in float64; those of float64 have a second place, for what rounding
+        takes from them.
+        """
+        places = []
+        for node, _ in self.values:
+            is_long = self.is_long(node)
+            type = type_of(FLOAT64 if is_long else node.dtype, lanes)
+            count = 2 if is_long and node.dtype == FLOAT64 else 1
+            places.append([self.f.variable(type, neutral(node, type)) for _ in range(count)])
+        return places
+
+    def join(self, places: list[list[Value]], point: Point) -> None:
         """Take one more point into the results."""
         f = self.f
-        for place, (node, e) in zip(places, self.values, strict=True):
+        for (place, *lost), (node, e) in zip(places, self.values, strict=True):
             x = cast(f, point.value(e), e.dtype, node.dtype)
+            if self.is_long(node):
+                x = cast(f, x, node.dtype, FLOAT64)
             x = f.splat(x, point.lanes)
             if point.mask is not None:
                 x = f.select(point.mask, x, neutral(node, x.type))
-            f.store(combine(f, node, f.load(place, x.type), x), place)
+            old = f.load(place, x.type)
+            new = combine(f, node, old, x)
+            f.store(new, place)
+            for rest in lost:
+                f.store(f.binary("fadd", f.load(rest, x.type), rounded_off(f, old, x, new)), rest)
+
+    def results(self, places: list[list[Value]], lanes: int) -> list[Value]:
+        """What was joined; where that is not finite, what rounding took is no number."""
+        f = self.f
+        found = []
+        for (place, *lost), (node, _) in zip(places, self.values, strict=True):
+            have = FLOAT64 if self.is_long(node) else node.dtype
+            x = f.load(place, type_of(have, lanes))
+            for rest in lost:
+                more = f.load(rest, x.type)
+                x = f.select(f.compare("fcmp uno", more, more), x, f.binary("fadd", x, more))
+            found.append(cast(f, x, have, node.dtype))
+        return found
 
     def store(self, place: Value, results: list[Value], point: Point, step: int = 1) -> None:
         for (node, _), x in zip(self.values, results, strict=True):
@@ -356,10 +391,7 @@ class ReduceKernel:
                 for k in range(count):
                     here = f.binary("add", i, i64(k * lanes))
                     point = Point(f, self.pointers, {}, vector, lanes, mask)
-                    found = [
-                        f.load(p, type_of(n.dtype, lanes))
-                        for p, (n, _) in zip(places[k], self.values, strict=True)
-                    ]
+                    found = self.results(places[k], lanes)
                     at = f.binary("add", row, f.binary("mul", here, i64(step)))
                     self.store(at, found, point, step)
 
@@ -383,10 +415,8 @@ class ReduceKernel:
 
                 along(f, *self.ranges[vector], self.lanes, body)
             point = Point(f, self.pointers, {})
-            found = [
-                across(f, node, f.load(place, type_of(node.dtype, self.lanes)))
-                for place, (node, _) in zip(places, self.values, strict=True)
-            ]
+            sums = zip(self.values, self.results(places, self.lanes), strict=True)
+            found = [across(f, node, x) for (node, _), x in sums]
             self.store(total(f, [(i, self.strides[g]) for g, i in outer.items()]), found, point)
 
 
@@ -409,6 +439,13 @@ def combine(f: Function, node: Node, x: Value, y: Value) -> Value:
         return getattr(Arithmetic(f), f"{name}imum")(x, y, kind=node.dtype)
     words = {"sum": "add", "prod": "mul"}
     return f.binary(("f" if kind == "f" else "") + words[name], x, y)
+
+
+def rounded_off(f: Function, x: Value, y: Value, total: Value) -> Value:
+    """x + y - total, exactly, where total = x + y was rounded (Knuth's two-sum)."""
+    of_y = f.binary("fsub", total, x)
+    of_x = f.binary("fsub", total, of_y)
+    return f.binary("fadd", f.binary("fsub", x, of_x), f.binary("fsub", y, of_y))
 
 
 def across(f: Function, node: Node, x: Value) -> Value:

@@ -65,12 +65,15 @@ FAR = 1 << 19  # bytes of a factor beyond which its next panel is asked for ahea
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of the sums over k: where it begins, its length, and whether it is the first, or the last."""
+    """A part of the sums over k: where it begins, its length, and whether it is the first, or the last; and
+    whether its sums begin anew.
+    """
 
     start: Value
     depth: int
     begins: bool
     ends: bool
+    apart: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Plan:
     packs_rows: bool
     early: list[int]  # parts of k before the final one, all of one length
     final: int
+    apart: bool = False  # whether each part is a sum of its own, and those are added
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,10 +107,19 @@ def scratch_bytes(kernel: Kernel) -> int:
     """Memory that a thread needs beside the arrays: for a panel, for unfinished sums, and for rows of A."""
     if kernel.kind != "product":
         return 0
-    return max(kernel.space[-1], 1) * MOST_VECTORS * 64 + SIZE_OF_SUMS + SIZE_OF_ROWS
+    return max(kernel.space[-1], 1) * MOST_VECTORS * 64 + size_of_sums(kernel.space) + SIZE_OF_ROWS
+
+
+def size_of_sums(space: tuple) -> int:
+    """Bytes for a thread's unfinished sums; of a long product for all of them."""
+    *_, M, N, K = space
+    all_of_them = M * (N * 8 + 64) if K > LONG else 0  # however many lanes a vector has
+    return max(SIZE_OF_SUMS, -(-all_of_them // 64) * 64)
 
 
 SIZE_OF_SUMS = SIZE_OF_ROWS = 1 << 19
+LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
+CHAIN = 256  # terms of those
 NEAREST = 1 << 15  # bytes of a panel that stay in the nearest cache
 
 
@@ -168,7 +181,7 @@ class ProductKernel:
         *lead, self.M, self.N, self.K = kernel.space
         self.lead = len(lead)
         self.unfinished = f.offset(scratch, i64(max(self.K, 1) * MOST_VECTORS * 64), "i8")
-        self.packed_rows = f.offset(self.unfinished, i64(SIZE_OF_SUMS), "i8")
+        self.packed_rows = f.offset(self.unfinished, i64(size_of_sums(kernel.space)), "i8")
         assert kernel.operands is not None
         self.A, self.B = kernel.operands
         self.is_far = self.N * self.K * self.type.bits // 8 > FAR
@@ -217,8 +230,9 @@ class ProductKernel:
                 self.clear(rows * -(-columns // self.lanes))
                 with f.loop(i64(0), i64(len(plan.early))) as turn:
                     start = f.binary("mul", turn, i64(plan.early[0]))
-                    self.part(block, plan, Part(start, plan.early[0], begins=False, ends=False))
-            self.part(block, plan, Part(i64(sum(plan.early)), plan.final, begins=not plan.early, ends=True))
+                    self.part(block, plan, Part(start, plan.early[0], False, False, plan.apart))
+            start = i64(sum(plan.early))
+            self.part(block, plan, Part(start, plan.final, not plan.early, True, plan.apart))
 
     def planned(self, rows: int, columns: int, shape: Shape) -> Plan:
         """What is copied, and in how many parts k is walked."""
@@ -226,16 +240,19 @@ class ProductKernel:
         vectors = -(-columns // self.lanes)
         i, j, k = (self.lead + n for n in range(3))
         packs_panels = sum(down.count for down in downwards) >= WORTH_PACKING or self.B.offset.stride(j) != 1
-        depths = [self.K]
-        if packs_panels and rows * vectors * 64 <= SIZE_OF_SUMS:
+        depths, apart = [self.K], self.K > LONG
+        if apart:  # alike for any number of threads, so that the bits are
+            depths = [CHAIN] * ((self.K - 1) // CHAIN)
+            depths.append(self.K - sum(depths))
+        elif packs_panels and rows * vectors * 64 <= SIZE_OF_SUMS:
             depths = depth_blocks(self.K, min(shape.vectors, vectors))
         packs_rows = (
             self.A.offset.stride(i) == 1
             and self.A.offset.stride(k) != 1
             and -(-vectors // shape.vectors) >= WORTH_PACKING
-            and rows * depths[0] * 4 <= SIZE_OF_ROWS
+            and rows * depths[0] * self.type.bits // 8 <= SIZE_OF_ROWS
         )
-        return Plan(downwards, shape, packs_panels, packs_rows, depths[:-1], depths[-1])
+        return Plan(downwards, shape, packs_panels, packs_rows, depths[:-1], depths[-1], apart)
 
     def part(self, block: Block, plan: Plan, part: Part) -> None:
         """All tiles of a block, over a part of k."""
@@ -402,7 +419,7 @@ class ProductKernel:
         sums = [[f.variable(vector, number(0, vector)) for _ in range(vectors)] for _ in range(rows)]
         kept = [f.offset(unfinished, i64(n * lanes), self.type.scalar) for n in range(rows * vectors)]
         for place, old in zip(itertools.chain(*sums), kept, strict=True):
-            f.store(number(0, vector) if part.begins else f.load(old, vector), place)
+            f.store(number(0, vector) if part.begins or part.apart else f.load(old, vector), place)
         with self.depths(lead, row, column, rows, vectors, part) as depth:
             b = f.offset(panel.start, f.binary("mul", depth, i64(panel.stride)), self.type.scalar)
             if ahead is not None:
@@ -420,6 +437,9 @@ class ProductKernel:
                 x = f.splat(f.load(pointer, self.type), lanes)
                 for v in range(vectors):
                     f.store(self.multiply_add(x, ys[v], f.load(sums[r][v], vector)), sums[r][v])
+        if part.apart and not part.begins:
+            for place, old in zip(itertools.chain(*sums), kept, strict=True):
+                f.store(f.binary("fadd", f.load(old, vector), f.load(place, vector)), place)
         if not part.ends:
             for place, new in zip(itertools.chain(*sums), kept, strict=True):
                 f.store(f.load(place, vector), new)
