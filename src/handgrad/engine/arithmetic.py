@@ -35,7 +35,7 @@ def cast(f: Function, x: Value, have: np.dtype, want: np.dtype) -> Value:
     if have.kind == "f" and want.kind == "f":
         return f.convert("fpext" if want.itemsize > have.itemsize else "fptrunc", x, scalar)
     if have.kind == "f":
-        return f.convert("fptosi" if want.kind == "i" else "fptoui", x, scalar)
+        return whole(f, x, want)
     if want.kind == "f":
         return f.convert("sitofp" if have.kind == "i" else "uitofp", x, scalar)
     if want.itemsize == have.itemsize and have.kind != "b":
@@ -43,6 +43,28 @@ def cast(f: Function, x: Value, have: np.dtype, want: np.dtype) -> Value:
     if want.itemsize < have.itemsize:
         return f.convert("trunc", x, scalar)
     return f.convert("sext" if have.kind == "i" else "zext", x, scalar)
+
+
+def whole(f: Function, x: Value, want: np.dtype) -> Value:
+    """A float without its fraction as an integer; what that does not hold, and nan, as NumPy on x86, on every
+    processor.
+
+    There it is made with 32 bits, or with 64, of which a shorter one is the end. What does not fit those is
+    the least number; an unsigned one from half its range on is made of what is left over that.
+    """
+    bits = 64 if want.itemsize == 8 else 32
+    half = number(2.0 ** (bits - 1), x.type)
+
+    def signed(x: Value) -> Value:
+        fits = f.compare("fcmp olt", f.intrinsic("fabs", x), half)
+        return f.convert("fptosi", f.select(fits, x, number(-(2.0 ** (bits - 1)), x.type)), f"i{bits}")
+
+    y = signed(x)
+    if want.kind == "u" and 8 * want.itemsize == bits:
+        beyond = signed(f.binary("fsub", x, half))
+        beyond = f.binary("xor", beyond, number(-(2 ** (bits - 1)), beyond.type))
+        y = f.select(f.compare("fcmp oge", x, half), beyond, y)
+    return y if 8 * want.itemsize == bits else f.convert("trunc", y, type_of(want).scalar)
 
 
 class Arithmetic:
@@ -150,10 +172,8 @@ class Arithmetic:
             return x
         if constant == -1:
             return f.binary("fdiv", number(1, x.type), x)
-        if constant == 0.5:  # at -0 and -inf the root has another sign
-            root = f.intrinsic("sqrt", f.binary("fadd", x, number(0.0, x.type)))
-            infinite = f.compare("fcmp oeq", x, number(float("-inf"), x.type))
-            return f.select(infinite, number(float("inf"), x.type), root)
+        if constant == 0.5:  # as NumPy: at -0 and -inf the power function has other values
+            return f.intrinsic("sqrt", x)
         return functions.library_call(f, "pow", *f.level(x, y))
 
     def maximum(self, x: Value, y: Value, kind: np.dtype) -> Value:
@@ -186,14 +206,9 @@ class Arithmetic:
 
     def remainder(self, x: Value, y: Value, kind: np.dtype) -> Value:
         """What is left of x, with the sign of y."""
-        f, zero = self.f, number(0, x.type)
-        if kind.kind == "u":
-            return f.binary("urem", x, self._divisor(y))
-        if kind.kind == "i":
-            rest = f.binary("srem", x, self._divisor(y))
-            other = f.compare("icmp slt", f.binary("xor", rest, y), zero)
-            wrong = f.binary("and", other, f.compare("icmp ne", rest, zero))
-            return f.select(wrong, f.binary("add", rest, y), rest)
+        f = self.f
+        if kind.kind in "iu":
+            return self._divided(x, y, kind)[1]
         x, y = f.level(x, y)
         rest = f.binary("frem", x, y)
         zero = number(0, x.type)
@@ -214,21 +229,30 @@ class Arithmetic:
             exact = f.binary("fdiv", x, y)
             by_zero = f.compare("fcmp oeq", y, number(0, y.type))
             return f.select(by_zero, exact, f.intrinsic("nearbyint", whole))
-        if kind.kind == "u":
-            return f.binary("udiv", x, self._divisor(y))
-        quotient = f.binary("sdiv", x, self._divisor(y))
-        rest = f.binary("srem", x, self._divisor(y))
-        zero = number(0, rest.type)
-        wrong = f.binary(
-            "and",
-            f.compare("icmp ne", rest, zero),
-            f.compare("icmp slt", f.binary("xor", rest, y), zero),
-        )
-        return f.select(wrong, f.binary("sub", quotient, number(1, quotient.type)), quotient)
+        return self._divided(x, y, kind)[0]
 
-    def _divisor(self, y: Value) -> Value:
-        """y, and 1 in place of 0, by which a whole number cannot be divided."""
-        return self.f.select(self.f.compare("icmp eq", y, number(0, y.type)), number(1, y.type), y)
+    def _divided(self, x: Value, y: Value, kind: np.dtype) -> tuple[Value, Value]:
+        """Whole numbers: the quotient, rounded down, and the rest, with the sign of y. By 0 both are 0.
+
+        The processor knows no x / 0, and no x / -1 where x is the least number, whose negative is itself.
+        """
+        f = self.f
+        x, y = f.level(x, y)
+        zero, one = number(0, y.type), number(1, y.type)
+        by_zero = f.compare("icmp eq", y, zero)
+        if kind.kind == "u":
+            divisor = f.select(by_zero, one, y)
+            quotient, rest = f.binary("udiv", x, divisor), f.binary("urem", x, divisor)
+        else:
+            by_minus_one = f.compare("icmp eq", y, number(-1, y.type))
+            divisor = f.select(f.binary("or", by_zero, by_minus_one), one, y)
+            quotient, rest = f.binary("sdiv", x, divisor), f.binary("srem", x, divisor)
+            other_sign = f.compare("icmp slt", f.binary("xor", rest, y), zero)
+            down = f.binary("and", other_sign, f.compare("icmp ne", rest, zero))
+            quotient = f.select(down, f.binary("sub", quotient, one), quotient)
+            rest = f.select(down, f.binary("add", rest, y), rest)
+            quotient = f.select(by_minus_one, f.binary("sub", zero, x), quotient)
+        return f.select(by_zero, zero, quotient), f.select(by_zero, zero, rest)
 
 
 def constant_of(x: Value) -> Any:

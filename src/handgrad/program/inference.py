@@ -30,8 +30,10 @@ PYTHON = frozenset("add subtract multiply divide negative pow power floor_divide
 
 
 def sample(x: Any) -> Any:
-    """One element of the same dtype; Python numbers stay, since they take the dtype of their company."""
-    return np.ones((), x.dtype) if hasattr(x, "dtype") else x
+    """One element of the same dtype, with as many axes; Python numbers stay, since they take the dtype of
+    their company.
+    """
+    return np.ones((1,) * len(x.shape), x.dtype) if hasattr(x, "dtype") else x
 
 
 def _sampled_dtype(name: str, args: tuple) -> np.dtype:
