@@ -354,8 +354,45 @@ def _numpy_fold_in(key: Any, n: int) -> np.ndarray:
     return np.random.SeedSequence([int(key[0]), int(key[1]), n]).generate_state(2)
 
 
+def _numpy_power(x: Any, y: Any) -> Any:
+    """xʸ as ``x ** y`` has it, whose dtype and ends are others than ``np.power``'s where y is one number."""
+    return x**y if isinstance(x, np.ndarray | np.generic) else np.power(x, y)
+
+
+ROWS = 256  # that are added one after the other
+
+
+def _numpy_sum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """``np.sum``, which adds row after row where it sums over rows: here by blocks, so that long sums keep
+    their digits. (Along a row, and of everything, NumPy does so itself.)
+    """
+    long = None if options else _long_axis(x, axis)
+    if long is not None:
+        count = x.shape[long] // ROWS
+        first, rest = np.split(x, [count * ROWS], axis=long)
+        blocks = first.reshape(*x.shape[:long], count, ROWS, *x.shape[long + 1 :])
+        sums = [blocks.sum(axis=long + 1), rest.sum(axis=long, keepdims=True)]
+        return _numpy_sum(np.concatenate(sums, axis=long), axis=axis, keepdims=keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims, **options)
+
+
+def _long_axis(x: Any, axis: Any) -> int | None:
+    """The longest axis of a sum over many rows; None of any other sum."""
+    if axis is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        return None
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if not all(-x.ndim <= a < x.ndim for a in axes) or len({a % x.ndim for a in axes}) < len(axes):
+        return None  # an error, which NumPy words
+    rows = [a % x.ndim for a in axes if a % x.ndim < x.ndim - 1]
+    many = math.prod(x.shape[a] for a in rows) > ROWS and x.size > 0
+    return max(rows, key=lambda a: x.shape[a]) if many else None
+
+
 NUMPY = Library(
     np,
+    power=_numpy_power,
+    pow=_numpy_power,
+    sum=_numpy_sum,
     watch=_stop_gradient,
     astype=lambda x, dtype: np.asarray(x).astype(dtype),
     scatter_add=_numpy_scatter_add,
