@@ -158,7 +158,7 @@ def test_a_schedule_gives_a_number(rate, engine):
 
 def test_a_schedule_by_numpy_s_numbers():
     same_in_both(optimiser=optimiser(lambda p, dp, s, lr, t: (p - lr * dp, s)))
-    same_in_both(optimiser=SGD(lambda step: np.float64(0.1) * np.cos(step)))
+    same_in_both(optimiser=SGD(lambda step: np.float64(0.1) * np.abs(np.cos(step))))
 
 
 # Layers.
@@ -364,5 +364,5 @@ def test_an_index_out_of_range_is_named_as_numpy_names_it(bad):
         steps.append(one.progress.step)
     assert said[0] == said[1]
     assert f"index {bad} is out of bounds for axis 0 with size 5" in said[0]
-    assert "take" in said[0]
+    assert any("take" in note for note in caught.value.__notes__)
     assert steps == [2, 2]

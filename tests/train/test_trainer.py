@@ -319,7 +319,7 @@ def test_one_checkpoint_is_kept_and_no_parts(clusters, tmp_path):
     ("change", "said"),
     [
         ({"t": np.zeros(5, int)}, "one target for each input"),
-        ({"x": np.zeros((0, 4)), "t": np.zeros(0, int)}, "one target for each input"),
+        ({"x": np.zeros((0, 4)), "t": np.zeros(0, int)}, "there are no examples"),
         ({"epochs": 0}, "1 or more"),
         ({"batch_size": 0}, "1 or more"),
         ({"patience": 2}, "patience needs validation"),

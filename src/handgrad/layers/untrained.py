@@ -14,31 +14,17 @@ from handgrad.tree import leaves, named_leaves
 
 
 def check_parameters(net: Layer) -> None:
-    """Parameters are there, and each is an array of floating-point numbers.
+    """There are parameters to train.
 
     Raises:
         ValueError: there are none.
-        TypeError: one is something else.
     """
-    params = net.parameters()
-    if not params:
+    if not net.parameters():
         found = "; ".join(untrained(net))
         raise ValueError(
             f"{net.label} has no parameters to train: a layer's are in self.params, "
             f'as in self.params = {{"W": W}}' + f". {found}" * bool(found)
         )
-    for name, p in params.items():
-        if not hasattr(p, "dtype") or not is_floating(p):
-            what = f"of {p.dtype}" if hasattr(p, "dtype") else f"a {type(p).__name__}"
-            raise TypeError(
-                f"the parameter {name} is {what}: parameters are arrays of floating-point numbers, since "
-                f"gradients are; make it one with np.asarray(..., np.float32)"
-            )
-    for name, s in net.states().items():
-        if not hasattr(s, "dtype"):
-            raise TypeError(
-                f"the state {name} is a {type(s).__name__}: states are arrays, as np.asarray makes"
-            )
 
 
 def untrained(net: Layer) -> list[str]:

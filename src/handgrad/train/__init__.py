@@ -3,11 +3,12 @@
 from handgrad.train.diagnosis import NonFiniteError
 from handgrad.train.metrics import confusion_counts, correct
 from handgrad.train.norms import gradient_norms
+from handgrad.train.penalties import l1, l2
 from handgrad.train.progress import CheckpointError, Progress
 from handgrad.train.run import Run, RunError, load_run
 from handgrad.train.trainer import Interrupted, Trainer, predict
 
 __all__ = [
     "CheckpointError", "Interrupted", "NonFiniteError", "Progress", "Run", "RunError", "Trainer",
-    "confusion_counts", "correct", "gradient_norms", "load_run", "predict",
+    "confusion_counts", "correct", "gradient_norms", "l1", "l2", "load_run", "predict",
 ]  # fmt: skip

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from handgrad.layers import Layer
 from handgrad.tape import Variable, backpropagate, variable
 from handgrad.tree import leaves
 
@@ -28,13 +27,16 @@ def is_finite(x: Any) -> bool:
     return bool(np.all(np.isfinite(x)))
 
 
-def first_not_finite(net: Layer, loss: Any, params: dict, states: dict, x: Any, t: Any) -> str:
-    """One sentence: the first array in the step that is not finite, its layer, and its statistics."""
+def first_not_finite(objective: Callable[[dict], Any], params: dict, x: Any) -> str:
+    """One sentence: the first array in the step that is not finite, its layer, and its statistics.
+
+    ``objective`` is the loss as a function of the parameters.
+    """
     for name, array in {"the input x": x, **{f"the parameter {n}": p for n, p in params.items()}}.items():
         if not is_finite(array):
             return f"{name} is not finite before the step ({statistics(array)})"
     recorded = {name: variable(p, name) for name, p in params.items()}
-    total = loss(net.bind(recorded, states).train()(x), t)
+    total = objective(recorded)
     for made in sorted(_ancestors(total), key=lambda v: v.node.order):
         if made.node.rule is not None and not is_finite(made.value):
             return f"the output of {_place(made)} is not finite ({statistics(made.value)})"

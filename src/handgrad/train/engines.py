@@ -20,6 +20,7 @@ from handgrad.arrays import shape, xp
 from handgrad.program import Program, stable_trace, watch
 from handgrad.rules.rule import told
 from handgrad.train.kept import as_array, states_kept, updated
+from handgrad.train.metrics import per_example
 from handgrad.train.progress import Progress
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -150,7 +151,9 @@ class NativeSteps:
             outputs = self.trainer.net.bind(p.params, p.states).evaluate()(self.like)
             for start in range(0, len(self.t), AT_ONCE):
                 t = self.t[start : start + AT_ONCE]
-                self.trainer.loss(np.zeros((len(t), *shape(outputs)[1:]), outputs.dtype), t)
+                n = len(t)
+                y = tree_map(lambda y, n=n: np.zeros((n, *shape(y)[1:]), y.dtype), outputs)
+                self.trainer.loss(y, t)
 
     def one_input(self) -> np.ndarray:
         """A mini-batch of one example."""
@@ -213,7 +216,10 @@ class NativeSteps:
                 sums |= {name: float(f[i]) for name, f in zip(self.metrics, figures, strict=True)}
             else:
                 t = self.t[indices[i * size : (i + 1) * size]]
-                sums |= {name: float(np.sum(m(figures[0][i], t))) for name, m in self.metrics.items()}
+                sums |= {
+                    name: float(np.sum(per_example(name, m, figures[0][i], t)))
+                    for name, m in self.metrics.items()
+                }
             totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
         return totals
 
@@ -304,7 +310,10 @@ class NativeSteps:
             )
             told = [y]
             if self.compiles_metrics:
-                told = [xp.astype(xp.sum(metric(y, t)), np.float64) for metric in self.metrics.values()]
+                told = [
+                    xp.astype(xp.sum(per_example(name, metric, y, t)), np.float64)
+                    for name, metric in self.metrics.items()
+                ]
             return ordered(new, structure), watch(as_array(loss)), told if self.metrics else []
 
         return step

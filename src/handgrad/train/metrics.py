@@ -7,9 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import shape, xp
+from handgrad.arrays import shape, size, xp
 
 Metric = Callable[[Any, Any], Any]
+
+
+def per_example(name: str, metric: Metric, y: Any, t: Any) -> Any:
+    """What a metric gives for a mini-batch: a number for each example, whose mean over all is reported.
+
+    Raises:
+        ValueError: it gives something else, of which there is no mean over examples.
+    """
+    figures = metric(y, t)
+    if len(shape(figures)) == 0 or size(figures) != shape(t)[0] or shape(figures)[0] != shape(t)[0]:
+        raise ValueError(
+            f"the metric {name} gives an array of shape {shape(figures)} for a mini-batch of {shape(t)[0]} "
+            f"examples: it must give one number for each, shape ({shape(t)[0]},), and take no mean itself; "
+            f"what is reported is the mean over all examples"
+        )
+    return figures
 
 
 def correct(y: Any, t: Any) -> np.ndarray:

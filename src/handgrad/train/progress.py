@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any]) 
     for name, moments in progress.moments.items():
         tensors |= {f"moments/{name}/{key}": m for key, m in moments.items()}
     file = f"checkpoint-{progress.step}.safetensors"
-    write_atomically(folder / file, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
+    write_atomically(folder / file, save({k: np.asarray(v, order="C") for k, v in tensors.items()}))
     numbers = {k: getattr(progress, k) for k in ("step", "epoch", "batch", "totals", "best", "finished")}
     write_json(folder / CHECKPOINT, {"format": 1, "tensors": file, **numbers, "training": training})
     for old in tensor_files(folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,19 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import plain
+from handgrad.arrays import plain, size
 from handgrad.data import permutation
 from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.layers import Layer
+from handgrad.layers.untrained import untrained
 from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
+from handgrad.optim.checks import checked_count
 from handgrad.tape import value_and_grad
+from handgrad.train.arguments import check_fit, check_trainer, examples, inputs
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
 from handgrad.train.kept import beginning, states_kept, updated
-from handgrad.train.metrics import Metric, default_metrics
+from handgrad.train.metrics import Metric, default_metrics, per_example
+from handgrad.train.penalties import Penalty
+from handgrad.train.probe import first_look
 from handgrad.train.progress import Arrays, Progress, load_checkpoint, save_checkpoint
+from handgrad.tree import tree_map
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,44 +39,76 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Trainer:
-    """Trains ``net`` to make ``loss(net(x), t)`` small.
+    """Trains ``net`` to make ``loss(net(x), t)`` small, and ``penalty(params)`` with it.
+
+    What a step computes must not change between steps but by its arguments: the native engine compiles
+    what a first run of the network, the loss and the optimiser did. A forward or a loss that draws from
+    ``np.random`` is run by NumPy, with a warning; numbers that it reads elsewhere, such as an attribute or a
+    global that is annealed, may change between epochs (in ``observe``, say), and each change compiles anew.
+    The learning rate is a schedule; random masks are drawn by keys in a layer's ``state``, as ``Dropout``'s.
 
     Args:
         net: a layer; its parameters and states are replaced when ``fit`` ends, however it ends.
         loss: a function of rules ``(y, t) -> scalar``, the mean over the batch.
-        optimiser: one of ``handgrad.optim``.
+        optimiser: one of ``handgrad.optim``; as a keyword also ``optimizer``.
         seed: of the order of the examples; the same seed gives the same order, epoch by epoch.
         clip_norm, clip_value: bounds on the gradient's joint norm, or on each element.
-        metrics: functions ``(y, t) -> (N,)``; by default the accuracy, for class indices.
+        penalty: a function of rules of all parameters by dotted name, ``(params) -> scalar``, added to the
+            loss of each step, such as ``handgrad.train.l2(1e-4, "*.W")``. Losses that are reported of the
+            training contain it, those of ``evaluate`` and of the validation do not.
+        metrics: functions ``(y, t) -> (N,)``, one number for each example, whose mean is reported; by default
+            the accuracy, for class indices.
         out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
         checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
         engine: "native" code, many steps in a call; or "numpy", rule by rule. Native where it can be, if
             not said. Each resumes to the bits that it would have come to itself.
+        observe: called with a copy of the network after each epoch; gives figures for the epoch's record, by
+            name, or None.
+
+    Raises:
+        TypeError, ValueError: an argument cannot be; the message names it.
+
+    A network with arrays that look like parameters, and are none, is trained with a warning.
     """
 
     def __init__(
         self,
         net: Layer,
         loss: Callable,
-        optimiser: Optimiser,
+        optimiser: Optimiser | None = None,
         *,
         seed: int = 0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        penalty: Penalty | None = None,
         metrics: dict[str, Metric] | None = None,
         out: str | Path | None = None,
         checkpoint_seconds: float = 10.0,
         progress: bool = False,
         engine: str | None = None,
-        observe: Callable[[Layer], dict[str, float]] | None = None,
+        observe: Callable[[Layer], dict[str, float] | None] | None = None,
+        optimizer: Optimiser | None = None,
     ):
+        if (optimiser is None) == (optimizer is None):
+            raise TypeError(
+                "Trainer(net, loss, optimiser) takes one optimiser, such as handgrad.optim.Adam()"
+            )
+        optimiser = optimiser or optimizer
+        check_trainer(
+            net, loss, optimiser, seed=seed, clip_norm=clip_norm, clip_value=clip_value, penalty=penalty,
+            metrics=metrics, out=out, checkpoint_seconds=checkpoint_seconds, engine=engine, observe=observe,
+        )  # fmt: skip
+        assert optimiser is not None
+        for sentence in untrained(net):
+            warnings.warn(sentence, stacklevel=2)
         self.net = net
         self.loss = loss
         self.optimiser = optimiser
         self.seed = seed
         self.clip_norm = clip_norm
         self.clip_value = clip_value
+        self.penalty = penalty
         self.metrics = metrics
         self.out = Path(out) if out is not None else None
         self.checkpoint_seconds = checkpoint_seconds
@@ -77,6 +116,14 @@ class Trainer:
         self.engine = engine
         self.observe = observe
         self.progress = self._beginning()
+
+    def __repr__(self) -> str:
+        numbers = sum(size(p) for p in self.progress.params.values())
+        loss = getattr(self.loss, "name", None) or getattr(self.loss, "__name__", type(self.loss).__name__)
+        return (
+            f"Trainer({type(self.net).__name__} of {numbers:,} parameters, {loss}, {self.optimiser!r}; "
+            f"{self.progress.epoch} epochs done)"
+        )
 
     def _beginning(self) -> Progress:
         return Progress(*beginning(self.net, self.optimiser))
@@ -87,12 +134,19 @@ class Trainer:
         """(loss, outputs, gradients, new states) of one mini-batch."""
 
         def loss_of(params: Arrays) -> tuple[Any, tuple]:
-            net = self.net.bind(params, progress.states).train()
-            y = net(x)
-            return self.loss(y, t), (y, net.states())
+            return self.objective(params, progress.states, x, t)
 
         (loss, (y, states)), grads = value_and_grad(loss_of, has_aux=True)(progress.params)
         return loss, y, grads, states
+
+    def objective(self, params: Arrays, states: Arrays, x: Any, t: Any) -> tuple[Any, tuple[Any, Arrays]]:
+        """The loss of a mini-batch with its penalty, and beside it outputs and new states."""
+        net = self.net.bind(params, states).train()
+        y = net(x)
+        loss = self.loss(y, t)
+        if self.penalty is not None:
+            loss = loss + self.penalty(params)
+        return loss, (y, net.states())
 
     def step(self, progress: Progress, x: Any, t: Any) -> tuple[Progress, float, Any]:
         """One mini-batch: the new progress, the loss before the update, and the outputs.
@@ -121,7 +175,9 @@ class Trainer:
         """The error for a mini-batch whose loss or gradient is not finite."""
         with np.errstate(all="ignore"):
             loss, *_ = self.gradients(progress, x, t)
-            where = first_not_finite(self.net, self.loss, progress.params, progress.states, x, t)
+            where = first_not_finite(
+                lambda params: self.objective(params, progress.states, x, t)[0], progress.params, x
+            )
         return NonFiniteError(
             f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not finite. "
             f"First, {where}. A smaller learning rate, or clip_norm, may help"
@@ -155,9 +211,12 @@ class Trainer:
     ) -> list[dict[str, Any]]:
         """Train for that many epochs in all; returns one record of figures for each.
 
+        A second ``fit(epochs=5)`` has nothing left to do, and warns; ``fit(epochs=10)`` makes five more.
+
         Args:
-            x: inputs (N, ...), or anything with a length that gives a mini-batch for an array of indices.
+            x: inputs (N, ...), or any object with a length that gives a mini-batch for an array of indices.
             t: targets, N of them.
+            epochs: how many in all, with those that were made before.
             batch_size: examples in a mini-batch. The last of an epoch has what is left over; if that
                 is one example, it joins the batch before, since one has no statistics to normalise by.
             validation: (x, t) to measure after each epoch.
@@ -167,16 +226,21 @@ class Trainer:
                 if it had never stopped.
 
         Raises:
-            ValueError: inputs and targets that do not fit, or sizes that are not positive.
+            TypeError, ValueError: an argument cannot be, such as inputs and targets that do not fit; or the
+                network, the loss or a metric gives what is not trained on, such as a loss of several numbers.
             FileExistsError: ``out`` holds a checkpoint, and ``resume`` was not asked for.
             FolderError: another process trains into ``out``.
             CheckpointError: resuming from a checkpoint that is missing, damaged, or another training's.
             NonFiniteError: the loss or a gradient is not finite; the last good step is kept.
             Interrupted: Ctrl-C; the last step is kept.
         """
-        self._check(x, t, epochs, batch_size, validation, patience)
+        check_fit(epochs, batch_size, validation, patience)
+        x, t = examples(x, t)
+        if validation is not None:
+            validation = examples(*validation, "validation ")
+        outputs = first_look(self, x, t, batch_size)
         if self.metrics is None:
-            self.metrics = default_metrics(t)
+            self.metrics = default_metrics(t) if hasattr(outputs, "shape") else {}
         try:
             with contextlib.nullcontext() if self.out is None else training_into(self.out):
                 return self._fit(x, t, epochs, batch_size, validation, patience, resume)
@@ -196,6 +260,8 @@ class Trainer:
         self.steps = steps_for(self, x, t, batch_size)
         training = self._description(t, batch_size)
         records = self._opened(training, resume)
+        if not resume:
+            self._say_what_is_done(epochs)
         shown = display_for(self.show_progress)
         shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
         try:
@@ -209,18 +275,23 @@ class Trainer:
             self._close(training)
         return records
 
-    def _check(self, x: Any, t: Any, epochs: int, batch_size: int, validation: Any, patience: Any) -> None:
-        if len(x) != len(t) or len(x) == 0:
-            raise ValueError(f"{len(x)} inputs and {len(t)} targets: there must be one target for each input")
-        if epochs < 1 or batch_size < 1:
-            raise ValueError(f"epochs and batch_size are 1 or more, not {epochs} and {batch_size}")
-        if patience is not None and validation is None:
-            raise ValueError("patience needs validation: early stopping watches the validation loss")
+    def _say_what_is_done(self, epochs: int) -> None:
+        done = self.progress.epoch
+        if self.progress.finished:
+            warnings.warn(
+                f"the training stopped early, after {done} epochs, and is not taken up", stacklevel=4
+            )
+        elif done >= epochs:
+            warnings.warn(
+                f"{done} of {epochs} epochs are done, so nothing is left to do: epochs is how many in all; "
+                f"fit(..., epochs={done + epochs}) makes {epochs} more",
+                stacklevel=4,
+            )
 
     def _description(self, t: Any, batch_size: int) -> dict[str, Any]:
         """What must agree for a checkpoint to be continued."""
         shapes = {name: [str(p.dtype), *p.shape] for name, p in self.progress.params.items()}
-        settings = dataclasses.asdict(self.optimiser).items()
+        settings = vars(self.optimiser).items()
         return {
             "examples": len(t),
             "targets": zlib.crc32(np.asarray(t).tobytes()),
@@ -274,12 +345,18 @@ class Trainer:
             figures = self._figures(self._bound(), *validation)
             record |= {f"validation_{name}": value for name, value in figures.items()}
         if self.observe is not None:
-            record |= self.observe(self._bound())
+            record |= self._observed(self.observe)
         record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
         record["seconds"] = round(time.perf_counter() - began, 4)
         if self.out is not None:
             append_line(self.out / METRICS, record)
         return record
+
+    def _observed(self, observe: Callable[[Layer], Any]) -> dict[str, float]:
+        figures = observe(self._bound())
+        if figures is not None and not isinstance(figures, dict):
+            raise TypeError(f"observe gives a dict of figures by name, or None, not {type(figures).__name__}")
+        return figures or {}
 
     def _bound(self) -> Layer:
         """The network as it is now, in a copy."""
@@ -316,21 +393,31 @@ class Trainer:
     # Using what was learnt.
 
     def predict(self, x: Any, batch_size: int = 1000) -> np.ndarray:
-        """The network's outputs in evaluation, as ``fit`` left it: with patience, at its best."""
+        """The network's outputs in evaluation, as ``fit`` left it: with patience, at its best.
+
+        x (N, ...) -> (N, M)
+        """
         return predict(self.net, x, batch_size)
 
     def evaluate(self, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
-        """Mean loss and metrics in evaluation, of the network as ``fit`` left it."""
-        return self._figures(self.net.bind(), x, t, batch_size)
+        """Mean loss, without any penalty, and metrics in evaluation, of the network as ``fit`` left it.
+
+        Raises:
+            TypeError, ValueError: inputs and targets that do not fit, or are none.
+        """
+        x, t = examples(x, t)
+        return self._figures(self.net.bind(), x, t, checked_count("batch_size", batch_size))
 
     def _figures(self, bound: Layer, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
         bound.evaluate()
-        metrics = self.metrics if self.metrics is not None else default_metrics(t)
+        metrics = self.metrics
         totals: dict[str, float] = {}
         with np.errstate(all="ignore"):
             for picked in _slices(len(x), batch_size):
                 batch_t = self.cast(t[picked])
                 y = bound(self.cast(x[picked]))
+                if metrics is None:
+                    metrics = default_metrics(t) if hasattr(y, "shape") else {}
                 totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
         return _means(totals)
 
@@ -350,12 +437,20 @@ def cast_to(p: Any, x: Any) -> Any:
     return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
 
 
-def predict(net: Layer, x: Any, batch_size: int = 1000) -> np.ndarray:
-    """A network's outputs in evaluation, batch by batch.   x (N, ...) -> (N, M)"""
+def predict(net: Layer, x: Any, batch_size: int = 1000) -> Any:
+    """A network's outputs in evaluation, batch by batch.   x (N, ...) -> (N, M)
+
+    Of a network with several outputs they are in a tuple, list or dict, as it gives them.
+
+    Raises:
+        TypeError: x is no array of numbers.
+    """
+    checked_count("batch_size", batch_size)
+    x = inputs(x)
     bound = net.bind().evaluate()
     p = next(iter(bound.parameters().values()), None)
-    outs = [bound(cast_to(p, x[picked])) for picked in _slices(len(x), batch_size)]
-    return np.concatenate(outs) if outs else np.zeros((0,))
+    outs = [bound(cast_to(p, x[picked])) for picked in _slices(len(x), batch_size) or [slice(0, 0)]]
+    return tree_map(lambda *parts: np.concatenate(parts), *outs)
 
 
 def _slices(n: int, size: int) -> list[slice]:
@@ -367,7 +462,7 @@ def _added(
 ) -> dict[str, float]:
     """Sums over examples, with one more mini-batch in them."""
     sums = {"examples": len(t), "loss": float(loss) * len(t)}
-    sums |= {name: float(np.sum(metric(y, t))) for name, metric in metrics.items()}
+    sums |= {name: float(np.sum(per_example(name, metric, y, t))) for name, metric in metrics.items()}
     return {name: totals.get(name, 0.0) + value for name, value in sums.items()}
 
 
