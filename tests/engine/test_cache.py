@@ -154,7 +154,7 @@ for turn in range(40):
 def test_many_processes_at_once(place):
     """With a limit that makes them remove each other's entries."""
     running = [subprocess.Popen([sys.executable, "-c", HAMMER], stderr=subprocess.PIPE) for _ in range(8)]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in running] == [(b"", 0)] * 8
+    assert [(process.communicate()[1], process.returncode) for process in running] == [(b"", 0)] * 8
     assert {path.suffix for path in place.iterdir()} == {".code"}
     assert sum(path.stat().st_size for path in place.iterdir()) <= 60_000
 

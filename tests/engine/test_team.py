@@ -35,7 +35,7 @@ def test_who_calls():
 
 
 def test_they_run_at_the_same_time():
-    meeting = threading.Barrier(4, timeout=30)
+    meeting = threading.Barrier(4)
     crew = Team(4)
     for _ in range(20):
         crew.run(lambda index: meeting.wait() and None)
@@ -136,7 +136,7 @@ def test_threads_take_turns():
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(30)
+        caller.join()
     assert not mixed
     assert not inside
 
@@ -169,7 +169,7 @@ def test_workers_end_with_their_team():
     del crew
     gc.collect()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -187,7 +187,7 @@ def test_a_worker_that_holds_its_team_last():
     del crew
     worker.wait()
     worker.ask(call)
-    worker.thread.join(30)
+    worker.thread.join()
     assert not worker.thread.is_alive()
 
 
@@ -256,9 +256,7 @@ def test_an_interrupt_comes_before_an_error(interruptible):
 def script(text: str) -> str:
     """What it prints, in a process of its own."""
     start = "import os, signal, sys, threading, time\nfrom handgrad.engine.team import Team, team\n"
-    done = subprocess.run(
-        [sys.executable, "-c", start + text], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", start + text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -283,8 +281,7 @@ def call(index):
 signal.signal(signal.SIGALRM, interrupt)
 crew = Team(3)
 crew.run(call)
-end = time.monotonic() + 1.0
-while time.monotonic() < end:
+for _ in range(1000):
     try:
         armed = True
         signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 6e-4))

@@ -53,9 +53,7 @@ print("survived")
 
 
 def test_a_chain_of_100_000_operations():
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LONG], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", LONG], capture_output=True, text=True)
     assert done.stdout == "survived\n", f"exit {done.returncode}: {done.stderr[-2000:]}"
 
 

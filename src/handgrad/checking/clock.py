@@ -18,7 +18,7 @@ class Clock:
 
     budget: float | None = None
     tell: Callable[[str], None] | None = None
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=lambda: time.perf_counter())
     repairs: int = 0  # edits tried by the search for one that repairs
     repaired_until: float | None = None
 

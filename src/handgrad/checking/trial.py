@@ -29,6 +29,7 @@ MANY = 8  # inputs, from which on each is looked at by one evaluation a directio
 SAFETY = 10.0
 FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
 LARGEST_JACOBIAN = 4_000_000
+SECONDS = 8.0  # for the elements of one input
 MOST_ELEMENTS = 3_000
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
 
@@ -381,7 +382,7 @@ class Trial:
         with quiet():
             self.along({k: v}, trusted=True)
         seconds = max(time.perf_counter() - began, 1e-6)
-        most = int(min(MOST_ELEMENTS, max(40, min(8.0, self.clock.left / 4) / seconds)))
+        most = int(min(MOST_ELEMENTS, max(40, min(SECONDS, self.clock.left / 4) / seconds)))
         if n <= most:
             return np.arange(n)
         rng = np.random.default_rng([self.seed, k])

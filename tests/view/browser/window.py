@@ -59,6 +59,8 @@ MATRIX = f"""() => {{
   return found;
 }}"""
 
+PATIENCE = 60_000  # milliseconds: for what would never come, not for what comes late
+
 
 class Window:
     """One page, opened."""
@@ -66,13 +68,13 @@ class Window:
     def __init__(self, page, path):
         self.page, self.url = page, path.as_uri()
         self.complaints, self.requests = [], []
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", self.hear)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("dialog", self.refuse)
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(self.url)
-        page.wait_for_selector(READY, state="attached", timeout=30_000)
+        page.wait_for_selector(READY, state="attached", timeout=PATIENCE)
 
     def hear(self, message):
         self.complaints.append(f"{message.type}: {message.text}")
