@@ -46,7 +46,7 @@ class Snippet:
     name: str
     x: object
     code: str
-    refusal: str  # a regular expression, "" where it is right
+    refusal: str  # "" where it is right
 
     def function(self):
         body = f"def f(x):\n{textwrap.indent(self.code, '    ')}"
@@ -100,7 +100,7 @@ def main():
         try:
             got, wanted = snippet.gradients()
         except Exception as error:
-            outcome = "error"
+            outcome = "refused" if snippet.refusal and snippet.refusal in str(error) else "UNCLEAR"
             print(f"{snippet.name}: {type(error).__name__}: {error}")
         else:
             outcome = "right" if is_right(got, wanted) else "WRONG"
