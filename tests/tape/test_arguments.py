@@ -93,7 +93,7 @@ WRONG = {
     "string": ({}, lambda v: v, ("a",), "argument 0 is 'a', of type str; .* nested list, tuple or dict"),
     "dataclass": ({}, lambda p: p.w, (Parameters(),), r"argument 0 is Parameters\(w=2.0\), of type"),
     "none": ({}, lambda p: p, (None,), "argument 0 is None, of type NoneType"),
-    "forgot-return": ({}, lambda x: None, (X,), "the function returned None: does it lack its return"),
+    "forgot-return": ({}, lambda x: None, (X,), "returned None, of type NoneType: does it lack its return"),
     "returns-string": ({}, lambda x: "a", (X,), "the function returned 'a', of type str, not arrays"),
     "returns-object": ({}, lambda x: Parameters(np.sum(x)), (X,), "of type Parameters, not arrays"),
     "complex": ({}, np.abs, (1j,), "a complex one has no gradients here"),

@@ -60,9 +60,8 @@ def _recorded_call(f: Callable, xs: tuple) -> tuple[Any, Callable[[Any], tuple],
     outputs = leaves(result)
     for out in outputs:
         if not is_array(out) and not isinstance(out, bool) and (out is not None or out is result):
-            raise TypeError(
-                f"the function returned {_described(out)}, not arrays or numbers to differentiate"
-            )
+            lacking = ": does it lack its return?" if out is None else ", not arrays or numbers"
+            raise TypeError(f"the function returned {_described(out)}{lacking}")
 
     def value(x: Any) -> Any:
         return x.value if is_ours(x) else x
@@ -85,7 +84,7 @@ def _recorded_call(f: Callable, xs: tuple) -> tuple[Any, Callable[[Any], tuple],
 
 
 def _described(x: Any) -> str:
-    return "None: does it lack its return?" if x is None else f"{x!r}, of type {type(x).__name__}"
+    return f"{x!r}, of type {type(x).__name__}"
 
 
 def _zeros(x: Any) -> Any:
