@@ -128,7 +128,7 @@ def understood(implementation: Callable, name: str, options: dict) -> dict:
     for key, value in options.items():
         if known is None or key in known:
             kept[key] = value
-        elif value is not None and value is not np._NoValue and key not in IDLE:
+        elif not any(value is idle for idle in (None, False, np._NoValue)) and key not in IDLE:
             raise TypeError(f"{name} of a recorded array has no {key}=")
     return kept
 

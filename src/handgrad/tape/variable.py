@@ -24,16 +24,19 @@ from handgrad.tape.refusals import (
     is_complex,
     unsupported,
 )
+from handgrad.tape.torch_functions import call_method, call_torch, is_tensor
 from handgrad.tree import tree_map
 
 
 def _method(function: Any) -> Callable:
-    """A method that is NumPy's function."""
+    """A method that is NumPy's function, or PyTorch's where the variable holds a tensor."""
 
     def method(self: Variable, *args: Any, **options: Any) -> Any:
+        if is_tensor(self.value):
+            return call_method(name, (self, *args), options)
         return call_function(function, (self, *args), options)
 
-    method.__name__ = function.__name__
+    name = method.__name__ = function.__name__
     return method
 
 
@@ -163,7 +166,7 @@ class Variable(Recorded):
 
     @classmethod
     def __torch_function__(cls, function: Any, types: Any, args: tuple = (), options: Any = None) -> Any:
-        return call_function(function, args, options or {})
+        return call_torch(function, args, options or {})
 
     def __pos__(self) -> Any:
         return self
@@ -182,6 +185,8 @@ class Variable(Recorded):
         return namespace.reshape(self, target) if order == "C" else reshape(self, target, order)
 
     def transpose(self, *axes: Any) -> Any:
+        if axes and is_tensor(self.value):
+            return call_method("transpose", (self, *axes), {})
         return namespace.transpose(self, *axes) if len(axes) <= 1 else namespace.transpose(self, axes)
 
     def astype(self, dtype: Any, **options: Any) -> Any:

@@ -53,7 +53,7 @@ def moved(numpy_function: Callable) -> Callable:
     def function(x: Any, *args: Any, **options: Any) -> Any:
         x = gathered(x)
         places = np.arange(math.prod(shape(x))).reshape(shape(x))
-        return rules.take(x, numpy_function(places, *args, **options))
+        return rules.take(x, np.array(numpy_function(places, *args, **options)))
 
     return function
 
