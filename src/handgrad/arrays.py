@@ -423,7 +423,7 @@ def jax_library() -> Library:
         random_uniform=lambda x, key: jax.random.uniform(typed(key), shape(x), jnp.float32),
         fold_in=lambda key, n: jax.random.key_data(jax.random.fold_in(typed(key), n)),
         arange_like=lambda x, n: jnp.arange(n),
-        stop_gradient=_stop_gradient,
+        stop_gradient=jax.lax.stop_gradient,
     )
 
 
@@ -460,7 +460,7 @@ def torch_library() -> Library:
         random_uniform=random_uniform,
         fold_in=_numpy_fold_in,
         arange_like=lambda x, n: torch.arange(n, device=x.device),
-        stop_gradient=_stop_gradient,
+        stop_gradient=lambda x: x.detach(),
     )
 
 

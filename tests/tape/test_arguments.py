@@ -167,3 +167,17 @@ def test_directions_have_the_structure_of_their_argument():
         hg.jvp(lambda p: p["W"])(net, {"W": np.eye(2)})
     with pytest.raises(ValueError, match=r"dout has shape \(3,\), but the output has \(2,\)"):
         hg.jvp(np.sin)(X, Z)
+
+
+def test_stop_gradient_holds_constant_at_every_level():
+    assert hg.grad(lambda x: x * hg.stop_gradient(x))(3.0) == 3.0
+    assert hg.grad(hg.grad(lambda x: x * x * hg.stop_gradient(x)))(3.0) == 6.0
+    assert hg.grad(lambda x: hg.stop_gradient({"a": [x, "name"]})["a"][0] * x)(3.0) == 3.0
+    assert type(hg.stop_gradient(hg.variable(X))) is np.ndarray
+    assert hg.stop_gradient(X) is X
+
+
+def test_lists_beside_a_recorded_array_may_hold_recorded_numbers():
+    got = hg.grad(lambda x: np.sum(x * [x[0], 2.0] + (x[1], 1.0) / x))(X)
+    want = hg.grad(lambda x: np.sum(x * np.stack([x[0], 2.0]) + np.stack([x[1], 1.0]) / x))(X)
+    np.testing.assert_array_equal(got, want)

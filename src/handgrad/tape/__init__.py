@@ -8,6 +8,7 @@ from handgrad.tape.derivatives import (
     hvp,
     jacobian,
     jvp,
+    stop_gradient,
     value_and_grad,
     vjp,
     vjp_with_aux,
@@ -18,6 +19,6 @@ from handgrad.tape.variable import Variable, variable
 
 __all__ = [
     "Backpropagation", "HistoryLost", "NoGradientWarning", "Node", "Scope", "Variable", "backpropagate",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "paired", "scope", "stripped", "value_and_grad", "variable",
-    "vjp", "vjp_with_aux",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "paired", "scope", "stop_gradient", "stripped",
+    "value_and_grad", "variable", "vjp", "vjp_with_aux",
 ]  # fmt: skip

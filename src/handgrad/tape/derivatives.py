@@ -304,6 +304,14 @@ def jvp(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
     return _derivative(function)
 
 
+def stop_gradient(x: Any) -> Any:
+    """x, held constant: its numbers, of which no gradient flows to what they were computed from.
+
+    x may be nested; recorded arrays become plain ones.
+    """
+    return tree_map(lambda leaf: xp.stop_gradient(leaf) if is_array(leaf) else leaf, x)
+
+
 def _with_direction(caller: str, xs: tuple) -> tuple:
     if len(xs) < 2:
         raise TypeError(f"{caller}(f) takes the arguments of f and then a direction v, as {caller}(f)(x, v)")
