@@ -261,6 +261,11 @@ def values_are_known(x: Any) -> bool:
     return isinstance(x, NUMPY_TYPES) or type(x).__module__.startswith("array_api_strict")
 
 
+def is_symbolic(x: Any) -> bool:
+    """Whether x is an array of a program that is being traced: it has no values, and means nothing later."""
+    return not isinstance(x, NUMPY_TYPES) and hasattr(type(x), "namespace")
+
+
 # The functions that the standard lacks.
 
 

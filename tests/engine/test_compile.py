@@ -78,7 +78,7 @@ def test_an_index_out_of_range_is_an_error():
     f = compile(lambda x, i: hg.take(x, i, axis=1))
     np.testing.assert_array_equal(f(X, np.array([0, -6, 5])), X[:, [0, -6, 5]])
     for bad in (6, -7, 2**62, -(2**63)):
-        with pytest.raises(IndexError, match="out of range"):
+        with pytest.raises(IndexError, match=rf"take\(x \(4, 6\).*index {bad} is out of bounds for axis 1"):
             f(X, np.array([0, bad, 5]))
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,7 +76,9 @@ class Code:
         self.program = program
         self.timed = timed
         self.seconds = 0.0  # that a step took, as last run
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.owner = 0  # the thread that is in a call
+        _CODES.add(self)
         self.host = host or this_host()
         if bfloat16 and not has_halves(self.host):
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
@@ -83,7 +86,8 @@ class Code:
         graph = with_own_outputs(graph_of(self.optimised))
         kernels = kernels_of(graph)
         self.flops = sum(work(k)[0] for k in kernels)
-        self.workers = workers or (threads() if self.flops > small else 1)
+        usable = threads()
+        self.workers = workers or (usable if self.flops > small else 1)
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed, bfloat16)
@@ -93,8 +97,8 @@ class Code:
         self.native = native.Native(code, self.host.cpu, self.host.features)
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
         self.foreign = [k for k in self.schedule.kernels if k.kind == "foreign"]
-        for kernel in self.foreign:
-            warnings.warn(f"runs on NumPy: {kernel.node.options['why']}", NotCompiledWarning, stacklevel=2)
+        for message in told(self.foreign):
+            warnings.warn(message, NotCompiledWarning, stacklevel=2)
         self.arena = aligned(self.assembly.arena_bytes)
         self.constants = [n.value for n in self.assembly.table if n.op == "constant"]
 
@@ -107,11 +111,21 @@ class Code:
 
         Raises:
             OutOfRange: an index was out of range, which is an IndexError.
+            RuntimeError: called by a signal handler or a finaliser that interrupted a call of the same code.
         """
         with self.lock:  # the arena serves one call at a time
-            began = time.perf_counter()
-            done = self.steps(pointers, strides, steps)
-            self.seconds = (time.perf_counter() - began) / max(done, 1)
+            if self.owner:
+                raise RuntimeError(
+                    "compiled code was called by a signal handler or a finaliser that interrupted it: "
+                    "let the handler note that it was called, and compute afterwards"
+                )
+            try:
+                self.owner = threading.get_ident()
+                began = time.perf_counter()
+                done = self.steps(pointers, strides, steps)
+                self.seconds = (time.perf_counter() - began) / max(done, 1)
+            finally:
+                self.owner = 0
         return done
 
     def steps(self, pointers: list[int], strides: list[int] | None, steps: int) -> int:
@@ -171,6 +185,33 @@ class Code:
         given, keywords = (tree_map(array, node.options[key]) for key in ("given", "keywords"))
         with np.errstate(all="ignore"):
             array(node)[...] = function(*given, **keywords)
+
+
+def told(foreign: list[Kernel]) -> list[str]:
+    """Which operations run on NumPy: a sentence for each reason."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for kernel in foreign:
+        operation, _, why = kernel.node.options["why"].rpartition(": ")
+        by_reason.setdefault(why, {})[operation] = None
+    found = []
+    for why, names in by_reason.items():
+        more = [f"{len(names) - 4} more"] if len(names) > 4 else []
+        found.append(f"runs on NumPy: {'; '.join([*list(names)[:4], *more])}: {why}")
+    return found
+
+
+_CODES: weakref.WeakSet[Code] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    """In a forked process: no other thread is in a call any more."""
+    for code in list(_CODES):
+        if code.owner != threading.get_ident():
+            code.lock, code.owner = threading.RLock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:

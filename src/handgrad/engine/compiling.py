@@ -2,85 +2,183 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
+import inspect
+import types
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.engine.compiled import SMALL_CALL, Code, NotCompiledWarning
-from handgrad.program import trace
+from handgrad.arrays import plain
+from handgrad.engine.arguments import NoKey, checked, is_odd, is_of_another_kind, key_of
+from handgrad.engine.compiled import SMALL_CALL, Code, NotCompiledWarning, OutOfRange
+from handgrad.engine.host import checked_threads
+from handgrad.program import Symbol, stable_trace
 from handgrad.rules.rule import told
 from handgrad.tree import leaves, tree_map, unflatten
 
+MOST = 64  # codes that a function keeps
+PLAIN = (Symbol, np.ndarray, np.generic, bool, int, float, complex, str, bytes, type(None), slice)  # results
+
+
+KINDS = "fiubcmM"  # of dtypes that programs have, if by NumPy
+
+
+class Made(NamedTuple):
+    """What was made for arguments of some kind: code, and what to put its results into."""
+
+    code: Code
+    result: Any
+    takes_floats: bool  # as inputs; else they are a part of the code
+
 
 class Compiled:
-    """A function of rules as native code. ``codes`` holds one ``Code`` for each kind of arguments.
+    """A function of rules as native code.
 
-    Arrays are arguments by shape and dtype; anything else (Python numbers, slices, names) is part of the
-    code, which is made anew for another value.
+    ``codes`` holds what was made for each kind of arguments, None where that runs on NumPy; of more than
+    ``MOST``, those that were not used for longest are let go.
     """
 
     def __init__(self, f: Callable, threads: int | None = None, bfloat16: bool = False):
         functools.update_wrapper(self, f)
         self.f = f
-        self.threads = threads
+        self.threads = checked_threads(threads)
         self.bfloat16 = bfloat16
-        self.codes: dict[Any, tuple[Code, Any] | None] = {}
+        self.codes: collections.OrderedDict[Hashable, Made | None] = collections.OrderedDict()
+        self.by_value: set[Hashable] = set()  # kinds of arguments whose floats are looked at
 
-    def __call__(self, *args: Any) -> Any:
-        """f(*args), in arrays of its own.
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """f(...), in arrays of its own. Of recorded and traced arrays, and other libraries', f itself.
 
         Raises:
+            TypeError: an argument that code cannot be kept for, such as an object of a class of one's own.
             IndexError: an index is out of range for its axis.
+            ValueError: a label is out of range.
         """
-        arrays = [np.asarray(x) for x in leaves(args) if hasattr(x, "dtype")]
-        found = self.code(args, arrays)
+        parts = leaves((args, keywords))
+        if any(map(is_of_another_kind, parts)):
+            return self.f(*args, **keywords)
+        found = self.found(args, keywords, parts)
         if found is None:
-            return self.f(*args)
-        code, result = found
-        arrays = [np.ascontiguousarray(x).reshape(x.shape) for x in arrays]
+            return self.f(*args, **keywords)
+        code, result, takes_floats = found
+        arrays = arrays_in(parts, takes_floats)
         outs = [np.empty(x.shape, x.dtype) for x in leaves(result) if hasattr(x, "dtype")]
-        code(arrays, outs)
+        try:
+            code(arrays, outs)
+        except OutOfRange:
+            self.f(*args, **keywords)  # which names the rule, the index and the axis
+            raise
         made = iter(outs)
         return tree_map(lambda x: next(made)[()] if hasattr(x, "dtype") else x, result)
 
-    def code(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
-        """The code for arguments like these; None where the function cannot be compiled."""
-        kinds = tree_map(lambda x: (x.shape, np.dtype(x.dtype)) if hasattr(x, "dtype") else repr(x), args)
-        key = repr(kinds)
-        if key not in self.codes:
-            self.codes[key] = self.compiled(args, arrays)
-        return self.codes[key]
-
-    def compiled(self, args: tuple, arrays: list[np.ndarray]) -> tuple[Code, Any] | None:
+    def found(self, args: tuple, keywords: dict, parts: list) -> Made | None:
+        """What was made for arguments like these, made now if they are the first; None for NumPy."""
+        if any(map(is_odd, parts)):
+            checked(self.f, args, keywords)
+        given = (args, keywords)
         try:
-            program = trace(self.traced(args), *arrays)
-        except (TypeError, AttributeError) as error:
-            name = getattr(self.f, "__name__", type(self.f).__name__)
-            message = f"{name} runs on NumPy, uncompiled: {told(error)}"
-            warnings.warn(message, NotCompiledWarning, stacklevel=4)
-            return None
-        code = Code(program, workers=self.threads, small=SMALL_CALL, bfloat16=self.bfloat16)
-        return code, program.outputs
+            kind = key_of(given)
+        except NoKey:
+            checked(self.f, args, keywords)
+            raise
+        key = self.key(kind, given)
+        try:
+            self.codes.move_to_end(key)
+            return self.codes[key]
+        except KeyError:  # it is new, or another thread has let it go
+            made = self.made(kind, given, parts)
+        self.codes[self.key(kind, given)] = made
+        while len(self.codes) > MOST:
+            self.codes.popitem(last=False)
+        return made
 
-    def traced(self, args: tuple) -> Callable:
-        """The function of its arrays alone."""
+    def key(self, kind: Hashable, given: tuple) -> Hashable:
+        return (kind, key_of(given, by_value=True)) if kind in self.by_value else kind
+
+    def made(self, kind: Hashable, given: tuple, parts: list) -> Made | None:
+        """Code for arguments like these; where floats must have values, for these values."""
+        odd = [x.dtype for x in parts if is_input(x) and x.dtype.kind not in KINDS]
+        if odd:
+            self.warn(f"it was given an array of {odd[0]}")
+            return None
+        with contextlib.suppress(ValueError):  # it has no signature
+            inspect.signature(self.f).bind(*given[0], **given[1])
+        try:
+            if kind not in self.by_value:
+                try:
+                    return self.compiled(given, parts, takes_floats=True)
+                except (TypeError, AttributeError):
+                    if float not in map(type, parts):
+                        raise
+            made = self.compiled(given, parts, takes_floats=False)
+        except (TypeError, AttributeError) as error:
+            self.warn(told(error))
+            return None
+        self.by_value.add(kind)
+        return made
+
+    def compiled(self, given: tuple, parts: list, takes_floats: bool) -> Made:
+        inputs = [x for x in parts if is_input(x, takes_floats)]
 
         def function(*arrays: Any) -> Any:
-            given = iter(arrays)
-            mixed = [next(given) if hasattr(x, "dtype") else x for x in leaves(args)]
-            return self.f(*unflatten(args, mixed))
+            following = iter(arrays)
+            mixed = [next(following) if is_input(x, takes_floats) else x for x in parts]
+            args, keywords = unflatten(given, mixed)
+            return self.f(*args, **keywords)
 
-        return function
+        like = [plain(x, kinds=KINDS) if is_input(x) else x for x in inputs]
+        program = stable_trace(function, *like)
+        for x in leaves(program.outputs):
+            if not isinstance(x, PLAIN):
+                raise TypeError(
+                    f"it returns a {type(x).__name__}, and code gives arrays, in lists, tuples and dicts"
+                )
+        code = Code(program, workers=self.threads, small=SMALL_CALL, bfloat16=self.bfloat16)
+        return Made(code, program.outputs, takes_floats)
+
+    def warn(self, why: str) -> None:
+        warnings.warn(f"{self.name} runs on NumPy, uncompiled: {why}", NotCompiledWarning, stacklevel=5)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.f, "__name__", type(self.f).__name__)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}, for {len(self.codes)} kinds of arguments>"
+
+    def __reduce__(self) -> Any:
+        """A copy makes its own code."""
+        return (Compiled, (self.f, self.threads, self.bfloat16))
 
     def explain(self, ir: bool = False) -> str:
         """What was made of each kind of arguments that it was called with: see ``engine.explain``."""
         from handgrad.engine.explaining import explain
 
-        parts = [explain(found[0], ir) for found in self.codes.values() if found is not None]
+        parts = [explain(found.code, ir) for found in self.codes.values() if found is not None]
         return "\n\n".join(parts) or "nothing is compiled yet: call the function first"
+
+
+def is_input(x: Any, takes_floats: bool = False) -> bool:
+    return isinstance(x, (np.ndarray, np.generic)) or (takes_floats and type(x) is float)
+
+
+def arrays_in(parts: list, takes_floats: bool) -> list[np.ndarray]:
+    """The inputs of code, each in one piece, in this machine's byte order."""
+    found = []
+    for x in parts:
+        if is_input(x, takes_floats):
+            x = np.asarray(x)
+            x = x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+            found.append(np.ascontiguousarray(x).reshape(x.shape))
+    return found
 
 
 def compile(f: Callable, threads: int | None = None, bfloat16: bool = False) -> Compiled:
@@ -91,10 +189,22 @@ def compile(f: Callable, threads: int | None = None, bfloat16: bool = False) -> 
     tanh and erf are within 2 ulp, and subnormal numbers are 0. They are the same bits for any number of
     ``threads`` (as many as the process may use, for large programs, if not said).
 
+    Arguments are arrays and numbers, in lists, tuples and dicts. Code is made anew for other shapes and
+    dtypes, and for other values of what is neither an array nor a float: integers, strings, slices. The 64
+    used last are kept. What ``f`` finds elsewhere, in globals, attributes, and arrays that it closes over, is
+    a part of the code as it was at the first call, so a network that is trained must be given as
+    ``net.parameters()``. ``f`` is traced twice, and where the second run computes something else (random
+    numbers, a counter) it is not compiled.
+
+    A compiled function of recorded arrays, in another compiled one, in a loss or under ``jax.jit`` is ``f``.
+
     With ``bfloat16`` matrix products of float32 round their factors to bfloat16 (8 bits of mantissa) and sum
     in float32, by the processor's instruction for it; without one that is a ValueError when it is called.
     Products with a vector, which are sums, round nothing.
 
     Where there is no native code for a function, it runs on NumPy, and a ``NotCompiledWarning`` says why.
+
+    Raises:
+        TypeError, ValueError: ``threads`` is no number of threads.
     """
     return Compiled(f, threads, bfloat16)

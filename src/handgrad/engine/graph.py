@@ -217,6 +217,8 @@ class Builder:
             return special(out, *args, **options)
         if name in ("power", "pow") and out.dtype.kind != "f":
             raise NotCompiled(f"powers of {out.dtype}")
+        if out.dtype == bool:
+            name = OF_BOOLEANS.get(name, name)
         if name in INLINE:
             arrays = [self.argument(x) for x in args if x is not None]
             name = "power" if name == "pow" else name
@@ -380,6 +382,7 @@ class Builder:
         return self.node("reduce", [terms], shape, dtype, name="sum", axes=(len(lead) + 2,))
 
 
+OF_BOOLEANS = {"add": "logical_or", "multiply": "logical_and"}  # as NumPy has them
 SPECIAL = frozenset(
     """
     zeros_like ones_like astype clip reshape permute_dims broadcast_to flip getitem take take_along_axis

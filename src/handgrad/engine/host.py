@@ -107,6 +107,21 @@ def threads(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     return min(int(asked), usable)
 
 
+def checked_threads(asked: int | None) -> int | None:
+    """The number of threads that somebody asks for, or None where he does not.
+
+    Raises:
+        TypeError, ValueError: it is not a whole number of at least 1.
+    """
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, int):
+        raise TypeError(f"threads is a whole number of at least 1, not {asked!r}")
+    if asked < 1:
+        raise ValueError(f"threads is a whole number of at least 1, not {asked}")
+    return int(asked)
+
+
 def _usable(proc: Path, cgroups: Path) -> int:
     """The processors that this process may run on, or fewer where its cgroup's quota is fewer."""
     try:

@@ -23,7 +23,13 @@ def aligned(size: int) -> np.ndarray:
         raw = np.zeros(size + LINE, np.uint8)
         start = -raw.ctypes.data % LINE
         return raw[start : start + size]
-    whole = mmap.mmap(-1, (-(-size // LARGE_PAGE) + 1) * LARGE_PAGE)
+    length = (-(-size // LARGE_PAGE) + 1) * LARGE_PAGE
+    if hasattr(
+        mmap, "MAP_PRIVATE"
+    ):  # what is shared, which is the default, a forked process would write into
+        whole = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    else:
+        whole = mmap.mmap(-1, length)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         whole.madvise(mmap.MADV_HUGEPAGE)
     raw = np.frombuffer(whole, np.uint8)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import mmap
 import os
+from typing import Any
 
 import llvmlite.binding as llvm
+
+LOCK: Any = getattr(llvm.ffi.lib, "_lock", contextlib.nullcontext())  # llvmlite's, around each call of LLVM
+MAPS = 16  # that finished code may need: for its instructions, constants, unwinding, by their rights
+
+if hasattr(os, "register_at_fork"):
+
+    def _release() -> None:
+        LOCK.__exit__(None, None, None)
+
+    # LLVM has locks of its own too, so a process is forked between its calls.
+    os.register_at_fork(before=LOCK.__enter__, after_in_parent=_release, after_in_child=_release)
 
 
 @functools.cache
@@ -32,7 +46,7 @@ def target_machine(cpu: str, features: str) -> llvm.TargetMachine:
 def object_code(ir: str, cpu: str, features: str) -> bytes:
     """Optimised machine code, as an object file."""
     machine = target_machine(cpu, features)
-    module = llvm.parse_assembly(ir)
+    module = llvm.parse_assembly(ir, llvm.create_context())  # a context of its own, which goes with it
     module.triple = machine.triple
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = False  # vectors are written as such
@@ -54,9 +68,14 @@ def give_back() -> None:
 
 
 class Native:
-    """Machine code in memory, and the addresses of its functions."""
+    """Machine code in memory, and the addresses of its functions.
+
+    Raises:
+        MemoryError: the system has no room for it.
+    """
 
     def __init__(self, code: bytes, cpu: str, features: str):
+        check_room(len(code))
         empty = llvm.parse_assembly("")
         self.engine = llvm.create_mcjit_compiler(empty, target_machine(cpu, features))
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -64,6 +83,27 @@ class Native:
 
     def address(self, name: str) -> int:
         return self.engine.get_function_address(name)
+
+
+def check_room(size: int) -> None:
+    """LLVM ends the process where it gets no memory: ask for as much before it does.
+
+    Raises:
+        MemoryError: there is none.
+    """
+    held = []
+    try:
+        for i in range(MAPS):  # neighbours of the same rights would be one
+            rights = mmap.ACCESS_READ if i % 2 else mmap.ACCESS_WRITE
+            held.append(mmap.mmap(-1, size if i == 0 else mmap.PAGESIZE, access=rights))
+    except OSError as error:
+        raise MemoryError(
+            f"the system has no room for {size:,} bytes of machine code: {error.strerror}. A process may "
+            f"have only so many pieces of memory; compiled functions need some for each kind of arguments"
+        ) from error
+    finally:
+        for each in held:
+            each.close()
 
 
 def llvm_version() -> str:

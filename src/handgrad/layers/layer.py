@@ -29,7 +29,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
-from handgrad.arrays import shape, size
+from handgrad.arrays import is_symbolic, shape, size
 from handgrad.layers.history import History, graph_bytes
 from handgrad.tape import scope, stripped, vjp
 from handgrad.tree import leaves, named_leaves, tree_map
@@ -130,7 +130,13 @@ class Layer:
 
     def _keep_states(self, bound: Layer) -> None:
         """Take over what a bound copy's forward made of the states."""
-        self._load("state", {name: stripped(x) for name, x in bound.states().items()}, check=False)
+        states = {name: stripped(x) for name, x in bound.states().items()}
+        if any(map(is_symbolic, states.values())):
+            raise TypeError(
+                f"{self.label} would keep a state of a program that is traced: trace net.bind(params, "
+                f"states) in its place, and return that one's states() too"
+            )
+        self._load("state", states, check=False)
 
     def backward(self, dout: Any) -> Any:
         """``dx`` for the last forward not yet answered, and ``grads`` filled, here and in sublayers.
