@@ -26,6 +26,7 @@ def test_a_function_with_its_derivatives():
     assert got[0][1].keys() == {"mean"}
 
 
+@pytest.mark.filterwarnings("ignore:grad. the result does not depend")
 def test_outputs_that_hang_on_nothing():
     """Gradients of what was not used, zeros, and constants are arrays of the caller's own."""
     table = np.arange(3.0)
@@ -78,7 +79,7 @@ def test_an_index_out_of_range_is_an_error():
     f = compile(lambda x, i: hg.take(x, i, axis=1))
     np.testing.assert_array_equal(f(X, np.array([0, -6, 5])), X[:, [0, -6, 5]])
     for bad in (6, -7, 2**62, -(2**63)):
-        with pytest.raises(IndexError, match=rf"take\(x \(4, 6\).*index {bad} is out of bounds for axis 1"):
+        with pytest.raises(IndexError, match=rf"index {bad} is out of bounds for axis 1 with size 6\nin take"):
             f(X, np.array([0, bad, 5]))
 
 
