@@ -79,7 +79,7 @@ def test_an_index_out_of_range_is_an_error():
     f = compile(lambda x, i: hg.take(x, i, axis=1))
     np.testing.assert_array_equal(f(X, np.array([0, -6, 5])), X[:, [0, -6, 5]])
     for bad in (6, -7, 2**62, -(2**63)):
-        with pytest.raises(IndexError, match=rf"index {bad} is out of bounds for axis 1 with size 6\nin take"):
+        with pytest.raises(IndexError, match=rf"index {bad} is out of bounds for axis 1.*\nin take"):
             f(X, np.array([0, bad, 5]))
 
 
