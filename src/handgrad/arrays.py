@@ -10,6 +10,7 @@ with one small implementation per library, and look to a rule like all the other
 ``scatter_add(dout, index, shape)``  zeros of ``shape`` with ``dout`` added at ``index``
 ``getitem(x, index)``                ``x[index]``, as a function
 ``erf(x)``, ``erfc(x)``              the error function and its complement
+``exp2(x)``                          2 to the power of ``x``
 ``random_uniform(x, key)``           float32 in [0, 1), of the shape of ``x``
 ``fold_in(key, n)``                  a new key from a key and a number
 ``arange_like(x, n)``                0 .. n-1 on the device of ``x``
@@ -229,6 +230,11 @@ def is_floating(x: Any) -> bool:
     return bool(namespace_of(stripped(x)).isdtype(x.dtype, "real floating"))
 
 
+def is_half(x: Any) -> bool:
+    """Whether ``x`` holds numbers of 16 bits."""
+    return str(getattr(x, "dtype", "")).endswith("float16")
+
+
 def is_integer(x: Any) -> bool:
     """Whether ``x`` holds integers (booleans are not)."""
     if not hasattr(x, "dtype"):
@@ -254,6 +260,13 @@ def sum_to(g: Any, target: tuple[int, ...]) -> Any:
         lead + i for i, n in enumerate(target) if n == 1 and have[lead + i] != 1
     )
     return xp.reshape(xp.sum(g, axis=repeated), target)
+
+
+def as_numpys(x: Any, *others: Any) -> Any:
+    """``x``, or NumPy's number for a Python one among nothing but those: 1 / 0 is inf, (-2)**0.5 is nan."""
+    if hasattr(x, "dtype") or any(hasattr(y, "dtype") for y in others):
+        return x
+    return np.float64(x)
 
 
 def values_are_known(x: Any) -> bool:
@@ -488,6 +501,7 @@ def strict_library() -> Library:
 
     return Library(
         strict,
+        exp2=lambda x: strict.pow(2.0, x),
         scatter_add=scatter_add,
         getitem=getitem,
         take=take,

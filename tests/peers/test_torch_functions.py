@@ -75,7 +75,7 @@ def pad(x, width, mode="constant", value=0):
 
 NAMES = """
     negative square sqrt abs sign clip where exp expm1 log log1p sin cos tan arcsin arccos arctan sinh cosh
-    tanh erf erfc sigmoid matmul
+    tanh erf erfc sigmoid matmul exp2 log2 log10
 """
 THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "add": lambda x, y: x + y,
@@ -85,6 +85,9 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "power": lambda x, y: x**y,
     "maximum": lambda x, y: torch.maximum(*map(tensor, (x, y))),
     "minimum": lambda x, y: torch.minimum(*map(tensor, (x, y))),
+    "hypot": lambda x, y: torch.hypot(*torch.broadcast_tensors(*map(tensor, (x, y)))),
+    "logaddexp": lambda x, y: torch.logaddexp(*map(tensor, (x, y))),
+    "norm": over_axes(torch.linalg.vector_norm),
     "reshape": lambda x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "relu": F.relu,
@@ -106,7 +109,9 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "transpose": lambda x, axes=None: x.permute(axes or tuple(range(x.dim()))[::-1]),
     "expand_dims": lambda x, axis: x.reshape(np.expand_dims(np.empty(x.shape), axis).shape),
     "squeeze": lambda x, axis=None: x.squeeze() if axis is None else x.squeeze(axis),
-    "concatenate": torch.concatenate,
+    "concatenate": lambda arrays, axis=0: torch.concatenate(
+        [x.reshape(-1) for x in arrays] if axis is None else arrays, axis or 0
+    ),
     "stack": lambda arrays, axis=0: torch.stack(arrays, axis),
     "split": lambda x, sections, axis=0: torch.tensor_split(x, sections, axis),
     "flip": lambda x, axis=None: torch.flip(x, (axis,) if isinstance(axis, int) else axes_of(x, axis)),

@@ -90,6 +90,7 @@ def arithmetic() -> Iterator[Case]:
     yield Case(
         hg.remainder, "signs", lambda r: (away(0.3, 0.8)(r, 8), np.array([0.9, -0.9])[r.integers(2, size=8)])
     )
+    yield from elementwise(hg.hypot, away(0.5, 2), normal)
     yield from elementwise(hg.negative, normal)
     yield from elementwise(hg.square, normal)
     yield from elementwise(hg.sqrt, within(0.5, 3))
@@ -112,13 +113,15 @@ def arithmetic() -> Iterator[Case]:
 
 
 def elementary() -> Iterator[Case]:
-    for rule in (hg.exp, hg.expm1, hg.sin, hg.cos, hg.arctan, hg.sinh, hg.cosh, hg.tanh):
+    for rule in (hg.exp, hg.exp2, hg.expm1, hg.sin, hg.cos, hg.arctan, hg.sinh, hg.cosh, hg.tanh):
         yield from elementwise(rule, normal)
     for rule in (hg.erf, hg.erfc):
         yield from elementwise(rule, normal)
         yield Case(rule, "tails", lambda r: (away(0.6, 5.5)(r, 12),))
     yield from elementwise(hg.tan, within(-1.2, 1.2))
-    yield from elementwise(hg.log, within(0.5, 3))
+    for rule in (hg.log, hg.log2, hg.log10):
+        yield from elementwise(rule, within(0.5, 3))
+    yield from elementwise(hg.logaddexp, normal, normal)
     yield from elementwise(hg.log1p, within(-0.4, 3))
     for rule in (hg.arcsin, hg.arccos, hg.arctanh):
         yield from elementwise(rule, within(-0.7, 0.7))
@@ -159,7 +162,7 @@ AXES: dict[str, tuple[tuple[int, ...], Any]] = {
 
 def reduction() -> Iterator[Case]:
     shared = {hg.sum: normal, hg.mean: normal, hg.var: normal, hg.std: normal, hg.logsumexp: normal,
-              hg.prod: away(0.5, 1.5), hg.max: apart, hg.min: apart}  # fmt: skip
+              hg.prod: away(0.5, 1.5), hg.norm: away(0.5, 2), hg.max: apart, hg.min: apart}  # fmt: skip
     for rule, draw in shared.items():
         for name, (shape, axis) in AXES.items():
             if rule is hg.std and (math.prod(shape) == 1 or axis == ()):
@@ -228,6 +231,7 @@ def shaping() -> Iterator[Case]:
     yield Case(hg.concatenate, "last", several((2, 3), (2, 1)), {"axis": -1})
     yield Case(hg.concatenate, "one", several((2, 3)))
     yield Case(hg.concatenate, "empty", several((2, 3), (0, 3)))
+    yield Case(hg.concatenate, "flat", several((2, 3), (), (1, 2)), {"axis": None})
     yield Case(hg.concatenate, "tuple", lambda r: ((normal(r, 2), normal(r, 4)[::-2]),))
     yield Case(hg.stack, "first", several((2, 3), (2, 3), (2, 3)))
     yield Case(hg.stack, "last", several((2, 3), (2, 3)), {"axis": -1})
@@ -236,6 +240,8 @@ def shaping() -> Iterator[Case]:
     yield Case(hg.split, "places", x(2, 7), {"sections": [1, 4], "axis": 1})
     yield Case(hg.split, "negative-place", x(2, 7), {"sections": [-2], "axis": -1})
     yield Case(hg.split, "empty-part", x(4), {"sections": [2, 2]})
+    yield Case(hg.split, "falling-places", x(4, 2), {"sections": [3, 1]})
+    yield Case(hg.split, "places-outside", x(4), {"sections": [2, 9, 1]})
     yield Case(hg.flip, "all", x(2, 3))
     yield Case(hg.flip, "one", x(2, 3), {"axis": -1})
     yield Case(hg.flip, "pair", x(2, 3, 2), {"axis": (0, 2)})
@@ -360,6 +366,7 @@ def loss() -> Iterator[Case]:
         yield Case(rule, "vector", lambda r: (normal(r, 5),))
         yield Case(rule, "one-class", lambda r: (normal(r, 3, 1),))
         yield Case(rule, "empty", lambda r: (normal(r, 0, 3),))
+        yield Case(rule, "no-class", lambda r: (normal(r, 3, 0),))
 
     labels = {
         "index": lambda r: integers(4)(r, 5),

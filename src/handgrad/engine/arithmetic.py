@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,15 @@ class Arithmetic:
             return f.intrinsic("sqrt", x)
         return functions.library_call(f, "pow", *f.level(x, y))
 
+    def logaddexp(self, x: Value, y: Value, kind: np.dtype) -> Value:
+        """m + log(1 + e⁻ᵈ), m the larger and d the distance, which of equals is 0, infinite or not."""
+        f = self.f
+        distance = f.intrinsic("fabs", f.binary("fsub", x, y))
+        rest = functions.emit(f, "log1p", functions.emit(f, "exp", f.negate(distance)))
+        apart = f.binary("fadd", self.maximum(x, y, kind), rest)
+        equal = f.binary("fadd", x, number(math.log(2), x.type))
+        return f.select(f.compare("fcmp oeq", x, y), equal, apart)
+
     def maximum(self, x: Value, y: Value, kind: np.dtype) -> Value:
         return self._extreme(x, y, kind, "max")
 
@@ -275,4 +285,4 @@ COMPARISONS = {
     "greater": ("ogt", "sgt", "ugt"),
     "greater_equal": ("oge", "sge", "uge"),
 }
-LIBRARY = frozenset("sin cos tan asin acos atan sinh cosh".split())
+LIBRARY = frozenset("sin cos tan asin acos atan sinh cosh exp2 log2 log10 hypot".split())

@@ -22,7 +22,7 @@ from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, sto
 COSTS = {
     **dict.fromkeys("divide sqrt remainder floor_divide".split(), 8),
     **dict.fromkeys("exp expm1 log log1p tanh erf erfc".split(), 20),
-    **dict.fromkeys("sin cos tan asin acos atan sinh cosh power".split(), 60),
+    **dict.fromkeys("sin cos tan asin acos atan sinh cosh exp2 log2 log10 hypot logaddexp power".split(), 60),
     "fill": 0,
 }
 WORTH_STORING = 10  # what it may cost, in additions, to compute a value twice

@@ -20,6 +20,7 @@ ELEMENTWISE = frozenset(
     """
     add subtract multiply divide negative pow power floor_divide remainder
     abs sign sqrt square exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf erfc floor
+    exp2 log2 log10 logaddexp hypot
     maximum minimum clip where equal not_equal less less_equal greater greater_equal
     logical_and logical_or logical_not isfinite zeros_like ones_like watch
     """.split()

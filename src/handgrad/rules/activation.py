@@ -3,22 +3,17 @@
 import math
 
 from handgrad.arrays import xp
+from handgrad.rules.elementary import logistic
 from handgrad.rules.rule import elementwise
-
-
-def _logistic(x):
-    """1 / (1 + e⁻ˣ) from e⁻|ˣ|, which is at most 1."""
-    e = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
 @elementwise
 def sigmoid(x):
     """Logistic function, out = 1 / (1 + e⁻ˣ).   dx = out·(1 - out)·dout"""
-    out = _logistic(x)
+    out = logistic(x)
 
     def backward(dout):
-        return dout * out * _logistic(-x)
+        return dout * out * logistic(-x)
 
     return out, backward
 
@@ -62,7 +57,7 @@ def softplus(x):
     """Smooth rectifier, out = log(1 + eˣ) = max(x, 0) + log(1 + e⁻|ˣ|).   dx = sigmoid(x)·dout"""
 
     def backward(dout):
-        return dout * _logistic(x)
+        return dout * logistic(x)
 
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), backward
 
@@ -99,17 +94,17 @@ def _normal_by_tanh(x):
     c, k = 2 * math.sqrt(2 / math.pi), 0.044715
     near = xp.clip(x, -30.0, 30.0)  # there sigmoid is 0 or 1 in any dtype; the cube cannot overflow
     u = c * (near + k * near * near * near)
-    phi = _logistic(u)
-    return phi, phi * _logistic(-u) * c * (1 + 3 * k * near * near)
+    phi = logistic(u)
+    return phi, phi * logistic(-u) * c * (1 + 3 * k * near * near)
 
 
 @elementwise
 def silu(x):
     """Sigmoid linear unit (swish), out = x·sigmoid(x).   dx = (s + x·s·(1 - s))·dout"""
-    s = _logistic(x)
+    s = logistic(x)
 
     def backward(dout):
-        return dout * (s + x * s * _logistic(-x))
+        return dout * (s + x * s * logistic(-x))
 
     return x * s, backward
 

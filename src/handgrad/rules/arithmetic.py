@@ -1,6 +1,8 @@
 """Sums, products, powers, and what picks between numbers."""
 
-from handgrad.arrays import cast, xp
+import math
+
+from handgrad.arrays import as_numpys, cast, xp
 from handgrad.rules.rule import elementwise, rule
 
 
@@ -37,11 +39,10 @@ def multiply(x, y):
 @elementwise
 def divide(x, y):
     """Quotient, out = x / y.   dx = dout / y, dy = -x·dout / y²"""
-    out = x / y
+    out = as_numpys(x, y) / y
 
     def backward(dout):
-        dx = dout / y
-        return dx, -dx * out
+        return dout / y, -(dout * out) / y
 
     return out, backward
 
@@ -70,17 +71,39 @@ def negative(x):
 def power(x, y):
     """Power, out = x**y.   dx = y·x**(y-1)·dout, dy = log(x)·x**y·dout
 
-    Where y = 0, dx is 0. Where x = 0, dy is 0. Where x < 0 only whole y have a power, so dy does not
-    exist and is nan.
+    Where y = 0, dx is 0. Where x = 0, dy is 0 for y ≥ 0, and -∞ for y < 0. Where x < 0 only whole y have a
+    power, so dy does not exist and is nan.
     """
-    out = x**y
+    out = (x if is_whole_power(x, y) else as_numpys(x, y)) ** y
 
     def backward(dout):
         one = xp.ones_like(out)
         base, exponent = x * one, y * one  # arrays, also where one of them is a number
         dx = dout * y * xp.where(exponent == 0, one, base) ** xp.where(exponent == 0, one, exponent - 1)
-        log_x = xp.where(base < 0, float("nan"), xp.log(xp.where(base > 0, base, one)))
+        log_x = xp.where(base < 0, math.nan, xp.log(xp.where(base > 0, base, one)))
+        log_x = xp.where((base == 0) & (exponent < 0), -math.inf, log_x)
         return dx, dout * out * log_x
+
+    return out, backward
+
+
+def is_whole_power(x, y):
+    """Whether these are Python's integers, whose power is exact."""
+    return isinstance(x, int) and isinstance(y, int) and y >= 0
+
+
+@elementwise
+def hypot(x, y):
+    """Hypotenuse, out = √(x² + y²), without overflow on the way.   dx = x / out·dout, dy = y / out·dout
+
+    Both are 0 where x = y = 0.
+    """
+    out = xp.hypot(x, y)
+
+    def backward(dout):
+        weight = xp.where(out == 0, xp.zeros_like(out), dout)
+        safe = xp.where(out == 0, xp.ones_like(out), out)
+        return weight * (x / safe), weight * (y / safe)
 
     return out, backward
 
@@ -169,9 +192,9 @@ def clip(x, /, min=None, max=None):
 
     def backward(dout):
         if min is not None:
-            dout = xp.where(x >= min, dout, 0 * dout)
+            dout = xp.where(x >= min, dout, xp.zeros_like(dout))
         if max is not None:
-            dout = xp.where(x <= max, dout, 0 * dout)
+            dout = xp.where(x <= max, dout, xp.zeros_like(dout))
         return dout
 
     out = x if min is None else xp.maximum(x, min)

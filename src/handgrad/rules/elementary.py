@@ -6,6 +6,16 @@ from handgrad.arrays import xp
 from handgrad.rules.rule import elementwise
 
 
+def logistic(x):
+    """1 / (1 + e⁻ˣ) from e⁻|ˣ|, which is at most 1.
+
+    |x| is picked as the result is, not by ``abs``, which has no derivative at 0 where this one is smooth.
+    """
+    is_positive = x >= 0
+    e = xp.exp(xp.where(is_positive, -x, x))
+    return xp.where(is_positive, 1 / (1 + e), e / (1 + e))
+
+
 @elementwise
 def exp(x):
     """out = eˣ.   dx = eˣ·dout"""
@@ -46,6 +56,55 @@ def log1p(x):
         return dout / (1 + x)
 
     return xp.log1p(x), backward
+
+
+@elementwise
+def exp2(x):
+    """Power of two, out = 2ˣ.   dx = log(2)·2ˣ·dout"""
+    out = xp.exp2(x)
+
+    def backward(dout):
+        return dout * out * math.log(2)
+
+    return out, backward
+
+
+@elementwise
+def log2(x):
+    """Logarithm to the base 2, out = log₂ x.   dx = dout / (x·log(2))"""
+
+    def backward(dout):
+        return dout * (1 / math.log(2)) / x
+
+    return xp.log2(x), backward
+
+
+@elementwise
+def log10(x):
+    """Logarithm to the base 10, out = log₁₀ x.   dx = dout / (x·log(10))"""
+
+    def backward(dout):
+        return dout * (1 / math.log(10)) / x
+
+    return xp.log10(x), backward
+
+
+@elementwise
+def logaddexp(x, y):
+    """out = log(eˣ + eʸ), of finite numbers without overflow.   dx = eˣ⁻ᵒᵘᵗ·dout, dy = eʸ⁻ᵒᵘᵗ·dout
+
+    The gradients are the logistic function of x - y and of y - x; both are 0 where x = y = -∞.
+    """
+    out = xp.logaddexp(x, y)
+
+    def backward(dout):
+        impossible = out == -math.inf
+        zero = xp.zeros_like(out)
+        lead = xp.where(impossible, zero, x) - xp.where(impossible, zero, y)
+        weight = xp.where(impossible, zero, dout)
+        return weight * logistic(lead), weight * logistic(-lead)
+
+    return out, backward
 
 
 @elementwise
@@ -101,12 +160,13 @@ def arccos(x):
 
 @elementwise
 def arctan(x):
-    """out = arctan x.   dx = dout / (1 + x²), as cos²(arctan x)·dout: x² cannot overflow"""
+    """out = arctan x.   dx = dout / (1 + x²), by way of hypot(x, 1): x² cannot overflow"""
     out = xp.atan(x)
 
     def backward(dout):
-        cosine = xp.cos(out)
-        return dout * cosine * cosine
+        one = xp.ones_like(out)
+        r = xp.hypot(x * one, one)
+        return dout / r / r
 
     return out, backward
 

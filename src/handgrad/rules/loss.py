@@ -6,14 +6,19 @@ or "none".
 """
 
 from handgrad.arrays import cast, is_floating, is_integer, shape, size, values_are_known, xp
+from handgrad.rules.elementary import logistic
+from handgrad.rules.reduction import exponentials
 from handgrad.rules.rule import rule
 
 
 @rule
 def softmax(x, axis=-1):
-    """out = eˣ / Σ eˣ.   dx = out·(dout - Σ out·dout)"""
-    e = xp.exp(x - xp.stop_gradient(xp.max(x, axis=axis, keepdims=True)))
-    out = e / xp.sum(e, axis=axis, keepdims=True)
+    """out = eˣ / Σ eˣ.   dx = out·(dout - Σ out·dout)
+
+    Where all x are -∞ (all masked), all of out and dx are 0.
+    """
+    _, _, e, total = exponentials(x, axis)
+    out = e / total
 
     def backward(dout):
         return out * (dout - xp.sum(out * dout, axis=axis, keepdims=True))
@@ -23,10 +28,11 @@ def softmax(x, axis=-1):
 
 @rule
 def log_softmax(x, axis=-1):
-    """out = x - log Σ eˣ.   dx = dout - softmax(x)·Σ dout"""
-    shifted = x - xp.stop_gradient(xp.max(x, axis=axis, keepdims=True))
-    e = xp.exp(shifted)
-    total = xp.sum(e, axis=axis, keepdims=True)
+    """out = x - log Σ eˣ.   dx = dout - softmax(x)·Σ dout
+
+    Where all x are -∞ (all masked), so is out, and the softmax in dx is 0.
+    """
+    _, shifted, e, total = exponentials(x, axis)
 
     def backward(dout):
         return dout - e / total * xp.sum(dout, axis=axis, keepdims=True)
@@ -78,7 +84,7 @@ def check_class_indices(t, C, ignore_index):
 
 def _per_class_loss(q, log_y):
     """-Σ q·log y over the classes; a class of weight 0 adds 0, whatever its logarithm."""
-    return -xp.sum(xp.where(q == 0, xp.zeros_like(q), q * log_y), axis=-1)
+    return -xp.sum(q * xp.where(q == 0, xp.zeros_like(log_y), log_y), axis=-1)
 
 
 def _column(rows):
@@ -134,9 +140,7 @@ def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=N
         TypeError: class indices that are not integers.
     """
     C = shape(x)[-1]
-    shifted = x - xp.stop_gradient(xp.max(x, axis=-1, keepdims=True))
-    e = xp.exp(shifted)
-    total = xp.sum(e, axis=-1, keepdims=True)
+    _, shifted, e, total = exponentials(x, -1)
     log_y = shifted - xp.log(total)
     by_index = shape(t) != shape(x)
     q, counted = class_weights(t, log_y, ignore_index)
@@ -239,14 +243,12 @@ def binary_cross_entropy_with_logits(x, t, reduction="mean"):
         ValueError: x and t differ in shape; an unknown ``reduction``.
     """
     same_shape(x, t)
-    e = xp.exp(-xp.abs(x))
     target = cast(t, like=x)
-    elements = xp.maximum(x, 0) - x * target + xp.log1p(e)
+    elements = xp.maximum(x, 0) - x * target + xp.log1p(xp.exp(-xp.abs(x)))
     loss, to_elements = _reduced(elements, reduction, size(x) or float("nan"))
 
     def backward(dout):
         d = to_elements(dout)
-        y = xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
-        return d * (y - target), (-d * x if is_floating(t) else None)
+        return d * (logistic(x) - target), (-d * x if is_floating(t) else None)
 
     return loss, backward

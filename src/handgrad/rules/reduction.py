@@ -1,6 +1,8 @@
 """Sums, means, extremes and moments over axes: ``axis`` is None (all), an integer or a tuple."""
 
-from handgrad.arrays import shape, size, xp
+import math
+
+from handgrad.arrays import is_half, shape, size, xp
 from handgrad.rules.rule import rule
 
 
@@ -60,6 +62,8 @@ def mean(x, axis=None, keepdims=False):
     def backward(dout):
         return spread(dout / n, x, axis)
 
+    if is_half(x):  # its sum could overflow, or stand still
+        return xp.mean(x, axis=axis, keepdims=keepdims), backward
     return xp.sum(x, axis=axis, keepdims=keepdims) / n, backward
 
 
@@ -82,10 +86,10 @@ def cumsum(x, axis=None):
 def _extreme(pick, x, axis, keepdims):
     peak = pick(x, axis=axis, keepdims=True)
     hit = xp.astype(x == peak, peak.dtype)
-    share = hit / xp.sum(hit, axis=axis, keepdims=True)
+    ties = xp.maximum(xp.sum(hit, axis=axis, keepdims=True), 1)  # nan is equal to nothing
 
     def backward(dout):
-        return spread(dout, x, axis) * share
+        return spread(dout, x, axis) * (hit / ties)
 
     return _finish(peak, x, axis, keepdims), backward
 
@@ -180,16 +184,46 @@ def std(x, axis=None, correction=0, keepdims=False):
 
 @rule
 def logsumexp(x, axis=None, keepdims=False):
-    """out = log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout"""
-    peak = xp.stop_gradient(xp.max(x, axis=axis, keepdims=True))
-    peak = xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
-    e = xp.exp(x - peak)
-    total = xp.sum(e, axis=axis, keepdims=True)
+    """out = log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout
+
+    Of nothing but -∞, or of no elements, out is -∞ and dx is 0.
+    """
+    peak, _, e, total = exponentials(x, axis)
 
     def backward(dout):
         return spread(dout, x, axis) * (e / total)
 
     return _finish(xp.log(total) + peak, x, axis, keepdims), backward
+
+
+def exponentials(x, axis):
+    """The largest element m; x - m; eˣ⁻ᵐ; and the sum of that.
+
+    An infinite m is not subtracted. Where there is nothing to add, since all are -∞ or there are none, m is
+    -∞ and the sum is given as 1, so that each one's share of it is 0.
+    """
+    peak = xp.max(x, axis=axis, keepdims=True) if size(x) else xp.sum(x, axis=axis, keepdims=True) - math.inf
+    peak = xp.stop_gradient(peak)
+    shifted = x - xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=axis, keepdims=True)
+    return peak, shifted, e, xp.where(peak == -math.inf, xp.ones_like(total), total)
+
+
+@rule
+def norm(x, axis=None, keepdims=False):
+    """Euclidean length, out = √Σ x², without overflow on the way.   dx = x / out·dout, 0 where out = 0"""
+    unit = xp.stop_gradient((xp.max if size(x) else xp.sum)(xp.abs(x), axis=axis, keepdims=True))
+    unit = xp.where(xp.isfinite(unit) & (unit > 0), unit, xp.ones_like(unit))
+    scaled = x / unit
+    squares = xp.sum(scaled * scaled, axis=axis, keepdims=True)
+    is_zero = squares == 0
+    length = xp.sqrt(xp.where(is_zero, xp.ones_like(squares), squares))
+
+    def backward(dout):
+        return spread(dout, x, axis) * xp.where(is_zero, xp.zeros_like(scaled), scaled / length)
+
+    return _finish(unit * xp.where(is_zero, squares, length), x, axis, keepdims), backward
 
 
 cumulative_sum = cumsum

@@ -1,5 +1,8 @@
 """Shapes changed, arrays joined and taken apart: no number is computed, only moved."""
 
+import functools
+import operator
+
 import numpy as np
 
 from handgrad.arrays import shape as shape_of
@@ -84,19 +87,23 @@ def broadcast_to(x, /, shape):
 
 @rule
 def concatenate(arrays, axis=0):
-    """Arrays joined along an axis that they have, out = [x₁ x₂ ...].   dxᵢ = dout where xᵢ is"""
-    arrays = list(arrays)
+    """Arrays joined along an axis that they have, out = [x₁ x₂ ...].   dxᵢ = dout where xᵢ is
+
+    Where ``axis`` is None, the arrays are made flat first.
+    """
+    joined = [xp.reshape(x, (-1,)) for x in arrays] if axis is None else list(arrays)
+    (where,) = axes_of(axis or 0, len(shape_of(joined[0]))) if joined else (0,)
 
     def backward(dout):
         grads, start = [], 0
-        for x in arrays:
-            where = axes_of(axis, len(shape_of(x)))[0]
+        for x, given in zip(joined, arrays, strict=True):
             stop = start + shape_of(x)[where]
-            grads.append(dout[(slice(None),) * where + (slice(start, stop), ...)])
+            part = dout[(slice(None),) * where + (slice(start, stop), ...)]
+            grads.append(xp.reshape(part, shape_of(given)) if axis is None else part)
             start = stop
         return (grads,)
 
-    return xp.concat(arrays, axis=axis), backward
+    return xp.concat(joined, axis=where), backward
 
 
 @rule
@@ -128,12 +135,17 @@ def split(x, /, sections, axis=0):
         places = [n // sections * i for i in range(1, sections)]
     else:
         places = [slice(None, int(p)).indices(n)[1] for p in sections]
-    bounds = zip([0, *places], [*places, n], strict=True)
+    parts = [
+        (slice(None),) * where + (slice(a, b), ...) for a, b in zip([0, *places], [*places, n], strict=True)
+    ]
 
     def backward(dout):
-        return xp.concat(list(dout), axis=where)
+        if places == sorted(places):
+            return xp.concat(list(dout), axis=where)
+        spread = [xp.scatter_add(d, part, shape_of(x)) for d, part in zip(dout, parts, strict=True)]
+        return functools.reduce(operator.add, spread)  # falling places: parts overlap
 
-    return tuple(x[(slice(None),) * where + (slice(a, b), ...)] for a, b in bounds), backward
+    return tuple(x[part] for part in parts), backward
 
 
 @rule

@@ -213,7 +213,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     kept = {"axis": axis, "keepdims": keepdims}
     if ord == 2:
-        return rules.sqrt(rules.sum(rules.square(x), **kept))
+        return rules.norm(x, **kept)
     if ord == 1:
         return rules.sum(rules.abs(x), **kept)
     if ord == math.inf:
