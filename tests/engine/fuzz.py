@@ -2,6 +2,7 @@
 
     python -m tests.engine.fuzz 20000            # programs 0 to 19999
     python -m tests.engine.fuzz 1 --first 4711   # one of them again
+    HANDGRAD_CPU=sse2 python -m tests.engine.fuzz 20000   # all at one level, else each at some level
 
 Each program is known by its number. Two processes share the work; one that dies, as it would if native code
 touched memory that is not its own, or comes to no end, is reported like any other failure.
@@ -32,11 +33,12 @@ def program_of(number, length=None):
     def pick(choices):
         return choices[rng.integers(len(choices))]
 
+    level = os.environ.get("HANDGRAD_CPU", "")
     longest = pick((3, 10, LONGEST))
     drawn = int(rng.integers(1, longest + 1))
     options = {
         "threads": pick((1, 1, 2, 3)),
-        "host": host.at_level(pick(("native", "native", *host.levels()))),
+        "host": host.at_level(level or pick(("native", "native", *host.levels()))),
     }
     return *random_program(pick, drawn if length is None else length), options, drawn
 

@@ -15,6 +15,9 @@ from handgrad.program import trace
 
 LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33)
 LARGEST = 2000  # elements in an array
+DEPTHS = (63, 64, 65, 67, 100, 129)  # of products whose factors both lie along it
+COLUMNS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17)
+LONG = (129, 300, 1000, 1025, 2049, 5000)  # sums whose digits need care
 OFF = 0.0371840265
 
 
@@ -228,6 +231,32 @@ def broadcasts_as_stacks(x, y):
     return math.prod((*lead, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))) <= LARGEST
 
 
+def rows_by_rows(draw, pool, labels):
+    """x Yᵀ or Y xᵀ, of matrices that both lie along what is summed."""
+    x = draw.pick(pool)
+    x = hg.reshape(x, (-1, shape(x)[-1])) if shape(x) and size(x) else hg.reshape(hg.sum(x), (1, 1))
+    x, n = x[: draw.pick(COLUMNS)], shape(x)[-1]
+    K, N = draw.pick(DEPTHS), draw.pick(COLUMNS)
+    x = hg.tanh(x @ draw.numbers(n, K) / n)
+    if draw.chance(3):
+        x = x * hg.sigmoid(draw.numbers(K))
+    Y = draw.numbers(N, K) if draw.chance(2) else hg.sin(x[:N] + OFF)
+    return draw.pick((lambda: x @ Y.T, lambda: Y @ x.T))() / K
+
+
+def long_sum(draw, pool, labels):
+    """Of many terms, along a row, down columns, or the depth of a product."""
+    x = draw.pick(pool)
+    n, m = draw.pick(LONG), draw.pick((1, 2, 3, 17))
+    scale = hg.sum(x) / max(size(x), 1)
+    terms = draw.pick((lambda y: y * scale, lambda y: hg.square(y - scale)))
+    kind = draw.pick(("row", "column", "all", "product"))
+    if kind == "product":
+        return hg.tanh(draw.numbers(m, n) * scale) @ draw.numbers(n, draw.pick((1, 2, 5))) / n
+    y = terms(draw.numbers(*((m, n) if kind == "row" else (n, m))))
+    return hg.sum(y, axis={"row": 1, "column": 0, "all": None}[kind]) / n
+
+
 def affine(draw, pool, labels):
     x = draw.pick(pool)
     x = hg.reshape(x, (1,)) if shape(x) == () else x
@@ -387,6 +416,6 @@ def loss(draw, pool, labels):
 
 STEPS = (
     unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic,
-    normalised, matmul, matmul, matmul, affine, transpose, transpose, reshape, reshape, broadcast, sliced,
-    sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
+    normalised, matmul, matmul, matmul, rows_by_rows, long_sum, affine, transpose, transpose, reshape,
+    reshape, broadcast, sliced, sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
 )  # fmt: skip

@@ -11,7 +11,6 @@ were finished before a flag was raised.
 from __future__ import annotations
 
 import contextlib
-import platform
 from collections.abc import Iterator
 
 from handgrad.engine import special
@@ -65,7 +64,7 @@ done:
 }
 """
 
-PAUSES = {"x86_64": "call void @llvm.x86.sse2.pause()", "AMD64": "call void @llvm.x86.sse2.pause()"}
+PAUSES = {"x86": "call void @llvm.x86.sse2.pause()", "arm": 'call void asm sideeffect "yield", ""()'}
 FLUSH = 0x8040  # flush to zero, and denormals are zero, in MXCSR
 
 
@@ -233,8 +232,8 @@ class Assembly:
 
     def barrier(self) -> None:
         """The function by which threads wait for each other."""
-        pause = PAUSES.get(platform.machine(), "")
-        if pause:
+        pause = PAUSES.get(self.host.kind, "")
+        if self.host.kind == "x86":
             self.module.declare("llvm.x86.sse2.pause", "void", [])
         self.module.texts.append(BARRIER.replace("PAUSE", pause))
 
@@ -257,8 +256,7 @@ class Assembly:
 
     def flush(self, f: Function) -> Value | None:
         """Subnormal numbers are 0 in this thread from here on."""
-        machine = platform.machine()
-        if machine in ("x86_64", "AMD64"):
+        if self.host.kind == "x86":
             for name in ("stmxcsr", "ldmxcsr"):
                 self.module.declare(f"llvm.x86.sse.{name}", "void", ["ptr"])
             saved, changed = f.variable(I64), f.variable(I64)
@@ -266,7 +264,7 @@ class Assembly:
             f.store(f.binary("or", f.load(saved, I64), i64(FLUSH)), changed)
             f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {changed.text})")
             return saved
-        if machine in ("aarch64", "arm64"):
+        if self.host.kind == "arm":
             old = f.put('call i64 asm sideeffect "mrs $0, fpcr", "=r"()', I64)
             new = f.binary("or", old, number(1 << 24, I64))
             f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {new.text})')
@@ -276,7 +274,7 @@ class Assembly:
     def restore(self, f: Function, saved: Value | None) -> None:
         if saved is None:
             return
-        if platform.machine() in ("x86_64", "AMD64"):
+        if self.host.kind == "x86":
             f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {saved.text})")
         else:
             f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {saved.text})')

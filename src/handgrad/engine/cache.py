@@ -41,7 +41,8 @@ def cached(parts: list[str | bytes], make: Callable[[], bytes]) -> bytes:
 def folder() -> Path | None:
     """Where entries are: ``HANDGRAD_CACHE``, or the user's folder for caches; None for no cache.
 
-    None too where the folder cannot be made, or where others could put their code into it.
+    None too where the folder cannot be made, or where others, its group among them, could put their code into
+    it.
     """
     named = os.environ.get("HANDGRAD_CACHE")
     if named in ("", "off"):
@@ -68,7 +69,7 @@ def _is_ours(place: Path) -> bool:
     if os.name != "posix":
         return True
     status = place.stat()
-    return status.st_uid == os.geteuid() and not status.st_mode & 0o002
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o022
 
 
 def _key(parts: list[str | bytes]) -> bytes:

@@ -92,8 +92,10 @@ class Code:
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed, bfloat16)
         self.ir = self.assembly.text()
-        versions = [native.llvm_version(), self.host.cpu, self.host.features]
-        code = cached([self.ir, *versions], functools.partial(native.object_code, self.ir, *versions[1:]))
+        processor = self.host.cpu, self.host.features
+        code = cached(
+            [self.ir, *native.key(*processor)], functools.partial(native.object_code, self.ir, *processor)
+        )
         self.native = native.Native(code, self.host.cpu, self.host.features)
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
         self.foreign = [k for k in self.schedule.kernels if k.kind == "foreign"]

@@ -24,6 +24,15 @@ class Host:
     features: str
     vector_bytes: int
     registers: int
+    triple: str = ""  # of another kind of computer than this one, as LLVM names it
+
+    @property
+    def kind(self) -> str:
+        """``x86`` or ``arm``, whose own instructions the engine knows; empty for any other."""
+        return KINDS.get((self.triple or llvm.get_process_triple()).split("-")[0], "")
+
+
+KINDS = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +51,8 @@ _OTHER = {"generic": _Level((), 16, 16)}
 
 def _architecture() -> tuple[str, dict[str, _Level]]:
     """LLVM's name of the least processor of this kind, and its levels, best first."""
-    kind = llvm.get_process_triple().split("-")[0]
-    if kind in ("x86_64", "amd64"):
-        return "x86-64", _X86
-    if kind in ("aarch64", "arm64"):
-        return "generic", _ARM
-    return "generic", _OTHER
+    kind = KINDS.get(llvm.get_process_triple().split("-")[0], "")
+    return {"x86": ("x86-64", _X86), "arm": ("generic", _ARM)}.get(kind, ("generic", _OTHER))
 
 
 @functools.cache
@@ -77,6 +82,12 @@ def at_level(name: str) -> Host:
     level = here[name]
     features = ",".join(f"+{feature}" for feature in level.needs)
     return Host(_architecture()[0], features, level.vector_bytes, level.registers)
+
+
+def elsewhere(level: str) -> Host:
+    """A computer of another kind, at that level (``neon``): code for it is made here, and runs there."""
+    arm = _ARM[level]
+    return Host("generic", "", arm.vector_bytes, arm.registers, "aarch64-unknown-linux-gnu")
 
 
 def this_host() -> Host:

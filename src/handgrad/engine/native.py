@@ -11,6 +11,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+SPEED = 2  # LLVM's level of optimisation
+TUNED = {"loop_vectorization": False, "slp_vectorization": False, "loop_interleaving": False}
+"""What else LLVM is told: vectors are written as such."""
+
 LOCK: Any = getattr(llvm.ffi.lib, "_lock", contextlib.nullcontext())  # llvmlite's, around each call of LLVM
 MAPS = 16  # that finished code may need: for its instructions, constants, unwinding, by their rights
 
@@ -29,29 +33,44 @@ def _initialised() -> None:
     llvm.initialize_native_asmprinter()
 
 
+@functools.cache
+def _all_initialised() -> None:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
 def host_cpu() -> tuple[str, str]:
     """The host's name and features, as LLVM knows them."""
     _initialised()
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def target_machine(cpu: str, features: str) -> llvm.TargetMachine:
+def target_machine(cpu: str, features: str, triple: str = "") -> llvm.TargetMachine:
+    """What makes code for a processor: of this kind of computer, or of another that is named."""
     _initialised()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="jitdefault"
-    )
+    if triple:
+        _all_initialised()
+    target = llvm.Target.from_triple(triple) if triple else llvm.Target.from_default_triple()
+    model = "small" if triple else "jitdefault"
+    return target.create_target_machine(cpu=cpu, features=features, opt=SPEED, reloc="pic", codemodel=model)
 
 
-def object_code(ir: str, cpu: str, features: str) -> bytes:
+def key(cpu: str, features: str) -> list[str]:
+    """What the machine code of some IR hangs on beside it."""
+    return [llvm_version(), cpu, features, f"speed {SPEED}, {TUNED}"]
+
+
+def object_code(ir: str, cpu: str, features: str, triple: str = "") -> bytes:
     """Optimised machine code, as an object file."""
-    machine = target_machine(cpu, features)
+    machine = target_machine(cpu, features, triple)
     module = llvm.parse_assembly(ir, llvm.create_context())  # a context of its own, which goes with it
+    module.verify()
     module.triple = machine.triple
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = False  # vectors are written as such
-    options.slp_vectorization = False
-    options.loop_interleaving = False
+    if triple:
+        module.data_layout = str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=SPEED)
+    for name, value in TUNED.items():
+        setattr(options, name, value)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     code = machine.emit_object(module)
