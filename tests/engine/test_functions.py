@@ -179,6 +179,18 @@ def test_float64_is_right_to_2_ulp(run, name):
     assert error.max() <= (4 if name == "erfc" else 2), x[error.argmax()]
 
 
+def test_tanh_where_rounding_weighs_most(run):
+    """Just below 1/4, where a unit of exp(2x) - 1 is two of tanh's."""
+    x = np.concatenate(
+        [
+            np.random.default_rng(3).uniform(0.17, 0.26, 6000),
+            [0.20349923072472811, 0.2095, 0.21030802084494973],
+        ]
+    )
+    error = ulps(run("tanh", "double", 16, x), *exactly(mpmath.tanh, x))
+    assert error.max() <= 2, x[error.argmax()]
+
+
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 1.0, -1.0, -2.0, 1e30, -1e30)
 EXPECTED = {
     "exp": (math.inf, 0, math.nan, 1, 1, math.e, 1 / math.e, math.exp(-2), math.inf, 0),

@@ -276,14 +276,17 @@ def logistic(f: Function, x: Value) -> Value:
 def tanh(f: Function, x: Value) -> Value:
     """q = h / (1 + h) for h = expm1(2·|x|) / 2, with x's sign.
 
-    What rounding left of the quotient, h - q·(1 + h), is divided in its turn.
+    What rounding left of the quotient, h - q·(1 + h), is divided in its turn; of 1 + h, too, it is known.
     """
     size = _at_most(f, _magnitude(f, x), _format(x).tanh_saturates)
     h = _expm1(f, f.binary("fadd", size, size), unit=1)
     one = _constant(1.0, x)
-    inverse = f.binary("fdiv", one, f.binary("fadd", one, h))
+    below = f.binary("fadd", one, h)
+    missing = f.binary("fsub", _at_most(f, h, 1.0), f.binary("fsub", below, _at_least(f, h, 1.0)))
+    inverse = f.binary("fdiv", one, below)
     q = f.binary("fmul", h, inverse)
-    rest = f.binary("fsub", f.fma(f.negate(q), h, h), q)
+    minus_q = f.negate(q)
+    rest = f.fma(minus_q, missing, f.fma(minus_q, below, h))
     return _with_sign_of(f, x, f.fma(rest, inverse, q))
 
 
