@@ -8,6 +8,12 @@ import sys
 import numpy as np
 
 from handgrad.engine import Code
+from handgrad.engine.assembly import Assembly
+from handgrad.engine.compiled import with_own_outputs
+from handgrad.engine.fusion import kernels_of
+from handgrad.engine.graph import graph_of
+from handgrad.engine.schedule import scheduled
+from handgrad.program.passes import optimise
 from handgrad.tree import leaves, tree_map
 
 PAGE = mmap.PAGESIZE
@@ -98,6 +104,14 @@ def outputs_of(program):
 
 def compiled(program, threads=1, **options):
     return Code(program, workers=threads, **options)
+
+
+def assembled(program, host, threads=1, over=None):
+    """The module for a computer that may be another than this one."""
+    graph = with_own_outputs(graph_of(optimise(program)))
+    onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
+    schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
+    return Assembly(schedule, graph.inputs, graph.outputs, host)
 
 
 def same_bits(one, other):

@@ -7,9 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from handgrad.engine import cache
+import handgrad as hg
+from handgrad.engine import cache, native
 
 PAYLOAD = bytes(range(256)) * 5
 
@@ -225,11 +227,24 @@ def test_a_read_only_folder(place, whole):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")
-def test_a_folder_that_others_may_write(place, whole):
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o720, 0o702, 0o775], ids=oct)
+def test_a_folder_that_others_may_write(place, whole, mode):
     assert place.stat().st_mode & 0o777 == 0o700
-    place.chmod(0o777)
+    place.chmod(mode)
     assert cache.folder() is None
     assert cache.cached(["x"], Maker(b"made")) == b"made"
+
+
+@pytest.mark.parametrize(("name", "value"), [("SPEED", 1), ("TUNED", {"slp_vectorization": True})])
+def test_code_made_with_other_settings_is_another_entry(place, monkeypatch, name, value):
+    def compiled():
+        hg.compile(lambda x: x * 3)(np.ones(5))
+        return {entry.name for entry in place.iterdir()}
+
+    before = compiled()
+    assert compiled() == before
+    monkeypatch.setattr(native, name, value)
+    assert len(compiled() - before) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's")

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import handgrad as hg
 from handgrad.engine import host, native
 
 
@@ -160,6 +162,11 @@ def test_the_host_by_name(monkeypatch):
     for name in ("native", ""):
         monkeypatch.setenv("HANDGRAD_CPU", name)
         assert host.this_host() is everything
+
+
+def test_threads_that_compile_takes():
+    for threads in (None, 1, np.int64(2)):
+        assert hg.compile(hg.sum, threads=threads)(np.ones(3)) == 3
 
 
 IR = """

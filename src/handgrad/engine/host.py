@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from handgrad.engine import native
 
@@ -79,15 +80,18 @@ def at_level(name: str) -> Host:
         return Host(*native.host_cpu(), best.vector_bytes, best.registers)
     if name not in here:
         raise ValueError(f"this computer runs code for {', '.join(here)} or native, not for '{name}'")
-    level = here[name]
-    features = ",".join(f"+{feature}" for feature in level.needs)
-    return Host(_architecture()[0], features, level.vector_bytes, level.registers)
+    return _host(_architecture()[0], here[name])
 
 
 def elsewhere(level: str) -> Host:
-    """A computer of another kind, at that level (``neon``): code for it is made here, and runs there."""
-    arm = _ARM[level]
-    return Host("generic", "", arm.vector_bytes, arm.registers, "aarch64-unknown-linux-gnu")
+    """Some computer at that level, perhaps of another kind: code for it is made here, and runs there."""
+    triple, cpu, levels = ("aarch64", "generic", _ARM) if level in _ARM else ("x86_64", "x86-64", _X86)
+    return _host(cpu, levels[level], f"{triple}-unknown-linux-gnu")
+
+
+def _host(cpu: str, level: _Level, triple: str = "") -> Host:
+    features = ",".join(f"+{feature}" for feature in level.needs)
+    return Host(cpu, features, level.vector_bytes, level.registers, triple)
 
 
 def this_host() -> Host:
@@ -126,7 +130,7 @@ def checked_threads(asked: int | None) -> int | None:
     """
     if asked is None:
         return None
-    if isinstance(asked, bool) or not isinstance(asked, int):
+    if isinstance(asked, bool) or not isinstance(asked, int | np.integer):
         raise TypeError(f"threads is a whole number of at least 1, not {asked!r}")
     if asked < 1:
         raise ValueError(f"threads is a whole number of at least 1, not {asked}")
