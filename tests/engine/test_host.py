@@ -164,6 +164,12 @@ def test_the_host_by_name(monkeypatch):
         assert host.this_host() is everything
 
 
+def test_an_error_in_the_environment_is_told_of_small_functions_too(monkeypatch):
+    monkeypatch.setenv("HANDGRAD_THREADS", "abc")
+    with pytest.raises(ValueError, match=r"HANDGRAD_THREADS should be .*, not 'abc'"):
+        hg.compile(hg.sum)(np.ones(3))
+
+
 def test_threads_that_compile_takes():
     for threads in (None, 1, np.int64(2)):
         assert hg.compile(hg.sum, threads=threads)(np.ones(3)) == 3
