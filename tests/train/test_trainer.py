@@ -79,23 +79,25 @@ class Stop(Exception):
 @pytest.mark.parametrize("engine", ["native", "numpy"])
 @pytest.mark.parametrize("optimiser", [Adam(cosine(0.01, 40)), Momentum(0.05)], ids=["adam", "momentum"])
 @pytest.mark.parametrize("stop", [0, 1, 7, 8, 13, 23])
-def test_resumed_is_never_stopped_to_the_last_bit(clusters, tmp_path, optimiser, stop, engine):
+def test_resumed_is_never_stopped_to_the_last_bit(clusters, tmp_path, monkeypatch, optimiser, stop, engine):
     x, t = clusters
     validation = (x[90:], t[90:])
     options = {"epochs": 4, "batch_size": 13, "validation": validation}
     whole = trainer(tmp_path / "whole", optimiser=optimiser, engine=engine)
     records = whole.fit(x[:90], t[:90], **options)
 
-    def until(step):
+    rate = type(optimiser).rate
+
+    def until(self, step):
         if step == stop:
             raise Stop
-        return optimiser.rate(step)
+        return rate(self, step)
 
-    stopping = dataclasses.replace(optimiser)
-    object.__setattr__(stopping, "rate", until)
-    first = trainer(tmp_path / "parts", optimiser=stopping, engine=engine)
-    with pytest.raises(Stop):
-        first.fit(x[:90], t[:90], **options)
+    first = trainer(tmp_path / "parts", optimiser=optimiser, engine=engine)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(optimiser), "rate", until)
+        with pytest.raises(Stop):
+            first.fit(x[:90], t[:90], **options)
     second = trainer(tmp_path / "parts", optimiser=optimiser, engine=engine)
     resumed = second.fit(x[:90], t[:90], resume=True, **options)
     assert second.progress.step == 28
@@ -282,9 +284,9 @@ def test_checkpoints_of_another_training_are_refused(clusters, tmp_path):
         trainer(tmp_path, seed=9).fit(x, t, epochs=1, resume=True)
     with pytest.raises(CheckpointError, match="batch_size is 100, this one's is 7"):
         trainer(tmp_path).fit(x, t, epochs=1, batch_size=7, resume=True)
-    with pytest.raises(CheckpointError, match="its targets is"):
+    with pytest.raises(CheckpointError, match="its targets hold other numbers"):
         trainer(tmp_path).fit(x, t[::-1], epochs=1, resume=True)
-    with pytest.raises(CheckpointError, match=r"'lr': 0\.01.*'lr': 0\.02"):
+    with pytest.raises(CheckpointError, match=r"its optimiser's lr is 0\.01, this one's is 0\.02"):
         trainer(tmp_path, optimiser=Adam(0.02)).fit(x, t, epochs=1, resume=True)
     with pytest.raises(CheckpointError, match="no checkpoint in"):
         trainer(tmp_path / "nowhere").fit(x, t, epochs=1, resume=True)

@@ -28,9 +28,14 @@ class FolderError(ValueError):
     """A folder that cannot be trained into."""
 
 
+def is_tensor_file(name: str) -> bool:
+    """Whether this is the name of a checkpoint's tensors, in the folder itself."""
+    return _TENSORS.fullmatch(name) is not None
+
+
 def tensor_files(folder: Path) -> list[Path]:
     """The tensors of checkpoints, whichever of them ``checkpoint.json`` names."""
-    return [file for file in folder.glob("checkpoint-*.safetensors") if _TENSORS.fullmatch(file.name)]
+    return [file for file in folder.glob("checkpoint-*.safetensors") if is_tensor_file(file.name)]
 
 
 def holds_training(folder: Path) -> bool:

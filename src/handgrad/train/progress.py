@@ -8,15 +8,21 @@ a whole checkpoint: the old or the new.
 from __future__ import annotations
 
 import dataclasses
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handgrad.files import read_json, remove_parts, write_atomically, write_json
-from handgrad.train.folder import CHECKPOINT, OURS, tensor_files
+from handgrad.layers.saving import differences as array_differences
+from handgrad.train.folder import CHECKPOINT, OURS, is_tensor_file, tensor_files
+from handgrad.train.training import differences
 
 Arrays = dict[str, np.ndarray]
+FORMAT = 2
+NUMBERS = ("step", "epoch", "batch", "totals", "best", "finished")  # fields that JSON keeps
 
 
 class CheckpointError(ValueError):
@@ -43,63 +49,162 @@ class Progress:
     finished: bool = False
 
 
-def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any]) -> None:
-    """Write a checkpoint of ``progress``; ``training`` describes which training it belongs to.
+def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any], host: dict[str, str]) -> None:
+    """Write a checkpoint of ``progress``; ``training`` describes which training it belongs to, and ``host``
+    where its steps were made.
 
     Raises:
         OSError: it could not be written; the last checkpoint is still whole.
     """
     from safetensors.numpy import save
 
-    tensors = {f"params/{name}": p for name, p in progress.params.items()}
-    tensors |= {f"states/{name}": s for name, s in progress.states.items()}
-    tensors |= {f"best/{name}": p for name, p in progress.best_arrays.items()}
-    for name, moments in progress.moments.items():
-        tensors |= {f"moments/{name}/{key}": m for key, m in moments.items()}
     file = f"checkpoint-{progress.step}.safetensors"
-    write_atomically(folder / file, save({k: np.asarray(v, order="C") for k, v in tensors.items()}))
-    numbers = {k: getattr(progress, k) for k in ("step", "epoch", "batch", "totals", "best", "finished")}
-    write_json(folder / CHECKPOINT, {"format": 1, "tensors": file, **numbers, "training": training})
+    tensors = {name: np.asarray(x, order="C") for name, x in _tensors(progress).items()}
+    write_atomically(folder / file, save(tensors))
+    numbers = {k: getattr(progress, k) for k in NUMBERS}
+    content = {"format": FORMAT, "tensors": file, **numbers, "training": training, "host": host}
+    write_json(folder / CHECKPOINT, content)
     for old in tensor_files(folder):
         if old.name != file:
             old.unlink(missing_ok=True)
     remove_parts(folder, *OURS, "checkpoint-*")
 
 
-def load_checkpoint(folder: Path, training: dict[str, Any]) -> Progress:
-    """The progress that was saved last.
+def _tensors(progress: Progress) -> Arrays:
+    """All arrays of a progress by the names that they have in a file."""
+    parts = {"params": progress.params, "states": progress.states, "best": progress.best_arrays}
+    tensors = {f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()}
+    for name, moments in progress.moments.items():
+        tensors |= {f"moments/{name}/{key}": m for key, m in moments.items()}
+    return tensors
+
+
+def load_checkpoint(
+    folder: Path, training: dict[str, Any], host: dict[str, str], beginning: Progress, steps: int
+) -> Progress:
+    """The progress that was saved last, of the training that ``training`` describes.
+
+    ``beginning`` is how that training begins, and ``steps`` how many an epoch has: both must fit.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or it belongs to another training.
+        CheckpointError: there is none, it is damaged, or it belongs to another training; the message says
+            what differs.
     """
+    try:
+        saved = read_json(folder / CHECKPOINT)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint in {folder}: {CHECKPOINT} is missing") from None
+    except ValueError as error:
+        raise _damaged(folder, error) from None
+    fault = _fault(saved)
+    if fault:
+        raise _damaged(folder, f"{CHECKPOINT}: {fault}")
+    differ = differences(saved["training"], training)
+    if differ:
+        raise CheckpointError(
+            f"the checkpoint in {folder} is of another training: {'; '.join(differ)}" + _versions(saved, host)
+        )
+    if saved["step"] != saved["epoch"] * steps + saved["batch"] or saved["batch"] > steps:
+        raise _damaged(
+            folder,
+            f"{CHECKPOINT}: step {saved['step']} is not batch {saved['batch']} of epoch {saved['epoch']}, "
+            f"where an epoch has {steps} steps",
+        )
+    _say_where(folder, saved["host"], host)
+    numbers = {k: saved[k] for k in NUMBERS}
+    best = {} if saved["best"] is None else {**beginning.params, **beginning.states}
+    return _filled(folder, saved["tensors"], dataclasses.replace(beginning, **numbers, best_arrays=best))
+
+
+def _damaged(folder: Path, why: object) -> CheckpointError:
+    return CheckpointError(f"the checkpoint in {folder} is damaged: {why}")
+
+
+def _is_count(x: Any) -> bool:
+    return isinstance(x, int) and not isinstance(x, bool) and x >= 0
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float)) and not isinstance(x, bool)
+
+
+def _is_best(x: Any) -> bool:
+    return x is None or (isinstance(x, dict) and _is_count(x.get("epoch")) and _is_number(x.get("loss")))
+
+
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "tensors": (
+        lambda x: isinstance(x, str) and is_tensor_file(x),
+        "the name of a file checkpoint-N.safetensors",
+    ),
+    "step": (_is_count, "a whole number"),
+    "epoch": (_is_count, "a whole number"),
+    "batch": (_is_count, "a whole number"),
+    "totals": (lambda x: isinstance(x, dict) and all(map(_is_number, x.values())), "numbers by name"),
+    "best": (_is_best, "null, or an epoch and its loss"),
+    "finished": (lambda x: isinstance(x, bool), "true or false"),
+    "training": (lambda x: isinstance(x, dict), "a description"),
+    "host": (lambda x: isinstance(x, dict), "a description"),
+}
+
+
+def _fault(saved: Any) -> str:
+    """What keeps the content of a checkpoint's JSON from being one; "" if nothing does."""
+    if not isinstance(saved, dict):
+        return f"it holds {type(saved).__name__}, not an object"
+    if saved.get("format") != FORMAT:
+        return f"its format is {saved.get('format')!r}, and this handgrad reads {FORMAT}"
+    for name, (is_right, expected) in FIELDS.items():
+        if name not in saved:
+            return f"{name!r} is missing"
+        if not is_right(saved[name]):
+            return f"{name!r} is {saved[name]!r}, not {expected}"
+    return ""
+
+
+def _filled(folder: Path, file: str, like: Progress) -> Progress:
+    """The progress with the arrays of a file, which must be those that it has, by name, shape and dtype."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        saved = read_json(folder / CHECKPOINT)
-        tensors = load((folder / saved["tensors"]).read_bytes())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no checkpoint in {folder}: {error.filename} is missing") from None
-    except (ValueError, KeyError, SafetensorError) as error:
-        raise CheckpointError(f"the checkpoint in {folder} is damaged: {error}") from None
-    for key, expected in training.items():
-        if saved["training"].get(key) != expected:
-            raise CheckpointError(
-                f"the checkpoint in {folder} is of another training: its {key} is "
-                f"{saved['training'].get(key)}, this one's is {expected}"
-            )
-    parts: dict[str, Any] = {"params": {}, "states": {}, "best": {}, "moments": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        if part == "moments":
-            parameter, _, key = rest.rpartition("/")
-            parts["moments"].setdefault(parameter, {})[key] = tensor
-        else:
-            parts[part][rest] = tensor
-    return Progress(
-        params=parts["params"],
-        states=parts["states"],
-        moments={name: parts["moments"].get(name, {}) for name in parts["params"]},
-        best_arrays=parts["best"],
-        **{k: saved[k] for k in ("step", "epoch", "batch", "totals", "best", "finished")},
+        found = load((folder / file).read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint in {folder}: {file} is missing") from None
+    except (ValueError, KeyError, OSError, SafetensorError) as error:
+        raise _damaged(folder, f"{file}: {error}") from None
+    wanted = _tensors(like)
+    wrong = array_differences(wanted, found)
+    if wrong:
+        raise _damaged(folder, f"{file}: {'; '.join(wrong)}")
+
+    def part(name: str, arrays: Arrays) -> Arrays:
+        return {key: found[f"{name}/{key}"] for key in arrays}
+
+    return dataclasses.replace(
+        like,
+        params=part("params", like.params),
+        states=part("states", like.states),
+        best_arrays=part("best", like.best_arrays),
+        moments={name: part(f"moments/{name}", moments) for name, moments in like.moments.items()},
     )
+
+
+def _changed(was: dict[str, str], now: dict[str, str]) -> str:
+    return "; ".join(
+        f"{key} {was.get(key)}, and this is {value}" for key, value in now.items() if was.get(key) != value
+    )
+
+
+def _versions(saved: dict[str, Any], host: dict[str, str]) -> str:
+    changed = _changed(saved["host"], host)
+    return f" (it was made with {changed})" if changed else ""
+
+
+def _say_where(folder: Path, was: dict[str, str], now: dict[str, str]) -> None:
+    if was != now:
+        warnings.warn(
+            f"the checkpoint in {folder} was made with {_changed(was, now)}: the training goes on, and may "
+            f"end with other last bits than if it had never stopped",
+            stacklevel=6,
+        )

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import time
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from handgrad.train.metrics import Metric, default_metrics, per_example
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
 from handgrad.train.progress import Arrays, Progress, load_checkpoint, save_checkpoint
+from handgrad.train.training import description, host
 from handgrad.tree import tree_map
 
 
@@ -243,7 +243,7 @@ class Trainer:
             self.metrics = default_metrics(t) if hasattr(outputs, "shape") else {}
         try:
             with contextlib.nullcontext() if self.out is None else training_into(self.out):
-                return self._fit(x, t, epochs, batch_size, validation, patience, resume)
+                return self._fit(x, t, outputs, epochs, batch_size, validation, patience, resume)
         except KeyboardInterrupt:
             raise Interrupted(self._how_to_resume()) from None
 
@@ -251,6 +251,7 @@ class Trainer:
         self,
         x: Any,
         t: Any,
+        outputs: Any,
         epochs: int,
         batch_size: int,
         validation: Any,
@@ -258,21 +259,23 @@ class Trainer:
         resume: bool,
     ) -> list[dict[str, Any]]:
         self.steps = steps_for(self, x, t, batch_size)
-        training = self._description(t, batch_size)
-        records = self._opened(training, resume)
+        if self.out is not None:
+            self.training = description(self, x, t, outputs, batch_size, validation, patience)
+            self.host = host(self.steps.name)
+        records = self._opened(resume, batch_count(len(x), batch_size))
         if not resume:
             self._say_what_is_done(epochs)
         shown = display_for(self.show_progress)
         shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
         try:
             while self.progress.epoch < epochs and not self.progress.finished:
-                record = self._epoch(x, t, batch_size, validation, shown, training)
+                record = self._epoch(x, t, batch_size, validation, shown)
                 records.append(record)
                 shown.epoch(record)
                 self._finish_epoch(record, patience)
         finally:
             shown.stop()
-            self._close(training)
+            self._close()
         return records
 
     def _say_what_is_done(self, epochs: int) -> None:
@@ -288,24 +291,7 @@ class Trainer:
                 stacklevel=4,
             )
 
-    def _description(self, t: Any, batch_size: int) -> dict[str, Any]:
-        """What must agree for a checkpoint to be continued."""
-        shapes = {name: [str(p.dtype), *p.shape] for name, p in self.progress.params.items()}
-        settings = vars(self.optimiser).items()
-        return {
-            "examples": len(t),
-            "targets": zlib.crc32(np.asarray(t).tobytes()),
-            "batch_size": batch_size,
-            "seed": self.seed,
-            "engine": self.steps.name,
-            "optimiser": {
-                "name": type(self.optimiser).__name__,
-                **{name: value for name, value in settings if not callable(value)},
-            },
-            "parameters": shapes,
-        }
-
-    def _opened(self, training: dict[str, Any], resume: bool) -> list[dict[str, Any]]:
+    def _opened(self, resume: bool, steps: int) -> list[dict[str, Any]]:
         """The records so far; the files are cut back to where the checkpoint stands."""
         self.saved_at = time.monotonic()
         if self.out is None:
@@ -314,19 +300,21 @@ class Trainer:
             return []
         self.out.mkdir(parents=True, exist_ok=True)
         if resume:
-            self.progress = load_checkpoint(self.out, training)
+            self.progress = load_checkpoint(self.out, self.training, self.host, self._beginning(), steps)
         elif self.progress.step == 0 and (self.out / CHECKPOINT).exists():
             raise FileExistsError(
                 f"{self.out} holds a checkpoint already: resume it, or train into another folder"
             )
         records = read_jsonl(self.out / METRICS)[: self.progress.epoch]
         write_atomically(self.out / METRICS, "".join(map(json_line, records)))
-        save_checkpoint(self.out, self.progress, training)
+        self._save(self.out)
         return records
 
-    def _epoch(
-        self, x: Any, t: Any, batch_size: int, validation: Any, shown: Silent, training: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _save(self, out: Path) -> None:
+        save_checkpoint(out, self.progress, self.training, self.host)
+        self.saved_at = time.monotonic()
+
+    def _epoch(self, x: Any, t: Any, batch_size: int, validation: Any, shown: Silent) -> dict[str, Any]:
         """The rest of the epoch that is under way, and its record."""
         began = time.perf_counter()
         epoch = self.progress.epoch
@@ -338,8 +326,7 @@ class Trainer:
             examples = int(self.progress.totals["examples"] - before)
             shown.step(epoch, self.progress.step, examples, _means(self.progress.totals))
             if self.out is not None and time.monotonic() - self.saved_at >= self.checkpoint_seconds:
-                save_checkpoint(self.out, self.progress, training)
-                self.saved_at = time.monotonic()
+                self._save(self.out)
         record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
         if validation is not None:
             figures = self._figures(self._bound(), *validation)
@@ -375,14 +362,14 @@ class Trainer:
                 done = dataclasses.replace(done, finished=True)
         self.progress = done
 
-    def _close(self, training: dict[str, Any]) -> None:
+    def _close(self) -> None:
         """Put what was reached into the network, and onto the disk."""
         arrays = self.progress.best_arrays or {**self.progress.params, **self.progress.states}
         self.net.load_parameters({name: arrays[name] for name in self.progress.params})
         self.net.load_states({name: arrays[name] for name in self.progress.states})
         self.net.evaluate()
         if self.out is not None:
-            save_checkpoint(self.out, self.progress, training)
+            self._save(self.out)
 
     def _how_to_resume(self) -> str:
         reached = f"stopped after step {self.progress.step}, in epoch {self.progress.epoch + 1}"
