@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -332,3 +333,158 @@ def test_help_names_every_command(handgrad):
         assert f"\n    {command}" in out
         assert handgrad(command, "--help")[0] == 0
     assert handgrad("--version")[1].startswith("handgrad 0.")
+
+
+# What is said of data, of options, and of faults.
+
+
+def labelled(path, values, labels=("yes", "no"), header="a,b,label", mark=","):
+    rows = [f"{value}{mark}{i / 7:.3f}{mark}{labels[i % len(labels)]}" for i, value in enumerate(values)]
+    path.write_text("\n".join([header.replace(",", mark), *rows, ""]))
+    return path
+
+
+def test_what_columns_are_taken_for_is_printed(handgrad, tmp_path):
+    rows = [f"{i},2020-01-{i % 28 + 1:02},true,{'AB'[i % 2]},{i % 3}" for i in range(60)]
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join(["n,when,ok,city,label", *rows]))
+    code, out, err = handgrad("train", file, "--target", "label", "--epochs", 1, "--out", tmp_path / "r")
+    assert (code, err) == (0, "")
+    lines = [line.split(maxsplit=1) for line in out.splitlines()[1:6]]
+    assert lines == [
+        ["n", "number"],
+        ["when", "date, as days since 1970"],
+        ["ok", "true or false, as 1 or 0"],
+        ["city", "text, 2 levels: A, B"],
+        ["label", "3 classes: 0, 1, 2  (to be predicted)"],
+    ]
+    options = ["--drop", "when,ok", "--epochs", 1, "--out", tmp_path / "s"]
+    out = handgrad("train", file, "--target", "n", *options)[1]
+    assert re.search(r"\n  n      number, \d to 59  \(to be predicted\)\n", out)
+    assert "when" not in out
+    assert "the loss is of targets scaled" in out
+
+
+def test_many_columns_are_summed_up(handgrad, tmp_path):
+    names = [f"c{i}" for i in range(30)]
+    rows = [",".join("1" * 30) + f",{k}" for k in "ab" * 9]
+    (tmp_path / "a.csv").write_text("\n".join([",".join([*names, "t"]), *rows]))
+    out = handgrad("train", tmp_path / "a.csv", "--target", "t", "--epochs", 1, "--out", tmp_path / "r")[1]
+    assert "  ... 22 more: 22 number\n" in out
+
+
+def test_notes_are_lines_and_name_options(handgrad, fails, tmp_path):
+    numbers = [f"{value:.2f}" for value in np.random.default_rng(0).normal(size=100)]
+    file = labelled(tmp_path / "a.csv", [*numbers, "?"])
+    code, _, err = handgrad("train", file, "--target", "label", *QUICK, "--out", tmp_path / "r")
+    note, error = err.splitlines()
+    assert code == 2
+    assert (
+        note
+        == f"handgrad: note: {file}: column 'a': '?' in 1 row is taken for missing, as the others are numbers"
+    )
+    assert error == (
+        f"handgrad: {file}: 1 row lacks values: a (1). Train with --impute to fill them, or remove these rows"
+    )
+    assert handgrad("train", file, "--target", "label", "--impute", *QUICK, "--out", tmp_path / "r")[0] == 0
+
+
+def test_one_class_is_refused(fails, tmp_path):
+    file = labelled(tmp_path / "a.csv", range(20), ["yes"])
+    assert "one class, 'yes'" in fails("train", file, "--target", "label", "--out", tmp_path / "r")
+
+
+def test_an_unseen_level_has_a_way_out(handgrad, fails, tmp_path):
+    file = labelled(tmp_path / "a.csv", ["true", "maybe"] * 20)
+    handgrad("train", file, "--target", "label", *QUICK, "--out", tmp_path / "r")
+    new = labelled(tmp_path / "new.csv", ["blue", "true"])
+    said = fails("predict", tmp_path / "r", new, "-o", "-")
+    assert said.startswith(f"handgrad: {new}: column 'a' holds 'blue' in row 1")
+    assert said.endswith("--unseen zeros")
+    code, out, _ = handgrad("predict", tmp_path / "r", new, "--unseen", "zeros", "-o", "-")
+    assert (code, len(out.splitlines())) == (0, 3)
+    known = labelled(tmp_path / "known.csv", ["true", "true"])
+    assert handgrad("predict", tmp_path / "r", known, "-o", "-")[0] == 0, "text in the model is text here"
+
+
+def test_predictions_go_where_they_can(handgrad, fails, trained, tmp_path):
+    folder, _ = trained
+    said = fails("predict", folder, "digits", "-o", tmp_path / "nowhere" / "p.csv")
+    assert said == f"handgrad: --out: there is no folder {tmp_path / 'nowhere'}"
+    assert "Is a directory" in fails("predict", folder, "digits", "-o", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["trian"], "train"),
+        (["train", "digits", "--hiden", "5"], "--hidden"),
+        (["train", "digits", "--hiden=5"], "--hidden"),
+        (["train", "digits", "--optimiser", "adm"], "adam"),
+        (["predict", "r", "digits", "--unsen", "zeros"], "--unseen"),
+    ],
+)
+def test_what_was_meant(handgrad, arguments, meant):
+    code, _, err = handgrad(*arguments)
+    assert code == 2
+    assert f"did you mean {meant}?" in err
+
+
+def test_small_tables_are_trained_long_enough(handgrad, tmp_path):
+    """As long as makes 1,000 steps; a network of little use after 20 epochs is good after these."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(3, size=120)
+    means = np.array([[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.5, 2.0]])
+    x = means[kinds] + rng.normal(size=(120, 4)) * 0.3
+    rows = [",".join(f"{v:.1f}" for v in row) + f",{'abc'[k]}" for row, k in zip(x, kinds, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join(["p,q,r,s,kind", *rows]))
+    out = handgrad("train", tmp_path / "a.csv", "--target", "kind", "--out", tmp_path / "r")[1]
+    assert "\n1,000 epochs of 1 step\n" in out
+    assert float(out.split("test accuracy ")[1].split(" %")[0]) > 90
+    out = handgrad("train", tmp_path / "a.csv", "--target", "kind", "--epochs", 20, "--out", tmp_path / "s")[
+        1
+    ]
+    assert f"the loss was still falling: handgrad train --resume {tmp_path / 's'} --epochs 40 goes on" in out
+
+
+@pytest.mark.parametrize("scales", [None, ("a",), (np.ones(3),), ()])
+def test_a_fault_of_handgrads_is_said_to_be_one(handgrad, tmp_path, monkeypatch, scales):
+    """Whatever is raised in the middle of a computation: TypeErrors, NumPy's ValueErrors, StopIteration."""
+    monkeypatch.setattr("handgrad.data.prepare.FULL_SCALES", scales)
+    code, _, err = handgrad("train", "digits", *QUICK, "--out", tmp_path / "r")
+    assert code == 3
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("handgrad: this is a fault of handgrad's, not yours")
+
+
+def test_a_fault_in_a_users_file_names_its_line(tmp_path):
+    from handgrad.cli.faults import is_ours, told
+    from handgrad.cli.naming import Place, module_of
+
+    (tmp_path / "mine.py").write_text("def f(x):\n    return {}['nothing']\n")
+    with pytest.raises(KeyError) as caught:
+        module_of(Place(str(tmp_path / "mine.py"), "f")).f(1)
+    error = caught.value.with_traceback(caught.value.__traceback__.tb_next)  # without the line of this test
+    assert not is_ours(error)
+    assert told(error).endswith("mine.py, line 2: KeyError: 'nothing'")
+
+
+COMMAND = "import sys; sys.argv[0] = '/bin/handgrad'; from handgrad.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("start", [["-m", "handgrad"], ["-c", COMMAND]])
+def test_control_c_while_it_is_loaded_is_silent(tmp_path, start):
+    """In the middle of the imports, wherever that is in time: a module that is imported sends the signal."""
+    (tmp_path / "argparse.py").write_text(
+        "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, *start, "train", "digits", "--out", str(tmp_path / "run")]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
+
+
+def test_control_c_while_a_program_loads_handgrad_is_its_own(tmp_path):
+    code = "import os, signal, handgrad; os.kill(os.getpid(), signal.SIGINT)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in ran.stderr

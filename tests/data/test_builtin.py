@@ -72,6 +72,6 @@ def test_a_built_in_set_has_no_columns():
 def test_an_unknown_name_lists_what_there_is(tmp_path):
     with pytest.raises(DataError, match=r"'mnits'.*digits, mnist-5k.*\.npz.*IDX.*CSV.*Parquet.*folder"):
         load("mnits")
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match=r"notes\.txt is of an unknown kind.*Parquet"):
-        load(tmp_path / "notes.txt")
+    (tmp_path / "notes.pdf").write_text("hello")
+    with pytest.raises(DataError, match=r"notes\.pdf is of an unknown kind.*Parquet"):
+        load(tmp_path / "notes.pdf")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from handgrad.data import DataError, load
+from handgrad.data import DataError, DataWarning, load
 from handgrad.data.idx import read_idx
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
@@ -71,7 +71,8 @@ def test_labels_are_found_beside_their_images(tmp_path, images, labels):
 
 def test_many_labels_are_still_classes(tmp_path):
     write(tmp_path / "a-labels-idx1-ubyte", np.arange(47, dtype=np.uint8))
-    data = load(write(tmp_path / "a-images-idx3-ubyte", np.zeros((47, 2, 2), np.uint8)))
+    with pytest.warns(DataWarning, match="47 different values in 47 rows, each taken for a class"):
+        data = load(write(tmp_path / "a-images-idx3-ubyte", np.zeros((47, 2, 2), np.uint8)))
     assert len(data.classes) == 47
 
 

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from handgrad.data import DataError, Preparation, load
+from handgrad.data import DataError, DataWarning, Preparation, load
 
 Image = pytest.importorskip("PIL.Image")
 RNG = np.random.default_rng(0)
@@ -23,7 +23,8 @@ def test_subfolders_are_classes(tmp_path):
     cat1 = paint(tmp_path / "cat" / "1.PNG", 4, 6)
     (tmp_path / "cat" / "notes.txt").write_text("passed over")
     (tmp_path / "empty").mkdir()
-    data = load(tmp_path)
+    with pytest.warns(DataWarning, match="empty has no images: it is no class"):
+        data = load(tmp_path)
     assert data.classes == ("cat", "dog")
     assert data.t.tolist() == [0, 0, 1]
     assert data.x.dtype == np.uint8

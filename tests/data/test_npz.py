@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from handgrad.data import DataError, load
+from handgrad.data import DataError, DataWarning, load
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 T = np.array([2, 0, 2, 5])
@@ -41,7 +41,8 @@ def test_integer_targets_are_classes(tmp_path):
 
 
 def test_many_integers_are_classes_too_since_an_array_of_labels_is_no_column_of_counts(tmp_path):
-    data = load(saved(tmp_path / "a.npz", x=np.zeros((100, 1)), t=np.arange(100)))
+    with pytest.warns(DataWarning, match="100 different values"):
+        data = load(saved(tmp_path / "a.npz", x=np.zeros((100, 1)), t=np.arange(100)))
     assert len(data.classes) == 100
 
 
@@ -51,6 +52,17 @@ def test_float_targets_are_numbers(tmp_path):
     assert data.task == "regression"
     assert data.t.dtype == np.float64
     np.testing.assert_array_equal(data.t, t)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1"])
+def test_one_hot_targets_are_told_or_taken_for_classes(tmp_path, dtype):
+    path = saved(tmp_path / "a.npz", x=X, t=np.eye(4, dtype=dtype)[[2, 0, 3, 2]])
+    if dtype[0] == "f":
+        with pytest.warns(DataWarning, match="one 1 in each row of 4 numbers.*task='classification'"):
+            assert load(path).task == "regression"
+    data = load(path, task="classification")
+    assert (data.classes, data.t.tolist()) == (("0", "1", "2", "3"), [2, 0, 3, 2])
+    assert load(path, classes=["3", "2", "1", "0"]).t.tolist() == [1, 3, 0, 1]
 
 
 def test_text_targets_are_classes(tmp_path):

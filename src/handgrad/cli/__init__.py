@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import sys
+import warnings
 from typing import NoReturn
 
+from handgrad import interrupts
 from handgrad.cli import check, evaluate, explain, predict, show, train
+from handgrad.cli.faults import is_ours, sentence, told
 
-USAGE_ERROR = 2
-
-EXPECTED = (ValueError, TypeError, OSError, ImportError, ArithmeticError, AttributeError, MemoryError)
+DONE, CHECK_FAILED, USAGE_ERROR, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
+__all__ = ["main", "parser", "sentence"]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence."""
+    """A parser whose errors are one sentence, with what was perhaps meant."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        option = re.match(r"unrecognized arguments: (-\S+)", message)
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        near: list[str] = []
+        if option:
+            near = difflib.get_close_matches(option[1].partition("=")[0], self._option_string_actions, 1)
+        elif choice:
+            near = difflib.get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}{meant} (see {self.prog} --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (train, predict, evaluate, check, show, explain):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        made.set_defaults(run=command.run)
+        made.set_defaults(run=command.run, parser=made)
     return top
 
 
@@ -47,27 +59,49 @@ class _Version(argparse.Action):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line; the exit code: 0 done, 1 a check failed, 2 an error, 130 interrupted."""
-    args = parser().parse_args(arguments)
+    """Run a command line.
+
+    The exit code: 0 done, 1 a check failed, 2 an error that the user can mend, 3 a fault of handgrad's, 130
+    interrupted.
+    """
+    interrupts.loaded()
+    args: argparse.Namespace | None = None
     try:
-        return args.run(args)
+        args = parsed(arguments)
+        with warnings.catch_warnings():
+            say_warnings()
+            return args.run(args)
     except KeyboardInterrupt as stop:
         print(f"\n{stop or 'interrupted'}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output went away; so do we, quietly
         return USAGE_ERROR
-    except EXPECTED as error:
-        if args.debug:
+    except Exception as error:
+        if args is not None and args.debug:
             raise
-        print(f"handgrad: {sentence(error)}", file=sys.stderr)
-        return USAGE_ERROR
+        print(told(error), file=sys.stderr)
+        return FAULT if is_ours(error) else USAGE_ERROR
 
 
-def sentence(error: BaseException) -> str:
-    """An error on one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    notes = ", ".join(getattr(error, "__notes__", [])[:2])
-    return f"{text} ({notes})" if notes else text
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a command line; what a command does not know is an error of that command."""
+    top = parser()
+    args, unknown = top.parse_known_args(arguments)
+    if unknown:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
+
+
+def say_warnings() -> None:
+    """Warnings of handgrad's as a line each, as errors are."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: object, **more: object) -> None:
+        if category.__module__.startswith("handgrad."):
+            print(f"handgrad: note: {sentence(message)}", file=sys.stderr)  # type: ignore[arg-type]
+        else:
+            shown(message, category, *rest, **more)  # type: ignore[arg-type]
+
+    warnings.showwarning = show
+    warnings.simplefilter("always", UserWarning)  # also when main is called again

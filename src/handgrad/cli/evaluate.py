@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handgrad.cli.faults import about
 from handgrad.cli.figures import figures, told
 from handgrad.data.errors import counted
 
@@ -22,7 +23,7 @@ order and their file, are told from the others and measured apart, unless --all 
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
-    made = commands.add_parser("evaluate", help=HELP, description=DESCRIPTION)
+    made = commands.add_parser("evaluate", aliases=["eval"], help=HELP, description=DESCRIPTION)
     made.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished training")
     made.add_argument("source", metavar="DATA", help="data of the same kind, with targets")
     made.add_argument("--target", metavar="COLUMN", help="the column with the answers (default: as trained)")
@@ -35,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     trained = load_run(args.folder)
     data = _data(args, trained)
-    measured = Measured(args.source, data, trained.outputs(data.x, unseen="zeros"))
+    with about(args.source):
+        measured = Measured(args.source, data, trained.outputs(data.x, unseen="zeros"))
     known = None if args.all else _known(args.folder, trained, data)
     rows = np.ones(len(data), bool) if known is None else ~known[0]
     if known is None:
@@ -52,7 +54,8 @@ def _data(args: argparse.Namespace, trained: Run) -> Dataset:
 
     task = "classification" if trained.classes is not None else "regression"
     target = args.target or trained.training["target"]
-    data = load(args.source, target=target, classes=trained.classes, task=task)
+    text = trained.preparation.text_columns
+    data = load(args.source, target=target, classes=trained.classes, task=task, text=text)
     if data.t is None:
         raise ValueError(f"{args.source} has no targets; for a table name the column with --target")
     return data

@@ -29,12 +29,11 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    from handgrad.cli.train import data_parts, trainer_of
+    from handgrad.cli.train import data_parts, trainer_of, training_of
     from handgrad.engine import explain
-    from handgrad.train import load_run
     from handgrad.train.engines import NativeSteps
 
-    made = load_run(args.folder, with_model=False)
+    made = training_of(args.folder)
     train = data_parts(made.training)["train"]
     size = min(made.training["batch_size"], len(train))
     x, t = made.prepared(train.x, "zeros"), made.targets(train)

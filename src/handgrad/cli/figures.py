@@ -12,8 +12,8 @@ def figures(outputs: np.ndarray, t: np.ndarray, classes: tuple[str, ...] | None)
     t = t.reshape(len(t), -1)
     squares = float(np.sum((outputs - t) ** 2))
     spread = float(np.sum((t - t.mean(axis=0)) ** 2))
-    r2 = 1 - squares / spread if spread else float("nan")
-    return {"RMSE": (squares / t.size) ** 0.5, "R²": r2}
+    r2 = {"R²": 1 - squares / spread} if spread else {}  # of a constant there is none
+    return {"RMSE": (squares / t.size) ** 0.5, **r2}
 
 
 def told(found: dict[str, float]) -> str:

@@ -58,9 +58,14 @@ def held_out(text: str) -> float | int:
     number = _number(text)
     if 0 < number < 1:
         return number
-    if 1 <= number < math.inf and number == int(number):
+    if text.isdecimal() and number >= 1:
         return int(number)
     raise argparse.ArgumentTypeError(f"{text!r} is neither a share between 0 and 1 nor a number of examples")
+
+
+def names(text: str) -> list[str]:
+    """``a,b``."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def widths(text: str) -> list[int]:

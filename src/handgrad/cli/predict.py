@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.cli.faults import about
+from handgrad.data.errors import counted
+
 HELP = "predict with a trained network"
 DESCRIPTION = """Write one line for each example: for classes the likeliest and the probability of each, for
 numbers the number, in the units that it was trained on."""
@@ -20,6 +23,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made = commands.add_parser("predict", help=HELP, description=DESCRIPTION)
     made.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished training")
     made.add_argument("source", metavar="INPUT", help="data of the same kind as it was trained on")
+    made.add_argument(
+        "--unseen",
+        choices=["error", "zeros"],
+        default="error",
+        metavar="WHAT",
+        help="text that was not trained on: error, or zeros to count it as none of what was (default error)",
+    )
     made.add_argument("--out", "-o", metavar="FILE", help="a CSV file, or - for standard output")
     return made
 
@@ -29,15 +39,19 @@ def run(args: argparse.Namespace) -> int:
     from handgrad.files import write_atomically
     from handgrad.train import load_run
 
+    if args.out not in (None, "-") and not Path(args.out).parent.is_dir():
+        raise ValueError(f"--out: there is no folder {Path(args.out).parent}")
     trained = load_run(args.folder)
-    data = load(args.source, task="classification" if trained.classes is not None else "regression")
-    text = table(trained.outputs(data.x), trained.classes, data.examples)
+    data = load(args.source, text=trained.preparation.text_columns)
+    with about(args.source):
+        outputs = trained.outputs(data.x, args.unseen)
+    text = table(outputs, trained.classes, data.examples)
     if args.out == "-":
         sys.stdout.write(text)
         return 0
     file = Path(args.out) if args.out else args.folder / f"predictions-{Path(args.source).stem}.csv"
     write_atomically(file, text)
-    print(f"{len(data):,} predictions in {file}")
+    print(f"{counted(len(data), 'prediction')} in {file}")
     return 0
 
 

@@ -93,12 +93,12 @@ def given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     """Examples of a training's own data through its network, and if asked for, through what it began as."""
-    from handgrad.cli.train import data_parts
+    from handgrad.cli.train import data_parts, training_of
     from handgrad.train import load_run
     from handgrad.train.run import build
 
     trained = load_run(args.target)
-    part = data_parts(trained.training)[args.part or "test"]
+    part = data_parts(training_of(Path(args.target)).training)[args.part or "test"]
     after = picture_of(trained, trained.net, part, args, part.name)
     if not args.before:
         return after, None

