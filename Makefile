@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all fuzz lint bench lessons clean
+.PHONY: demo test test-all fuzz hostile lint bench lessons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -22,6 +22,10 @@ test-all: $(TEST_ENV) lint
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.engine.fuzz $(N) --jobs $(JOBS)
+
+# Optimisers, layers, losses and metrics that do what they like, natively between guard pages and by NumPy.
+hostile: $(VENV)/.test
+	$(BIN)/python -m tests.engine.hostile $(N)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

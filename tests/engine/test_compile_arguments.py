@@ -322,3 +322,32 @@ def test_keywords_defaults_and_copies():
     with pytest.raises(TypeError, match="unexpected keyword"):
         f(X, k=2)
     assert "compiled <lambda>" in repr(f)
+
+
+# Labels.
+
+LOGITS = rng.standard_normal((3, 5))
+LABEL_LOSSES = {
+    "softmax_cross_entropy": hg.softmax_cross_entropy,
+    "its gradient": hg.grad(lambda x, t: hg.softmax_cross_entropy(x, t)),
+    "ignoring": lambda x, t: hg.softmax_cross_entropy(x, t, ignore_index=-100),
+    "cross_entropy": lambda x, t: hg.cross_entropy(hg.softmax(x), t),
+    "labels computed": lambda x, t: hg.softmax_cross_entropy(x, t * 2 - t),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int8, np.uint8, ">i4"])
+@pytest.mark.parametrize("name", LABEL_LOSSES)
+def test_labels_are_looked_at_as_they_are_uncompiled(name, dtype):
+    loss = LABEL_LOSSES[name]
+    f = compile(loss)
+    for labels in ([0, 4, 2], [0, 0, 0], [0, 5, 1], [1, 2, 120], [-1, 2, 0], [-6, 0, 0], [2, -100, 1]):
+        if np.dtype(dtype).kind == "u" and min(labels) < 0:
+            continue
+        t = np.array(labels).astype(dtype)
+        if all(0 <= label < 5 or (label == -100 and name == "ignoring") for label in labels):
+            np.testing.assert_allclose(f(LOGITS, t), loss(LOGITS, t), rtol=1e-12)
+        else:
+            with pytest.raises(ValueError, match=r"label .* is out of range: there are 5 classes"):
+                f(LOGITS, t)
+    assert len(f.codes) == 1

@@ -5,7 +5,7 @@ Classes lie along the last axis: y or x (..., C). Labels t are class indices (..
 or "none".
 """
 
-from handgrad.arrays import cast, is_floating, is_integer, shape, size, values_are_known, xp
+from handgrad.arrays import cast, is_floating, is_integer, is_symbolic, shape, size, values_are_known, xp
 from handgrad.rules.elementary import logistic
 from handgrad.rules.reduction import exponentials
 from handgrad.rules.rule import rule
@@ -61,7 +61,7 @@ def class_weights(t, x, ignore_index=None):
     if not is_integer(t):
         kind = getattr(t, "dtype", type(t).__name__)
         raise TypeError(f"class indices are integers, not {kind}; for a one-hot t expected {shape(x)}")
-    check_class_indices(t, C, ignore_index)
+    t = checked_class_indices(t, C, ignore_index)
     t = xp.reshape(t, (*rows, 1))
     hit = xp.arange_like(t, C) == t
     if ignore_index is None:
@@ -70,16 +70,30 @@ def class_weights(t, x, ignore_index=None):
     return xp.astype(hit & counted, x.dtype), xp.astype(counted, x.dtype)
 
 
-def check_class_indices(t, C, ignore_index):
-    """Name a label that is outside 0 .. C-1, where values can be looked at."""
+def checked_class_indices(t, C, ignore_index):
+    """t, refused where it is outside 0 .. C-1: at once where values can be looked at, else by code."""
+    if is_symbolic(t):
+        return traced_class_indices(t, C, ignore_index)
     if not values_are_known(t):
-        return
+        return t
     bad = (t < 0) | (t >= C)
     bad = bad if ignore_index is None else bad & (t != ignore_index)
     if xp.any(bad):
         culprits = xp.where(bad, t, xp.zeros_like(t))
         worst = int(xp.min(culprits)) or int(xp.max(culprits))
         raise ValueError(f"label {worst} is out of range: there are {C} classes, 0 .. {C - 1}")
+    return t
+
+
+def traced_class_indices(t, C, ignore_index):
+    """t, looked up in 0 .. C-1: an index that is out of range is found by what runs the program."""
+    t = xp.astype(t, "int64")
+    places = xp.where(t < 0, C, t)
+    classes = xp.arange_like(t, C)
+    if ignore_index is None:
+        return xp.take(classes, places, axis=0)
+    ignored = t == ignore_index
+    return xp.where(ignored, t, xp.take(classes, xp.where(ignored, 0, places), axis=0))
 
 
 def _per_class_loss(q, log_y):
