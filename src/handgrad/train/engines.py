@@ -261,6 +261,11 @@ class NativeSteps:
             self.codes[size] = Code(program, over, timed=self.timed)
         return self.codes[size]
 
+    def recompile(self) -> None:
+        """Make the code anew, when it is next wanted: the network or the loss computes something else now."""
+        self.codes.clear()
+        self.told.clear()
+
     def program(self, size: int) -> Program:
         """The step, traced; metrics that cannot be are left to NumPy, for which the outputs are kept.
 

@@ -21,9 +21,10 @@ from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.optim.checks import checked_count
 from handgrad.tape import value_and_grad
 from handgrad.train.arguments import check_fit, check_trainer, examples, inputs
+from handgrad.train.changes import Changes
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
-from handgrad.train.engines import steps_for
+from handgrad.train.engines import NativeSteps, steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
 from handgrad.train.kept import beginning, states_kept, updated
 from handgrad.train.metrics import Metric, default_metrics, per_example
@@ -116,6 +117,7 @@ class Trainer:
         self.engine = engine
         self.observe = observe
         self.progress = self._beginning()
+        self.has_told_of_changes = False
 
     def __repr__(self) -> str:
         numbers = sum(size(p) for p in self.progress.params.values())
@@ -267,8 +269,11 @@ class Trainer:
             self._say_what_is_done(epochs)
         shown = display_for(self.show_progress)
         shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
+        changes = self._changes(x, t, batch_size)
         try:
             while self.progress.epoch < epochs and not self.progress.finished:
+                if records and changes is not None:
+                    self._recompile_if(changes.since_last())
                 record = self._epoch(x, t, batch_size, validation, shown)
                 records.append(record)
                 shown.epoch(record)
@@ -277,6 +282,26 @@ class Trainer:
             shown.stop()
             self._close()
         return records
+
+    def _changes(self, x: Any, t: Any, batch_size: int) -> Changes | None:
+        """What tells whether compiled steps still are what was compiled; None where NumPy makes them."""
+        if not isinstance(self.steps, NativeSteps):
+            return None
+        first = np.arange(min(batch_size, len(t)))
+        return Changes(self, self.cast(x[first]), self.cast(t[first]), self.steps.compiles_metrics)
+
+    def _recompile_if(self, changed: str) -> None:
+        if not changed or not isinstance(self.steps, NativeSteps):
+            return
+        self.steps.recompile()
+        if not self.has_told_of_changes:
+            self.has_told_of_changes = True
+            warnings.warn(
+                f"epoch {self.progress.epoch + 1} computes something else than the one before: {changed}. "
+                f"Steps are compiled anew at the beginning of each epoch where that happens, but not within "
+                f"one; engine='numpy' looks at each step",
+                stacklevel=5,
+            )
 
     def _say_what_is_done(self, epochs: int) -> None:
         done = self.progress.epoch

@@ -1,0 +1,51 @@
+"""A compiled step looked at again: a number that the network or the loss reads may have changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from handgrad.program import Program, trace
+from handgrad.program.tracing import difference
+from handgrad.train.metrics import per_example
+from handgrad.train.training import fingerprint
+
+if TYPE_CHECKING:
+    from handgrad.train.trainer import Trainer
+
+
+class Changes:
+    """Tells whether a step still computes what it did: the forward, the loss, the metrics, and all settings.
+
+    ``x`` and ``t`` are some mini-batch. The trace is of the forward alone; it costs what a step by NumPy does.
+    """
+
+    def __init__(self, trainer: Trainer, x: Any, t: Any, with_metrics: bool):
+        self.trainer, self.x, self.t = trainer, x, t
+        self.metrics = (trainer.metrics or {}) if with_metrics else {}
+        self.program, self.settings = self._traced(), self._settings()
+        self.printed = fingerprint(self.program)
+
+    def _traced(self) -> Program:
+        def forward(params: Any, states: Any, x: Any, t: Any) -> Any:
+            loss, (y, new_states) = self.trainer.objective(params, states, x, t)
+            return loss, new_states, [per_example(name, m, y, t) for name, m in self.metrics.items()]
+
+        progress = self.trainer.progress
+        return trace(forward, progress.params, progress.states, self.x, self.t)
+
+    def _settings(self) -> dict[str, Any]:
+        trainer = self.trainer
+        numbers = {k: v for k, v in vars(trainer.optimiser).items() if isinstance(v, (bool, int, float, str))}
+        return {**numbers, "clip_norm": trainer.clip_norm, "clip_value": trainer.clip_value}
+
+    def since_last(self) -> str:
+        """What is another than at the last call, in words; "" where nothing is."""
+        program, settings = self._traced(), self._settings()
+        printed, found = fingerprint(program), ""
+        if printed != self.printed:  # an array that was written into is the same in both programs
+            found = difference(self.program, program) or "an array that it reads has other numbers"
+        for name, value in settings.items():
+            if not found and self.settings.get(name) != value:
+                found = f"{name} was {self.settings.get(name)} and is {value}"
+        self.program, self.settings, self.printed = program, settings, printed
+        return found
