@@ -92,11 +92,15 @@ def test_what_changes_between_epochs_counts_in_the_next(annealed):
     assert frozen[-1]["loss"] != pytest.approx(records[1][-1]["loss"], rel=1e-6)
 
 
-def test_what_does_not_change_is_compiled_once(monkeypatch):
+@pytest.mark.parametrize("classes", [False, True])
+def test_what_does_not_change_is_compiled_once(monkeypatch, classes):
     one = trainer("native")
+    if classes:
+        one = Trainer(mlp([4, 5, 3], batch_norm=True, dropout=0.5), hg.softmax_cross_entropy, SGD(0.1))
     monkeypatch.setattr(type(one), "_recompile_if", lambda self, changed: changes.append(changed))
     changes = []
-    one.fit(X, T, epochs=5, batch_size=16)
+    one.fit(X, np.arange(40) % 3 if classes else T, epochs=5, batch_size=16)
+    assert one.steps.name == "native"
     assert changes == [""] * 4
 
 

@@ -137,6 +137,13 @@ def test_another_training_is_refused_and_what_differs_is_said(tmp_path, before, 
     fitted(tmp_path, resume=True, **before)
 
 
+def test_each_part_of_a_step_has_a_digest(tmp_path):
+    one = fitted(tmp_path, penalty=l2(0.1))
+    digests = one.training["programs"]
+    assert list(digests) == ["network", "loss", "optimiser", "penalty", "metric accuracy"]
+    assert len({*digests.values()} - {None}) == 5
+
+
 def test_slopes_of_one_activation_are_told_apart(tmp_path):
     def net(slope):
         return lambda: Sequential(mlp([4, 3], seed=0), hg.layers.LeakyReLU(slope))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Changes:
     """Tells whether a step still computes what it did: the forward, the loss, the metrics, and all settings.
 
-    ``x`` and ``t`` are some mini-batch. The trace is of the forward alone; it costs what a step by NumPy does.
+    ``x`` and ``t`` are some mini-batch. The trace is of the forward alone: it costs a step by NumPy.
     """
 
     def __init__(self, trainer: Trainer, x: Any, t: Any, with_metrics: bool):

@@ -300,7 +300,7 @@ class Trainer:
                 f"epoch {self.progress.epoch + 1} computes something else than the one before: {changed}. "
                 f"Steps are compiled anew at the beginning of each epoch where that happens, but not within "
                 f"one; engine='numpy' looks at each step",
-                stacklevel=5,
+                stacklevel=4,
             )
 
     def _say_what_is_done(self, epochs: int) -> None:

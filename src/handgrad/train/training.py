@@ -142,10 +142,10 @@ def _programs(trainer: Trainer, x: Any, t: Any, outputs: Any) -> dict[str, str |
 def _digest(f: Callable, *args: Any) -> str | None:
     """A digest of a function's program; None where it has none, or another each time."""
     try:
-        program = trace(f, *args)
-        return None if difference(program, trace(f, *args)) else fingerprint(program)
+        program, again = trace(f, *args), trace(f, *args)
     except Exception:  # whatever a user's function raises for symbols; NumPy runs it then
         return None
+    return None if difference(program, again) else fingerprint(program)
 
 
 def fingerprint(program: Program) -> str:
@@ -159,9 +159,11 @@ def fingerprint(program: Program) -> str:
             return f"[{','.join(map(written, x))}]"
         if isinstance(x, dict):
             return f"{{{','.join(f'{key}={written(value)}' for key, value in x.items())}}}"
-        if hasattr(x, "dtype") and hasattr(x, "tobytes"):
+        if isinstance(x, (np.ndarray, np.generic)):
             return f"{x.dtype}{shape(x)}{zlib.crc32(x.tobytes()):08x}"
-        if isinstance(x, (str, int, float, bool, type(None), slice, type(...), np.dtype, type)):
+        if isinstance(x, slice):
+            return f"slice{written([x.start, x.stop, x.step])}"
+        if isinstance(x, (str, int, float, bool, type(None), type(...), np.dtype, type)):
             return repr(x)
         return type(x).__name__
 
