@@ -10,10 +10,13 @@ One idea, the rule ``(x, ...) -> (out, backward)``, at several levels:
 - shown: ``show`` makes a page of every value, gradient, formula and line of a computation.
 """
 
+import handgrad.interrupts as _interrupts  # noqa: F401, before what takes long
+
+# isort: split
+
 import builtins as _builtins
 import typing as _typing
 
-import handgrad.interrupts as _interrupts  # noqa: F401, before what takes long
 from handgrad import layers as layers
 from handgrad import rules as rules
 from handgrad.layers import AddLayer as AddLayer

@@ -3,20 +3,17 @@
 import os
 import signal
 import sys
-import threading
 
 
 def is_command() -> bool:
     """Whether this process is ``handgrad ...`` or ``python -m handgrad ...``."""
-    return os.path.basename(sys.argv[0]) in ("handgrad", "handgrad.exe") or (
-        sys.argv[0] == "-m" and "handgrad" in sys.orig_argv
-    )
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return name in ("handgrad", "handgrad.exe") or (name == "-m" and "handgrad" in sys.orig_argv)
 
 
 def quiet_while_loading() -> None:
     """Until ``loaded``, Ctrl-C ends the command; a program that imports handgrad is left as it is."""
-    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if usual and is_command() and threading.current_thread() is threading.main_thread():
+    if is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 

@@ -154,3 +154,87 @@ def test_two_overwrites_at_once(tmp_path):
         for name in ("config.json", "checkpoint.json")
     ]
     assert seeds == [1, 1]
+
+
+# Damaged and mixed files.
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from handgrad.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "digits", "--epochs", "1", "--hidden", "4", "--quiet", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("", [], "it is a list, not an object"),
+        ("", {}, "it has no 'format'"),
+        ("format", 9, "its format is 9, and this handgrad reads 1"),
+        ("classes", None, "one of the two"),
+        ("classes", ["a"], "a network of 64 inputs and 10 outputs does not fit"),
+        ("classes", 3, "'classes' = 3"),
+        ("preparation", {}, "no preparation"),
+        ("network", None, "'network' = None"),
+        ("network.widths", [64], "widths are two or more whole numbers"),
+        ("network.widths", [64, -1, 10], "widths are two or more whole numbers"),
+        ("network.widths", [3, 4, 10], "a network of 3 inputs and 10 outputs does not fit"),
+        ("network.dtype", "int32", "dtype is float32 or float64"),
+        ("network.activation", "eval", "activation is one of"),
+        ("network.depth", 3, "network has 'depth', which is unknown"),
+        ("training.seed", "a", "training has 'seed' = a"),
+        ("training.source", None, "'source' = None"),
+    ],
+)
+def test_a_damaged_config_is_named_with_its_field(run, tmp_path, path, value, says):
+    from handgrad.train import RunError, load_run
+
+    config = json.loads((run / "config.json").read_text())
+    *outer, last = path.split(".")
+    inner = config
+    for name in outer:
+        inner = inner[name]
+    inner[last] = value
+    (tmp_path / "config.json").write_text(json.dumps(config if path else value))
+    with pytest.raises(RunError, match=r"config\.json: .*Put the file back") as said:
+        load_run(tmp_path)
+    assert says in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("batch_size", 0), ("lr", "x"), ("hidden", [5.5]), ("impute", 3)]
+)
+def test_a_damaged_option_is_named(run, tmp_path, option, value):
+    from handgrad.cli.train_options import training_of
+    from handgrad.train import RunError
+
+    config = json.loads((run / "config.json").read_text())
+    config["training"][option] = value
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=rf"config\.json: training: {option}: "):
+        training_of(tmp_path)
+
+
+def test_options_of_earlier_versions_are_as_they_are_today(run, tmp_path):
+    from handgrad.cli.train_options import training_of
+
+    config = json.loads((run / "config.json").read_text())
+    del config["training"]["drop"], config["training"]["engine"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert training_of(tmp_path).training == training_of(run).training
+
+
+def test_a_model_and_a_config_of_two_trainings_are_told(run, tmp_path):
+    from handgrad.cli import main
+    from handgrad.train import RunError, load_run
+
+    other = tmp_path / "other"
+    options = ["--epochs", "1", "--hidden", "4", "--seed", "1", "--quiet", "--out", str(other)]
+    assert main(["train", "digits", *options]) == 0
+    load_run(other)
+    (other / "config.json").write_bytes((run / "config.json").read_bytes())
+    with pytest.raises(RunError, match=r"is of a training with another config\.json"):
+        load_run(other)

@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
             say_warnings()
             return args.run(args)
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'interrupted'}", file=sys.stderr)
+        print(f"\n{str(stop) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output went away; so do we, quietly

@@ -194,11 +194,9 @@ def _introduce(started: Run, train: Dataset) -> None:
 
 def _is_falling(records: list[dict]) -> bool:
     """Whether the validation loss still fell in the last tenth of a training, by more than 2 % of itself."""
-    losses = [record["validation_loss"] for record in records]
+    losses = np.array([record.get("validation_loss") for record in records], np.float64)  # None is nan
     k = max(1, len(losses) // 10)
-    if len(losses) < 5 or None in losses:
-        return False
-    return float(np.mean(losses[-k:])) < 0.98 * float(np.mean(losses[-2 * k : -k]))
+    return len(losses) >= 5 and bool(losses[-k:].mean() < 0.98 * losses[-2 * k : -k].mean())
 
 
 def _observer(started: Run, x: Any, t: Any) -> Callable | None:

@@ -37,7 +37,18 @@ EPOCHS = "passes over the data (default 20, and for small data as many as make 1
 TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
 SCHEDULES = ["constant", "cosine", "step"]
-NOT_OPTIONS = ("run", "parser", "debug", "out", "overwrite", "resume", "quiet", "checkpoint_seconds")
+NOT_OPTIONS = (
+    "run",
+    "parser",
+    "command",
+    "version",
+    "debug",
+    "out",
+    "overwrite",
+    "resume",
+    "quiet",
+    "checkpoint_seconds",
+)
 
 
 def add(commands: Any) -> argparse.ArgumentParser:

@@ -25,6 +25,10 @@ from handgrad.layers import Sequential, mlp
 from handgrad.train.folder import CONFIG, MODEL, TRAINED_ON
 from handgrad.train.trainer import predict
 
+FORMAT = 1
+FIELDS = {"format": int, "classes": list | None, "network": dict, "preparation": dict,
+          "target_scale": dict | None, "training": dict}  # fmt: skip
+NETWORK = {"widths": list, "activation": str, "batch_norm": bool, "dropout": float | int, "dtype": str}
 MAY_CHANGE = ("epochs", "source", "show")  # options that may be others than at the start of a training
 
 
@@ -68,7 +72,7 @@ class Run:
 
     def described(self) -> dict[str, Any]:
         return {
-            "format": 1,
+            "format": FORMAT,
             "task": "classification" if self.classes is not None else "regression",
             "classes": self.classes,
             "network": self.network,
@@ -167,9 +171,8 @@ def _described(folder: Path) -> Run:
     except ValueError as error:
         raise damaged(folder, error) from None
     try:
+        check_config(config)
         classes, scale = config["classes"], config["target_scale"]
-        if (classes is None) == (scale is None):
-            raise ValueError("there are classes or there is target_scale, one of the two")
         run = Run(
             network=dict(config["network"]),
             preparation=Preparation.from_json(config["preparation"]),
@@ -182,10 +185,43 @@ def _described(folder: Path) -> Run:
         if math.prod(run.preparation.shape) != inputs or len(classes or range(outputs)) != outputs:
             raise ValueError(f"a network of {inputs} inputs and {outputs} outputs does not fit the data")
     except KeyError as error:
-        raise damaged(folder, f"it has no {error}") from None
-    except (ValueError, TypeError, AttributeError, IndexError, MemoryError) as error:
+        raise damaged(folder, f"target_scale has no {error}") from None
+    except (ValueError, TypeError, MemoryError) as error:
         raise damaged(folder, error) from None
     return run
+
+
+def check_config(config: Any) -> None:
+    """Compare what was read with what ``described`` writes.
+
+    Raises:
+        ValueError: it differs in structure; the message names the field.
+    """
+    if not isinstance(config, dict):
+        raise ValueError(f"it is a {type(config).__name__}, not an object with {', '.join(FIELDS)}")
+    check_fields(config, FIELDS, "it")
+    if config["format"] != FORMAT:
+        raise ValueError(f"its format is {config['format']!r}, and this handgrad reads {FORMAT}")
+    if (config["classes"] is None) == (config["target_scale"] is None):
+        raise ValueError("there are classes or there is target_scale, one of the two")
+    network = config["network"]
+    check_fields(network, NETWORK, "network")
+    if unknown := set(network) - set(NETWORK):
+        raise ValueError(f"network has {', '.join(map(repr, sorted(unknown)))}, which is unknown")
+    if network["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"network: dtype is float32 or float64, not {network['dtype']!r}")
+    if len(network["widths"]) < 2 or not all(type(n) is int and n > 0 for n in network["widths"]):
+        raise ValueError(f"network: widths are two or more whole numbers from 1, not {network['widths']}")
+    check_fields(config["training"], {"seed": int, "source": str}, "training")
+
+
+def check_fields(found: dict[str, Any], expected: dict[str, Any], where: str) -> None:
+    for name, kind in expected.items():
+        if name not in found:
+            raise ValueError(f"{where} has no {name!r}")
+        if not isinstance(found[name], kind):
+            wanted = getattr(kind, "__name__", kind)
+            raise ValueError(f"{where} has {name!r} = {str(found[name])[:40]}, which is no {wanted}")
 
 
 def damaged(folder: Path, why: object) -> RunError:
