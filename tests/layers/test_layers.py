@@ -456,3 +456,10 @@ def test_a_network_without_parameters_is_told():
     ):
         check_parameters(Bare())
     check_parameters(mlp([4, 3]))
+
+
+def test_a_slice_of_a_sequential_is_one_of_the_same_layers(rng):
+    net, x = mlp([4, 3, 2], seed=0, dtype=F8), rng.standard_normal((5, 4))
+    assert isinstance(net[1:], Sequential)
+    assert net[1:][0] is net[1]
+    np.testing.assert_array_equal(net[2:](net[:2](x)), net(x))

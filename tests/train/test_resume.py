@@ -1,5 +1,6 @@
 """What a checkpoint is compared with before anything is taken from it."""
 
+import functools
 import json
 
 import numpy as np
@@ -137,6 +138,19 @@ def test_another_training_is_refused_and_what_differs_is_said(tmp_path, before, 
     fitted(tmp_path, resume=True, **before)
 
 
+def test_names_are_the_same_in_each_process():
+    loss = functools.partial(lambda y, t, by: by * hg.softmax_cross_entropy(y, t), by=2.0)
+    assert "0x" not in training.named(loss)
+
+    class Loss:
+        def __call__(self, y, t):
+            return hg.softmax_cross_entropy(y, t)
+
+    assert training.named(Loss()) == "Loss"
+    assert training.named(l2(0.1)) == "l2(weight=0.1, pattern='*')"
+    assert training.named(hg.softmax_cross_entropy) == "softmax_cross_entropy"
+
+
 def test_each_part_of_a_step_has_a_digest(tmp_path):
     one = fitted(tmp_path, penalty=l2(0.1))
     digests = one.training["programs"]
@@ -211,7 +225,8 @@ def test_a_missing_field_is_named(tmp_path, checkpoint, field):
         ("tensors", "checkpoint-3.safetensors\n"),
         ("step", "x"), ("step", -3), ("step", 1.5), ("step", None), ("step", True), ("step", 4),
         ("epoch", -1), ("epoch", 10**9), ("epoch", "2"), ("batch", 10**6), ("batch", -3), ("batch", 1.5),
-        ("totals", []), ("totals", {"loss": "x"}), ("finished", "no"), ("finished", 0),
+        ("totals", []), ("totals", {"examples": 0}), ("totals", {"loss": "x"}),
+        ("finished", "no"), ("finished", 0),
         ("best", 5), ("best", {}), ("best", {"epoch": "a", "loss": 1.0}),
         ("best", {"epoch": 1, "loss": None}),
         ("training", 3), ("training", []), ("host", "here"),

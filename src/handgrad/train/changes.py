@@ -35,7 +35,8 @@ class Changes:
 
     def _settings(self) -> dict[str, Any]:
         trainer = self.trainer
-        numbers = {k: v for k, v in vars(trainer.optimiser).items() if isinstance(v, (bool, int, float, str))}
+        held = getattr(trainer.optimiser, "__dict__", {})
+        numbers = {name: value for name, value in held.items() if isinstance(value, (bool, int, float, str))}
         return {**numbers, "clip_norm": trainer.clip_norm, "clip_value": trainer.clip_value}
 
     def since_last(self) -> str:

@@ -104,6 +104,8 @@ def load_checkpoint(
         raise CheckpointError(
             f"the checkpoint in {folder} is of another training: {'; '.join(differ)}" + _versions(saved, host)
         )
+    if (saved["batch"] > 0) != ("examples" in saved["totals"]):
+        raise _damaged(folder, f"{CHECKPOINT}: 'totals' is {saved['totals']} at batch {saved['batch']}")
     if saved["step"] != saved["epoch"] * steps + saved["batch"] or saved["batch"] > steps:
         raise _damaged(
             folder,

@@ -6,6 +6,7 @@ network, the loss, the penalty, the metrics and the optimiser compute as a diges
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -60,7 +61,7 @@ def description(
 
 def hyperparameters(optimiser: Any) -> dict[str, Any]:
     """All numbers of an optimiser by name; a schedule as its rates at some steps."""
-    return {name: _plain(value) for name, value in sorted(vars(optimiser).items())}
+    return {name: _plain(value) for name, value in sorted(getattr(optimiser, "__dict__", {}).items())}
 
 
 def _plain(value: Any) -> Any:
@@ -90,7 +91,9 @@ def named(f: Any) -> str:
     """A function's name, or how an object says what it is made of."""
     if hasattr(f, "__qualname__"):
         return str(f.__qualname__)
-    return repr(f) if type(f).__repr__ is not object.__repr__ else type(f).__name__
+    if isinstance(f, functools.partial):
+        return f"partial({', '.join([named(f.func), *map(repr, f.args), *sorted(f.keywords)])})"
+    return type(f).__name__ if " at 0x" in repr(f) else repr(f)
 
 
 # Data.
@@ -197,7 +200,9 @@ def _told(key: str, was: Any, now: Any) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    return "a schedule" if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return "a schedule" if all(name.startswith("step ") for name in value) else ", ".join(value)
+    return str(value)
 
 
 def _kinds(sums: Any) -> list[Any]:
@@ -210,8 +215,12 @@ def _kinds(sums: Any) -> list[Any]:
 
 def host(engine: str) -> dict[str, str]:
     """What the bits of a training may depend on beside all that it is."""
+    try:
+        ours = importlib.metadata.version("handgrad")
+    except importlib.metadata.PackageNotFoundError:  # it lies on the path, and was not installed
+        ours = "unknown"
     found = {
-        "handgrad": importlib.metadata.version("handgrad"),
+        "handgrad": ours,
         "NumPy": np.__version__,
         "processor": platform.machine(),
     }
