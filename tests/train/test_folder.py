@@ -141,14 +141,17 @@ def test_two_overwrites_at_once(tmp_path):
     ]
     options = ["--epochs", "100000", "--checkpoint-seconds", "0.01"]
     first = subprocess.Popen([*command, *options, "--seed", "1"], stderr=subprocess.PIPE, text=True)
-    while not (run / "checkpoint.json").exists():
-        time.sleep(0.02)
-        assert first.poll() is None
-    second = subprocess.run([*command, "--seed", "2"], capture_output=True, text=True, check=False)
-    assert second.returncode == 2
-    assert f"is being trained by process {first.pid}" in second.stderr
-    os.kill(first.pid, signal.SIGINT)
-    assert first.communicate()[1].count("goes on from there") == 1
+    try:
+        while not (run / "checkpoint.json").exists():
+            time.sleep(0.02)
+            assert first.poll() is None
+        second = subprocess.run([*command, "--seed", "2"], capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert f"is being trained by process {first.pid}" in second.stderr
+        os.kill(first.pid, signal.SIGINT)
+        assert first.communicate()[1].count("goes on from there") == 1
+    finally:
+        first.kill()
     seeds = [
         json.loads((run / name).read_text())["training"]["seed"]
         for name in ("config.json", "checkpoint.json")
