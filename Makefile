@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all fuzz hostile lint bench lessons clean
+.PHONY: demo test test-all test-arm fuzz hostile lint bench lessons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -26,6 +26,10 @@ fuzz: $(VENV)/.test
 # Optimisers, layers, losses and metrics that do what they like, natively between guard pages and by NumPy.
 hostile: $(VENV)/.test
 	$(BIN)/python -m tests.engine.hostile $(N)
+
+# The engine's code for ARM, run by an emulator: it needs gcc-aarch64-linux-gnu and qemu-user.
+test-arm: $(VENV)/.test
+	$(BIN)/python -m tests.engine.arm
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

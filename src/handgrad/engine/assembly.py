@@ -20,7 +20,7 @@ from handgrad.engine.fusion import Kernel, is_of_dots
 from handgrad.engine.graph import Node
 from handgrad.engine.halves import HalfKernel, is_of_halves
 from handgrad.engine.host import Host
-from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64, number
+from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64
 from handgrad.engine.loops import LoopKernel, ReduceKernel
 from handgrad.engine.lowering import walk
 from handgrad.engine.product import ProductKernel, scratch_bytes
@@ -64,8 +64,9 @@ done:
 }
 """
 
-PAUSES = {"x86": "call void @llvm.x86.sse2.pause()", "arm": 'call void asm sideeffect "yield", ""()'}
+PAUSES = {"x86": "call void @llvm.x86.sse2.pause()", "arm": "call void @llvm.aarch64.hint(i32 1)"}
 FLUSH = 0x8040  # flush to zero, and denormals are zero, in MXCSR
+FLUSH_ARM = 1 << 24  # the same, in FPCR
 
 
 def between_foreign(kernels: list[Kernel]) -> list[list[Kernel]]:
@@ -235,6 +236,8 @@ class Assembly:
         pause = PAUSES.get(self.host.kind, "")
         if self.host.kind == "x86":
             self.module.declare("llvm.x86.sse2.pause", "void", [])
+        elif self.host.kind == "arm":
+            self.module.declare("llvm.aarch64.hint", "void", ["i32"])
         self.module.texts.append(BARRIER.replace("PAUSE", pause))
 
     def meet(self, f: Function, barrier: Value) -> None:
@@ -265,9 +268,9 @@ class Assembly:
             f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {changed.text})")
             return saved
         if self.host.kind == "arm":
-            old = f.put('call i64 asm sideeffect "mrs $0, fpcr", "=r"()', I64)
-            new = f.binary("or", old, number(1 << 24, I64))
-            f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {new.text})')
+            old = f.call("llvm.aarch64.get.fpcr", I64)
+            self.module.declare("llvm.aarch64.set.fpcr", "void", ["i64"])
+            f.do(f"call void @llvm.aarch64.set.fpcr(i64 {f.binary('or', old, i64(FLUSH_ARM)).text})")
             return old
         return None
 
@@ -277,4 +280,4 @@ class Assembly:
         if self.host.kind == "x86":
             f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {saved.text})")
         else:
-            f.do(f'call void asm sideeffect "msr fpcr, $0", "r"(i64 {saved.text})')
+            f.do(f"call void @llvm.aarch64.set.fpcr(i64 {saved.text})")
