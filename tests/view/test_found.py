@@ -72,7 +72,7 @@ def test_an_output_that_is_used_as_well():
     graph = record(f, 1.5)
     h = graph.ops[0].outputs[0]
     assert h.is_output
-    assert fan_out(h) == "1 + 3 + 3 = 7"
+    assert fan_out(h) == ("1 + 3 + 3 = 7",)
     assert [array.dout for array in graph.outputs] == [1, 1]
 
 

@@ -14,10 +14,10 @@ import handgrad as hg
 from handgrad.layers import Affine, Layer, mlp
 from handgrad.view import Picture, TooLarge, show
 from handgrad.view.compare import comparison
-from handgrad.view.equations import local_derivatives
+from handgrad.view.equations import enclosed, local_derivatives
 from handgrad.view.pages import page
 from handgrad.view.recording import record
-from handgrad.view.summary import summary
+from handgrad.view.summary import short, summary
 from tests.view.graphs import EACH, apples, of_training
 
 rng = np.random.default_rng(0)
@@ -59,11 +59,9 @@ def test_the_numbers_in_the_page_are_those_recorded(of):
 
 def test_upstream_times_local_is_downstream():
     [found] = content(page(record(apples, 100, 2, 300)))[0]["graphs"]
+    products = ["1 × 2 = 2", "1 × 100 = 100", "1 × 1 = 1", "1 × 1 = 1"]
     assert [use["chain"] for op in found["ops"] for use in op["inputs"]] == [
-        "1 × 2 = 2",
-        "1 × 100 = 100",
-        "1 × 1 = 1",
-        "1 × 1 = 1",
+        ["", words] for words in products
     ]
     assert [op["says"] for op in found["ops"]] == ["100 × 2 = 200", "200 + 300 = 500"]
 
@@ -75,9 +73,11 @@ def test_local_derivatives_of_what_goes_by_element(rule):
     [local] = local_derivatives(graph.ops[0])
     np.testing.assert_allclose(dout * local, graph.ops[0].inputs[0].dx, rtol=1e-14)
     [found] = content(page(graph))[0]["graphs"]
-    told = found["summaries"][found["ops"][0]["inputs"][0]["local"]]
-    assert told["lines"] == list(summary(local).lines)
-    assert told["stored"] is None
+    place, words = found["ops"][0]["inputs"][0]["chain"]
+    at = np.unravel_index(np.argmax(np.abs(dout * local)), dout.shape)
+    assert place == f"[{at[0]}, {at[1]}]"
+    factors = [enclosed(short(float(factor[at]))) for factor in (dout, local)]
+    assert words == f"{' × '.join(factors)} = {short(float((dout * local)[at]))}"
 
 
 def test_no_derivative_where_it_is_a_matrix():
@@ -103,7 +103,7 @@ def flat(tree):
 def test_fan_outs_add():
     [found] = content(page(record(lambda x: x * x + hg.sin(x), 0.5)))[0]["graphs"]
     [x] = [a for a in found["arrays"] if a["name"] == "x"]
-    assert x["sum"] == "0.5 + 0.5 + 0.8776 = 1.878"
+    assert x["sum"] == ["0.5 + 0.5 + 0.8776 = 1.878"]
 
 
 def test_gradients_of_some_uses_in_a_box():
@@ -144,11 +144,11 @@ def test_the_source_and_the_lines_at_work():
 def test_dead_units_and_what_is_not_finite():
     x = np.array([[-1.0, 2.0, -3.0], [-1.0, -2.0, 0.5]])
     [found] = content(page(record(hg.relu, x, examples=["first", "second"])))[0]["graphs"]
-    assert found["ops"][0]["notes"] == ["1 of 3 units are 0 for all 2 examples"]
+    assert found["ops"][0]["notes"] == [["value", "1 of 3 units are 0 for all 2 examples"]]
     with np.errstate(all="ignore"):
         graph = record(lambda x: hg.sum(hg.log(x)), np.array([1.0, -1.0, 0.0]))
         [found] = content(page(graph))[0]["graphs"]
-    assert found["ops"][0]["notes"] == ["2 of 3 values are not finite"]
+    assert found["ops"][0]["notes"] == [["value", "of 3 values 1 is −∞, 1 is nan"]]
 
 
 def test_examples_of_a_batch():
@@ -160,7 +160,7 @@ def test_examples_of_a_batch():
     said = {a["name"]: found["summaries"][a["value"]] for a in found["arrays"]}
     for array in graph.arrays:
         if array.per_example:
-            told = [list(summary(row).lines) for row in array.value]
+            told = [list(summary(row, is_labels=array.is_labels).lines) for row in array.value]
             assert [example["lines"] for example in said[array.name]["examples"]] == told
     assert "examples" not in said["1.W"]
 

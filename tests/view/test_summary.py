@@ -53,7 +53,7 @@ def test_four_digits_are_right(value):
         (np.arange(4.0), ("4 numbers", "0 … 3", "mean 1.5")),
         (np.full((2, 3), 7.0), ("2 × 3", "7")),
         (np.zeros((0, 3)), ("0 × 3", "empty")),
-        (np.array([[1.0, np.nan], [np.inf, 0.0]]), ("2 × 2", "2 not finite", "mean 0.5")),
+        (np.array([[1.0, np.nan], [np.inf, 0.0]]), ("2 × 2", "1 is ∞, 1 is nan", "else 0 … 1")),
         (np.array([True, False]), ("[1, 0]",)),
         (np.arange(6).reshape(1, 2, 3), ("1 × 2 × 3", "0 … 5", "mean 2.5")),
     ],
@@ -76,8 +76,38 @@ def test_statistics(shape):
 
 def test_statistics_of_what_is_finite():
     told = summary(np.array([np.nan, 1.0, 3.0, np.inf, -np.inf]))
-    assert (told.low, told.mean, told.high, told.not_finite) == (1, 2, 3, 3)
+    assert (told.low, told.mean, told.high) == (1, 2, 3)
+    assert told.not_finite == "1 is ∞, 1 is −∞, 1 is nan"
+    assert told.words == "5, 1 is ∞, 1 is −∞, 1 is nan, else from 1 to 3, mean 2"
     assert np.isnan(summary(np.array([np.nan, np.nan])).low)
+
+
+def test_infinities_are_counted():
+    told = summary(np.full((4, 2), -np.inf))
+    assert told.lines == ("4 × 2", "8 are −∞")
+    assert told.words == "4 × 2, 8 are −∞"
+
+
+def test_statistics_do_not_overflow():
+    told = summary(np.array([1.5e308, 1.5e308, 0.0, 0.0]))
+    assert (told.mean, told.norm) == (pytest.approx(0.75e308), np.inf)
+    assert summary(np.full(4, 1e200)).norm == pytest.approx(2e200)
+    assert summary(np.full(4, 1e-200)).norm == pytest.approx(2e-200)
+
+
+def test_labels_are_listed_without_a_picture_or_a_mean():
+    told = summary(np.array([6, 1, 4, 0, 9, 9]), is_labels=True)
+    assert told.lines == ("6 numbers", "6, 1, 4, 0, 9, …")
+    assert told.words == "6, 6, 1, 4, 0, 9, …"
+    assert told.thumb is None
+    assert summary(np.zeros((3, 8, 8), int), is_labels=True).thumb.levels.shape == (8, 8), "an image is one"
+
+
+def test_what_is_zero_up_to_rounding_says_so():
+    told = summary(np.array([1e-9, -2e-9, 0.0, 0.0]), is_rounding=True)
+    assert told.lines == ("4 numbers", "0 up to rounding")
+    assert told.words.startswith("4, 0 up to rounding, from −2×10⁻⁹ to 1×10⁻⁹")
+    assert summary(1e-17, is_rounding=True).lines == ("0 up to rounding",)
 
 
 def test_a_thumbnail_is_even_about_zero():

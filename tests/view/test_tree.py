@@ -36,7 +36,7 @@ def test_the_numbers_are_those_of_the_arrays():
     graph = graphs.of_network()
     written = tree(graph, colour=False)
     for array in graph.arrays:
-        assert summary(array.value).text in written
+        assert summary(array.value, is_labels=array.is_labels).text in written
 
 
 def test_sums_are_noted_below_what_is_used_several_times():

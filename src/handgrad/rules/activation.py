@@ -100,7 +100,7 @@ def _normal_by_tanh(x):
 
 @elementwise
 def silu(x):
-    """Sigmoid linear unit (swish), out = x·sigmoid(x).   dx = (s + x·s·(1 - s))·dout"""
+    """Sigmoid linear unit (swish), out = x·sigmoid(x).   dx = (s + x·s·(1 - s))·dout with s = sigmoid(x)"""
     s = logistic(x)
 
     def backward(dout):

@@ -119,10 +119,20 @@ def _reduced(loss, reduction, count):
 
 @rule
 def cross_entropy(y, t, eps=0.0, reduction="mean"):
-    """Cross-entropy of probabilities, loss = -Σ t·log(y + eps).   dy = -t·dout / (y + eps)
+    """Cross-entropy of probabilities.
 
-    For the outputs of a network, before softmax, ``softmax_cross_entropy`` is exact where this
-    one rounds to 0 or overflows. A class of weight and probability 0 counts for nothing.
+    loss = -Σ t·log(y + eps) / N with t one-hot or soft
+    dy = -t·dout / N(y + eps)
+
+    reduction="sum": loss = -Σ t·log(y + eps) with t one-hot or soft
+    dy = -t·dout / (y + eps)
+
+    reduction="none": loss = -Σ t·log(y + eps) for each row with t one-hot or soft
+    dy = -t·dout / (y + eps)
+
+    N is the number of rows, and a class index stands for its one-hot row. For the outputs of a network,
+    before softmax, ``softmax_cross_entropy`` is exact where this one rounds to 0 or overflows. A class of
+    weight and probability 0 counts for nothing.
 
     Raises:
         ValueError: labels that do not fit y, or are out of range; an unknown ``reduction``.
@@ -142,7 +152,28 @@ def cross_entropy(y, t, eps=0.0, reduction="mean"):
 
 @rule
 def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=None, reduction="mean"):
-    """Cross-entropy of softmax(x), fused and exact: loss = log Σ eˣ - x_t.   dx = (softmax(x) - t)·dout
+    """Cross-entropy of softmax(x), fused and exact.
+
+    loss = -Σ t·log softmax(x) / N with t one-hot or soft
+    dx = (softmax(x) - t)·dout / N
+
+    reduction="sum": loss = -Σ t·log softmax(x) with t one-hot or soft
+    dx = (softmax(x) - t)·dout
+
+    reduction="none": loss = -Σ t·log softmax(x) for each row with t one-hot or soft
+    dx = (softmax(x) - t)·dout
+
+    weight or label_smoothing or ignore_index: loss = -Σ q·log softmax(x) / m
+    dx = ((Σ q)·softmax(x) - q)·dout / m
+
+    weight or label_smoothing or ignore_index, reduction="sum": loss = -Σ q·log softmax(x)
+    dx = ((Σ q)·softmax(x) - q)·dout
+
+    weight or label_smoothing or ignore_index, reduction="none": loss = -Σ q·log softmax(x) for each row
+    dx = ((Σ q)·softmax(x) - q)·dout
+
+    N is the number of rows, and a class index stands for its one-hot row; q = w·((1-ε)t + ε/C), 0 where a
+    row does not count, and m is what the rows weigh.
 
     ``weight`` (C,) scales each class; ``label_smoothing`` ε mixes t with uniform labels, (1-ε)t + ε/C;
     rows with the label ``ignore_index`` count for nothing. As in PyTorch, the mean over class
@@ -194,6 +225,10 @@ def same_shape(y, t):
 def mean_squared_error(y, t, reduction="mean"):
     """loss = Σ(y - t)² / n, averaged over all n elements.   dy = 2 (y - t)·dout / n, dt = -dy
 
+    reduction="sum": loss = Σ(y - t)².   dy = 2 (y - t)·dout, dt = -dy
+
+    reduction="none": loss = (y - t)².   dy = 2 (y - t)·dout, dt = -dy
+
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
     """
@@ -211,6 +246,10 @@ def mean_squared_error(y, t, reduction="mean"):
 @rule
 def mean_absolute_error(y, t, reduction="mean"):
     """loss = Σ |y - t| / n, averaged over all n elements.   dy = sign(y - t)·dout / n, dt = -dy
+
+    reduction="sum": loss = Σ |y - t|.   dy = sign(y - t)·dout, dt = -dy
+
+    reduction="none": loss = |y - t|.   dy = sign(y - t)·dout, dt = -dy
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
@@ -232,6 +271,12 @@ def huber(y, t, delta=1.0, reduction="mean"):
 
     dy = c·dout / n, dt = -dy.   Huber, "Robust estimation of a location parameter", 1964.
 
+    reduction="sum": loss = Σ c·(r - c/2) with r = y - t and c = r held within ±δ
+    dy = c·dout, dt = -dy
+
+    reduction="none": loss = c·(r - c/2) with r = y - t and c = r held within ±δ
+    dy = c·dout, dt = -dy
+
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
     """
@@ -252,6 +297,12 @@ def binary_cross_entropy_with_logits(x, t, reduction="mean"):
     """Cross-entropy of sigmoid(x) with t in [0, 1]: loss = Σ(max(x, 0) - x·t + log(1 + e⁻|ˣ|)) / n.
 
     dx = (sigmoid(x) - t)·dout / n, dt = -x·dout / n
+
+    reduction="sum": loss = Σ(max(x, 0) - x·t + log(1 + e⁻|ˣ|))
+    dx = (sigmoid(x) - t)·dout, dt = -x·dout
+
+    reduction="none": loss = max(x, 0) - x·t + log(1 + e⁻|ˣ|)
+    dx = (sigmoid(x) - t)·dout, dt = -x·dout
 
     Raises:
         ValueError: x and t differ in shape; an unknown ``reduction``.

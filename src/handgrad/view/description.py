@@ -5,23 +5,37 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import shape
+from handgrad.view.answers import answers
 from handgrad.view.checking import NOT_CHECKED, Verdict
 from handgrad.view.closure import byte_count, kept
-from handgrad.view.equations import chain, fan_out, forward, local_derivatives, partial_sums, plugged
-from handgrad.view.formulas.formula import formulas_of, mathml
+from handgrad.view.equations import (
+    WITH,
+    Product,
+    fan_out,
+    forward,
+    local_derivatives,
+    meanings,
+    partial_sums,
+    plugged,
+    product,
+)
+from handgrad.view.formulas.formula import formulas_for, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
+from handgrad.view.rounding import is_rounding
 from handgrad.view.sources import line_at, source_of
 from handgrad.view.store import Store
 from handgrad.view.summary import Summary, as_numpy, short, spelled_shape, summary
 
 EXAMPLES = 12  # of a batch, that can be looked at one by one
 LONGEST = 60  # letters of an option
+WHOLE_SUM = 200  # letters of a sum in the panel
 
 
 class Describer:
@@ -29,12 +43,13 @@ class Describer:
 
     def __init__(self, graph: Graph, store: Store):
         self.graph, self.store = graph, store
+        self.batch = next((shape(a.value)[0] for a in graph.arrays if a.per_example), 0)
         self.examples = self._example_names()
         self.summaries: list[dict] = []
         self.known: dict[Any, int] = {}  # summaries by the array's id
         self.held: list[Any] = []  # so that no id is used twice
         self.rules: list[dict] = []
-        self.rule_numbers: dict[int, int] = {}
+        self.rule_numbers: dict[tuple, int] = {}
         self.verdicts: list[list[str]] = []
         self.verdict_numbers: dict[Verdict, int] = {}
 
@@ -54,28 +69,33 @@ class Describer:
         }
 
     def _example_names(self) -> list[str]:
-        counts = [shape(a.value)[0] for a in self.graph.arrays if a.per_example]
-        if not counts or counts[0] < 2:
-            return list(self.graph.examples[:1]) if counts else []
-        names = self.graph.examples or [str(i) for i in range(counts[0])]
+        if self.batch < 2:
+            return list(self.graph.examples[: self.batch])
+        names = self.graph.examples or [str(i) for i in range(self.batch)]
         return list(names[:EXAMPLES])
 
     def array(self, array: Array) -> dict[str, Any]:
         return {
             "name": array.name,
             "role": array.role,
-            "value": self.summary(array.value, array.per_example),
-            "grad": self.summary(array.grad, array.per_example),
-            "dout": self.summary(array.dout, array.per_example),
+            "gradName": array.grad_name,
+            "value": self.summary(array.value, array.per_example, is_labels=array.is_labels),
+            "grad": self.gradient(array.grad, array.noise, array.per_example),
+            "dout": self.gradient(array.dout, 0.0, array.per_example),
             "maker": -1 if array.maker is None else array.maker.number,
             "box": -1 if array.box is None else array.box.number,
             "sum": fan_out(array),
-            "partial": {str(n): self.summary(dx, array.per_example) for n, dx in partial_sums(array).items()},
+            "wholeSum": " ".join(fan_out(array, WHOLE_SUM)),
+            "partial": {
+                str(box): self.gradient(*sum_, array.per_example) for box, sum_ in partial_sums(array).items()
+            },
             "isOutput": array.is_output,
         }
 
     def op(self, op: Op) -> dict[str, Any]:
         locals_ = local_derivatives(op)
+        formulas = formulas_for(op.rule, op.options)
+        told_answers = self.answers(op)
         return {
             "rule": self.rule(op),
             "label": op.label,
@@ -88,9 +108,16 @@ class Describer:
             "kept": [[name, spelled_shape(shape(x)), byte_count(x)] for name, x in kept(op.backward)],
             "places": [list(line_at(file, line)) for file, line in op.places],
             "verdict": self.verdict(op.verdict or NOT_CHECKED),
-            "plugged": plugged(op, formulas_of(op.rule.__doc__)),
+            "plugged": plugged(op, formulas),
+            "letters": ", ".join(meanings(op, formulas)),
             "says": forward(op),
+            "rows": [forward(op, i, own) for i, own in enumerate(self.rows(op, told_answers))],
             "notes": notes_of(op),
+            "isFinite": {
+                "value": all_finite(o.value for o in op.outputs),
+                "gradient": all_finite(o.grad for o in op.outputs),
+            },
+            "answers": told_answers,
         }
 
     def use(self, op: Op, place: int, use: Use, local: Any) -> dict[str, Any]:
@@ -99,10 +126,32 @@ class Describer:
         return {
             "name": use.name,
             "array": use.array.number,
-            "dx": self.summary(use.dx, use.array.per_example),
-            "local": self.summary(local, use.array.per_example, is_stored=False),
-            "chain": chain(op, place, local),
+            "dx": self.gradient(use.dx, use.noise, use.array.per_example),
+            "chain": told_of(product(op, place, local)),
+            "chains": [told_of(product(op, place, local, i)) for i in range(len(self.examples))]
+            if local is not None and self.is_by_example and use.array.per_example
+            else [],
         }
+
+    def answers(self, op: Op) -> list[dict[str, Any]]:
+        """What is told of each example; where one is chosen, its own number stands before that of all."""
+        found = answers(op, min(self.batch, EXAMPLES))
+        if found and self.is_by_example:
+            out = op.outputs[0]
+            said = self.summaries[self.summary(out.value, out.per_example)]
+            said["examples"] = [{"lines": [one["own"], f"of all {said['lines'][0]}"]} for one in found]
+        return found
+
+    @property
+    def is_by_example(self) -> bool:
+        return len(self.examples) > 1
+
+    def rows(self, op: Op, told_answers: list[dict[str, Any]]) -> list[str]:
+        """For each example its own loss, or nothing where the outputs have rows; empty where nothing has."""
+        arrays = [*op.outputs, *(use.array for use in op.inputs if use.array is not None)]
+        if not self.is_by_example or not any(array.per_example for array in arrays):
+            return []
+        return [answer["own"] for answer in told_answers] or [""] * len(self.examples)
 
     def box(self, box: Box) -> dict[str, Any]:
         outer = box.parent.name if box.parent is not None else ""
@@ -110,41 +159,48 @@ class Describer:
         parent = box.parent.number if box.parent is not None else -1
         return {"name": box.name, "short": inner, "label": box.label, "parent": parent, "isRun": box.is_run}
 
-    def summary(self, x: Any, per_example: bool, is_stored: bool = True) -> int:
-        """The number of an array's summary; -1 for none. What is not stored is told of in words alone."""
+    def gradient(self, dx: Any, noise: float, per_example: bool) -> int:
+        """The number of a gradient's summary."""
+        return self.summary(dx, per_example, is_rounding=is_rounding(dx, noise))
+
+    def summary(self, x: Any, per_example: bool, is_rounding: bool = False, is_labels: bool = False) -> int:
+        """The number of an array's summary; -1 for none."""
         if x is None:
             return -1
-        key = (id(x) if hasattr(x, "dtype") else (type(x), x), is_stored)
+        key = (id(x) if hasattr(x, "dtype") else (type(x), x), is_rounding, is_labels)
         if key not in self.known:
             self.held.append(x)
             self.known[key] = len(self.summaries)
-            self.summaries.append(said := self.said(x, is_stored))
-            if per_example and len(self.examples) > 1:
-                said["examples"] = [self.of_example(as_numpy(x), i) for i in range(len(self.examples))]
+            self.summaries.append(said := self.said(x, is_rounding, is_labels))
+            if per_example and self.is_by_example:
+                rows = range(len(self.examples))
+                said["examples"] = [self.of_example(as_numpy(x), i, is_rounding, is_labels) for i in rows]
         return self.known[key]
 
-    def of_example(self, array: np.ndarray, i: int) -> dict[str, Any]:
+    def of_example(self, array: np.ndarray, i: int, is_rounding: bool, is_labels: bool) -> dict[str, Any]:
         """What is told of one row of a batch; its picture is of the same kind as the batch's."""
-        row = dataclasses.replace(summary(array[i]), thumb=summary(array[i : i + 1]).thumb)
-        return self.words(row)
+        whole = summary(array[i : i + 1], is_rounding, is_labels)
+        return self.words(dataclasses.replace(summary(array[i], is_rounding, is_labels), thumb=whole.thumb))
 
-    def said(self, x: Any, is_stored: bool) -> dict[str, Any]:
+    def said(self, x: Any, is_rounding: bool, is_labels: bool) -> dict[str, Any]:
         """All that is told of an array."""
-        told = summary(x)
-        stored = self.store.add(x) if is_stored else None
+        told = summary(x, is_rounding, is_labels)
+        stored = self.store.add(x)
         return self.words(told) | {
             "shape": list(told.shape),
             "dtype": told.dtype,
-            "numbers": [_number(v) for v in (told.low, told.mean, told.high, told.norm)],
-            "stats": [short(v) for v in (told.low, told.mean, told.high, told.norm)],
+            "largest": _largest(told),
+            "words": told.words,
             "zeros": round(told.zeros, 4),
-            "notFinite": told.not_finite,
-            "stored": stored and [stored.offset, stored.kind, list(stored.shape), stored.reduction],
+            "isFinite": not told.not_finite,
+            "stored": [stored.offset, stored.kind, list(stored.shape), stored.reduction],
         }
 
     def words(self, told: Summary) -> dict[str, Any]:
         """What is written at an edge, and its picture."""
         words: dict[str, Any] = {"lines": list(told.lines)}
+        if told.is_rounding:
+            words["pale"] = 1
         if told.thumb is not None:
             height, width = told.thumb.levels.shape
             packed = base64.b64encode(told.thumb.levels.tobytes()).decode()
@@ -153,28 +209,54 @@ class Describer:
 
     def rule(self, op: Op) -> int:
         """The number of a rule's own description: its formulas and its source."""
-        if id(op.rule) not in self.rule_numbers:
-            self.rule_numbers[id(op.rule)] = len(self.rules)
-            doc = op.rule.__doc__
-            formulas, source = formulas_of(doc), source_of(op.rule)
+        formulas = formulas_for(op.rule, op.options)
+        key = (id(op.rule), formulas)
+        if key not in self.rule_numbers:
+            self.rule_numbers[key] = len(self.rules)
+            doc, source = op.rule.__doc__, source_of(op.rule)
             self.rules.append(
                 {
                     "name": op.name,
                     "doc": (doc or "").strip(),
-                    "forward": [mathml(formulas.forward)] if formulas.forward else [],
+                    "forward": in_lines(formulas.forward) if formulas.forward else [],
                     "backward": [mathml(formula) for formula in formulas.backward],
                     "source": None
                     if source is None
                     else [source.file, source.first, source.lines, source.forward, source.backward],
                 }
             )
-        return self.rule_numbers[id(op.rule)]
+        return self.rule_numbers[key]
 
     def verdict(self, verdict: Verdict) -> int:
         if verdict not in self.verdict_numbers:
             self.verdict_numbers[verdict] = len(self.verdicts)
             self.verdicts.append([verdict.kind, verdict.text])
         return self.verdict_numbers[verdict]
+
+
+def in_lines(formula: str) -> list[list]:
+    """A formula, and below it what its letters are."""
+    said, word, letters = formula.partition(WITH)
+    return [mathml(said), *([mathml(word.strip() + " " + letters)] if letters else [])]
+
+
+def all_finite(arrays: Iterable[Any]) -> bool:
+    return all(bool(np.all(np.isfinite(as_numpy(x)))) for x in arrays if x is not None)
+
+
+def told_of(found: Product | None) -> list[str] | None:
+    """The place of an element and the product there."""
+    return None if found is None else [found.at, found.words]
+
+
+def _largest(told: Summary) -> list | None:
+    """The size of the largest element, and how it is written; None where there is no number."""
+    if "∞" in told.not_finite:
+        return [None, "∞"]
+    if math.isnan(told.low):
+        return None
+    value = max(told.low, told.high, key=abs)
+    return [abs(value), short(value)]
 
 
 def _number(value: float) -> float | None:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import shape, size, stripped
 from handgrad.tape.variable import ones
-from handgrad.view.formulas.formula import Formulas, mathml
-from handgrad.view.graph import SYMBOLS, Array, Op
-from handgrad.view.summary import is_spelled, spelled, summary
+from handgrad.view.formulas.formula import Formulas, defaults_of, mathml
+from handgrad.view.graph import SYMBOLS, Array, Op, Use
+from handgrad.view.rounding import told
+from handgrad.view.summary import Summary, as_numpy, short, spelled, summary
+
+WITH = " with "  # what comes after it says what a formula's letters are
+ROOM = 34  # letters of a sum at a node
+TOLD = 1e-3  # how far a product may be off, for rounding, and be called equal
 
 
 def local_derivatives(op: Op) -> list[Any]:
@@ -37,12 +45,37 @@ def local_derivatives(op: Op) -> list[Any]:
     ]
 
 
-def chain(op: Op, place: int, local: Any) -> str | None:
-    """``1 × 100 = 100``, where the numbers of one input can be written out."""
+@dataclass(frozen=True)
+class Product:
+    """Upstream × local derivative = downstream, of one element."""
+
+    at: str  # its place: [2, 0]; nothing where there is only one
+    words: str  # 0.5 × 3 = 1.5
+
+    def told(self, name: str) -> str:
+        return f"{name}{self.at} = {self.words}"
+
+
+def product(op: Op, place: int, local: Any, row: int | None = None) -> Product | None:
+    """``1 × 100 = 100``: of an array, where its gradient is largest; of one row of a batch, largest there.
+
+    None where the derivative is a matrix, or one of the three is not finite.
+    """
     dout, dx = op.outputs[0].grad, op.inputs[place].dx
-    if any(x is None or not is_spelled(shape(x)) for x in (dout, local, dx)):
+    if dout is None or local is None or dx is None or shape(dout) != shape(dx):
         return None
-    return f"{enclosed(spelled(dout))} × {enclosed(spelled(local))} = {spelled(dx)}"
+    factors = [as_numpy(x).astype(float) for x in (dout, local, dx)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        exact = np.isclose(factors[0] * factors[1], factors[2], rtol=TOLD, atol=0)
+    eligible = np.logical_and.reduce([exact, *map(np.isfinite, factors)])
+    if row is not None:
+        eligible &= np.arange(len(eligible)).reshape(-1, *[1] * (eligible.ndim - 1)) == row
+    if not np.any(eligible):
+        return None
+    at = np.unravel_index(np.argmax(np.where(eligible, np.abs(factors[2]), -1.0)), eligible.shape)
+    upstream, derivative, downstream = (short(float(x[at])) for x in factors)
+    index = f"[{', '.join(map(str, at))}]" if eligible.size > 1 else ""
+    return Product(index, f"{enclosed(upstream)} × {enclosed(derivative)} = {downstream}")
 
 
 def enclosed(number: str) -> str:
@@ -50,43 +83,65 @@ def enclosed(number: str) -> str:
     return f"({number})" if number.startswith("−") else number
 
 
-def fan_out(array: Array) -> str | None:
+def fan_out(array: Array, room: int = ROOM) -> tuple[str, ...]:
     """Where gradients come back to an array several ways: their sum, ``0.3 + 0.7 = 1``.
 
-    Its ways are its uses, and of an output the gradient that it was given.
+    Its ways are its uses, and of an output the gradient that it was given. Terms are left out of the middle
+    where there is no room for that many letters; of arrays there is the number of terms, and in a second line
+    what they come to.
     """
     dxs = [dx for dx in (array.dout, *(use.dx for use in array.uses)) if dx is not None]
     if len(dxs) < 2 or array.grad is None:
-        return None
-    if size(array.grad) > 1 or len(dxs) > 4:
-        return f"sum of {len(dxs)} gradients"
-    return f"{' + '.join(enclosed(spelled(dx)) for dx in dxs)} = {spelled(array.grad)}"
+        return ()
+    total = told(array.grad, array.noise)
+    if size(array.grad) > 1:
+        return f"sum of {len(dxs):,} gradients:", total.text
+    terms, end = [enclosed(spelled(dx)) for dx in dxs], f" = {total.text}"
+    for kept in range(len(terms), 2, -1):
+        some = terms if kept == len(terms) else [*terms[: kept - 1], "…", terms[-1]]
+        if len(words := " + ".join(some) + end) <= room:
+            return (words,)
+    return f"sum of {len(dxs):,} gradients:", total.text
 
 
-def forward(op: Op) -> str:
-    """What a rule did, with its numbers where they fit: ``100 × 2 = 200``, ``tanh(0.5) = 0.4621``."""
-    given = [use.literal if use.array is None else told(use.array.value, use.array.name) for use in op.inputs]
-    result = " · ".join(", ".join(summary(out.value).lines[:2]) for out in op.outputs)
+def forward(op: Op, row: int | None = None, own: str = "") -> str:
+    """What a rule did, with its numbers where they fit: ``100 × 2 = 200``, ``tanh(0.5) = 0.4621``.
+
+    Of one row of a batch: what it did there, and where it makes one number of all, that of this row alone.
+    """
+    given = [use.literal if use.array is None else named(use.array, row) for use in op.inputs]
+    result = own or " · ".join(", ".join(of_row(out, row).lines[:2]) for out in op.outputs)
     if op.name in SYMBOLS and len(given) == 2:
         return f" {SYMBOLS[op.name]} ".join(map(enclosed, given)) + f" = {result}"
     return f"{op.name}({', '.join(given)}) = {result}"
 
 
-def told(x: Any, name: str) -> str:
+def of_row(array: Array, row: int | None) -> Summary:
+    """What is told of a value, or of one row of it."""
+    is_one = row is not None and array.per_example
+    value = as_numpy(array.value)[row] if is_one else array.value
+    return summary(value, is_labels=array.is_labels)
+
+
+def named(array: Array, row: int | None) -> str:
     """An array's numbers where they can be written out, else its name."""
-    return spelled(x) if is_spelled(shape(x)) else name
+    told = of_row(array, row)
+    return told.text if told.is_spelled else array.name
 
 
-def partial_sums(array: Array) -> dict[int, Any]:
-    """By the number of a box: the gradient that comes back from it, where that is of some uses of several."""
-    inside: dict[int, list[Any]] = {}
+def returned(uses: Sequence[Use], dout: Any = None) -> tuple[Any, float]:
+    """The gradient that comes back by some uses of an array, and how far rounding moves it."""
+    dxs = [dx for dx in (*(use.dx for use in uses), dout) if dx is not None]
+    return functools.reduce(operator.add, dxs) if dxs else None, sum(use.noise for use in uses)
+
+
+def partial_sums(array: Array) -> dict[int, tuple[Any, float]]:
+    """By the number of a box: the gradient that comes back from it, where that is of several uses."""
+    inside: dict[int, list[Use]] = {}
     for use in array.uses:
         for box in use.op.box.above():
-            inside.setdefault(box.number, []).append(use.dx)
-    ways = len(array.uses) + array.is_output
-    some = {number: dxs for number, dxs in inside.items() if 1 < len(dxs) < ways}
-    answered = {number: [dx for dx in dxs if dx is not None] for number, dxs in some.items()}
-    return {number: functools.reduce(operator.add, dxs) for number, dxs in answered.items() if dxs}
+            inside.setdefault(box.number, []).append(use)
+    return {number: returned(uses) for number, uses in inside.items() if len(uses) > 1 and number >= 0}
 
 
 def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
@@ -95,20 +150,68 @@ def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
     if len(op.outputs) != 1 or any(size(array.value) != 1 for array in (*arrays, op.outputs[0])):
         return {"forward": [], "backward": []}
     numbers = {use.name: use.literal if use.array is None else spelled(use.array.value) for use in op.inputs}
+    numbers |= {name: short(float(x)) for name, x in (sizes(op, formulas) | numeric_options(op)).items()}
     out = op.outputs[0]
     general = [formulas.forward] if formulas.forward else []
     made = {"forward": [worked_out(f, numbers, spelled(out.value)) for f in general], "backward": []}
     if out.grad is not None:
         numbers |= {"out": spelled(out.value), "dout": spelled(out.grad)}
         dxs = {f"d{use.name}": use.dx for use in op.inputs if use.dx is not None}
+        numbers |= {name: spelled(dx) for name, dx in dxs.items()}
         for formula in formulas.backward:
             dx = dxs.get(formula.partition("=")[0].strip())
             made["backward"].append(worked_out(formula, numbers, spelled(dx) if dx is not None else ""))
     return made
 
 
+def meanings(op: Op, formulas: Formulas) -> list[str]:
+    """What letters of a formula are here: N = 4, and of labels that they stand for one-hot rows."""
+    found = [f"{name} = {short(count)}" for name, count in sizes(op, formulas).items()]
+    if "one-hot" in (formulas.forward or ""):
+        labels = [use.name for use in op.inputs if use.array is not None and use.array.is_labels]
+        found += [f"{name}: each class index as its one-hot row" for name in labels]
+    return found
+
+
+def sizes(op: Op, formulas: Formulas) -> dict[str, float]:
+    """What the forward's formula divides by: n elements that a mean is of, N rows, and m, what rows weigh."""
+    x = op.inputs[0].array
+    names = set(re.findall(r"\b[nNm]\b", formulas.forward or ""))
+    if not is_ours(op) or x is None or not names or not size(x.value):
+        return {}
+    count = size(x.value)
+    found: dict[str, float] = {"n": count / max(size(op.outputs[0].value), 1)}
+    found["N"] = count / max(shape(x.value)[-1:] or (1,))
+    if "m" in names:
+        found["m"] = weighed(op)
+    return {name: found[name] for name in sorted(names) if np.isfinite(found[name])}
+
+
+def is_ours(op: Op) -> bool:
+    """Whether its formulas mean by n, N and m what ours do."""
+    return op.rule.body.__module__.startswith("handgrad.rules.")
+
+
+def weighed(op: Op) -> float:
+    """Of a loss that is a mean: what its sum is divided by."""
+    arrays = tuple(None if use.array is None else use.array.value for use in op.inputs)
+    with np.errstate(all="ignore"):
+        whole = op.rule.pair(arrays, op.options | {"reduction": "sum"})[0]
+        return float(np.float64(as_numpy(whole)) / as_numpy(op.outputs[0].value))
+
+
+def numeric_options(op: Op) -> dict[str, float]:
+    """The options that are numbers, as given or else by default."""
+    given = defaults_of(op.rule) | op.options
+    return {name: x for name, x in given.items() if isinstance(x, (int, float)) and not isinstance(x, bool)}
+
+
 def worked_out(formula: str, numbers: dict[str, str], result: str) -> list:
     """The formula with numbers on its right, and what they come to."""
-    left, _, right = formula.partition("=")
-    end = [["mo", "="], ["mn", result]] if result else []
-    return ["mrow", mathml(left.strip()), ["mo", "="], mathml(right.strip(), numbers), *end]
+    left, _, right = formula.partition(WITH)[0].partition("=")
+    tree = mathml(right.strip(), numbers)
+    if not result:
+        return ["mrow", mathml(left.strip()), ["mo", "="], tree]
+    if re.search(r"\b(where|else)\b", right):
+        tree = ["mrow", ["mo", "("], tree, ["mo", ")"]]
+    return ["mrow", mathml(left.strip()), ["mo", "="], tree, ["mo", "="], ["mn", result]]

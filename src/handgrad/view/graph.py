@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from handgrad.arrays import is_integer
 from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
 
@@ -14,7 +15,7 @@ LONGEST = 16  # letters of a number in a node
 INPUT, PARAMETER, CONSTANT, VALUE = "input", "parameter", "constant", "value"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Array:
     """An array or a number: a leaf where no rule made it."""
 
@@ -29,6 +30,7 @@ class Array:
     uses: list[Use] = field(default_factory=list)
     box: Box | None = None  # of a leaf: where it is drawn
     per_example: bool = False  # whether its first axis is the batch
+    noise: float = 0.0  # how far rounding moves its gradient
 
     @property
     def short_name(self) -> str:
@@ -37,11 +39,24 @@ class Array:
         return self.name.removeprefix(prefix) or self.role
 
     @property
+    def grad_name(self) -> str:
+        """What its gradient is called: dW of a leaf, dout of what a rule made."""
+        if self.maker is None or self.is_output:
+            return f"d{self.short_name.rpartition('.')[2]}"
+        return "dout"
+
+    @property
     def is_output(self) -> bool:
         return self.dout is not None
 
+    @property
+    def is_labels(self) -> bool:
+        """Whether it says which, not how much: integers that none of its rules has a gradient for."""
+        answered = [use for use in self.uses if use.is_answered]
+        return bool(answered) and is_integer(self.value) and all(use.dx is None for use in answered)
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class Use:
     """An array as one of a rule's inputs, with the gradient that comes back this way."""
 
@@ -50,6 +65,10 @@ class Use:
     literal: str
     op: Op
     dx: Any = None
+    noise: float = 0.0  # how far rounding moves dx
+    is_answered: bool = (
+        False  # whether its rule's backward was asked; if dx is None, it has no gradient for it
+    )
 
     @property
     def written(self) -> str:
@@ -57,7 +76,7 @@ class Use:
         return "" if self.array is not None or self.literal == "None" else self.literal[:LONGEST]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Op:
     """One use of a rule."""
 
@@ -90,7 +109,7 @@ class Op:
         return any(out.grad is not None for out in self.outputs)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Box:
     """One call of a layer, or a run of rules drawn as one: it opens and closes."""
 
@@ -126,7 +145,7 @@ class Box:
             box = box.parent
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Graph:
     """A recorded computation, to be looked at: a page, an SVG, a tree in the terminal."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from handgrad.arrays import size
 from handgrad.view.graph import Box, Graph, Op
 from handgrad.view.summary import as_numpy, short, summary
 
@@ -11,18 +12,16 @@ RECTIFIERS = ("relu",)
 MOST = 400  # bars of the strip
 
 
-def notes_of(op: Op) -> list[str]:
-    """Dead units, and where numbers stop being finite."""
+def notes_of(op: Op) -> list[list[str]]:
+    """Dead units, and where numbers stop being finite: what each is about, and the words."""
     notes = []
     for out in op.outputs:
         value = as_numpy(out.value)
         if op.name in RECTIFIERS and value.size > 1:
-            notes.append(dead(value, out.per_example))
-        bad = int(np.sum(~np.isfinite(value))) if value.dtype.kind == "f" else 0
-        if bad:
-            notes.append(f"{bad:,} of {value.size:,} values are not finite")
-        if out.grad is not None and (wrong := int(np.sum(~np.isfinite(as_numpy(out.grad))))):
-            notes.append(f"{wrong:,} of {value.size:,} gradients are not finite")
+            notes.append(["value", dead(value, out.per_example)])
+        for kind, x in (("value", out.value), ("gradient", out.grad)):
+            if x is not None and (counted := summary(x).not_finite):
+                notes.append([kind, f"of {size(x):,} {kind}s {counted}"])
     return notes
 
 

@@ -15,6 +15,7 @@ from handgrad.tree import leaves, unflatten
 from handgrad.view.boxes import Boxes
 from handgrad.view.checking import Checks
 from handgrad.view.graph import CONSTANT, INPUT, VALUE, Array, Graph, Op, Use
+from handgrad.view.rounding import noise_of
 from handgrad.view.running import Run, places
 from handgrad.view.summary import as_numpy
 
@@ -93,9 +94,11 @@ class Recording:
         self.ops: list[Op] = []
         self.given: list[tuple[tuple, dict]] = []  # by a rule's number: what it was called with
         douts = douts_of(outputs, dout)
-        traced = Traced(list(zip(outputs, douts, strict=True)))
+        seeds = list(zip(outputs, douts, strict=True))
+        traced = Traced(seeds)
         self.grads = {id(x): stripped(dx) for x, dx in traced.run()}
         self.answered = traced.answered
+        self.noise, self.moves = noise_of(seeds, traced.answered, self.grads)
         for node in nodes_below(outputs, self.level):
             self.add(node)
         for i, (x, given) in enumerate(zip(outputs, douts, strict=True)):
@@ -118,20 +121,23 @@ class Recording:
         slots = zip(node.rule.inputs, node.inputs, strict=True)
         given = [pair for name, x in slots for pair in named(name, x)]
         for i, (name, x) in enumerate(given):
-            op.inputs.append(self.use(name, x, op, stripped(dxs[i]) if dxs else None))
+            op.inputs.append(use := self.use(name, x, op))
+            if dxs and use.array is not None:
+                use.is_answered, use.dx, use.noise = True, stripped(dxs[i]), self.noise[node.order][i]
         inputs = tuple(bare(lowered(x, self.level)) for x in node.inputs)
         began = time.perf_counter()
-        outs = node.rule.pair(inputs, node.options)[0]
+        with np.errstate(all="ignore"):  # what is to be said of it, the first run has said
+            outs = node.rule.pair(inputs, node.options)[0]
         op.seconds = time.perf_counter() - began
         self.given.append((inputs, node.options))
         self.ops.append(op)
         self.add_outputs(node, op, outs)
 
-    def use(self, name: str, x: Any, op: Op, dx: Any) -> Use:
+    def use(self, name: str, x: Any, op: Op) -> Use:
         is_literal = not self.is_recorded(x) and id(x) not in self.run.known and size(stripped(x)) == 1
         if is_literal or not is_array(stripped(x)):
             return Use(name, None, spelled(x), op)
-        used = Use(name, self.array(x, name), "", op, dx)
+        used = Use(name, self.array(x, name), "", op)
         assert used.array is not None
         used.array.uses.append(used)
         return used
@@ -157,7 +163,7 @@ class Recording:
         found = self.by_key[key]
         if self.is_recorded(x):
             found.value = stripped(x.value)  # what was recorded, should an input have been changed since
-            found.grad = self.grads.get(id(x))
+            found.grad, found.noise = self.grads.get(id(x)), self.moves.get(id(x), 0.0)
             found.name = x.name or found.name
         return found
 

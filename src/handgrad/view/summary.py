@@ -15,6 +15,8 @@ from handgrad.view.svg import figure, signed
 DIGITS, ROUGH = 4, 3  # of a number, and of the two ends of a range
 WHOLE = 10**6  # up to which whole numbers are written out
 SPELLED = 3  # elements that are written out
+LISTED = 5  # labels that are
+ROUNDING = "0 up to rounding"
 SIDE = 28  # of a thumbnail, at most
 LEVELS = 127  # of a thumbnail, to each side of zero
 
@@ -39,8 +41,10 @@ class Summary:
     high: float
     norm: float
     zeros: float  # their share
-    not_finite: int  # how many
+    not_finite: str  # how many are what: 8 are ∞
     thumb: Thumb | None
+    is_rounding: bool = False  # whether it is zero up to rounding
+    is_labels: bool = False  # whether it says which, not how much
 
     @property
     def size(self) -> int:
@@ -56,8 +60,29 @@ class Summary:
         """What fits at an edge: the numbers, or shape, range and mean."""
         if self.is_spelled:
             return (self.text,)
-        mean = (f"mean {short(self.mean, ROUGH)}",) if self.low < self.high else ()
-        return (spelled_shape(self.shape), self.text, *mean)
+        if self.is_rounding or self.is_labels or not self.low < self.high:
+            return (spelled_shape(self.shape), self.text)
+        more = f"else {ranged(self.low, self.high)}" if self.not_finite else f"mean {short(self.mean, ROUGH)}"
+        return (spelled_shape(self.shape), self.text, more)
+
+    @property
+    def words(self) -> str:
+        """All that is told of it in a line: shape, range, mean and norm."""
+        if self.is_spelled or not self.size:
+            return ", ".join(self.lines)
+        parts = [" × ".join(map(str, self.shape))]
+        if self.is_labels:
+            return f"{parts[0]}, {self.text}"
+        if self.is_rounding:
+            parts.append(ROUNDING)
+        if self.not_finite:
+            parts.append(self.not_finite)
+        if not math.isnan(self.low):
+            lead = "else from" if self.not_finite else "from"
+            parts.append(f"{lead} {short(self.low)} to {short(self.high)}, mean {short(self.mean)}")
+        if not self.not_finite:
+            parts.append(f"norm {short(self.norm)}")
+        return ", ".join(parts)
 
 
 def as_numpy(x: Any) -> np.ndarray:
@@ -104,29 +129,63 @@ def spelled_shape(shape: tuple[int, ...]) -> str:
     return f"{shape[0]:,} numbers" if len(shape) == 1 else " × ".join(map(str, shape))
 
 
-def summary(x: Any) -> Summary:
-    """The numbers that are told of an array, and its picture."""
+def ranged(low: float, high: float) -> str:
+    return short(low) if low == high else f"{short(low, ROUGH)} … {short(high, ROUGH)}"
+
+
+def counted(array: np.ndarray) -> str:
+    """How many are not finite, and what they are: 8 are ∞, 1 is nan; nothing where all are."""
+    kinds = {"∞": array == np.inf, "−∞": array == -np.inf, "nan": np.isnan(array)}
+    counts = {name: int(np.sum(are_so)) for name, are_so in kinds.items()}
+    return ", ".join(f"{n:,} {'is' if n == 1 else 'are'} {name}" for name, n in counts.items() if n)
+
+
+def mean_of(numbers: np.ndarray) -> float:
+    with np.errstate(over="ignore"):
+        mean = float(np.mean(numbers))
+    return mean if math.isfinite(mean) else float(np.sum(numbers / numbers.size))
+
+
+def norm_of(numbers: np.ndarray) -> float:
+    """√Σ x², which overflows only where it is itself too large."""
+    scale = float(np.max(np.abs(numbers), initial=0.0))
+    if scale == 0 or not math.isfinite(scale):
+        return scale
+    return scale * float(np.sqrt(np.sum((numbers / scale) ** 2)))
+
+
+def summary(x: Any, is_rounding: bool = False, is_labels: bool = False) -> Summary:
+    """The numbers that are told of an array, and its picture; of labels, the first ones.
+
+    Args:
+        x: the array.
+        is_rounding: whether it is a gradient that is zero up to rounding.
+        is_labels: whether it says which, not how much.
+    """
     array = as_numpy(x)
     numbers = array.astype(float)
     finite = numbers[np.isfinite(numbers)]
     low = mean = high = math.nan
     if finite.size:
-        low, mean, high = (float(of(finite)) for of in (np.min, np.mean, np.max))
+        low, high = float(np.min(finite)), float(np.max(finite))
+        mean = mean_of(finite)
         if abs(mean) < rounding(array) * max(-low, high):
             mean = 0.0
-    with np.errstate(over="ignore"):
-        norm = float(np.sqrt(np.sum(numbers**2)))
+    not_finite = counted(numbers)
+    is_labels = is_labels and not is_spelled(array.shape) and not is_image(array.shape[-2:])
     return Summary(
         shape=array.shape,
         dtype=str(x.dtype).removeprefix("torch.") if hasattr(x, "dtype") else type(x).__name__,
-        text=_text(array, low, high, numbers.size - finite.size),
+        text=listed(array) if is_labels else ROUNDING if is_rounding else _text(array, low, high, not_finite),
         low=low,
         mean=mean,
         high=high,
-        norm=norm,
+        norm=norm_of(numbers),
         zeros=float(np.mean(numbers == 0)) if numbers.size else 0.0,
-        not_finite=numbers.size - finite.size,
-        thumb=thumb(numbers) if numbers.size > 1 else None,
+        not_finite=not_finite,
+        thumb=thumb(numbers) if numbers.size > 1 and not is_labels else None,
+        is_rounding=is_rounding,
+        is_labels=is_labels,
     )
 
 
@@ -135,14 +194,18 @@ def rounding(array: np.ndarray) -> float:
     return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
 
 
-def _text(array: np.ndarray, low: float, high: float, not_finite: int) -> str:
+def _text(array: np.ndarray, low: float, high: float, not_finite: str) -> str:
     if array.size == 0:
         return "empty"
     if is_spelled(array.shape):
         return spelled(array)
-    if not_finite:
-        return f"{not_finite:,} not finite"
-    return short(low) if low == high else f"{short(low, ROUGH)} … {short(high, ROUGH)}"
+    return not_finite or ranged(low, high)
+
+
+def listed(array: np.ndarray) -> str:
+    """The first labels of all."""
+    words = [f"{v:,}" for v in array.reshape(-1)[:LISTED].tolist()]
+    return ", ".join(words) + (", …" if array.size > LISTED else "")
 
 
 def thumb(numbers: np.ndarray) -> Thumb:

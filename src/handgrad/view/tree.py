@@ -10,6 +10,7 @@ from handgrad.view.boxes import first_number
 from handgrad.view.checking import RIGHT, WRONG
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import Array, Box, Graph, Op, Use
+from handgrad.view.rounding import told
 from handgrad.view.still.scene import clear
 from handgrad.view.summary import spelled_shape, summary
 from handgrad.view.svg import clean
@@ -17,6 +18,7 @@ from handgrad.view.svg import clean
 FORWARD, BACKWARD = "38;5;33", "38;5;172"  # legible on dark and on light
 BOLD, DIM = "1", "2"
 VERDICTS = {RIGHT: "32", WRONG: "1;31"}
+WHOLE_SUM = 72  # letters of a sum
 GAP = 2  # columns between columns
 LEAST = 4  # columns that are left of each
 SHARES = {0: 1.8, 2: 1.0, 3: 1.0, 4: 1.2}  # of the room, where there is too little; shapes are never cut
@@ -47,7 +49,7 @@ def tree(graph: Graph, colour: bool, width: int = 100) -> str:
     head = Line(plain(graph.title), "", "value", "gradient", look=BOLD, below=_Lines(is_open).of(graph.root))
     rows = [("", head), *_below(head, "")]
     widths = _widths(rows, width)
-    return "".join(_written(row, widths, colour) + "\n" for row in rows)
+    return "".join(_written(row, widths, width, colour) + "\n" for row in rows)
 
 
 class _Lines:
@@ -97,10 +99,10 @@ def closed(box: Box) -> Line:
 
 def _valued(words: str, shape: str, *arrays: Array) -> Line:
     """A line with arrays' values and gradients, and below it the sums that these gradients are."""
-    values = ", ".join(summary(array.value).text for array in arrays)
+    values = ", ".join(summary(array.value, is_labels=array.is_labels).text for array in arrays)
     known = any(array.grad is not None for array in arrays)
-    gradients = ", ".join("–" if array.grad is None else summary(array.grad).text for array in arrays)
-    sums = [Line(total, look=BACKWARD) for array in arrays if (total := fan_out(array))]
+    gradients = ", ".join("–" if a.grad is None else told(a.grad, a.noise).text for a in arrays)
+    sums = [Line(" ".join(total), look=BACKWARD) for a in arrays if (total := fan_out(a, WHOLE_SUM))]
     return Line(words, shape, values, gradients if known else "", below=sums)
 
 
@@ -148,12 +150,12 @@ def _widths(rows: list[Row], width: int) -> list[int]:
     return widths
 
 
-def _written(row: Row, widths: list[int], colour: bool) -> str:
-    """A line in its columns; one of words alone may take all of them."""
+def _written(row: Row, widths: list[int], width: int, colour: bool) -> str:
+    """A line in its columns; one of words alone may take the whole width."""
     lead, line = row
     words, *others = _cells(row)
     is_alone = not any(others)
-    room = sum(widths) + GAP * (len(widths) - 1) if is_alone else widths[0]
+    room = width if is_alone else widths[0]
     looks = ["", FORWARD, BACKWARD, VERDICTS.get(line.kind, DIM)]
     cells = [(fitted(words[len(lead) :], room - columns(lead)), line.look)]
     if not is_alone:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 
-from handgrad.view.equations import chain, forward, local_derivatives
+from handgrad.view.equations import forward, local_derivatives, product
+from handgrad.view.rounding import told
 from handgrad.view.summary import summary
 
 
@@ -61,9 +62,12 @@ class Expected:
         if phase == "forward":
             return forward(op)
         answers = enumerate(zip(op.inputs, local_derivatives(op), strict=True))
-        told = [(use, chain(op, i, local)) for i, (use, local) in answers if use.dx is not None]
+        found = [(use, product(op, i, local)) for i, (use, local) in answers if use.dx is not None]
         return "   ".join(
-            f"d{use.name}: {words or ', '.join(summary(use.dx).lines[:2])}" for use, words in told
+            made.told(f"d{use.name}")
+            if made
+            else f"d{use.name}: {', '.join(told(use.dx, use.noise).lines[:2])}"
+            for use, made in found
         )
 
     def done(self, step):
@@ -95,26 +99,30 @@ class Expected:
         return self.graph.arrays[int(edge.rsplit("-", 1)[1])]
 
     def uses(self, edge):
-        """The uses of the array behind an edge, told by what it leads to."""
+        """The uses of the array behind an edge, told by what it leads to: o3.1 is a rule's second input."""
         to = edge.split(":", 1)[1].split("-")[1]
         uses = self.array(edge).uses
         if to[0] == "o":
-            return [use for use in uses if use.op.number == int(to[1:])]
+            op, slot = to[1:].split(".")
+            return [self.graph.ops[int(op)].inputs[int(slot)]]
         if to[0] in "bg":
             return [use for use in uses if int(to[1:]) in [box.number for box in use.op.box.above()]]
         return []
 
+    def words(self, edge):
+        """What is written above an edge, and below it."""
+        return {"value": self.value_lines(edge), "grad": self.grad_lines(edge)}
+
     def value_lines(self, edge):
-        return list(summary(self.array(edge).value).lines)
+        array = self.array(edge)
+        return list(summary(array.value, is_labels=array.is_labels).lines)
 
     def grad_lines(self, edge):
         """Of the gradient that comes back along an edge; None where none does."""
         array, uses = self.array(edge), self.uses(edge)
-        if len(uses) == 1:
-            grad = uses[0].dx
-        elif len(uses) in (0, len(array.uses)):
-            grad = array.grad
-        else:
-            dxs = [use.dx for use in uses if use.dx is not None]
-            grad = functools.reduce(operator.add, dxs) if dxs else None
-        return None if grad is None else list(summary(grad).lines)
+        if not uses:
+            return list(summary(array.dout).lines)
+        dxs = [use.dx for use in uses if use.dx is not None]
+        if not dxs:
+            return None
+        return list(told(functools.reduce(operator.add, dxs), sum(use.noise for use in uses)).lines)

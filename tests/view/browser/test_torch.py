@@ -89,9 +89,11 @@ def assert_told(words, wanted, size):
 
 def assert_edge(lines, array):
     """An array's numbers where they are few, else its range and its mean."""
-    array = array.detach().numpy().astype(float)
+    is_floating, array = array.dtype.is_floating_point, array.detach().numpy().astype(float)
     size = np.max(np.abs(array))
-    if is_spelled(array.shape):
+    if not is_floating:
+        assert_told(lines[-1], array.ravel()[:5], size)
+    elif is_spelled(array.shape):
         assert_told(lines[0], array.ravel(), size)
     elif array.min() == array.max():
         assert_told(lines[1], [array.min()], size)

@@ -3,12 +3,16 @@
 import json
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handgrad.rules import ALL, elementwise
-from handgrad.view.formulas.formula import ELEMENTS, Formulas, formulas_of, mathml, xml
+from handgrad.view.equations import plugged, sizes
+from handgrad.view.formulas.formula import ELEMENTS, Formulas, formulas_for, formulas_of, mathml, xml
+from handgrad.view.recording import record
+from tests.view.spoken import assert_formula
 
 
 def mi(name):
@@ -295,3 +299,139 @@ def test_any_docstring_gives_formulas(doc):
     formulas = formulas_of(doc)
     assert formulas.forward is None or mathml(formulas.forward)
     assert all(map(mathml, formulas.backward))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, r in ALL.items() if r.broadcasts and n not in ("dropout", "where", "batch_norm")]
+)
+@pytest.mark.parametrize("numbers", [(0.3, 0.7), (-1.7, 2.2), (2.0, -3.0)])
+def test_formulas_with_numbers_come_to_what_they_say(name, numbers):
+    """out = 2 · 3 = 6: computed again from what is written."""
+    rule = ALL[name]
+    given = [np.float64(x) for x in numbers[: len(rule.inputs)]]
+    with np.errstate(all="ignore"):
+        [op] = record(rule, *given).ops
+    made = plugged(op, formulas_for(rule, op.options))
+    read = [assert_formula(xml(tree)) for tree in (*made["forward"], *made["backward"])]
+    assert made["forward"]
+    assert sum(read) >= (1 if name in ("silu", "sign") else 2)
+
+
+LOSSES = {
+    "Σ(y - t)² / n": lambda y, t: np.sum((y - t) ** 2) / y.size,
+    "Σ(y - t)²": lambda y, t: np.sum((y - t) ** 2),
+    "(y - t)²": lambda y, t: (y - t) ** 2,
+    "Σ |y - t| / n": lambda y, t: np.sum(np.abs(y - t)) / y.size,
+    "Σ |y - t|": lambda y, t: np.sum(np.abs(y - t)),
+    "|y - t|": lambda y, t: np.abs(y - t),
+    "Σ c·(r - c/2) / n": lambda y, t: np.sum(held(y, t) * (y - t - held(y, t) / 2)) / y.size,
+    "Σ c·(r - c/2)": lambda y, t: np.sum(held(y, t) * (y - t - held(y, t) / 2)),
+    "c·(r - c/2)": lambda y, t: held(y, t) * (y - t - held(y, t) / 2),
+    "Σ(max(x, 0) - x·t + log(1 + e⁻|ˣ|)) / n": lambda x, t: np.sum(softly(x, t)) / x.size,
+    "Σ(max(x, 0) - x·t + log(1 + e⁻|ˣ|))": lambda x, t: np.sum(softly(x, t)),
+    "max(x, 0) - x·t + log(1 + e⁻|ˣ|)": lambda x, t: softly(x, t),
+    "-Σ t·log softmax(x) / N": lambda x, t: -np.sum(t * np.log(softmax(x))) / len(x),
+    "-Σ t·log softmax(x)": lambda x, t: -np.sum(t * np.log(softmax(x))),
+    "-Σ t·log softmax(x) for each row": lambda x, t: -np.sum(t * np.log(softmax(x)), axis=1),
+    "-Σ t·log(y + eps) / N": lambda y, t: -np.sum(t * np.log(y + 1e-3)) / len(y),
+    "-Σ t·log(y + eps)": lambda y, t: -np.sum(t * np.log(y + 1e-3)),
+    "-Σ t·log(y + eps) for each row": lambda y, t: -np.sum(t * np.log(y + 1e-3), axis=1),
+    "-Σ q·log softmax(x) / m": lambda x, q: -np.sum(q * np.log(softmax(x))) / np.sum(q),
+    "-Σ q·log softmax(x)": lambda x, q: -np.sum(q * np.log(softmax(x))),
+    "-Σ q·log softmax(x) for each row": lambda x, q: -np.sum(q * np.log(softmax(x)), axis=1),
+}
+GRADIENTS = {
+    "2 (y - t)·dout / n": lambda y, t, d: 2 * (y - t) * d / y.size,
+    "2 (y - t)·dout": lambda y, t, d: 2 * (y - t) * d,
+    "sign(y - t)·dout / n": lambda y, t, d: np.sign(y - t) * d / y.size,
+    "sign(y - t)·dout": lambda y, t, d: np.sign(y - t) * d,
+    "c·dout / n": lambda y, t, d: held(y, t) * d / y.size,
+    "c·dout": lambda y, t, d: held(y, t) * d,
+    "(sigmoid(x) - t)·dout / n": lambda x, t, d: (1 / (1 + np.exp(-x)) - t) * d / x.size,
+    "(sigmoid(x) - t)·dout": lambda x, t, d: (1 / (1 + np.exp(-x)) - t) * d,
+    "(softmax(x) - t)·dout / N": lambda x, t, d: (softmax(x) - t) * d / len(x),
+    "(softmax(x) - t)·dout": lambda x, t, d: (softmax(x) - t) * column(d),
+    "-t·dout / N(y + eps)": lambda y, t, d: -t * d / (len(y) * (y + 1e-3)),
+    "-t·dout / (y + eps)": lambda y, t, d: -t * column(d) / (y + 1e-3),
+    "((Σ q)·softmax(x) - q)·dout / m": lambda x, q, d: (
+        (column(np.sum(q, 1)) * softmax(x) - q) * d / np.sum(q)
+    ),
+    "((Σ q)·softmax(x) - q)·dout": lambda x, q, d: (column(np.sum(q, 1)) * softmax(x) - q) * column(d),
+}
+
+
+def held(y, t):
+    return np.clip(y - t, -1.0, 1.0)
+
+
+def softly(x, t):
+    return np.maximum(x, 0) - x * t + np.log(1 + np.exp(-np.abs(x)))
+
+
+def softmax(x):
+    return np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True)
+
+
+def column(d):
+    return np.reshape(d, (-1, 1)) if np.ndim(d) == 1 else d
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    ("name", "labels", "options"),
+    [
+        ("mean_squared_error", "targets", {}),
+        ("mean_absolute_error", "targets", {}),
+        ("huber", "targets", {}),
+        ("binary_cross_entropy_with_logits", "soft", {}),
+        ("softmax_cross_entropy", "classes", {}),
+        ("softmax_cross_entropy", "one-hot", {}),
+        ("softmax_cross_entropy", "soft", {}),
+        ("softmax_cross_entropy", "classes", {"weight": np.array([0.5, 1.0, 3.0])}),
+        ("softmax_cross_entropy", "classes", {"ignore_index": 1}),
+        ("cross_entropy", "classes", {"eps": 1e-3}),
+        ("cross_entropy", "soft", {"eps": 1e-3}),
+    ],
+)  # fmt: skip
+def test_the_formula_of_a_loss_is_that_of_its_reduction(name, labels, options, reduction):
+    """Read as it stands, and computed, it gives the loss and its gradient: with 1/N where there is a mean."""
+    rng = np.random.default_rng(0)
+    x = rng.random((4, 3)) + 0.1
+    classes = np.array([2, 0, 1, 2])
+    soft = rng.dirichlet(np.ones(3), 4)
+    t = {
+        "targets": rng.normal(0, 1, (4, 3)),
+        "soft": soft,
+        "one-hot": np.eye(3)[classes],
+        "classes": classes,
+    }[labels]
+    given = options | {"reduction": reduction}
+    formulas = formulas_for(ALL[name], given)
+    out, backward = ALL[name].vjp(x, t, **given)
+    dout = rng.standard_normal(np.shape(out))
+    q = np.eye(3)[t] if labels == "classes" else t
+    q = q * options.get("weight", 1.0) * (np.arange(3) != options.get("ignore_index", -1))
+    of = formulas.forward.removeprefix("loss = ").partition(" with ")[0]
+    np.testing.assert_allclose(LOSSES[of](x, q), out, rtol=1e-12)
+    dx = formulas.backward[0].partition(" = ")[2]
+    np.testing.assert_allclose(GRADIENTS[dx](x, q, dout), backward(dout)[0], rtol=1e-12, atol=1e-15)
+    [op] = record(lambda x: ALL[name](x, t, **given), x).ops
+    counts = {"n": 12, "N": 4, "m": np.sum(q)}
+    letters = {letter: counts[letter] for letter in counts if f"/ {letter}" in of}
+    assert sizes(op, formulas) == pytest.approx(letters)
+
+
+def test_conditions_on_options():
+    doc = """Doc, out = x.   dx = dout
+
+    twice=True: out = 2x.   dx = 2 dout
+
+    a or b, twice=True: out = 2 a x.
+
+    Notes: out = 0
+    """
+    usual = {"twice": False, "a": None, "b": 0.0}
+    assert formulas_of(doc, {}, usual) == Formulas("out = x", ("dx = dout",))
+    assert formulas_of(doc, {"twice": True}, usual) == Formulas("out = 2x", ("dx = 2 dout",))
+    assert formulas_of(doc, {"twice": True, "b": 0.5}, usual) == Formulas("out = 2 a x", ("dx = 2 dout",))
+    assert formulas_of(doc, {"b": 0.5}, usual) == Formulas("out = x", ("dx = dout",))

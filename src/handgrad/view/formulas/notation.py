@@ -26,8 +26,9 @@ MARKS = "\u0300-\u036f"
 
 # What is said rather than computed. These are not names, unless called: where(...).
 WORDS = frozenset(
-    "added along an and another as at by else for held holds if in inside into is it joined not of on or "
-    "otherwise over removed repeated that the to undone was what where with within without".split()
+    "added along an and another as at by each else for held holds if in inside into is it joined not of on "
+    "one-hot or otherwise over removed repeated row soft that the to undone was what where with within "
+    "without".split()
 )
 # What takes an argument without parentheses.
 FUNCTIONS = frozenset("arccos arcsin arctan cos cosh erf erfc exp log sign sin sinh tan tanh".split())
@@ -42,6 +43,7 @@ _LETTER = rf"[^\W\d_{SUPERSCRIPTS}{SUBSCRIPTS}ΣΠ]"
 _TOKEN = re.compile(
     rf"""\s*(?:
       (?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)
+    | (?P<word>one-hot\b)
     | (?P<name>{_LETTER}(?:{_LETTER}|[\d_{MARKS}])*|[∂∇∞])
     | (?P<raised>[{SUPERSCRIPTS}](?:[{SUPERSCRIPTS}]|\|[{SUPERSCRIPTS}]+\|)*|\.T\b)
     | (?P<lowered>[{SUBSCRIPTS}]+(?:[=≠<>≤≥][{SUBSCRIPTS}]+)?)

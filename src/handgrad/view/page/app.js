@@ -81,7 +81,8 @@ class App {
     this.pictures.forEach((picture, i) => this.showMoment(picture, i, now));
     this.caption.replaceChildren(...this.captionOf(now));
     this.slider.setAttribute("aria-valuetext", this.caption.textContent);
-    if (!follow || !now.node) return;
+    this.showStrip();
+    if (!follow || !now.node) return this.chosen && this.panel.show(this.chosen.recording, this.chosen.node);
     this.pictures.forEach((picture, i) => picture.reach(this.partner(this.recordings[0], now.node.id, i)));
     this.choose(this.recordings[0], now.node, false);
   }
@@ -116,10 +117,10 @@ class App {
   sayStep(node, back) {
     const recording = this.recordings[0];
     if (node.kind === "box") return counted(node.of.ops);
-    if (!back) return node.of.says;
+    if (!back) return recording.says(node.of);
     return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
-      const words = recording.words(recording.summary(use.dx));
-      return `d${use.name}: ${use.chain ?? told(words)}`;
+      const product = recording.productOf(use);
+      return product ? equationOf(use, product) : `d${use.name}: ${told(recording.words(recording.summary(use.dx)))}`;
     }).join("   ");
   }
 
@@ -301,12 +302,26 @@ class App {
     const high = Math.log10(Math.max(...norms, 1e-300));
     const low = Math.min(Math.log10(Math.min(...norms, 1e300)), high - 2);
     const bars = recording.strip.map(([name, box, op, norm, text]) => {
-      const share = norm > 0 ? 0.12 + 0.88 * (Math.log10(norm) - low) / (high - low) : 0;
+      const share = norm === null ? 1 : norm > 0 ? 0.12 + 0.88 * (Math.log10(norm) - low) / (high - low) : 0;
       const go = () => (box >= 0 ? this.gotoBox(recording, recording.boxes[box]) : this.goto(recording, op));
-      const words = `${name}: norm of the gradient ${text}`;
-      return h("button", { class: norm > 0 ? "bar" : "bar none", title: words, "aria-label": words, onclick: go }, h("span", { style: `height:${(share * 100).toFixed(1)}%` }));
+      const kind = norm === null ? "bar endless" : norm > 0 ? "bar" : "bar none";
+      const bar = h("button", { class: kind, onclick: go }, h("span", { style: `height:${(share * 100).toFixed(1)}%` }));
+      return Object.assign(bar, { of: { name, text, out: recording.ops[op].outputs[0] } });
     });
     this.strip.replaceChildren(h("span", { class: "muted" }, "‖gradient‖ by layer"), h("div", { class: "bars" }, bars));
+  }
+
+  // The gradients that have not come back yet are not told.
+  showStrip() {
+    const [recording] = this.recordings;
+    for (const bar of this.strip.querySelectorAll(".bar")) {
+      const { name, text, out } = bar.of;
+      const isKnown = recording.isKnown(recording.arrays[out], recording.now);
+      const words = isKnown ? `${name}: norm of the gradient ${text}` : name;
+      bar.classList.toggle("unanswered", !isKnown);
+      bar.setAttribute("title", words);
+      bar.setAttribute("aria-label", words);
+    }
   }
 
   // Keys.
@@ -343,16 +358,19 @@ SYSTEM.onchange = asSystem;
 asSystem();
 
 // What can be found in a recording.
-const largest = ({ numbers: [low, , high] }) => Math.max(Math.abs(low ?? 0), Math.abs(high ?? 0));
-const withGradient = (recording) => recording.arrays.filter((a) => a.grad >= 0 && recording.summaries[a.grad].numbers[0] !== null);
-const bySize = (recording) => withGradient(recording).map((a) => [largest(recording.summaries[a.grad]), a]).sort((a, b) => a[0] - b[0]);
+// Gradients by their largest elements; not that of the loss, which was given.
+function bySize({ arrays, summaries }) {
+  const known = arrays.filter((a) => summaries[a.grad]?.largest && (a.uses.length || !a.isOutput));
+  const found = known.map((array) => ({ array, size: summaries[array.grad].largest[0] ?? Infinity, words: summaries[array.grad].largest[1] }));
+  return found.sort((a, b) => a.size - b.size);
+}
 
 const FINDINGS = {
   "largest gradient": (app, recording) => found(app, recording, bySize(recording).at(-1), "the largest element of a gradient, "),
   "smallest gradient": (app, recording) => found(app, recording, bySize(recording)[0], "the gradient whose largest element is smallest, "),
   "first not finite": (app, recording) => {
-    const value = recording.arrays.filter((a) => a.maker >= 0).find((a) => recording.summaries[a.value].notFinite);
-    const grad = recording.arrays.filter((a) => a.maker >= 0 && recording.summary(a.grad)?.notFinite).at(-1);
+    const value = recording.arrays.filter((a) => a.maker >= 0).find((a) => !recording.summaries[a.value].isFinite);
+    const grad = recording.arrays.filter((a) => a.maker >= 0 && recording.summary(a.grad)?.isFinite === false).at(-1);
     if (!value && !grad) return app.say("all values and gradients are finite");
     app.gotoArray(recording, value ?? grad);
     app.say(`the first ${value ? "value" : "gradient"} that is not finite comes from ${recording.opName(recording.ops[(value ?? grad).maker])}`);
@@ -362,7 +380,7 @@ const FINDINGS = {
     if (!rectifiers.length) return app.say("there is no relu");
     const worst = rectifiers.reduce((a, b) => (zeros(recording, b) > zeros(recording, a) ? b : a));
     app.goto(recording, worst.id);
-    app.say(`the most zeros: ${recording.opName(worst)}, ${+(100 * zeros(recording, worst)).toPrecision(3)} %; ${worst.notes[0] ?? ""}`);
+    app.say(`the most zeros: ${recording.opName(worst)}, ${+(100 * zeros(recording, worst)).toPrecision(3)} %; ${worst.notes[0]?.[1] ?? ""}`);
   },
   "wrong backward": (app, recording) => {
     const wrong = recording.ops.find((op) => recording.verdicts[op.verdict][0] === "wrong");
@@ -375,9 +393,8 @@ const zeros = (recording, op) => recording.summaries[recording.arrays[op.outputs
 
 function found(app, recording, best, words) {
   if (!best) return app.say("there is no gradient");
-  const [value, array] = best;
-  app.gotoArray(recording, array);
-  app.say(`${words}${+value.toPrecision(4)}, of ${array.name}`);
+  app.gotoArray(recording, best.array);
+  app.say(`${words}${best.words}, of ${best.array.name}`);
 }
 
 loaded().then((page) => new App(page)).catch((error) => {

@@ -45,13 +45,15 @@ class Level {
     const isHere = this.has(from);
     const inside = flow.ends.filter((end) => this.has(end.node));
     const source = isHere ? this.itemOf(from) : this.port(this.entries, `e${array.id}`, array);
-    const groups = new Map();
+    const groups = new Map(); // into a box an array goes once, to a rule as often as it is used there
     for (const end of inside) {
       const item = this.itemOf(end.node);
-      if (item !== source) groups.set(item, [...(groups.get(item) ?? []), end]);
+      if (item === source) continue;
+      const place = end.node.kind === "op" && item === end.node.id ? `${item}.${end.use.slot}` : item;
+      groups.set(place, { item, ends: [...(groups.get(place)?.ends ?? []), end] });
     }
     const isLabelled = isHere || groups.size > 1;
-    for (const [item, ends] of groups) this.addEdge(source, item, array, ends, isLabelled);
+    for (const [place, { item, ends }] of groups) this.addEdge(source, item, array, ends, isLabelled, place);
     if (isHere && inside.length < flow.ends.length) this.addEdge(source, this.port(this.exits, `x${array.id}`, array), array, [], false);
   }
 
@@ -61,9 +63,9 @@ class Level {
     return id;
   }
 
-  addEdge(from, to, array, ends, isLabelled) {
+  addEdge(from, to, array, ends, isLabelled, place = to) {
     const uses = ends.flatMap((end) => (end.use ? [end.use] : []));
-    const edge = { id: `${this.box}:${from}-${to}-${array.id}`, from, to, array, uses };
+    const edge = { id: `${this.box}:${from}-${place}-${array.id}`, from, to, array, uses };
     if (isLabelled) edge.label = this.drawn.labelOf(edge);
     this.edges.set(edge.id, edge);
   }

@@ -79,12 +79,10 @@ class Recording {
     return { array, from, ends };
   }
 
-  // The summary of the gradient that comes back along an edge: of all its uses, which may be some of several.
+  // The summary of the gradient that comes back along an edge: of one use, of all uses in a box, or the given one.
   gradientOf({ array, uses, to }) {
-    if (uses.length === 1) return this.summary(uses[0].dx);
-    if (uses.length === 0) return this.summary(array.dout);
-    const isAll = uses.length === array.uses.length && !array.isOutput;
-    return this.summary(isAll ? array.grad : array.partial[to.slice(1)] ?? -1);
+    if (uses.length > 1) return this.summary(array.partial[to.slice(1)] ?? -1);
+    return this.summary(uses.length ? uses[0].dx : array.dout);
   }
 
   summary(number) {
@@ -112,6 +110,25 @@ class Recording {
 
   isAnswered(op, now) {
     return now.phase === "backward" && op >= now.at;
+  }
+
+  // Whether all that comes back to an array has come: its gradient is their sum.
+  isKnown(array, now) {
+    return now.phase === "backward" && array.uses.every((use) => this.isAnswered(use.op, now));
+  }
+
+  // Upstream × local = downstream at one element of an input: of the example that was chosen, or of all.
+  productOf(use) {
+    return (this.example >= 0 && use.chains[this.example]) || use.chain;
+  }
+
+  says(op) {
+    return (this.example >= 0 && op.rows[this.example]) || op.says;
+  }
+
+  // What is known of an example at a loss, where one was chosen or there is only one.
+  answerOf(op) {
+    return op.answers.length === 1 ? op.answers[0] : op.answers[this.example];
   }
 
   nameOf(node) {

@@ -2,7 +2,6 @@
 
 const seconds = (v) => (v === 0 ? "–" : v < 1e-3 ? `${+(v * 1e6).toPrecision(3)} µs` : `${+(v * 1e3).toPrecision(3)} ms`);
 const bytes = (v) => (v < 1024 ? `${v} B` : v < 2 ** 20 ? `${(v / 1024).toFixed(1)} KiB` : `${(v / 2 ** 20).toFixed(1)} MiB`);
-const rangeOf = ({ lines }) => lines[1] ?? lines[0];
 const told = ({ lines }) => lines.slice(0, 2).join(", ");
 const section = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
 
@@ -27,12 +26,14 @@ class Panel {
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
       ...recording.above(op.box).filter((box) => !recording.isFramed(box)).map((box) => h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, `close ${box.name} ${box.label}`))),
       h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
-      op.notes.length ? h("ul", {}, op.notes.map((note) => h("li", {}, note))) : null,
-      section("Forward", this.formulas(rule.forward, op.plugged.forward), op.plugged.forward.length || recording.example >= 0 ? null : h("p", { class: "numbers value" }, op.says),
+      this.notes(recording, [op]),
+      section("Forward", this.formulas(rule.forward, op.plugged.forward), op.letters ? h("p", { class: "muted" }, op.letters) : null,
+        op.plugged.forward.length ? null : h("p", { class: "numbers value" }, recording.says(op)),
         op.options ? h("p", { class: "muted" }, op.options) : null),
-      section("Backward", this.formulas(rule.backward, op.plugged.backward), this.chains(recording, op)),
+      this.answer(recording, op),
+      section("Backward", this.formulas(rule.backward, recording.isAnswered(op.id, recording.now) ? op.plugged.backward : []), this.chains(recording, op)),
       section("Inputs", op.inputs.map((use) => this.input(recording, use))),
-      section("Outputs", op.outputs.map((out) => this.pair(recording, recording.arrays[out]))),
+      section("Outputs", op.outputs.map((out) => this.pair(recording, recording.arrays[out], "dout"))),
       section("Kept for the backward", this.kept(op)),
       section("Time", h("p", {}, `forward ${seconds(op.seconds)}, backward ${seconds(op.backwardSeconds)}`)),
       this.source(rule, op),
@@ -51,35 +52,69 @@ class Panel {
   chains(recording, op) {
     const dout = recording.summary(recording.arrays[op.outputs[0]].grad);
     if (!dout) return h("p", { class: "muted" }, "no gradient comes this way");
-    const rows = op.inputs.filter((use) => use.dx >= 0).map((use) => {
+    if (!recording.isAnswered(op.id, recording.now)) return h("p", { class: "muted" }, "the backward has not come here yet");
+    const uses = op.inputs.filter((use) => use.dx >= 0);
+    const products = uses.map((use) => recording.productOf(use));
+    const rows = uses.map((use, i) => {
       const dx = recording.summary(use.dx);
       const [upstream, downstream] = dx.examples ? [recording.words(dout), recording.words(dx)] : [dout, dx];
-      const local = recording.summary(use.local);
-      const isProduct = [dout, local, dx].every((summary) => summary?.notFinite === 0);
-      const product = isProduct && [upstream, recording.words(local), downstream].map(rangeOf);
-      const numbers = use.chain ?? (product ? `${product[0]} × ${product[1]} = ${product[2]}` : `${told(upstream)} → ${told(downstream)}`);
-      return h("tr", {}, h("th", { scope: "row" }, `d${use.name}`), h("td", { class: "numbers grad" }, numbers));
+      const [at, numbers] = products[i] ?? ["", `${told(upstream)} → ${told(downstream)}`];
+      return h("tr", {}, h("th", { scope: "row" }, `d${use.name}${at}`), h("td", { class: "numbers grad" }, numbers));
     });
-    return h("table", { class: "chain" }, h("caption", {}, "upstream × local derivative = downstream"), h("tbody", {}, rows));
+    const isElement = products.some((product) => product?.[0]);
+    const isFinite = uses.every((use) => recording.summary(use.dx).isFinite);
+    const means = !products.some(Boolean) ? "upstream → downstream"
+      : isElement ? `upstream × local = downstream, at its largest${isFinite ? "" : " finite"}` : "upstream × local derivative = downstream";
+    return h("table", { class: "chain" }, h("caption", {}, means), h("tbody", {}, rows));
+  }
+
+  // Dead units, numbers that are not finite; what is of gradients once they are there.
+  notes(recording, ops) {
+    const known = ops.flatMap((op) => op.notes.filter(([kind]) => kind === "value" || recording.isKnown(recording.arrays[op.outputs[0]], recording.now)));
+    const words = [...new Set(known.map(([, words]) => words))].slice(0, 8);
+    return words.length ? h("ul", {}, words.map((note) => h("li", {}, note))) : null;
+  }
+
+  // What a loss says of examples: of the one that was chosen all classes, else of each the likeliest.
+  answer(recording, op) {
+    if (!op.answers.length) return null;
+    const row = (...cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)));
+    const head = (...cells) => h("thead", {}, h("tr", {}, cells.map((cell) => h("th", { scope: "col" }, cell))));
+    const chance = ({ predicted, chances }) => chances.find(([k]) => k === predicted)?.[1];
+    const one = recording.answerOf(op);
+    if (!one) {
+      const hasClasses = op.answers[0].chances;
+      const rows = op.answers.map((each, i) => row(recording.examples[i], each.own, ...(hasClasses ? [each.label, each.predicted, chance(each)] : [])));
+      return section("Examples", h("table", { class: "answers" }, head("example", "own loss", ...(hasClasses ? ["label", "predicted", "probability"] : [])), h("tbody", {}, rows)));
+    }
+    const lines = [`its own loss: ${one.own}`, ...(one.chances ? [`predicted: ${one.predicted}`, `label: ${one.label}`] : [])];
+    const mark = (k) => [k === one.predicted && "predicted", k === one.label && "label"].filter(Boolean).join(", ");
+    return section("This example", lines.map((line) => h("p", {}, line)), one.chances
+      ? h("table", { class: "answers" }, head("class", "probability", ""), h("tbody", {}, one.chances.map(([k, p]) => row(k, p, mark(k))))) : null);
   }
 
   input(recording, use) {
     if (use.array < 0) return h("p", {}, h("b", {}, use.name), ` = ${use.literal}`);
     const array = recording.arrays[use.array];
     return h("div", { class: "array" },
-      h("p", {}, h("b", {}, use.name), array.name === use.name ? "" : ` = ${array.name}`, this.sum(array)),
+      h("p", {}, h("b", {}, use.name), array.name === use.name ? "" : ` = ${array.name}`, this.sum(recording, array)),
       this.facts(recording, array.value, "value", use.name),
-      this.facts(recording, use.dx, "grad", `d${use.name}`));
+      recording.isAnswered(use.op, recording.now) ? this.facts(recording, use.dx, "grad", `d${use.name}`) : null);
   }
 
-  pair(recording, array) {
-    return h("div", { class: "array" }, h("p", {}, h("b", {}, array.name), this.sum(array)),
-      this.facts(recording, array.value, "value", array.name),
-      this.facts(recording, array.grad, "grad", "dout"));
+  pair(recording, array, gradName) {
+    return h("div", { class: "array" }, h("p", {}, h("b", {}, array.name), this.sum(recording, array)), ...this.both(recording, array, gradName));
   }
 
-  sum(array) {
-    return array.sum ? h("span", { class: "numbers grad" }, ` ${array.sum}`) : "";
+  // An array's value, and once all of it is there, its gradient.
+  both(recording, array, gradName) {
+    const isKnown = recording.isKnown(array, recording.now);
+    return [this.facts(recording, array.value, "value", array.name), isKnown ? this.facts(recording, array.grad, "grad", gradName) : ""];
+  }
+
+  sum(recording, array) {
+    const isKnown = array.wholeSum && recording.isKnown(array, recording.now);
+    return isKnown ? h("span", { class: "numbers grad" }, ` ${array.wholeSum}`) : "";
   }
 
   // The numbers of an array: text, statistics, picture, and the way to all of them.
@@ -87,10 +122,9 @@ class Panel {
     const summary = recording.summary(number);
     if (!summary) return h("p", { class: `muted ${kind}` }, kind === "grad" ? `${name}: none` : "");
     const words = recording.words(summary);
-    const [low, mean, high, norm] = summary.stats;
     const one = summary.shape.reduce((a, b) => a * b, 1) === 1;
-    const said = one || words !== summary ? words.lines.join(", ") : `${summary.shape.join(" × ")}, from ${low} to ${high}, mean ${mean}, norm ${norm}`;
-    const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.notFinite > 0 && `${summary.notFinite} not finite`, summary.stored[3]];
+    const said = one || words !== summary ? words.lines.join(", ") : summary.words;
+    const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.stored[3]];
     const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", said);
     const more = h("span", { class: "muted" }, facts.filter(Boolean).join(", "),
       h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, "numbers"));
@@ -125,16 +159,15 @@ class Panel {
   }
 
   box(recording, box) {
-    const notes = box.ops.flatMap((op) => recording.ops[op].notes);
     const last = recording.ops[box.ops.at(-1)];
     const inside = recording.arrays.filter((a) => a.maker < 0 && a.role === "parameter" && recording.above(a.box).includes(box));
     return [
       h("h2", {}, box.label ? `${box.name} ${box.label}` : box.name),
       h("p", { class: "muted" }, counted(box.ops)),
       h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, box.open ? "close" : "open")),
-      notes.length ? h("ul", {}, [...new Set(notes)].slice(0, 8).map((note) => h("li", {}, note))) : null,
-      inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array))) : null,
-      section("Output", last.outputs.map((out) => this.pair(recording, recording.arrays[out]))),
+      this.notes(recording, box.ops.map((op) => recording.ops[op])),
+      inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array, array.gradName))) : null,
+      section("Output", last.outputs.map((out) => this.pair(recording, recording.arrays[out], "dout"))),
     ].filter(Boolean);
   }
 
@@ -143,9 +176,8 @@ class Panel {
     return [
       h("h2", {}, array.name),
       h("p", { class: "muted" }, array.isOutput ? "output" : array.role),
-      this.facts(recording, array.value, "value", array.name),
-      this.facts(recording, array.grad, "grad", `d${array.name}`),
-      array.sum ? section("Gradients that meet here", h("p", { class: "numbers grad" }, array.sum)) : null,
+      ...this.both(recording, array, array.gradName),
+      array.wholeSum && recording.isKnown(array, recording.now) ? section("Gradients that meet here", h("p", { class: "numbers grad" }, array.wholeSum)) : null,
       users.length ? section("Used by", h("ul", {}, users.map((op) =>
         h("li", {}, h("button", { onclick: () => this.app.goto(recording, op) }, recording.opName(recording.ops[op])))))) : null,
     ].filter(Boolean);

@@ -74,10 +74,10 @@ class Picture {
     return { value: parts[0], grad: parts[1], width: Math.max(parts[0].width, parts[1].width, 20) + 8, height };
   }
 
-  blockOf({ lines, thumb }) {
+  blockOf({ lines, thumb, pale }) {
     const picture = thumb && lines.length > 1 ? thumbnailSize(thumb, THUMB) : null;
     const width = Math.max(...lines.map((line) => widthOf(line) * 0.92), picture?.width ?? 0);
-    return { lines, thumb, picture, width, height: LINE * lines.length + (picture ? picture.height + 5 : 0) };
+    return { lines, thumb, picture, pale, width, height: LINE * lines.length + (picture ? picture.height + 5 : 0) };
   }
 
   titleOf(box) {
@@ -146,12 +146,13 @@ class Picture {
     const { recording } = this;
     const ops = node.kind === "op" ? [node.of] : node.kind === "box" ? node.of.ops.map((op) => recording.ops[op]) : [];
     if (ops.some((op) => recording.verdicts[op.verdict][0] === "wrong")) marks.push(["wrong", "✗ wrong backward"]);
-    if (ops.some((op) => op.notes.some((note) => note.includes("not finite")))) marks.push(["wrong", "not finite"]);
+    for (const [kind, words] of [["value", "not finite"], ["gradient", "gradient not finite"]])
+      if (ops.some((op) => op.isFinite[kind] === false)) marks.push([`wrong ${kind}`, words]);
     const arrays = node.kind === "op" ? node.of.outputs.map((a) => recording.arrays[a]) : node.kind === "leaf" ? [node.of] : [];
-    arrays.filter((array) => array.sum).forEach((array) => marks.push(["sum", array.sum]));
+    arrays.forEach((array) => marks.push(...array.sum.map((line) => ["sum gradient", line])));
     const differs = recording.page.differences?.[recording.keyOf(node.id)] ?? [];
-    marks.push(...differs.map((words) => ["differs", words]));
-    return marks.map(([kind, words]) => [kind, shortened(words, 34)]);
+    marks.push(...differs.map((words) => [`differs ${words.split(" ")[1]}`, words]));
+    return marks;
   }
 
   // The line of an edge, below everything; and its label, which can be pressed.
@@ -179,18 +180,20 @@ class Picture {
     const at = kind === "value" ? top : top + LINE * block.lines.length + 3;
     const picture = block.picture && s("image", { x: x - block.picture.width / 2, y: at, ...block.picture,
       preserveAspectRatio: "none", href: thumbnail(block.thumb, this.recording.page.colours).toDataURL() });
-    return s("g", { class: kind }, s("rect", { class: "ground", x: x - block.width / 2 - 2, y: top - 1,
+    return s("g", { class: block.pale ? `${kind} pale` : kind }, s("rect", { class: "ground", x: x - block.width / 2 - 2, y: top - 1,
       width: block.width + 4, height: block.height + 2 }), lines, picture);
   }
 
   // Grey what has not happened yet, mark what happens now.
   showMoment(now, current) {
     const { recording } = this;
+    recording.now = now;
     for (const node of this.nodes) {
       const isThere = node.kind === "leaf" || (node.kind === "sink" ? recording.isDone(recording.ops.length - 1, now)
         : recording.isDone(node.kind === "box" ? node.last : node.of.id, now));
       this.mark(node.id, "later", !isThere);
       this.mark(node.id, "now", node.id === current?.id);
+      this.mark(node.id, "unanswered", !this.isAnswered(node, now));
     }
     this.showChain(now, current);
     for (const edge of this.edges) {
@@ -201,14 +204,22 @@ class Picture {
     }
   }
 
+  // Whether the gradients are there that are told of below a node.
+  isAnswered(node, now) {
+    if (node.kind === "box") return this.recording.isAnswered(node.first, now);
+    const arrays = node.kind === "op" ? node.of.outputs.map((a) => this.recording.arrays[a]) : [node.of];
+    return arrays.every((array) => this.recording.isKnown(array, now));
+  }
+
   // Below the rule whose backward is at work: upstream × local = downstream, where that can be written out.
   showChain(now, current) {
     this.chain?.remove();
     this.chain = null;
-    const chains = current?.kind === "op" && now.phase === "backward" ? current.of.inputs.filter((use) => use.chain) : [];
+    const isBack = current?.kind === "op" && now.phase === "backward";
+    const chains = isBack ? current.of.inputs.filter((use) => use.chain) : [];
     if (!chains.length) return;
     const { x, y } = this.places.get(current.id);
-    const lines = chains.map((use) => `d${use.name} = ${use.chain}`);
+    const lines = chains.map((use) => equationOf(use, this.recording.productOf(use)));
     const [width, height] = [Math.max(...lines.map(widthOf)) + 12, LINE * lines.length + 8];
     const middle = this.freeHeight(x, y, width, height);
     this.chain = s("g", { class: "chained" }, s("line", { x1: x, y1: y, x2: x, y2: middle }),
@@ -301,6 +312,9 @@ class Picture {
     this.look({ scale, x: held(place.x, this.view.x, width, place.width), y: held(place.y, this.view.y, height, place.height) });
   }
 }
+
+// dx[2, 0] = 0.5 × 3 = 1.5
+const equationOf = (use, [at, words]) => `d${use.name}${at} = ${words}`;
 
 // In which order Tab comes to things: each leaf before the first rule that uses it, edges after what they leave.
 function inForward(flows) {

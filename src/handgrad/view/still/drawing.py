@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, Op
+from handgrad.view.rounding import told
 from handgrad.view.still import shapes
 from handgrad.view.still.layout import Edge, Frame, Layout, Point, Rectangle, layout
 from handgrad.view.still.scene import Arrow, Scene, Thing, scene
@@ -32,6 +33,7 @@ LEAST = 480  # pixels of the narrowest picture
 TOP, FOOT, LINE, SWATCH = 62, 30, 20, 24  # room for the title, above the legend, of its lines and signs
 VALUE = 11.5  # the size of numbers
 THUMB, THINNEST = 30.0, 8.0  # sides of thumbnails
+PALE = 0.3  # how much is seen of a thumbnail of what is zero up to rounding
 AIR = 4.0  # between an arrow and what is written at it
 HEAD, HALF = 8.0, 3.5  # an arrowhead's length, and half its width
 TITLE, LONGEST = 22.0, 320.0  # the room of a box's title, down and along
@@ -87,16 +89,7 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
 def sums(thing: Thing, seen: Scene) -> tuple[str, ...]:
     """Where gradients that come back to a thing are added: the sums."""
     arrays = {arrow.array: None for arrow in seen.arrows if arrow.source is thing}
-    return tuple(line for array in arrays for line in sum_lines(array))
-
-
-def sum_lines(array: Array) -> list[str]:
-    """The sum of the gradients that come back to an array by several ways; of many numbers, its range."""
-    words = fan_out(array)
-    if words is None:
-        return []
-    told = summary(array.grad)
-    return [words] if told.thumb is None else [words, told.text]
+    return tuple(line for array in arrays for line in fan_out(array))
 
 
 def described(graph: Graph, seen: Scene) -> str:
@@ -143,7 +136,8 @@ class Tag:
         left, middle = x - self.width / 2, top + self.height / 2
         if self.thumb is not None:
             width, height = self.picture
-            found += picture(self.thumb, left, middle - height / 2, width, height)
+            opacity = PALE if self.kind == "muted" else None
+            found += picture(self.thumb, left, middle - height / 2, width, height, opacity)
             left += width + 6
         first = middle - LEADING * (len(self.lines) / 2 - 0.78)
         for i, line in enumerate(self.lines):
@@ -151,9 +145,11 @@ class Tag:
         return found
 
 
-def picture(thumb: Thumb, x: float, y: float, width: float, height: float) -> list[Markup]:
+def picture(
+    thumb: Thumb, x: float, y: float, width: float, height: float, opacity: float | None = None
+) -> list[Markup]:
     """A thumbnail whose pixels stay sharp, with a thin outline."""
-    place = {"x": x, "y": y, "width": width, "height": height}
+    place = {"x": x, "y": y, "width": width, "height": height, "opacity": opacity}
     sharp = {"preserveAspectRatio": "none", "style": "image-rendering:pixelated"}
     return [
         element("image", href=data_uri(thumb), **place, **sharp),
@@ -170,12 +166,14 @@ class Label:
 
     @classmethod
     def of(cls, arrow: Arrow) -> Label:
-        value = summary(arrow.array.value)
+        value = summary(arrow.array.value, is_labels=arrow.array.is_labels)
         above = Tag(value.lines, value.thumb, "forward")
-        if arrow.dx is None:
+        dx, noise = arrow.gradient
+        if dx is None:
             return cls(above, None)
-        gradient = summary(arrow.dx)
-        return cls(above, Tag(gradient.lines[1:] or gradient.lines, gradient.thumb, "backward"))
+        gradient = told(dx, noise)
+        kind = "muted" if gradient.is_rounding else "backward"
+        return cls(above, Tag(gradient.lines[1:] or gradient.lines, gradient.thumb, kind))
 
     @property
     def tags(self) -> list[Tag]:

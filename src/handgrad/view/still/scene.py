@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.view.graph import Array, Box, Graph, Op
-from handgrad.view.summary import as_numpy
+from handgrad.view.equations import returned
+from handgrad.view.graph import Array, Box, Graph, Op, Use
 
 CLEAR = 60  # things up to which a folded graph is opened by itself
 MOST = 500  # things that a picture holds
@@ -27,12 +27,18 @@ Thing = Op | Box | Array | Port
 
 @dataclass(frozen=True)
 class Arrow:
-    """An array on its way, and the gradient that comes back this way."""
+    """An array on its way to some of its uses, and where it is an output, out of the whole."""
 
     source: Thing
     target: Thing
     array: Array
-    dx: Any
+    uses: tuple[Use, ...]
+    is_end: bool = False
+
+    @property
+    def gradient(self) -> tuple[Any, float]:
+        """What comes back this way, and how far rounding moves it."""
+        return returned(self.uses, self.array.dout if self.is_end else None)
 
 
 @dataclass
@@ -101,9 +107,9 @@ class _Seen:
         for op in graph.ops:
             for use in op.inputs:
                 if use.array is not None:
-                    self._connect(use.array, self._of_array(use.array), self._of_op(op), use.dx)
+                    self._connect(use.array, self._of_array(use.array), self._of_op(op), (use,))
         for array in graph.outputs:
-            self._connect(array, self._of_array(array), None, array.dout)
+            self._connect(array, self._of_array(array), None, ())
         self.scene.arrows = list(self.arrows.values())
 
     def _closed(self, box: Box) -> Box | None:
@@ -124,27 +130,23 @@ class _Seen:
             return self._of_op(array.maker)
         return self._thing(array, array.box) if array.box else array
 
-    def _connect(self, array: Array, source: Thing | None, target: Thing | None, dx: Any) -> None:
+    def _connect(
+        self, array: Array, source: Thing | None, target: Thing | None, uses: tuple[Use, ...]
+    ) -> None:
         """An arrow, from or to a port where one end is outside."""
         if source is target:
             return
-        arrow = Arrow(source or Port(array, False), target or Port(array, True), array, dx)
+        arrow = Arrow(source or Port(array, False), target or Port(array, True), array, uses, not uses)
         self._add(arrow.source)
         self._add(arrow.target)
         which = len(self.arrows) if isinstance(arrow.target, Op) else -1
         key = (arrow.source, arrow.target, array, which)
         if key in self.arrows:  # into a closed box, or out of what is shown, an array goes by one arrow
-            arrow = dataclasses.replace(arrow, dx=added(self.arrows[key].dx, dx))
+            known = self.arrows[key]
+            arrow = dataclasses.replace(arrow, uses=known.uses + uses, is_end=known.is_end or arrow.is_end)
         self.arrows[key] = arrow
 
     def _add(self, thing: Thing) -> None:
         if thing not in self.scene.things:
             box = None if isinstance(thing, Port) else thing.parent if isinstance(thing, Box) else thing.box
             self.scene.things[thing] = None if box is self.root else box
-
-
-def added(a: Any, b: Any) -> Any:
-    """The sum of two gradients, where None is none."""
-    if a is None or b is None:
-        return a if b is None else b
-    return as_numpy(a) + as_numpy(b)

@@ -203,7 +203,7 @@ def scatter(predicted: Any, actual: Any, title: str) -> str:
     size = 560
     said = text(MARGIN, 62, " · ".join(notes), size=13, class_="muted")
     cloud = _cloud(Box(MARGIN, 88, size - MARGIN, size + 48), x, y) if len(x) else []
-    told = f"Predicted against actual: {', '.join(notes)}"
+    told = f"Predicted against true: {', '.join(notes)}"
     return document(size, size + 60, title, told, heading(title, size), said, *cloud)
 
 
@@ -226,7 +226,7 @@ def _cloud(outer: Box, x: np.ndarray, y: np.ndarray) -> list[Markup]:
     vertical = Scale(low, high, outer.top + side, outer.top)
     across = Scale(low, high, left, left + side)
     drawn = grid_rows(vertical, ticks, left, across.end)
-    drawn += baseline(across, ticks, left, vertical.start, "actual")
+    drawn += baseline(across, ticks, left, vertical.start, "true")
     drawn += [line(across(v), vertical.start, across(v), vertical.end, class_="grid") for v, _ in ticks]
     middle = (vertical.start + vertical.end) / 2
     turned = f"rotate(-90 {number(outer.left + 8)} {number(middle)})"
