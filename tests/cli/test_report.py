@@ -163,6 +163,7 @@ def test_regression(trained, table):
     assert float(first["true"].replace(",", "")) == pytest.approx(true[held.worst[0], 0], rel=1e-3)
     assert re.fullmatch(r"19\d\d", first["year"])
     assert page.facts["Data"].startswith("plants.csv, ")
+    assert any("The loss is of targets that are standardised" in words for words in page.words)
 
 
 def test_names_of_classes_columns_and_values_are_escaped(trained, table):

@@ -231,6 +231,7 @@ NAMES |= {
     "e": np.float64(math.e),
     "π": np.float64(math.pi),
     "absolute": abs,
+    "floor": np.floor,
 }
 CALLED = frozenset(NAMES) - {"e", "π"}
 

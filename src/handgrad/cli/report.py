@@ -30,6 +30,10 @@ SAMPLE = 512  # examples of the training part on which gradients are measured
 LIMIT = 1_000_000  # bytes of the recording within it
 CHECKED = 0.25  # seconds for the checker, before and after
 WEIGHTS = "Weights of the first layer"
+UNITS = (
+    '<p class="muted">The loss is of targets that are standardised, so that 1 is their variance in training; '
+    "RMSE is in the units of the data.</p>"
+)
 
 
 def observer(started: Run, x: Any, t: np.ndarray) -> Callable[[Layer], dict[str, float]]:
@@ -113,7 +117,8 @@ class Gathered:
     # In pictures.
 
     def curves(self) -> str:
-        return picture(view.curves(self.records, "Learning"))
+        drawn = view.curves(self.records, "Learning")
+        return picture(drawn) if self.run.scale is None else picture(drawn, UNITS)
 
     def quality(self) -> str:
         """What was taken for what; for regression, predicted against true."""

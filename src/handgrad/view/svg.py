@@ -9,6 +9,8 @@ import dataclasses
 import math
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -190,6 +192,23 @@ def figure(value: float, digits: int = 3) -> str:
     if -4 <= int(exponent) < 6:
         return signed(f"{float(f'{mantissa}e{exponent}'):,.{max(digits - 1 - int(exponent), 0)}f}")
     return f"{signed(mantissa)}×{power_of_ten(int(exponent))}"
+
+
+def told_apart(names: Sequence[str], room: float, size: float) -> list[str]:
+    """Names shortened, those that would then be equal in their middle: so that their ends tell them apart."""
+    short = [shortened(name, room, size) for name in names]
+    count = Counter(short)
+    return [cut_inside(name, room, size) if count[s] > 1 else s for name, s in zip(names, short, strict=True)]
+
+
+def cut_inside(words: str, room: float, size: float) -> str:
+    """The words, or as many of their first and last letters as fit, around an ellipsis."""
+    words = " ".join(clean(words).split())
+    cut, kept = words, len(words)
+    while kept > 1 and words_width(cut, size) > room:
+        kept -= 1
+        cut = f"{words[: kept // 2].rstrip()}…{words[len(words) - (kept - kept // 2) :].lstrip()}"
+    return cut
 
 
 # Scales.

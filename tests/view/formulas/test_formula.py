@@ -314,7 +314,7 @@ def test_formulas_with_numbers_come_to_what_they_say(name, numbers):
     made = plugged(op, formulas_for(rule, op.options))
     read = [assert_formula(xml(tree)) for tree in (*made["forward"], *made["backward"])]
     assert made["forward"]
-    assert sum(read) >= (1 if name in ("silu", "sign") else 2)
+    assert sum(read) >= (1 if name in ("silu", "sign", "log2", "log10") else 2)
 
 
 LOSSES = {

@@ -170,3 +170,11 @@ def test_every_number_fits_its_cell():
 def test_counts_that_do_not_fit_the_classes_are_refused(shape, names):
     with pytest.raises(ValueError, match="confusion needs counts"):
         confusion(np.ones(shape, int), names, "x")
+
+
+def test_long_names_that_begin_alike_are_told_apart():
+    names = [f"Eastern black-throated blue-winged warbler, subspecies {i}" for i in range(8)]
+    written = said(parsed(confusion(some(8), names, "warblers")))
+    shown = {word for word in written if word.startswith("Eastern")}
+    assert len(shown) == 8
+    assert {word[-1] for word in shown} == set("01234567")

@@ -11,7 +11,7 @@ def pairs(n, spread=1.0, seed=0):
     return t + rng.normal(0, 2, n) * spread, t
 
 
-def test_the_points_are_at_actual_and_predicted():
+def test_the_points_are_at_true_and_predicted():
     p, t = pairs(50)
     root = parsed(scatter(p, t, "x"))
     x, y = axes(root)

@@ -17,8 +17,8 @@ from handgrad.view.svg import (
     heading,
     line,
     number,
-    shortened,
     text,
+    told_apart,
     tooltip,
     words_width,
 )
@@ -108,8 +108,9 @@ def _names(plan: Plan, names: list[str]) -> list[Markup]:
         text(plan.x(middle), 92, "predicted", class_="muted", text_anchor="middle"),
         text(x, y, "true", class_="muted", text_anchor="middle", transform=_turned(x, y)),
     ]
-    for i in plan.named:
-        short = shortened(names[i], plan.room - 10, size)
+    for i, short in zip(
+        plan.named, told_apart([names[i] for i in plan.named], plan.room - 10, size), strict=True
+    ):
         tip = tooltip(short, names[i])
         centre, down = plan.x(i + 0.5), plan.y(i + 0.5) + 0.35 * size
         drawn.append(text(plan.left - 8, down, short, *tip, size=size, text_anchor="end"))
