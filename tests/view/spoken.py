@@ -231,6 +231,10 @@ NAMES |= {
     "e": np.float64(math.e),
     "π": np.float64(math.pi),
     "absolute": abs,
+    "arcsinh": np.arcsinh,
+    "arccosh": np.arccosh,
+    "arctanh": np.arctanh,
+    "atan2": np.arctan2,
     "floor": np.floor,
 }
 CALLED = frozenset(NAMES) - {"e", "π"}
