@@ -463,6 +463,10 @@ def torch_library() -> Library:
     def take(x: Any, indices: Any, axis: int) -> Any:
         return compat.take(x, torch.as_tensor(indices, device=x.device), axis=axis)
 
+    def logaddexp2(x: Any, y: Any) -> Any:
+        dtype = torch.result_type(x, y)
+        return torch.logaddexp2(*(torch.as_tensor(v, dtype=dtype) for v in (x, y)))
+
     def random_uniform(x: Any, key: Any) -> Any:
         seed = int(key[0]) << 32 | int(key[1])
         generator = torch.Generator(device=x.device).manual_seed(seed)
@@ -473,6 +477,7 @@ def torch_library() -> Library:
         scatter_add=scatter_add,
         getitem=_getitem,
         take=take,
+        logaddexp2=logaddexp2,
         erf=torch.special.erf,
         erfc=torch.special.erfc,
         random_uniform=random_uniform,
@@ -502,6 +507,7 @@ def strict_library() -> Library:
     return Library(
         strict,
         exp2=lambda x: strict.pow(2.0, x),
+        logaddexp2=lambda x, y: strict.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2),
         scatter_add=scatter_add,
         getitem=getitem,
         take=take,

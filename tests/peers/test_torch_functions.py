@@ -86,6 +86,7 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "maximum": lambda x, y: torch.maximum(*map(tensor, (x, y))),
     "minimum": lambda x, y: torch.minimum(*map(tensor, (x, y))),
     "hypot": lambda x, y: torch.hypot(*torch.broadcast_tensors(*map(tensor, (x, y)))),
+    "logaddexp2": lambda x, y: torch.logaddexp2(*map(tensor, (x, y))),
     "logaddexp": lambda x, y: torch.logaddexp(*map(tensor, (x, y))),
     "norm": over_axes(torch.linalg.vector_norm),
     "reshape": lambda x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),

@@ -121,7 +121,8 @@ def elementary() -> Iterator[Case]:
     yield from elementwise(hg.tan, within(-1.2, 1.2))
     for rule in (hg.log, hg.log2, hg.log10):
         yield from elementwise(rule, within(0.5, 3))
-    yield from elementwise(hg.logaddexp, normal, normal)
+    for rule in (hg.logaddexp, hg.logaddexp2):
+        yield from elementwise(rule, normal, normal)
     yield from elementwise(hg.log1p, within(-0.4, 3))
     for rule in (hg.arcsin, hg.arccos, hg.arctanh):
         yield from elementwise(rule, within(-0.7, 0.7))

@@ -179,11 +179,19 @@ class Arithmetic:
 
     def logaddexp(self, x: Value, y: Value, kind: np.dtype) -> Value:
         """m + log(1 + e⁻ᵈ), m the larger and d the distance, which of equals is 0, infinite or not."""
+        return self._logaddexp(x, y, 1.0, kind)
+
+    def logaddexp2(self, x: Value, y: Value, kind: np.dtype) -> Value:
+        return self._logaddexp(x, y, math.log(2), kind)
+
+    def _logaddexp(self, x: Value, y: Value, unit: float, kind: np.dtype) -> Value:
         f = self.f
         distance = f.intrinsic("fabs", f.binary("fsub", x, y))
-        rest = functions.emit(f, "log1p", functions.emit(f, "exp", f.negate(distance)))
+        distance = f.binary("fmul", distance, number(-unit, x.type))
+        rest = functions.emit(f, "log1p", functions.emit(f, "exp", distance))
+        rest = f.binary("fmul", rest, number(1 / unit, x.type))
         apart = f.binary("fadd", self.maximum(x, y, kind), rest)
-        equal = f.binary("fadd", x, number(math.log(2), x.type))
+        equal = f.binary("fadd", x, number(math.log(2) / unit, x.type))
         return f.select(f.compare("fcmp oeq", x, y), equal, apart)
 
     def maximum(self, x: Value, y: Value, kind: np.dtype) -> Value:

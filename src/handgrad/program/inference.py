@@ -23,6 +23,7 @@ ELEMENTWISE = frozenset(
     exp2 log2 log10 logaddexp hypot
     maximum minimum clip where equal not_equal less less_equal greater greater_equal
     logical_and logical_or logical_not isfinite zeros_like ones_like watch
+    logaddexp2
     """.split()
 )
 REDUCTIONS = frozenset("sum prod max min any all".split())

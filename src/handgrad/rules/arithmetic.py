@@ -98,14 +98,29 @@ def hypot(x, y):
 
     Both are 0 where x = y = 0.
     """
+
     out = xp.hypot(x, y)
 
     def backward(dout):
-        weight = xp.where(out == 0, xp.zeros_like(out), dout)
-        safe = xp.where(out == 0, xp.ones_like(out), out)
-        return weight * (x / safe), weight * (y / safe)
+        a, b, _ = in_units(x, y, out)
+        r = xp.hypot(a, b)
+        weight = xp.where(r == 0, xp.zeros_like(r), dout / xp.where(r == 0, xp.ones_like(r), r))
+        return weight * a, weight * b
 
     return out, backward
+
+
+def in_units(x, y, like):
+    """x and y in units of the larger, and that unit: 1 where both are 0 or one is infinite.
+
+    The unit is a constant: a formula in which it cancels has the same derivatives for any. All are arrays of
+    the shape of ``like``.
+    """
+    one = xp.ones_like(like)
+    x, y = x * one, y * one
+    unit = xp.stop_gradient(xp.maximum(xp.abs(x), xp.abs(y)))
+    unit = xp.where((unit > 0) & xp.isfinite(unit), unit, xp.ones_like(unit))
+    return x / unit, y / unit, unit
 
 
 @elementwise

@@ -3,6 +3,7 @@
 import math
 
 from handgrad.arrays import xp
+from handgrad.rules.arithmetic import in_units
 from handgrad.rules.rule import elementwise
 
 
@@ -91,20 +92,39 @@ def log10(x):
 
 @elementwise
 def logaddexp(x, y):
-    """out = log(eˣ + eʸ), of finite numbers without overflow.   dx = eˣ⁻ᵒᵘᵗ·dout, dy = eʸ⁻ᵒᵘᵗ·dout
+    """out = log(eˣ + eʸ), without overflow on the way.   dx = eˣ⁻ᵒᵘᵗ·dout, dy = eʸ⁻ᵒᵘᵗ·dout
 
     The gradients are the logistic function of x - y and of y - x; both are 0 where x = y = -∞.
     """
     out = xp.logaddexp(x, y)
 
     def backward(dout):
-        impossible = out == -math.inf
-        zero = xp.zeros_like(out)
-        lead = xp.where(impossible, zero, x) - xp.where(impossible, zero, y)
-        weight = xp.where(impossible, zero, dout)
-        return weight * logistic(lead), weight * logistic(-lead)
+        return _shares(x, y, out, dout, 1.0)
 
     return out, backward
+
+
+@elementwise
+def logaddexp2(x, y):
+    """out = log₂(2ˣ + 2ʸ), without overflow on the way.   dx = 2ˣ⁻ᵒᵘᵗ·dout, dy = 2ʸ⁻ᵒᵘᵗ·dout
+
+    As of ``logaddexp``, both are 0 where x = y = -∞.
+    """
+    out = xp.logaddexp2(x, y)
+
+    def backward(dout):
+        return _shares(x, y, out, dout, math.log(2))
+
+    return out, backward
+
+
+def _shares(x, y, out, dout, scale):
+    """What two terms have of dout, by the logistic function of their distance."""
+    is_nothing = out == -math.inf
+    zero = xp.zeros_like(out)
+    lead = (xp.where(is_nothing, zero, x) - xp.where(is_nothing, zero, y)) * scale
+    weight = xp.where(is_nothing, zero, dout)
+    return weight * logistic(lead), weight * logistic(-lead)
 
 
 @elementwise
@@ -173,19 +193,17 @@ def arctan(x):
 
 @elementwise
 def arctan2(y, x):
-    """Angle of the point (x, y), out = atan2(y, x).   dy = cos(out)·dout / r, dx = -sin(out)·dout / r
+    """Angle of the point (x, y), out = atan2(y, x).   dy = x / r²·dout, dx = -y / r²·dout
 
-    r = √(x² + y²), as the larger of x and y over its cosine or sine: the squares cannot overflow.
+    r = √(x² + y²), which no square on the way makes overflow. Both are 0 where r = 0.
     """
     out = xp.atan2(y, x)
 
     def backward(dout):
-        cosine, sine = xp.cos(out), xp.sin(out)
-        one = xp.ones_like(out)
-        across, up = x * one, y * one  # arrays, also where one of them is a number
-        is_wide = xp.abs(across) > xp.abs(up)
-        over_r = dout * xp.where(is_wide, cosine, sine) / xp.where(is_wide, across, up)
-        return cosine * over_r, -sine * over_r
+        a, b, unit = in_units(x, y, out)
+        r = xp.hypot(a, b)
+        weight = xp.where(r == 0, xp.zeros_like(r), dout / xp.where(r == 0, xp.ones_like(r), r * r))
+        return weight * a / unit, -weight * b / unit
 
     return out, backward
 
@@ -223,11 +241,12 @@ def tanh(x):
 
 @elementwise
 def arcsinh(x):
-    """out = arcsinh x.   dx = dout / √(1 + x²), as dout / cosh(out): x² cannot overflow"""
+    """out = arcsinh x.   dx = dout / √(1 + x²), by way of hypot(x, 1): x² cannot overflow"""
     out = xp.asinh(x)
 
     def backward(dout):
-        return dout / xp.cosh(out)
+        one = xp.ones_like(out)
+        return dout / xp.hypot(x * one, one)
 
     return out, backward
 

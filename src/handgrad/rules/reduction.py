@@ -58,11 +58,12 @@ def sum(x, axis=None, keepdims=False):
 def mean(x, axis=None, keepdims=False):
     """Mean over axes, out = Σ x / n.   dx = dout / n, repeated"""
     n = count(x, axis)
+    half = is_half(x)  # in which the sum, and n itself, could overflow
 
     def backward(dout):
-        return spread(dout / n, x, axis)
+        return spread(dout * (1 / n) if half else dout / n, x, axis)
 
-    if is_half(x):  # its sum could overflow, or stand still
+    if half:
         return xp.mean(x, axis=axis, keepdims=keepdims), backward
     return xp.sum(x, axis=axis, keepdims=keepdims) / n, backward
 

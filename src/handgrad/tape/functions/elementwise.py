@@ -15,7 +15,7 @@ from handgrad.tape.functions.creation import gathered
 
 RULES = """
     add subtract multiply divide negative power square sqrt sign maximum minimum
-    exp exp2 expm1 log log1p log2 log10 logaddexp sin cos tan arcsin arccos arctan arctan2 hypot
+    exp exp2 expm1 log log1p log2 log10 logaddexp logaddexp2 sin cos tan arcsin arccos arctan arctan2 hypot
     sinh cosh tanh arcsinh arccosh arctanh remainder
 """.split()
 
@@ -27,8 +27,13 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     grows = np.broadcast_shapes(shape(x), *map(shape, bounds)) != shape(x)
     if not grows and not any(isinstance(bound, Recorded) for bound in bounds):
         return rules.clip(x, low, high)
-    out = x if low is None else rules.maximum(x, low)
-    return out if high is None else rules.minimum(out, high)
+    out = x if low is None else _bounded(x, low, stripped(low) > stripped(x))
+    return out if high is None else _bounded(out, high, stripped(high) < stripped(out))
+
+
+def _bounded(x: Any, bound: Any, is_beyond: Any) -> Any:
+    """The bound where x is beyond it, or where it is nan. At a tie x is kept, as in ``clip``."""
+    return rules.where(is_beyond | (stripped(bound) != stripped(bound)), bound, x)
 
 
 def fmod(x: Any, y: Any) -> Any:
@@ -41,8 +46,9 @@ def divmod(x: Any, y: Any) -> Any:
     return xp.floor_divide(stripped(x), stripped(y)), rules.remainder(x, y)
 
 
-def logaddexp2(x: Any, y: Any) -> Any:
-    return np.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2)
+def float_power(x: Any, y: Any) -> Any:
+    """A power of float64 numbers, whatever came."""
+    return rules.power(*(rules.multiply(v, np.float64(1)) for v in (x, y)))
 
 
 @rules.elementwise
@@ -176,14 +182,13 @@ TABLE: dict[Any, Callable] = {
     np.degrees: scaled(180 / math.pi),
     np.divmod: divmod,
     np.fabs: rules.abs,
-    np.float_power: rules.power,
+    np.float_power: float_power,
     np.fmax: fmax,
     np.fmin: fmin,
     np.fmod: fmod,
     np.heaviside: heaviside,
     np.interp: interp,
     np.ldexp: lambda x, n: x * 2.0 ** np.asarray(stripped(n)),
-    np.logaddexp2: logaddexp2,
     np.nan_to_num: nan_to_num,
     np.piecewise: piecewise,
     np.positive: itself,
