@@ -1,13 +1,14 @@
-"""HIPS autograd's own tests on handgrad: ``python -m bench.autograd_suite [folder or .tar.gz of autograd's source]``.
+"""HIPS autograd's own tests on handgrad: ``python -m bench.autograd_suite [autograd's source]``.
 
-Without an argument the source distribution is downloaded from PyPI (``pip download``); nothing of it is kept
-here. Its tests run against a stand-in for autograd: ``autograd.numpy`` and ``autograd.scipy`` are NumPy and SciPy
-themselves, whose functions record; ``grad``, ``jacobian`` and so on are handgrad's; ``check_grads`` compares
-handgrad's derivatives, first and second, with differences, to autograd's own tolerance. Combinations of arguments
-with complex numbers are left out, and a test of nothing else is not applicable; so are tests of autograd's insides.
+The source is a folder or a .tar.gz; without it the distribution is downloaded from PyPI (``pip download``).
+Nothing of it is kept here. Its tests run against a stand-in for autograd: ``autograd.numpy`` and
+``autograd.scipy`` are NumPy and SciPy themselves, whose functions record; ``grad`` and others are
+handgrad's; ``check_grads`` compares handgrad's derivatives, first and second, with differences, to autograd's
+own tolerance. Combinations of arguments with complex numbers are left out, and a test of nothing else is not
+applicable; so are tests of autograd's insides.
 
 Prints how many tests passed, gave a wrong result, and failed for another reason (a function or keyword that
-handgrad refuses), and names them.
+handgrad refuses); ``--all`` names them.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Counts:
 
 
 def by_argnum(operator: Callable) -> Callable:
-    """``operator(f, x)`` of functions of one argument as ``operator(f, argnum=0)(*args)``, autograd's form."""
+    """``operator(f, x)`` of functions of one argument in autograd's form, ``made(f, argnum=0)(*args)``."""
 
     def of_function(f: Callable, argnum: Any = 0, *settings: Any, **named: Any) -> Callable:
         def of_arguments(*args: Any, **options: Any) -> Any:
