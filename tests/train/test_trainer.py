@@ -197,16 +197,21 @@ def test_clipping_bounds_the_update(clusters):
 
 def test_control_c_keeps_the_last_step(clusters, tmp_path):
     x, t = clusters
-    one = trainer(tmp_path)
-    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    timer = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def begun(net):
+        if timer.ident is None:
+            timer.start()
+
+    one = trainer(tmp_path, engine="native", observe=begun)
     with pytest.raises(
         Interrupted, match=r"stopped after step \d+, in epoch \d+; fit\(\.\.\., resume=True\)"
     ):
         one.fit(x, t, epochs=10**6, batch_size=16)
-    second = trainer(tmp_path)
+    second = trainer(tmp_path, engine="native")
     steps = one.progress.step
     second.fit(x, t, epochs=one.progress.epoch + 1, batch_size=16, resume=True)
-    whole = trainer()
+    whole = trainer(engine="native")
     whole.fit(x, t, epochs=one.progress.epoch + 1, batch_size=16)
     assert steps > 0
     assert_identical(second, whole)

@@ -19,6 +19,7 @@ import numpy as np
 from handgrad.arrays import shape, xp
 from handgrad.program import Program, stable_trace, watch
 from handgrad.rules.rule import told
+from handgrad.train.choosing import pays_off
 from handgrad.train.kept import as_array, states_kept, updated
 from handgrad.train.metrics import per_example
 from handgrad.train.progress import Progress
@@ -39,23 +40,38 @@ def picked(order: np.ndarray, batch: int, batch_size: int, steps: int) -> np.nda
     return order[first : first + batch_size if batch < steps - 1 else None]
 
 
-def steps_for(trainer: Trainer, x: Any, t: Any, batch_size: int) -> NumpySteps | NativeSteps:
-    """The engine that the trainer asks for; NumPy, with a warning, where there is no native code."""
-    if trainer.engine not in (None, "native", "numpy"):
-        raise ValueError(f"engine is 'native' or 'numpy', not {trainer.engine!r}")
+def steps_for(
+    trainer: Trainer, x: Any, t: Any, batch_size: int, engine: str | None = None, ahead: int | None = None
+) -> NumpySteps | NativeSteps:
+    """The engine that was asked for; NumPy, with a warning, where there is no native code.
+
+    Args:
+        engine: "native" or "numpy"; the trainer's, if not said.
+        ahead: how many steps are left. Where no engine was asked for, they are made by NumPy if they take
+            less time than compiling; any number, if not said, is worth it.
+    """
+    engine = engine or trainer.engine
+    if engine not in (None, "native", "numpy"):
+        raise ValueError(f"engine is 'native' or 'numpy', not {engine!r}")
     has_llvm = importlib.util.find_spec("llvmlite") is not None
-    if trainer.engine == "native" and not has_llvm:
+    if engine == "native" and not has_llvm:
         raise ImportError("engine='native' needs llvmlite: pip install llvmlite")
-    if trainer.engine == "numpy" or not has_llvm:
+    if engine == "numpy" or not has_llvm:
         return NumpySteps(trainer, x, t)
     from handgrad.engine import NotCompiledWarning
 
     native = NativeSteps(trainer, x, t, batch_size)
     try:
-        native.program(min(batch_size, len(t)))
+        odd = [p.dtype for p in trainer.progress.params.values() if p.dtype not in (np.float32, np.float64)]
+        if odd:
+            raise TypeError(f"there is no native code for parameters of {odd[0]}")
+        program = native.program(min(batch_size, len(t)))
     except (TypeError, AttributeError) as error:
         message = f"this training runs on NumPy, uncompiled: {told(error)}"
         warnings.warn(message, NotCompiledWarning, stacklevel=3)
+        return NumpySteps(trainer, x, t)
+    programs = 1 + (len(t) % batch_size > 0 and len(t) > batch_size)
+    if engine is None and ahead is not None and not pays_off(program, ahead, programs):
         return NumpySteps(trainer, x, t)
     native.check_targets()
     return native

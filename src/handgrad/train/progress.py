@@ -79,6 +79,16 @@ def _tensors(progress: Progress) -> Arrays:
     return tensors
 
 
+def engine_of(folder: Path | None) -> str | None:
+    """The engine of the training whose checkpoint is in a folder; None where there is none that says it."""
+    try:
+        saved = read_json((folder or Path()) / CHECKPOINT)
+        engine = saved["training"]["engine"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # loading it says what is wrong
+    return engine if engine in ("native", "numpy") else None
+
+
 def load_checkpoint(
     folder: Path, training: dict[str, Any], host: dict[str, str], beginning: Progress, steps: int
 ) -> Progress:

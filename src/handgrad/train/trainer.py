@@ -30,7 +30,7 @@ from handgrad.train.kept import beginning, states_kept, updated
 from handgrad.train.metrics import Metric, default_metrics, per_example
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
-from handgrad.train.progress import Arrays, Progress, load_checkpoint, save_checkpoint
+from handgrad.train.progress import Arrays, Progress, engine_of, load_checkpoint, save_checkpoint
 from handgrad.train.training import description, host
 from handgrad.tree import tree_map
 
@@ -62,8 +62,9 @@ class Trainer:
         out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
         checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
-        engine: "native" code, many steps in a call; or "numpy", rule by rule. Native where it can be, if
-            not said. Each resumes to the bits that it would have come to itself.
+        engine: "native" code, many steps in a call; or "numpy", rule by rule. If not said, native where it
+            can be and the work ahead is worth compiling. Each resumes to the bits that it would have come to
+            itself; one that was not said goes on as the checkpoint has it.
         observe: called with a copy of the network after each epoch; gives figures for the epoch's record, by
             name, or None.
 
@@ -260,7 +261,9 @@ class Trainer:
         patience: int | None,
         resume: bool,
     ) -> list[dict[str, Any]]:
-        self.steps = steps_for(self, x, t, batch_size)
+        ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
+        asked = engine_of(self.out) if resume and self.engine is None else self.engine
+        self.steps = steps_for(self, x, t, batch_size, asked, ahead)
         if self.out is not None:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
             self.host = host(self.steps.name)
