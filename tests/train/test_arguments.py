@@ -323,13 +323,23 @@ def reads_numbers(net):
     return net, lambda y, t: CROSS_ENTROPY(y, t) + 1e-4 * float(sum(np.abs(p).sum() for p in kept))
 
 
+def reads_and_draws(net):
+    def loss(y, t):
+        noise = np.random.standard_normal(y.shape)
+        return CROSS_ENTROPY(y + noise, t) + hg.sum(net.parameters()["1.W"] ** 2)
+
+    return net, loss
+
+
 def reads_an_array(net):
     W = net.parameters()["1.W"]
     return net, lambda y, t: CROSS_ENTROPY(y @ hg.transpose(W) @ W, t)
 
 
 @ENGINES
-@pytest.mark.parametrize("reads", [reads_attribute, reads_by_name, reads_numbers, reads_an_array])
+@pytest.mark.parametrize(
+    "reads", [reads_attribute, reads_by_name, reads_numbers, reads_and_draws, reads_an_array]
+)
 def test_a_loss_that_reads_the_network_past_the_step_is_refused(reads, engine):
     net, loss = reads(mlp([4, 3], seed=0))
     one = trainer(loss, net=net, engine=engine)

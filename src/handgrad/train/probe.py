@@ -29,10 +29,11 @@ def first_look(trainer: Trainer, x: Any, t: Any, batch_size: int) -> Any:
     params = {name: np.array(p) for name, p in trainer.progress.params.items()}
 
     def loss_and_outputs() -> tuple[Any, Any]:
+        np.random.set_state(drawn_from)
         loss, (y, _) = trainer.objective(params, trainer.progress.states, x, t)
         return loss, y
 
-    with np.errstate(all="ignore"), _random_numbers_kept():
+    with np.errstate(all="ignore"), _random_numbers_kept() as drawn_from:
         loss, y = loss_and_outputs()
         _check_scalar(loss)
         _check_parameters_are_given(trainer.net, lambda: loss_and_outputs()[0], loss)
@@ -59,7 +60,10 @@ def _check_parameters_are_given(net: Layer, loss_again: Callable[[], Any], loss:
 
     def is_read(names: list[str]) -> bool:
         with _moved([arrays[name] for name in names]):
-            return not _is_near(loss_again(), loss)
+            try:
+                return not _is_near(loss_again(), loss)
+            except Exception:  # who looks at the numbers may object to what is in their place
+                return True
 
     arrays = {name: p for name, p in net.parameters().items() if isinstance(p, np.ndarray)}
     is_random = not _is_near(loss_again(), loss)
@@ -87,10 +91,10 @@ def _moved(arrays: list[np.ndarray]) -> Iterator[None]:
 
 
 @contextmanager
-def _random_numbers_kept() -> Iterator[None]:
+def _random_numbers_kept() -> Iterator[Any]:
     """NumPy's global generator as if nobody had drawn from it."""
     state = np.random.get_state()
     try:
-        yield
+        yield state
     finally:
         np.random.set_state(state)

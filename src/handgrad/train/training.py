@@ -194,8 +194,10 @@ def _told(key: str, was: Any, now: Any) -> list[str]:
         names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
         inner = [(f"{key}'s {name}", was.get(name), now.get(name)) for name in names]
         return [said for part in inner for said in _told(*part)][:3]
-    if key in ("inputs", "targets", "validation") and _kinds(was) == _kinds(now):
-        return [f"its {key} hold other numbers than this one's"]
+    if key in ("inputs", "targets", "validation"):
+        if _kinds(was) == _kinds(now):
+            return [f"its {key} hold other numbers than this one's"]
+        was, now = _kinds(was), _kinds(now)
     return [f"its {key} is {_short(was)}, this one's is {_short(now)}"]
 
 
@@ -205,9 +207,9 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _kinds(sums: Any) -> list[Any]:
+def _kinds(sums: Any) -> str:
     """Checksums without the sum."""
-    return [str(s).partition(", checksum")[0] for s in leaves(sums)]
+    return ", ".join(str(s).partition(", checksum")[0] for s in leaves(sums))
 
 
 # Where.
