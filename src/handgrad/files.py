@@ -37,9 +37,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # what the caller asked for, not our own name
+            name_file(error, path)
         raise
     _sync_folder(real.parent)
+
+
+def name_file(error: OSError, path: Path) -> None:
+    """Let an error name the file that the caller asked for, not one of our own, or none."""
+    error.filename, error.filename2 = str(path), None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -113,5 +118,9 @@ def _is_not_finite(value: Any) -> bool:
 
 
 def append_line(path: Path, content: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json_line(content))
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json_line(content))
+    except OSError as error:
+        name_file(error, path)
+        raise

@@ -488,3 +488,28 @@ def test_control_c_while_a_program_loads_handgrad_is_its_own(tmp_path):
     code = "import os, signal, handgrad; os.kill(os.getpid(), signal.SIGINT)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "KeyboardInterrupt" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint-1.safetensors", "metrics.jsonl", "model.safetensors", "curves.svg"]
+)
+def test_a_full_disk_is_said_with_the_file_and_the_way_on(handgrad, fails, tmp_path, monkeypatch, name):
+    """Whichever file finds no room: nothing is lost, and the end is that of a training that had room."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    arguments = ["train", "digits", *QUICK, "--checkpoint-seconds", 0, "--engine", "numpy"]
+    handgrad(*arguments, "--out", whole)
+    opened = open
+
+    def full(file, mode="r", *rest, **more):
+        if name in str(file) and mode == ("a" if name == "metrics.jsonl" else "xb"):
+            raise OSError(28, "No space left on device")
+        return opened(file, mode, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", full)
+        patch.setattr("io.open", full)
+        said = fails(*arguments, "--out", run)
+    on = f"handgrad train --resume {run} goes on from the last checkpoint"
+    assert said == f"handgrad: {run / name}: No space left on device ({on})"
+    assert handgrad("train", "--resume", run, "--quiet")[0] == 0
+    assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

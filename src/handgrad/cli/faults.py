@@ -78,7 +78,7 @@ def about(source: str) -> Iterator[None]:
 def told(error: BaseException) -> str:
     """What a user reads of an error: a sentence, or of a fault of ours, all that a report of it needs."""
     if not is_ours(error):
-        place = place_in_users_code(error)
+        place = "" if isinstance(error, MACHINE) else place_in_users_code(error)
         kind = f"{type(error).__name__}: " if place else ""
         return f"handgrad: {f'{place}: ' if place else ''}{kind}{sentence(error)}"
     trace = "".join(traceback.format_exception(error))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,10 @@ def run(args: argparse.Namespace) -> int:
     args.epochs = args.epochs or usual_epochs(len(parts["train"]), args.batch_size)
     started = _prepared(args, parts)
     ready = _ready(started, parts)
-    with training_into(folder):  # only now: nothing is lost to an option or a file that is wrong
+    with (
+        training_into(folder),
+        resumable(folder),
+    ):  # only now: nothing is lost to an option or a file that is wrong
         _check_room(folder, args.overwrite)
         clear(folder)
         started.save_config(folder)
@@ -47,7 +51,7 @@ def _resumed(args: argparse.Namespace) -> int:
     check_nothing_else_changes(args)
     folder = args.resume
     training_of(folder)  # else a folder would be made for the lock
-    with training_into(folder):
+    with training_into(folder), resumable(folder):
         started = training_of(folder)
         if args.epochs is not None:
             started.training["epochs"] = args.epochs
@@ -55,6 +59,19 @@ def _resumed(args: argparse.Namespace) -> int:
         ready = _ready(started, parts)
         started.save_config(folder)
         return _train(started, parts, ready, folder, args, resume=(folder / CHECKPOINT).exists())
+
+
+@contextlib.contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Say of a full disk, and the like, that what was reached is not lost."""
+    from handgrad.train.folder import CHECKPOINT
+
+    try:
+        yield
+    except OSError as error:
+        if (folder / CHECKPOINT).exists():
+            error.add_note(f"handgrad train --resume {folder} goes on from the last checkpoint")
+        raise
 
 
 def usual_epochs(examples: int, batch_size: int) -> int:
@@ -136,7 +153,7 @@ def _train(
     resume: bool,
 ) -> int:
     from handgrad.train import Interrupted
-    from handgrad.train.folder import CHECKPOINT, TRAINED_ON
+    from handgrad.train.folder import TRAINED_ON
 
     options = started.training
     if not (folder / TRAINED_ON).exists():
@@ -166,10 +183,6 @@ def _train(
         raise KeyboardInterrupt(
             f"stopped after step {step}; handgrad train --resume {folder} goes on from there"
         ) from None
-    except OSError as error:
-        if (folder / CHECKPOINT).exists():
-            error.add_note(f"handgrad train --resume {folder} goes on from the last checkpoint")
-        raise
     started.save_model(folder)
     found = _tell(started, trainer, records, parts["test"], ready["test"], folder)
     if options.get("show"):

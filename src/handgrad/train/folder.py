@@ -114,9 +114,9 @@ def _locked(folder: Path) -> Iterator[None]:
             break
         file.close()  # whoever held it removed it, and the next comer made another
     try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with contextlib.suppress(OSError):  # on a full disk it is a lock without a name
+            file.truncate(0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
     finally:
         if sys.platform != "win32":  # which removes no file that is open
