@@ -107,3 +107,54 @@ def test_a_table_makes_its_columns_numbers_or_text():
 def test_a_table_refuses_what_it_cannot_hold(columns, says):
     with pytest.raises(DataError, match=says):
         Table(columns)
+
+
+@pytest.mark.parametrize("dtype", [">i8", ">i4", "u1", "i2", ">u2"])
+def test_class_indices_of_any_kind_are_int64(dtype):
+    data = Dataset(np.zeros((3, 1)), np.array([0, 1, 1], dtype), ("a", "b"))
+    assert data.t.dtype == np.int64
+    assert data.t.dtype.isnative
+    assert data.t.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", "f4", "f2"])
+def test_targets_of_any_kind_are_float64(dtype):
+    data = Dataset(np.zeros((3, 1)), np.array([0.5, 1, 2], dtype))
+    assert (data.t.dtype, data.t.tolist()) == (np.dtype("=f8"), [0.5, 1, 2])
+
+
+def test_lists_are_taken():
+    train, test = Dataset([[1, 2], [3, 4]], [0.5, 1.5]).split(1)
+    assert (train.x.shape, test.t.shape) == ((1, 2), (1,))
+
+
+def test_take_takes_a_mask():
+    data = numbered(4)
+    assert data.take([True, False, True, False]).t.tolist() == [0, 2]
+    assert data.take([]).t.tolist() == []
+    for wrong in ([True, False], [0.0, 1.0], [[0]], 1):
+        with pytest.raises(DataError, match="whole numbers, or 4 bools"):
+            data.take(wrong)
+
+
+class Frame:
+    columns = ("a",)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Dataset(Frame()), "x is a Frame; for a frame give Table"),
+        (lambda: Dataset(["a", "b"]), "inputs are numbers"),
+        (lambda: Dataset(5), r"of shape \(\)"),
+        (lambda: Dataset(np.zeros((2, 1)), 3.0), "2 examples in x but 1 targets"),
+        (lambda: Dataset(np.zeros((2, 1)), [0, 1], "ab"), "classes are names"),
+        (lambda: Dataset(np.zeros((2, 1)), examples=("a",)), "2 examples in x but 1 names"),
+        (lambda: numbered(4).split(True), "test is True"),
+        (lambda: numbered(4).split("half"), "test is 'half'"),
+        (lambda: numbered(4).split(1, 1.5), r"seed is 1\.5"),
+    ],
+)
+def test_what_is_no_data_is_refused(make, says):
+    with pytest.raises(DataError, match=says):
+        make()

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _data(args: argparse.Namespace, trained: Run) -> Dataset:
+    from handgrad.cli.taken import without_targets
     from handgrad.data import load
 
     task = "classification" if trained.classes is not None else "regression"
@@ -57,7 +58,7 @@ def _data(args: argparse.Namespace, trained: Run) -> Dataset:
     text = trained.preparation.text_columns
     data = load(args.source, target=target, classes=trained.classes, task=task, text=text)
     if data.t is None:
-        raise ValueError(f"{args.source} has no targets; for a table name the column with --target")
+        raise ValueError(without_targets(data))
     return data
 
 

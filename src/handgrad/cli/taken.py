@@ -50,6 +50,18 @@ def of_target(data: Dataset) -> str:
     return f"{several}, {t.min():.4g} to {t.max():.4g}"
 
 
+def without_targets(data: Dataset) -> str:
+    """What is to be done where targets are needed and there are none."""
+    if isinstance(data.x, Table):
+        columns = listed(map(repr, data.x.names), 20)
+        return f"{data.name} has no targets: name the column to predict with --target. It has {columns}"
+    if data.examples is not None:
+        return f"{data.name} has no targets: put the images of each class in a subfolder of its name"
+    return (
+        f"{data.name} has no targets: a .npz holds them as t (or --target), IDX in a file of labels beside it"
+    )
+
+
 def brief(names: tuple[str, ...]) -> str:
     """As many of the names as fit into a line."""
     most = 1

@@ -93,12 +93,13 @@ def _check_room(folder: Path, overwrite: bool) -> None:
 
 def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
     """The data, split: train and test, and with patience a validation part taken from train."""
+    from handgrad.cli.taken import without_targets
     from handgrad.data import load
 
     source = options["source"]
     data = load(source, target=options["target"], task=options["task"], drop=options["drop"])
     if data.t is None:
-        raise ValueError(f"{source} has no targets; for a table name the column with --target")
+        raise ValueError(without_targets(data))
     if data.classes is not None and len(data.classes) == 1:
         raise ValueError(
             f"{source}: all examples are of one class, {data.classes[0]!r}: nothing is to be learnt"

@@ -81,14 +81,16 @@ class Dataset:
     """Examples and their targets.
 
     x: raw inputs, an array (N, ...) of numbers (perhaps a read-only memory map, or ``Rows`` of one) or a
-        ``Table``.
-    t: class indices int64 (N,), or float64 targets (N,) or (N, M), or None where there are none.
+        ``Table``; a list is made an array.
+    t: class indices (N,), kept as int64; or targets (N,) or (N, M), kept as float64; or None where there are
+        none.
     classes: the name of each class, or None where the targets are numbers.
     name: what to call it.
     examples: a name for each example where its source has one (the files of a folder), or None.
 
     Raises:
-        DataError: lengths of x and t differ; t is no class index, or not finite.
+        DataError: lengths of x, t and examples differ; x holds no numbers; t is no class index, or not
+            finite.
     """
 
     x: np.ndarray | Rows | Table
@@ -98,14 +100,25 @@ class Dataset:
     examples: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.t is None:
-            return
-        if len(self.t) != len(self.x):
-            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.t):,} targets in t")
+        x: Any = self.x
+        if not isinstance(x, (np.ndarray, Rows, Table)):
+            object.__setattr__(self, "x", array_of(x, self.name))
         if self.classes is not None:
-            check_indices(self.t, len(self.classes), self.name)
-        elif self.t.dtype.kind != "f" or not np.isfinite(self.t).all():
-            raise DataError(f"{self.name}: t is {self.t.dtype}; targets without classes are finite floats")
+            object.__setattr__(self, "classes", check_classes(self.classes))
+        if self.examples is not None and len(self.examples) != len(self.x):
+            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.examples):,} names")
+        if self.t is not None:
+            object.__setattr__(self, "t", self._targets(np.asarray(self.t)))
+
+    def _targets(self, t: np.ndarray) -> np.ndarray:
+        if t.ndim == 0 or len(t) != len(self.x):
+            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {t.size:,} targets in t")
+        if self.classes is not None:
+            check_indices(t, len(self.classes), self.name)
+            return t.astype(np.int64, copy=False)
+        if t.dtype.kind != "f" or not np.isfinite(t).all():
+            raise DataError(f"{self.name}: t is {t.dtype}; targets without classes are finite floats")
+        return t.astype(np.float64, copy=False)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -119,8 +132,18 @@ class Dataset:
         return None if self.t is None else "regression"
 
     def take(self, indices: Any) -> Dataset:
-        """The examples at ``indices``, in their order: copied, or as ``Rows`` of a large memory map."""
-        indices = np.asarray(indices, dtype=np.int64)
+        """The examples at ``indices``, in their order: copied, or as ``Rows`` of a large memory map.
+
+        indices: whole numbers, or one bool for each example.
+        """
+        indices = np.asarray(indices)
+        if indices.dtype == np.bool_ and indices.shape == (len(self),):
+            indices = np.flatnonzero(indices)
+        if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+            raise DataError(
+                f"indices are whole numbers, or {len(self):,} bools, not {indices.dtype} {indices.shape}"
+            )
+        indices = indices.astype(np.int64)
         return replace(
             self,
             x=self.x.take(indices) if isinstance(self.x, Table) else taken(self.x, indices),
@@ -140,6 +163,17 @@ class Dataset:
         return self.take(train_rows), self.take(test_rows)
 
 
+def array_of(x: Any, name: str) -> np.ndarray:
+    if hasattr(x, "columns"):
+        raise DataError(
+            f"{name}: x is a {type(x).__name__}; for a frame give Table({{n: x[n].to_numpy() for n in x}})"
+        )
+    x = np.asarray(x)
+    if x.ndim == 0 or x.dtype.kind not in "biuf":
+        raise DataError(f"{name}: x is {x.dtype} of shape {x.shape}; inputs are numbers (N, ...), or a Table")
+    return x
+
+
 def check_indices(t: np.ndarray, count: int, name: str) -> None:
     if t.dtype.kind not in "iu" or t.ndim != 1:
         raise DataError(f"{name}: t is {t.dtype} {t.shape}; class indices are integers (N,)")
@@ -149,6 +183,8 @@ def check_indices(t: np.ndarray, count: int, name: str) -> None:
 
 def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The rows that ``Dataset.split`` puts in each part: two int64 arrays, train and test."""
+    if not isinstance(test, (int, float, np.number)) or isinstance(test, bool):
+        raise DataError(f"test is {test!r}: give a fraction between 0 and 1, or a count of at least 1")
     if 0 < test < 1:
         count = round(n * test)
     elif isinstance(test, (int, np.integer)) and test >= 1:
@@ -158,13 +194,15 @@ def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np
     if not 0 < count < n:
         part = "test" if count < 1 else "training"
         raise DataError(f"test={test} of {n:,} examples leaves the {part} part empty: choose another")
-    if seed < 0:
-        raise DataError(f"seed is {seed}: give a whole number from 0")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise DataError(f"seed is {seed!r}: give a whole number from 0")
     rows = np.random.Generator(np.random.PCG64(seed)).permutation(n)
     return rows[count:], rows[:count]
 
 
 def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(classes, str):
+        raise DataError(f"classes are names, such as ({classes!r}, ...), not the one text {classes!r}")
     names = tuple(map(str, classes))
     if not names or len(set(names)) < len(names):
         raise DataError(f"classes are {names}: give at least one, and each once")

@@ -23,8 +23,7 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, tuple[str,
             first in size or mode, or is neither grey nor RGB, or cannot be read.
     """
     groups = {sub.name: images_in(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
-    for name in (name for name, paths in groups.items() if not paths and not name.startswith(".")):
-        tell(f"{folder / name} has no images: it is no class")
+    empty = [name for name, paths in groups.items() if not paths and not name.startswith(".")]
     groups = {name: paths for name, paths in groups.items() if paths and not name.startswith(".")}
     loose = images_in(folder)
     if not groups and not loose:
@@ -37,6 +36,8 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray | None, tuple[str,
             f"{folder} has images ({loose[0].name} ...) beside its subfolders {listed(groups)}:"
             " move them into the subfolder of their class"
         )
+    for name in empty if groups else ():
+        tell(f"{folder / name} has no images: it is no class")
     paths = loose or [path for group in groups.values() for path in group]
     labels = None if loose else np.array([path.parent.name for path in paths])
     return read_images(paths), labels, tuple(str(path.relative_to(folder)) for path in paths)

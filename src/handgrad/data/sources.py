@@ -61,7 +61,7 @@ def load(
         return Dataset(x, None, known, name, examples)
     if labels.ndim == 0 or len(labels) != len(x):
         raise DataError(f"{name}: {len(x):,} examples, but the targets have shape {labels.shape}")
-    where = f"the targets of {name}" if target is None else f"{name}: {target!r}"
+    where = f"{name}: the target" if target is None else f"{name}: {target!r}"
     t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None)
     return Dataset(x, t, known, name, examples)
 

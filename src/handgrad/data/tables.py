@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def read_table(
     columns: Mapping[str, Any] = arrow_columns(path) if is_parquet else read_csv(path)
     absent = [name for name in [target, *drop] if name is not None and name not in columns]
     if absent:
-        raise DataError(f"{path} has no column {absent[0]!r}: it has {listed(map(repr, columns), 40)}")
+        near = difflib.get_close_matches(absent[0], columns, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"{path} has no column {absent[0]!r}: it has {listed(map(repr, columns), 40)}{meant}")
     if all(len(values) == 0 for values in columns.values()):
         raise DataError(f"{path} has columns ({listed(columns)}) but no rows")
     inputs = [name for name in columns if name != target and name not in drop]

@@ -168,6 +168,8 @@ def _described(folder: Path) -> Run:
         config = read_json(folder / CONFIG)
     except FileNotFoundError:
         raise RunError(f"there is no run in {folder}: {CONFIG} is missing") from None
+    except NotADirectoryError:
+        raise RunError(f"{folder} is no run: a run is the folder that handgrad train writes") from None
     except ValueError as error:
         raise damaged(folder, error) from None
     try:

@@ -183,7 +183,7 @@ class Trainer:
             )
         return NonFiniteError(
             f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not finite. "
-            f"First, {where}. A smaller learning rate, or clip_norm, may help"
+            f"First, {where}. A smaller learning rate, or clipping the gradient, may help"
         )
 
     def clipped(self, grads: Arrays) -> Arrays:
