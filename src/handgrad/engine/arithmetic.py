@@ -228,25 +228,31 @@ class Arithmetic:
         if kind.kind in "iu":
             return self._divided(x, y, kind)[1]
         x, y = f.level(x, y)
-        rest = f.binary("frem", x, y)
+        rest, differs = self._rest(x, y)
         zero = number(0, x.type)
-        signs = f.compare(
-            "fcmp olt", f.binary("fmul", f.intrinsic("copysign", number(1, x.type), rest), y), zero
-        )
-        wrong = f.binary("and", signs, f.compare("fcmp one", rest, zero))
         signed = f.intrinsic("copysign", zero, y)
-        moved = f.select(wrong, f.binary("fadd", rest, y), rest)
+        moved = f.select(differs, f.binary("fadd", rest, y), rest)
         return f.select(f.compare("fcmp oeq", rest, zero), signed, moved)
+
+    def _rest(self, x: Value, y: Value) -> tuple[Value, Value]:
+        """What is left of x, with the sign of x; and where that is another than y's."""
+        f, zero = self.f, number(0, x.type)
+        rest = f.binary("frem", x, y)
+        sign = f.intrinsic("copysign", number(1, x.type), rest)
+        other = f.compare("fcmp olt", f.binary("fmul", sign, y), zero)
+        return rest, f.binary("and", other, f.compare("fcmp one", rest, zero))
 
     def floor_divide(self, x: Value, y: Value, kind: np.dtype) -> Value:
         f = self.f
         if kind.kind == "f":
             x, y = f.level(x, y)
-            rest = self.remainder(x, y, kind)
-            whole = f.binary("fdiv", f.binary("fsub", x, rest), y)
-            exact = f.binary("fdiv", x, y)
-            by_zero = f.compare("fcmp oeq", y, number(0, y.type))
-            return f.select(by_zero, exact, f.intrinsic("nearbyint", whole))
+            rest, differs = self._rest(x, y)
+            times = f.intrinsic("nearbyint", f.binary("fdiv", f.binary("fsub", x, rest), y))
+            whole = f.select(differs, f.binary("fsub", times, number(1, y.type)), times)
+            exact, zero = f.binary("fdiv", x, y), number(0, y.type)
+            signed = f.intrinsic("copysign", zero, exact)
+            whole = f.select(f.compare("fcmp oeq", whole, zero), signed, whole)
+            return f.select(f.compare("fcmp oeq", y, zero), exact, whole)
         return self._divided(x, y, kind)[0]
 
     def _divided(self, x: Value, y: Value, kind: np.dtype) -> tuple[Value, Value]:
@@ -293,4 +299,6 @@ COMPARISONS = {
     "greater": ("ogt", "sgt", "ugt"),
     "greater_equal": ("oge", "sge", "uge"),
 }
-LIBRARY = frozenset("sin cos tan asin acos atan sinh cosh exp2 log2 log10 hypot".split())
+LIBRARY = frozenset(
+    "sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh exp2 log2 log10 hypot".split()
+)

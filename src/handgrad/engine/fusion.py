@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.affine import Coordinates, counter
+from handgrad.engine.arithmetic import LIBRARY
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node
 from handgrad.engine.host import this_host
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, storage, walk
@@ -22,7 +23,7 @@ from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, sto
 COSTS = {
     **dict.fromkeys("divide sqrt remainder floor_divide".split(), 8),
     **dict.fromkeys("exp expm1 log log1p tanh erf erfc".split(), 20),
-    **dict.fromkeys("sin cos tan asin acos atan sinh cosh exp2 log2 log10 hypot logaddexp power".split(), 60),
+    **dict.fromkeys((*LIBRARY, "logaddexp", "power"), 60),
     "fill": 0,
 }
 WORTH_STORING = 10  # what it may cost, in additions, to compute a value twice

@@ -20,7 +20,7 @@ ELEMENTWISE = frozenset(
     """
     add subtract multiply divide negative pow power floor_divide remainder
     abs sign sqrt square exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf erfc floor
-    exp2 log2 log10 logaddexp hypot
+    exp2 log2 log10 logaddexp hypot atan2 asinh acosh atanh
     maximum minimum clip where equal not_equal less less_equal greater greater_equal
     logical_and logical_or logical_not isfinite zeros_like ones_like watch
     logaddexp2
@@ -39,7 +39,8 @@ def sample(x: Any) -> Any:
 
 
 def _sampled_dtype(name: str, args: tuple) -> np.dtype:
-    return np.result_type(getattr(NUMPY, name)(*map(sample, args)))
+    with np.errstate(all="ignore"):  # 1 is not in the domain of every function
+        return np.result_type(getattr(NUMPY, name)(*map(sample, args)))
 
 
 def result(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
