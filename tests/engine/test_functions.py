@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from handgrad.arrays import NUMPY
+from handgrad.engine import host
 from handgrad.engine.functions import FORMATS, FUNCTIONS, emit, library_call
 from handgrad.engine.ir import I32, I64, PTR, Module, Type, i64, number
 from handgrad.engine.native import Native, host_cpu, object_code
@@ -177,6 +178,16 @@ def test_float64_is_right_to_2_ulp(run, name):
     x = float64s(name)
     error = ulps(run(name, "double", 16, x), *exactly(EXACT[name], x))
     assert error.max() <= (4 if name == "erfc" else 2), x[error.argmax()]
+
+
+@pytest.mark.parametrize("level", host.levels())
+def test_the_same_bits_at_every_level(run, level):
+    """What they are made of is rounded alike everywhere, fma too where it is the C library's."""
+    here = host.at_level(level)
+    at_level = compile_all((16,), (here.cpu, here.features))
+    for name, scalar in itertools.product(set(FUNCTIONS) - {"erfc"}, DTYPES):
+        x = float64s(name)[:2000] if scalar == "double" else float32s()[::97]
+        np.testing.assert_array_equal(at_level(name, scalar, 16, x), run(name, scalar, 16, x), err_msg=name)
 
 
 def test_tanh_where_rounding_weighs_most(run):
