@@ -216,6 +216,23 @@ def check_arithmetic(x: Any, what: str) -> None:
         raise TypeError(f"{what} is a matrix, whose * is a matrix product: pass np.asarray(x)")
 
 
+def check_numbers(x: Any, what: str) -> None:
+    """Refuse NumPy arrays that are not of numbers, or whose operators mean something else, also nested ones.
+
+    Raises:
+        TypeError: x is, or holds, a masked array, a matrix, or an array of text, dates, objects or records.
+    """
+    if type(x) is np.ndarray:
+        if x.dtype.kind not in "fiubc":
+            raise TypeError(f"{what} is an array of {x.dtype}, and rules are for numbers")
+    elif isinstance(x, np.ndarray):
+        check_arithmetic(x, what)
+    elif isinstance(x, (list, tuple, dict)):
+        for leaf in leaves(x):
+            if isinstance(leaf, np.ndarray):
+                check_numbers(leaf, what)
+
+
 def stripped(x: Any) -> Any:
     """The value at the bottom of a recorded array, or of one that holds one."""
     while isinstance(x, Recorded):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import plain
 from handgrad.checking import hazards, kinks, probes
 from handgrad.checking.causes import causes_of
 from handgrad.checking.clock import Clock, OutOfTime
@@ -21,7 +22,7 @@ from handgrad.checking.source import Ran, line_of_gradient, lines_run
 from handgrad.checking.subject import Subject, Unfit, at_place, copied, own_randomness
 from handgrad.checking.targets import subject_of
 from handgrad.checking.trial import BackwardFailed, InputTrial, Trial
-from handgrad.tree import tree_map
+from handgrad.tree import leaves, tree_map
 
 
 def check(
@@ -66,6 +67,9 @@ def check(
     Raises:
         TypeError: the target is none of these.
     """
+    for x in leaves(list(inputs)):
+        if isinstance(x, np.ndarray):
+            plain(x, "an input to check", kinds="fiub")
     with own_randomness(), quiet():
         subject = subject_of(target, inputs, options, loss, adapter)
         if not any(subject.checked):
@@ -76,7 +80,7 @@ def check(
 
 def _floated(x: Any) -> Any:
     is_whole = isinstance(x, int) and not isinstance(x, bool)
-    is_whole = is_whole or getattr(getattr(x, "dtype", None), "kind", None) in ("i", "u")
+    is_whole = is_whole or getattr(getattr(x, "dtype", None), "kind", None) in ("i", "u", "b")
     return np.asarray(x, float) if is_whole else x
 
 
