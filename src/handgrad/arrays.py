@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -150,23 +151,41 @@ def namespace_of(*args: Any) -> Any:
             if isinstance(x, Recorded):
                 top = x if top is None or x.level > top.level else top
             elif not isinstance(x, NUMPY_TYPES):
-                other = library_of(type(x)) or other  # type: ignore[arg-type]
+                other = library_of(x) or other
     if top is not None:
         return top.__array_namespace__()
     return other or NUMPY
 
 
+def library_of(x: Any) -> Any:
+    """The namespace of an array that is not NumPy's; None for NumPy's, and what is no array."""
+    found = _library_of_kind(type(x))
+    return standard_library(x.__array_namespace__()) if found is STANDARD else found
+
+
+STANDARD = object()  # arrays that follow the standard, of whatever library
+
+
 @functools.cache
-def library_of(kind: type) -> Any:
-    """The namespace of arrays of this type; None for what is no array (slices, names, None)."""
+def _library_of_kind(kind: type) -> Any:
     root = kind.__module__.partition(".")[0]
-    if root == "torch" and kind.__name__ in ("Tensor", "Parameter"):
+    torch = sys.modules.get("torch")
+    if torch is not None and issubclass(kind, torch.Tensor):
         return torch_library()
     if root in ("jax", "jaxlib") and hasattr(kind, "__array_namespace__"):
         return jax_library()
-    if root == "array_api_strict" and hasattr(kind, "__array_namespace__"):
-        return strict_library()
-    return getattr(kind, "namespace", None)
+    if hasattr(kind, "namespace"):
+        return kind.namespace
+    is_foreign = hasattr(kind, "__array_namespace__") and not issubclass(kind, (*NUMPY_TYPES, Recorded))
+    return STANDARD if is_foreign else None
+
+
+def beside(x: Any, like: Any) -> Any:
+    """A NumPy array in the library of ``like``, where that does not mix with NumPy's, as labels often are."""
+    if not isinstance(x, np.ndarray):
+        return x
+    library = library_of(stripped(like))
+    return library.taken(x, stripped(like)) if hasattr(library, "taken") else x
 
 
 # What every array, Python numbers included, can be asked.
@@ -261,7 +280,9 @@ def is_integer(x: Any) -> bool:
 
 def cast(x: Any, like: Any) -> Any:
     """``x`` in the dtype of ``like``; Python numbers have none and stay or leave things as they are."""
-    wanted = getattr(like, "dtype", None)
+    if isinstance(like, np.ndarray) and hasattr(library_of(stripped(x)), "taken"):
+        return x  # a gradient in its own library, of an array of NumPy's
+    x, wanted = beside(x, like), getattr(like, "dtype", None)
     if wanted is None or getattr(x, "dtype", wanted) == wanted:
         return x
     return xp.astype(x, wanted)
@@ -467,9 +488,12 @@ def torch_library() -> Library:
     import array_api_compat.torch as compat
     import torch
 
+    def getitem(x: Any, index: Any) -> Any:
+        index, turned = _forwards(index, shape(x))
+        return torch.flip(x[index], turned) if turned else x[index]
+
     def where_it_lands(index: Any, shape: tuple[int, ...], device: Any) -> Any:
-        places = torch.arange(math.prod(shape), device=device).reshape(shape)
-        return places[index]
+        return getitem(torch.arange(math.prod(shape), device=device).reshape(shape), index)
 
     def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
         places = where_it_lands(index, shape, dout.device)
@@ -491,8 +515,9 @@ def torch_library() -> Library:
 
     return Library(
         compat,
+        taken=lambda x, like: torch.as_tensor(x, device=like.device),
         scatter_add=scatter_add,
-        getitem=_getitem,
+        getitem=getitem,
         take=take,
         logaddexp2=logaddexp2,
         erf=torch.special.erf,
@@ -504,34 +529,68 @@ def torch_library() -> Library:
     )
 
 
+def _forwards(index: Any, shape: tuple[int, ...]) -> tuple[Any, list[int]]:
+    """An index of slices that go forwards, and the axes of the result to turn round for those that do not."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts):
+        return index, []
+    if any(not isinstance(part, (int, slice, type(None), type(...))) for part in parts):
+        raise ValueError("PyTorch has no negative steps beside arrays of indices: flip the axis before")
+    given: list[Any] = []
+    turned: list[int] = []
+    axis = made = 0
+    for part in parts:
+        if part is Ellipsis:
+            skipped = len(shape) - sum(p is not None and p is not Ellipsis for p in parts)
+            axis, made = axis + skipped, made + skipped
+        elif isinstance(part, slice) and (part.step or 1) < 0:
+            places = range(*part.indices(shape[axis]))
+            part = slice(places[-1], places[0] + 1, -places.step) if places else slice(0, 0)
+            turned.append(made)
+        given.append(part)
+        if part is not Ellipsis:
+            axis += part is not None
+            made += not isinstance(part, int)
+    return tuple(given), turned
+
+
 @functools.cache
-def strict_library() -> Library:
-    import array_api_strict as strict
+def standard_library(standard: Any) -> Library:
+    """Any namespace of the standard (array_api_strict, CuPy); what it lacks is computed by way of NumPy."""
+    add = getattr(standard, "add", None)
 
     # The standard has few kinds of index; all that NumPy has are had by way of it.
     def plain(index: Any) -> Any:
         return tree_map(lambda i: np.asarray(i) if hasattr(i, "dtype") else i, index)
 
     def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
-        return strict.asarray(_numpy_scatter_add(np.asarray(dout), plain(index), shape))
+        if not hasattr(add, "at"):
+            return standard.asarray(_numpy_scatter_add(np.asarray(dout), plain(index), shape))
+        out = standard.zeros(shape, dtype=dout.dtype)
+        add.at(out, index, dout)
+        return out
 
     def getitem(x: Any, index: Any) -> Any:
-        return strict.asarray(np.asarray(x)[plain(index)])
+        return x[index] if hasattr(add, "at") else standard.asarray(np.asarray(x)[plain(index)])
+
+    def taken(x: Any, like: Any = None) -> Any:
+        return standard.asarray(x) if isinstance(x, np.ndarray) else x
 
     def take(x: Any, indices: Any, axis: int) -> Any:
-        return strict.take(x, strict.asarray(np.asarray(indices)), axis=axis)
+        return standard.take(x, taken(indices), axis=axis)
 
     return Library(
-        strict,
-        exp2=lambda x: strict.pow(2.0, x),
-        logaddexp2=lambda x, y: strict.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2),
+        standard,
+        taken=taken,
+        exp2=lambda x: standard.pow(2.0, x),
+        logaddexp2=lambda x, y: standard.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2),
         scatter_add=scatter_add,
         getitem=getitem,
         take=take,
         erf=_erf,
         erfc=_erfc,
-        random_uniform=lambda x, key: strict.asarray(_numpy_random_uniform(x, key)),
+        random_uniform=lambda x, key: standard.asarray(_numpy_random_uniform(x, key)),
         fold_in=_numpy_fold_in,
-        arange_like=lambda x, n: strict.arange(n),
+        arange_like=lambda x, n: standard.arange(n),
         stop_gradient=_stop_gradient,
     )

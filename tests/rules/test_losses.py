@@ -66,6 +66,7 @@ def test_labels_of_a_wrong_shape_name_both_shapes(rule):
         with pytest.raises(ValueError) as raised:
             rule(probabilities(), t)
         assert f"labels of shape {t.shape} do not fit outputs of shape (2, 3)" in str(raised.value)
+        assert ("a column of indices is t[..., 0]" in str(raised.value)) == (t.shape == (2, 1))
 
 
 @pytest.mark.parametrize("rule", INDEX_LOSSES, ids=lambda rule: rule.name)

@@ -92,5 +92,4 @@ def is_of_another_kind(x: Any) -> bool:
     """Whether x is recorded, traced, or another library's array: what a function itself is for."""
     if isinstance(x, (np.ndarray, np.generic, float, int, str)):
         return False
-    kind: Any = type(x)
-    return isinstance(x, Recorded) or library_of(kind) is not None
+    return isinstance(x, Recorded) or library_of(x) is not None

@@ -2,7 +2,7 @@
 
 import math
 
-from handgrad.arrays import as_numpys, cast, xp
+from handgrad.arrays import as_numpys, beside, cast, xp
 from handgrad.rules.rule import elementwise, rule
 
 
@@ -219,6 +219,7 @@ def clip(x, /, min=None, max=None):
 @elementwise
 def where(condition, x, y):
     """out = x where condition, else y.   dx = dout where condition, else 0, dy = dout - dx"""
+    condition = beside(beside(condition, x), y)
 
     def backward(dout):
         zero = xp.zeros_like(dout)

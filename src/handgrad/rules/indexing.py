@@ -1,6 +1,6 @@
 """Elements picked by place. What is picked twice collects both gradients."""
 
-from handgrad.arrays import shape, xp
+from handgrad.arrays import beside, shape, xp
 from handgrad.rules.reduction import axes_of
 from handgrad.rules.rule import rule
 
@@ -57,6 +57,7 @@ def take_along_axis(x, indices, axis=-1):
     dx = Σ dout at indices, else 0
     """
     (where,) = axes_of(axis, len(shape(x)))
+    indices = beside(indices, x)
 
     def backward(dout):
         index = tuple(

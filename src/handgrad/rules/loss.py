@@ -5,7 +5,17 @@ Classes lie along the last axis: y or x (..., C). Labels t are class indices (..
 or "none".
 """
 
-from handgrad.arrays import cast, is_floating, is_integer, is_symbolic, shape, size, values_are_known, xp
+from handgrad.arrays import (
+    beside,
+    cast,
+    is_floating,
+    is_integer,
+    is_symbolic,
+    shape,
+    size,
+    values_are_known,
+    xp,
+)
 from handgrad.rules.elementary import logistic
 from handgrad.rules.reduction import exponentials
 from handgrad.rules.rule import rule
@@ -54,15 +64,16 @@ def class_weights(t, x, ignore_index=None):
         return cast(t, like=x), None
     rows, C = shape(x)[:-1], shape(x)[-1]
     if shape(t) != rows:
+        column = "; a column of indices is t[..., 0]" if shape(t) == (*rows, 1) else ""
         raise ValueError(
             f"labels of shape {shape(t)} do not fit outputs of shape {shape(x)}: expected class indices "
-            f"of shape {rows}, or one weight for each class, {shape(x)}"
+            f"of shape {rows}, or one weight for each class, {shape(x)}{column}"
         )
     if not is_integer(t):
         kind = getattr(t, "dtype", type(t).__name__)
         raise TypeError(f"class indices are integers, not {kind}; for a one-hot t expected {shape(x)}")
     t = checked_class_indices(t, C, ignore_index)
-    t = xp.reshape(t, (*rows, 1))
+    t = xp.reshape(beside(t, x), (*rows, 1))
     hit = xp.arange_like(t, C) == t
     if ignore_index is None:
         return xp.astype(hit, x.dtype), None
