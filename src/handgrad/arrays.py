@@ -159,7 +159,8 @@ def namespace_of(*args: Any) -> Any:
 
 def library_of(x: Any) -> Any:
     """The namespace of an array that is not NumPy's; None for NumPy's, and what is no array."""
-    found = _library_of_kind(type(x))
+    kind: Any = type(x)
+    found = _library_of_kind(kind)
     return standard_library(x.__array_namespace__()) if found is STANDARD else found
 
 
@@ -557,7 +558,7 @@ def _forwards(index: Any, shape: tuple[int, ...]) -> tuple[Any, list[int]]:
 @functools.cache
 def standard_library(standard: Any) -> Library:
     """Any namespace of the standard (array_api_strict, CuPy); what it lacks is computed by way of NumPy."""
-    add = getattr(standard, "add", None)
+    add: Any = getattr(standard, "add", None)
 
     # The standard has few kinds of index; all that NumPy has are had by way of it.
     def plain(index: Any) -> Any:
