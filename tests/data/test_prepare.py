@@ -250,6 +250,18 @@ def test_marks_for_what_is_missing_may_come_as_text():
         prep(Table({"n": ["?", "many", "3"]}))
 
 
+def test_dates_are_not_taken_for_other_numbers():
+    dates = Table({"day": [18000.0, 18001.0, 18003.0]}, {"day": "date"})
+    prep = reread(Preparation.fit(dates))
+    np.testing.assert_array_equal(prep(dates), prep(Table(dates.columns)))
+    with pytest.raises(DataError, match="'day' held dates in the training part, but holds numbers"):
+        prep(Table({"day": [20200101.0]}, {"day": "number"}))
+    other = Preparation.fit(Table(dates.columns, {"day": "number"}), impute=True)
+    with pytest.raises(DataError, match="'day' held numbers in the training part, but holds dates"):
+        other(dates)
+    other(Table({"day": [np.nan]}, {"day": "date"}))
+
+
 def test_identifiers_are_not_one_hot_encoded():
     names = [f"user-{i}" for i in range(1001)]
     with pytest.raises(DataError, match="'id' holds 1,001 different texts"):

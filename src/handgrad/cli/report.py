@@ -48,17 +48,19 @@ def written(
     """Write the report of a training whose network is saved.
 
     Raises:
-        ValueError: it could not be made or written, for whatever reason.
+        ValueError: it could not be made or written, though not by a fault of ours, which is raised as it is.
     """
-    from handgrad.cli import sentence
+    from handgrad.cli.faults import is_ours, sentence
 
     try:
         held = HeldOut(run, parts["test"])
         write_atomically(folder / FILE, Gathered(run, parts, records, found, folder, held).report())
     except Exception as error:
-        raise ValueError(
-            f"the network is trained and saved in {folder}, but {FILE} is not written: {sentence(error)}"
-        ) from error
+        but = f"the network is trained and saved in {folder}, but {FILE} is not written"
+        if is_ours(error):
+            error.add_note(but)
+            raise
+        raise ValueError(f"{but}: {sentence(error)}") from error
     return folder / FILE
 
 

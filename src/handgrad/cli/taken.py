@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.data import Dataset, Preparation, Table
 from handgrad.data.errors import counted, listed
-from handgrad.data.prepare import Category, Tabular
+from handgrad.data.tabular import Category, Tabular
 
 MOST = 16  # columns told one by one
 KINDS = {"number": "number", "date": "date, as days since 1970", "truth": "true or false, as 1 or 0"}

@@ -17,23 +17,7 @@ NULLS = frozenset(
     ["", "na", "n/a", "nan", "-nan", "null", "#n/a", "#na", "#n/a n/a", "1.#ind", "-1.#ind", "1.#qnan"]
 )
 # Missing, where all the rest are numbers; else a category like any other.
-MARKS = frozenset(
-    [
-        "?",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "none",
-        "nil",
-        "unknown",
-        "missing",
-        "undefined",
-        "n.a.",
-        "not available",
-    ]
-)
+MARKS = frozenset("? - -- --- . .. none nil unknown missing undefined n.a.".split()) | {"not available"}
 TRUTHS = {"true": True, "false": False}
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 WRITTEN = re.compile(

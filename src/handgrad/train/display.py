@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+MOST_LINES = 50
 ASIDE = ("epoch", "seconds", "learning_rate", "examples_per_second")  # figures that a line has no room for
 
 
@@ -22,12 +23,14 @@ class Silent:
 
 
 class Lines(Silent):
-    """One line an epoch, for logs and pipes."""
+    """One line an epoch, for logs and pipes; of many epochs the first and each fiftieth part."""
 
     def start(self, epochs: int, steps: int, done: int) -> None:
-        self.epochs = epochs
+        self.epochs, self.every = epochs, max(1, epochs // MOST_LINES)
 
     def epoch(self, record: dict[str, Any]) -> None:
+        if record["epoch"] not in (1, self.epochs) and record["epoch"] % self.every:
+            return
         print(f"epoch {record['epoch']}/{self.epochs}  {told(record)}", flush=True)
 
 
