@@ -76,7 +76,7 @@ def assert_shape(text, x):
 
 def assert_range(text, x):
     low, _, high = text.partition(" … ")
-    digits = 3 if high else 4
+    digits = 3 if high else 4  # no less than what tells both ends apart
     assert_number(low, x.min(), digits=digits)
     assert_number(high or low, x.max(), digits=digits)
 

@@ -82,6 +82,14 @@ def test_statistics_of_what_is_finite():
     assert np.isnan(summary(np.array([np.nan, np.nan])).low)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.5, 2, "0.5 … 2"), (0.12312, 0.12349, "0.1231 … 0.1235"), (1, 1 + 1e-9, "1"), (7, 7, "7")],
+)
+def test_a_range_has_two_ends(low, high, words):
+    assert summary(np.array([low, high, low, high])).text == words
+
+
 def test_infinities_are_counted():
     told = summary(np.full((4, 2), -np.inf))
     assert told.lines == ("4 × 2", "8 are −∞")

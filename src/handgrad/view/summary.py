@@ -130,7 +130,11 @@ def spelled_shape(shape: tuple[int, ...]) -> str:
 
 
 def ranged(low: float, high: float) -> str:
-    return short(low) if low == high else f"{short(low, ROUGH)} … {short(high, ROUGH)}"
+    """Both ends, with as many digits as tell them apart; one number where none does."""
+    for digits in (ROUGH, DIGITS):
+        if (first := short(low, digits)) != (last := short(high, digits)):
+            return f"{first} … {last}"
+    return short(low)
 
 
 def counted(array: np.ndarray) -> str:
