@@ -17,6 +17,7 @@ from tests.view import spoken
 from .truths import TRUE, Truth, graphs, picture
 from .window import Window
 
+MORE = ("twice", "smoothed", "each", "probabilities", "absolute", "filtered", "recurrent", "transformer")
 NOISE = 1e-3  # of the largest gradient of a page in float32: what is below may be said to be rounding
 
 READ = """() => {
@@ -586,7 +587,7 @@ def test_what_is_recorded_is_true(name):
         truth.assert_gradients()
 
 
-@pytest.mark.parametrize("name", TRUE)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in MORE else n for n in TRUE])
 def test_every_number_of_a_page(page, name):
     window = page(name)
     found = graphs(name)
