@@ -71,11 +71,27 @@ def test_branching_on_a_value_is_refused():
 
 @pytest.mark.parametrize(
     "look",
-    [np.asarray, np.array, lambda x: np.asarray(x, float), lambda x: np.array([x, x]), float, math.exp, int],
+    [
+        np.vectorize(abs),
+        lambda x: np.random.default_rng(0).normal(x, 1.0),
+        lambda x: np.linalg.norm([x, x]),
+        float,
+        math.exp,
+        int,
+    ],
 )
 def test_looking_at_values_is_refused(look):
     with pytest.raises(TypeError):
         trace(look, np.ones(()))
+
+
+def test_arrays_are_made_of_what_is_traced():
+    def f(x):
+        return np.array([[x[0], x[1] * 2], [1.0, 2.0]]) * np.full(2, x[2]) + np.r_[x, 1.0][2:]
+
+    x = np.array([0.5, -1.5, 2.0])
+    np.testing.assert_array_equal(trace(f, x)(x), f(x))
+    np.testing.assert_array_equal(trace(hg.jacobian(f), x)(x), hg.jacobian(f)(x))
 
 
 X = np.random.default_rng(3).standard_normal((4, 3))

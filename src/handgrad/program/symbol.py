@@ -13,6 +13,7 @@ from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy
 from handgrad.program.program import Operation, Program
 from handgrad.rules import rule
 from handgrad.tape.numpy_functions import call_function, call_ufunc
+from handgrad.tape.refusals import HistoryLost
 from handgrad.tree import leaves
 
 ARRAY_API = {"absolute": "abs", "true_divide": "divide"}  # what NumPy calls otherwise
@@ -125,7 +126,8 @@ class Symbol(Operators):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         name = ARRAY_API.get(ufunc.__name__, ufunc.__name__)
-        if method == "__call__" and not options and (name in ELEMENTWISE or name == "matmul"):
+        is_numpys = getattr(np, ufunc.__name__, None) is ufunc  # and not a namesake
+        if is_numpys and method == "__call__" and not options and (name in ELEMENTWISE or name == "matmul"):
             return emit(name, inputs, {})
         return call_ufunc(ufunc, method, inputs, options)
 
@@ -142,7 +144,7 @@ class Symbol(Operators):
         return self.namespace
 
     def __array__(self, *args: Any, **options: Any) -> Any:
-        raise TypeError(
+        raise HistoryLost(
             "a symbol has no values to make a NumPy array of: write np.stack for np.array, "
             "and use handgrad's functions"
         )

@@ -19,6 +19,7 @@ from handgrad.arrays import is_array, shape
 from handgrad.program.keys import Keys
 from handgrad.program.program import Program
 from handgrad.program.symbol import Symbol
+from handgrad.tape.interception import numpy_takes_recorded
 from handgrad.tree import leaves, tree_map
 
 
@@ -42,7 +43,8 @@ def trace(f: Callable, *args: Any) -> Program:
         return Symbol(next(names), shape(x), np.result_type(x), program, weak=not hasattr(x, "dtype"))
 
     program.inputs = tree_map(in_place_of, args)
-    program.outputs = f(*program.inputs)
+    with numpy_takes_recorded():
+        program.outputs = f(*program.inputs)
     program.check()
     return program
 

@@ -32,6 +32,7 @@ RECORDED: dict[str, Callable] = {
     "vstack": creation.vstack,
     "hstack": creation.hstack,
 }
+JOINERS: dict[str, Callable] = {"r_": creation.r_, "c_": creation.c_}
 
 
 class Joiner:
@@ -70,30 +71,31 @@ def _is_a_librarys(caller: FrameType) -> bool:
 
 
 class Interception:
-    """How many recordings are open, and what stood in NumPy before the first."""
+    """How many recordings are open, what stood in NumPy before the first, and what stands there meanwhile."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.open = 0
         self.before: dict[str, Any] = {}
+        self.meanwhile: dict[str, Any] = {}
 
     def enter(self) -> None:
         with self.lock:
             self.open += 1
             if self.open > 1:
                 return
-            self.before = {name: getattr(np, name) for name in (*RECORDED, "r_", "c_")}
-            for name, recorded in RECORDED.items():
-                setattr(np, name, _replacement(self.before[name], recorded))
-            setattr(np, "r_", Joiner(np.r_, creation.r_))  # noqa: B010
-            setattr(np, "c_", Joiner(np.c_, creation.c_))  # noqa: B010
+            found = {name: vars(np)[name] for name in (*RECORDED, *JOINERS)}
+            if found != self.before:
+                self.before = found
+                self.meanwhile = {name: _replacement(found[name], f) for name, f in RECORDED.items()}
+                self.meanwhile |= {name: Joiner(found[name], f) for name, f in JOINERS.items()}
+            vars(np).update(self.meanwhile)
 
     def leave(self) -> None:
         with self.lock:
             self.open -= 1
             if not self.open:
-                for name, original in self.before.items():
-                    setattr(np, name, original)
+                vars(np).update(self.before)
 
 
 _interception = Interception()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import stripped, xp
+from handgrad.arrays import shape, size, stripped, xp
 from handgrad.tree import tree_map
 
 NAMES = """
@@ -47,3 +47,5 @@ def on_values(name: str) -> Any:
 
 
 TABLE: dict[Any, Callable] = {getattr(np, name): on_values(name) for name in NAMES if hasattr(np, name)}
+TABLE[np.ndim] = lambda a: len(shape(a))  # of symbols, too
+TABLE[np.size] = lambda a, axis=None: size(a) if axis is None else shape(a)[axis]
