@@ -440,6 +440,7 @@ def test_small_tables_are_trained_long_enough(handgrad, tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(["p,q,r,s,kind", *rows]))
     out = handgrad("train", tmp_path / "a.csv", "--target", "kind", "--out", tmp_path / "r")[1]
     assert "\n1,000 epochs of 1 step\n" in out
+    assert out.count("\nepoch ") == 51, "and not a line for each"
     assert float(out.split("test accuracy ")[1].split(" %")[0]) > 90
     out = handgrad("train", tmp_path / "a.csv", "--target", "kind", "--epochs", 20, "--out", tmp_path / "s")[
         1
