@@ -6,6 +6,7 @@ import pytest
 import handgrad as hg
 from handgrad.layers import Layer, mlp
 from handgrad.view import show
+from handgrad.view.compare import difference
 from handgrad.view.equations import fan_out
 from handgrad.view.pages import page
 from handgrad.view.recording import record
@@ -176,3 +177,18 @@ def test_a_checker_that_fails_costs_no_picture(monkeypatch):
     monkeypatch.setattr("handgrad.checking.check", lambda *args, **options: 1 / 0)
     graph = record(hg.sin, 0.5, check=1.0)
     assert graph.ops[0].verdict.text.startswith("not checked: ZeroDivisionError")
+
+
+def test_differences_where_numbers_are_not_finite():
+    x = np.array([1.0, np.inf, np.nan, -2.0])
+    assert difference(x, x.copy()) == 0
+    assert difference(x, np.array([1.0, np.inf, np.nan, -1.0])) == 0.5
+    assert difference(x, np.array([1.0, -np.inf, np.nan, -2.0])) == 1
+    assert difference(x, np.array([1.0, np.inf, 0.0, -2.0])) == 1
+
+
+def test_a_notebook_tells_infinities_by_count():
+    with np.errstate(all="ignore"):
+        shown = hg.log(hg.variable(np.zeros((4, 2)), name="x"))._repr_html_()
+    assert "8 are −∞" in shown
+    assert "mean nan" not in shown

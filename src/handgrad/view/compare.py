@@ -69,13 +69,18 @@ def _words(value: float, grad: float) -> list[str]:
 
 
 def difference(a: Any, b: Any) -> float:
-    """The largest difference of two arrays as a share of the largest element; 1 where shapes differ."""
+    """The largest difference of two arrays as a share of the largest element.
+
+    1 where shapes differ, or only one of two elements is finite.
+    """
     if a is None or b is None:
         return 0.0 if a is b else 1.0
     x, y = as_numpy(a).astype(float), as_numpy(b).astype(float)
     if x.shape != y.shape:
         return 1.0
-    with np.errstate(invalid="ignore"):
-        scale = max(np.max(np.abs(x), initial=0.0), np.max(np.abs(y), initial=0.0))
-        worst = np.max(np.abs(x - y), initial=0.0)
-    return float(worst / scale) if scale else 0.0
+    is_same = (x == y) | (np.isnan(x) & np.isnan(y))
+    if not np.all(np.isfinite(x[~is_same])) or not np.all(np.isfinite(y[~is_same])):
+        return 1.0
+    x, y = np.where(np.isfinite(x), x, 0.0), np.where(np.isfinite(y), y, 0.0)
+    scale = max(np.max(np.abs(x), initial=0.0), np.max(np.abs(y), initial=0.0))
+    return float(np.max(np.abs(x - y), initial=0.0) / scale) if scale else 0.0

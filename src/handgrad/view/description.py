@@ -25,7 +25,7 @@ from handgrad.view.equations import (
     plugged,
     product,
 )
-from handgrad.view.formulas.formula import formulas_for, mathml
+from handgrad.view.formulas.formula import Formulas, formulas_for, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
 from handgrad.view.rounding import is_rounding
@@ -97,7 +97,7 @@ class Describer:
         formulas = formulas_for(op.rule, op.options)
         told_answers = self.answers(op)
         return {
-            "rule": self.rule(op),
+            "rule": self.rule(op, formulas),
             "label": op.label,
             "box": op.box.number,
             "inputs": [self.use(op, i, use, locals_[i]) for i, use in enumerate(op.inputs)],
@@ -207,9 +207,8 @@ class Describer:
             words["thumb"] = [width, height, packed, int(told.thumb.is_image)]
         return words
 
-    def rule(self, op: Op) -> int:
+    def rule(self, op: Op, formulas: Formulas) -> int:
         """The number of a rule's own description: its formulas and its source."""
-        formulas = formulas_for(op.rule, op.options)
         key = (id(op.rule), formulas)
         if key not in self.rule_numbers:
             self.rule_numbers[key] = len(self.rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import re
 from collections.abc import Sequence
@@ -65,6 +66,8 @@ def product(op: Op, place: int, local: Any, row: int | None = None) -> Product |
     if dout is None or local is None or dx is None or shape(dout) != shape(dx):
         return None
     factors = [as_numpy(x).astype(float) for x in (dout, local, dx)]
+    if factors[2].size == 1:
+        return of_numbers([float(x.reshape(())) for x in factors])
     with np.errstate(invalid="ignore", over="ignore"):
         exact = np.isclose(factors[0] * factors[1], factors[2], rtol=TOLD, atol=0)
     eligible = np.logical_and.reduce([exact, *map(np.isfinite, factors)])
@@ -73,9 +76,16 @@ def product(op: Op, place: int, local: Any, row: int | None = None) -> Product |
     if not np.any(eligible):
         return None
     at = np.unravel_index(np.argmax(np.where(eligible, np.abs(factors[2]), -1.0)), eligible.shape)
-    upstream, derivative, downstream = (short(float(x[at])) for x in factors)
-    index = f"[{', '.join(map(str, at))}]" if eligible.size > 1 else ""
-    return Product(index, f"{enclosed(upstream)} × {enclosed(derivative)} = {downstream}")
+    return of_numbers([float(x[at]) for x in factors], at=f"[{', '.join(map(str, at))}]")
+
+
+def of_numbers(numbers: list[float], at: str = "") -> Product | None:
+    """Three numbers as a product, if they are one."""
+    dout, local, dx = numbers
+    if not (math.isfinite(dout) and math.isfinite(local) and math.isclose(dout * local, dx, rel_tol=TOLD)):
+        return None
+    upstream, derivative, downstream = map(short, numbers)
+    return Product(at, f"{enclosed(upstream)} × {enclosed(derivative)} = {downstream}")
 
 
 def enclosed(number: str) -> str:

@@ -73,7 +73,8 @@ def _row(name: str, x: Any, look: str) -> str:
             f'<img alt="" src="{data_uri(told.thumb)}" width="{max(width * scale, 8)}" '
             f'height="{max(height * scale, 8)}" style="{PICTURE}">'
         )
-    mean = "" if told.size <= 1 else f"mean {short(told.mean)}, norm {short(told.norm)}"
+    is_more = told.size > 1 and not told.not_finite
+    mean = f"mean {short(told.mean)}, norm {short(told.norm)}" if is_more else ""
     cells = (name, picture, spelled_shape(told.shape), escape(told.text), mean)
     colour = COLOURS[look][1]
     return f'<tr style="color:{colour}">{"".join(f"<td style={CELL!r}>{cell}</td>" for cell in cells)}</tr>'

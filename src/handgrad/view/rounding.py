@@ -7,6 +7,7 @@ the terms' own rounding. That is Monte Carlo arithmetic (Parker, Pierce & Eggert
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -63,9 +64,8 @@ def apart(a: Any, b: Any) -> float:
     """The largest difference of two gradients; 0 where there is none, or it is not finite."""
     if a is None or b is None:
         return 0.0
-    with np.errstate(all="ignore"):
-        difference = float(np.max(np.abs(as_numpy(a).astype(float) - as_numpy(b)), initial=0.0))
-    return difference if np.isfinite(difference) else 0.0
+    difference = float(np.max(np.abs(as_numpy(a).astype(float) - as_numpy(b)), initial=0.0))
+    return difference if math.isfinite(difference) else 0.0
 
 
 def is_rounding(dx: Any, noise: float) -> bool:

@@ -152,6 +152,10 @@ def mean_of(numbers: np.ndarray) -> float:
 
 def norm_of(numbers: np.ndarray) -> float:
     """√Σ x², which overflows only where it is itself too large."""
+    with np.errstate(over="ignore"):
+        norm = math.sqrt(np.vdot(numbers, numbers))
+    if 1e-150 < norm < math.inf:
+        return norm
     scale = float(np.max(np.abs(numbers), initial=0.0))
     if scale == 0 or not math.isfinite(scale):
         return scale
@@ -175,7 +179,7 @@ def summary(x: Any, is_rounding: bool = False, is_labels: bool = False) -> Summa
         mean = mean_of(finite)
         if abs(mean) < rounding(array) * max(-low, high):
             mean = 0.0
-    not_finite = counted(numbers)
+    not_finite = counted(numbers) if finite.size < numbers.size else ""
     is_labels = is_labels and not is_spelled(array.shape) and not is_image(array.shape[-2:])
     return Summary(
         shape=array.shape,
