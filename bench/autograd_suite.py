@@ -115,7 +115,7 @@ def hessian_product(f: Callable) -> Callable:
 
 def jacobian_product(f: Callable) -> Callable:
     def product(x: Any, v: Any) -> Any:
-        return elementwise_grad(lambda x: np.tensordot(v, f(x), np.ndim(v)), x)
+        return hg.jacobian(lambda x: np.tensordot(v, f(x), np.ndim(v)))(x)
 
     return product
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape
+from handgrad.arrays import shape, stripped, xp
 from handgrad.tape.refusals import unwritten
 from handgrad.tree import leaves
 
@@ -70,19 +70,28 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """start + (stop - start)·t, with t from 0 to 1."""
+    """start + i·(stop - start) / (num - 1), and ``stop`` itself at the end."""
     start, stop = gathered(start), gathered(stop)
     joint = np.broadcast_shapes(shape(start), shape(stop))
-    t = np.linspace(0.0, 1.0, num, endpoint=endpoint).reshape((num,) + (1,) * len(joint))
-    out = start * (1 - t) + stop * t
+    i = np.arange(num).reshape((num,) + (1,) * len(joint))
+    divisor = num - 1 if endpoint else num
+    out = start + i * ((stop - start) / (divisor or 1))
+    if endpoint and num > 1:
+        out = rules.where(i == num - 1, stop, out)
     out = out if axis == 0 else rules.transpose(out, np.moveaxis(np.empty(range(out.ndim)), 0, axis).shape)
     out = out if dtype is None else out.astype(dtype)
-    divisor = num - 1 if endpoint else num
     return (out, (stop - start) / (divisor or float("nan"))) if retstep else out
 
 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None) -> Any:
-    return rules.exp(linspace(rules.log(start), rules.log(stop), num, endpoint, dtype=dtype))
+    """Steps of one factor, of numbers of one sign; ``start`` and ``stop`` themselves at the ends."""
+    start, stop = gathered(start), gathered(stop)
+    sign = xp.sign(stripped(start))
+    out = logspace(rules.log10(start * sign), rules.log10(stop * sign), num, endpoint) * sign
+    i = np.arange(num).reshape((num,) + (1,) * (len(shape(out)) - 1))
+    out = rules.where(i == 0, start, out)
+    out = rules.where(i == num - 1, stop, out) if endpoint and num > 1 else out
+    return out if dtype is None else out.astype(dtype)
 
 
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0) -> Any:
