@@ -75,7 +75,7 @@ def pad(x, width, mode="constant", value=0):
 
 NAMES = """
     negative square sqrt abs sign clip where exp expm1 log log1p sin cos tan arcsin arccos arctan sinh cosh
-    tanh erf erfc sigmoid matmul exp2 log2 log10
+    tanh arcsinh arccosh arctanh erf erfc sigmoid matmul exp2 log2 log10
 """
 THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "add": lambda x, y: x + y,
@@ -88,6 +88,9 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "hypot": lambda x, y: torch.hypot(*torch.broadcast_tensors(*map(tensor, (x, y)))),
     "logaddexp2": lambda x, y: torch.logaddexp2(*map(tensor, (x, y))),
     "logaddexp": lambda x, y: torch.logaddexp(*map(tensor, (x, y))),
+    "arctan2": lambda y, x: torch.atan2(*map(tensor, (y, x))),
+    "remainder": lambda x, y: torch.remainder(*map(tensor, (x, y))),
+    "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
     "norm": over_axes(torch.linalg.vector_norm),
     "reshape": lambda x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 
 class HistoryLost(TypeError):
     """A plain number or array was asked for, in which the gradient would be lost."""
@@ -34,17 +32,6 @@ def is_complex(x: Any) -> bool:
     if dtype is None:
         return isinstance(x, complex)
     return getattr(dtype, "kind", "") == "c" or getattr(dtype, "is_complex", False)
-
-
-def unsupported(out: Any) -> str | None:
-    """Why the result of a rule cannot be recorded, or None."""
-    if is_complex(out):
-        return f"its result is complex, and that {COMPLEX}"
-    if type(out) is not np.ndarray and isinstance(out, (np.matrix, np.ma.MaskedArray)):
-        return (
-            f"its result is a {type(out).__name__}, whose operators mean something else: pass a plain array"
-        )
-    return None
 
 
 def checked(x: Any) -> Any:

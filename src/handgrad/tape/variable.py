@@ -18,11 +18,11 @@ from handgrad.tape.numpy_functions import call_function, call_ufunc
 from handgrad.tape.refusals import (
     AS_ARRAY,
     AS_NUMBER,
+    COMPLEX,
     IN_PLACE,
     HistoryLost,
     checked,
     is_complex,
-    unsupported,
 )
 from handgrad.tape.torch_functions import call_method, call_torch, is_tensor
 from handgrad.tree import tree_map
@@ -75,8 +75,8 @@ class Variable(Recorded):
         out, backward = rule.pair(tuple(lowered(x, level) for x in inputs), options)
         several = isinstance(out, tuple)
         for value in out if several else (out,):
-            if (reason := unsupported(value)) is not None:
-                raise TypeError(f"{rule.name}: {reason}")
+            if is_complex(value):
+                raise TypeError(f"{rule.name}: its result is complex, and that {COMPLEX}")
         node = Node(rule, inputs, options, backward, out if several else None)
         if level == 0:
             node.callers = callers()

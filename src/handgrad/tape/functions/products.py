@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape
+from handgrad.arrays import shape, stripped, xp
 from handgrad.tape.functions.creation import gathered
 from handgrad.tape.functions.shaping import diagonal, moveaxis, swapaxes
 from handgrad.tape.refusals import unwritten
@@ -222,7 +222,20 @@ def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
         return rules.min(rules.abs(x), **kept)
     if not isinstance(ord, (int, float)) or ord == 0:
         raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded arrays")
-    return rules.power(rules.sum(rules.power(rules.abs(x), ord), **kept), 1.0 / ord)
+    return _power_norm(x, ord, axis, keepdims)
+
+
+def _power_norm(x: Any, p: float, axis: Any, keepdims: bool) -> Any:
+    """(Σ |x|ᵖ)^(1/p), in units of the largest |x|: no power overflows. Of zeros it is 0."""
+    value = xp.abs(stripped(x))
+    unit = xp.max(value, axis=axis, keepdims=True) if math.prod(shape(x)) else 1.0
+    unit = xp.where((unit > 0) & xp.isfinite(unit), unit, 1.0)
+    total = rules.sum(rules.power(rules.abs(x) / unit, p), axis=axis, keepdims=True)
+    is_nothing = stripped(total) == 0
+    made = rules.where(is_nothing, 0.0, unit * rules.power(rules.where(is_nothing, 1.0, total), 1.0 / p))
+    if keepdims:
+        return made
+    return rules.reshape(made, ()) if axis is None else rules.squeeze(made, axis=axis)
 
 
 def _matrix_norm(x: Any, ord: Any, axis: tuple[int, int], keepdims: bool) -> Any:
