@@ -95,13 +95,15 @@ class Measured:
             rest = "" if alike.all() else "; without them:"
             print(f"  {copies.sum():,} of these have the inputs of an example that was trained on{rest}")
             self.tell(~alike, "example", "  ")
-        self.tell(trained_on, "example that was trained on", "  ", "accuracy")
+        self.tell(trained_on, "example", "  ", " that it was trained on", "accuracy")
 
-    def tell(self, rows: np.ndarray, what: str, before: str = "", accuracy: str = "test accuracy") -> None:
+    def tell(
+        self, rows: np.ndarray, what: str, before: str = "", after: str = "", accuracy: str = "test accuracy"
+    ) -> None:
         if rows.any():
             found = told(figures(self.outputs[rows], np.asarray(self.data.t)[rows], self.data.classes))
-            count = counted(int(rows.sum()), what)
-            print(f"{before}{count} of {self.source}: {found.replace('test accuracy', accuracy)}")
+            found = found.replace("test accuracy", accuracy)
+            print(f"{before}{counted(int(rows.sum()), what)} of {self.source}{after}: {found}")
 
 
 def _print_classes(predicted: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> None:

@@ -29,15 +29,8 @@ def listed(items: Iterable[object], most: int = 12) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """``1 row``, ``2,000 rows``; ``what`` is one of them, its noun first or its last word.
-
-    >>> counted(2, "example that was trained on")
-    '2 examples that were trained on'
-    """
-    if count != 1:
-        what, was, rest = what.partition(" that was")
-        what = f"{what}s{' that were' if was else ''}{rest}"
-    return f"{count:,} {what}"
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def needs_extra(package: str, task: str) -> DataError:
