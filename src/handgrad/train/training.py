@@ -193,7 +193,8 @@ def _told(key: str, was: Any, now: Any) -> list[str]:
     if isinstance(was, dict) and isinstance(now, dict):
         names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
         inner = [(f"{key}'s {name}", was.get(name), now.get(name)) for name in names]
-        return [said for part in inner for said in _told(*part)][:3]
+        most = 1 if _is_schedule(was) else 3
+        return [said for part in inner for said in _told(*part)][:most]
     if key in ("inputs", "targets", "validation"):
         if _kinds(was) == _kinds(now):
             return [f"its {key} hold other numbers than this one's"]
@@ -203,8 +204,12 @@ def _told(key: str, was: Any, now: Any) -> list[str]:
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return "a schedule" if all(name.startswith("step ") for name in value) else ", ".join(value)
+        return "a schedule" if _is_schedule(value) else ", ".join(value)
     return str(value)
+
+
+def _is_schedule(rates: dict[str, Any]) -> bool:
+    return all(name.startswith("step ") for name in rates)
 
 
 def _kinds(sums: Any) -> str:
