@@ -281,9 +281,11 @@ def is_integer(x: Any) -> bool:
 
 def cast(x: Any, like: Any) -> Any:
     """``x`` in the dtype of ``like``; Python numbers have none and stay or leave things as they are."""
-    if isinstance(like, np.ndarray) and hasattr(library_of(stripped(x)), "taken"):
-        return x  # a gradient in its own library, of an array of NumPy's
-    x, wanted = beside(x, like), getattr(like, "dtype", None)
+    if type(x) is not type(like):
+        if isinstance(like, np.ndarray) and hasattr(library_of(stripped(x)), "taken"):
+            return x  # a gradient in its own library, of an array of NumPy's
+        x = beside(x, like)
+    wanted = getattr(like, "dtype", None)
     if wanted is None or getattr(x, "dtype", wanted) == wanted:
         return x
     return xp.astype(x, wanted)
