@@ -48,6 +48,14 @@ def take(x, indices, axis=None):
     return picked.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
 
 
+def getitem(x, index):
+    """PyTorch has no negative steps."""
+    first, *others = index if isinstance(index, tuple) and index else (index,)
+    if isinstance(first, slice) and first.step is not None and first.step < 0:
+        return x.flip(0)[(slice(None, None, -first.step), *others)]
+    return x[index]
+
+
 def scatter_add(x, index, shape):
     out = torch.zeros(shape, dtype=x.dtype)
     if isinstance(index, (int, slice)):
@@ -120,7 +128,7 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "split": lambda x, sections, axis=0: torch.tensor_split(x, sections, axis),
     "flip": lambda x, axis=None: torch.flip(x, (axis,) if isinstance(axis, int) else axes_of(x, axis)),
     "pad": pad,
-    "getitem": lambda x, index: x[index],
+    "getitem": getitem,
     "scatter_add": scatter_add,
     "take": take,
     "take_along_axis": lambda x, i, axis=-1: torch.take_along_dim(x, i % x.shape[axis], axis),
