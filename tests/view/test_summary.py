@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import handgrad as hg
+from handgrad.view.recording import record
 from handgrad.view.store import Store, means
 from handgrad.view.summary import LEVELS, SIDE, as_grid, short, summary, thumb
 
@@ -214,3 +216,18 @@ def test_half_precision_of_other_libraries(library):
     assert "bfloat16" in told.dtype
     stored = Store(10).add(x)
     assert stored.kind == "f4"
+
+
+def test_labels_are_told_by_their_rules():
+    """Class indices have no gradient, one-hot rows are a picture, and integers that count have one."""
+    x = rng.standard_normal((3, 4))
+
+    def labels(t):
+        [found] = [a for a in record(hg.softmax_cross_entropy, x, t).arrays if a.name == "t"]
+        return found.is_labels
+
+    assert labels(np.array([3, 0, 1]))
+    assert not labels(np.eye(4, dtype=int)[:3])
+    assert not labels(np.eye(4)[:3])
+    [n] = [a for a in record(lambda x, n: x * n, x, np.array([[1, 2, 3, 4]])).arrays if a.name == "n"]
+    assert not n.is_labels

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from handgrad.arrays import is_integer
 from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
+from handgrad.view.summary import as_numpy
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 LONGEST = 16  # letters of a number in a node
@@ -51,9 +54,15 @@ class Array:
 
     @property
     def is_labels(self) -> bool:
-        """Whether it says which, not how much: integers that none of its rules has a gradient for."""
+        """Whether it says which, not how much: integers that none of its rules has a gradient for.
+
+        One-hot rows are drawn, and so are none.
+        """
         answered = [use for use in self.uses if use.is_answered]
-        return bool(answered) and is_integer(self.value) and all(use.dx is None for use in answered)
+        if not answered or not is_integer(self.value) or any(use.dx is not None for use in answered):
+            return False
+        values = as_numpy(self.value)
+        return values.ndim < 2 or not np.all((values == 0) | (values == 1))
 
 
 @dataclass(eq=False, repr=False)
