@@ -86,6 +86,8 @@ def kernels_of(graph: Graph) -> list[Kernel]:
         try:
             return _merged(graph, _separate(graph, stored))
         except NotAffine as error:
+            if error.node in stored or error.node.op in LEAVES:
+                raise  # storing it would not help: better a fault than no end
             error.node.options["stored"] = True
 
 
@@ -93,8 +95,9 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
 
 def _stored(graph: Graph) -> set[Node]:
+    leaves = {node for node in graph.nodes if node.op in LEAVES}
     wanted = {*graph.outputs, *(_viewed(x) for node in graph.nodes if node.op == "matmul" for x in node.args)}
-    wanted |= {x for node in graph.nodes if node.op == "foreign" for x in node.args if x.op not in LEAVES}
+    wanted |= {_reshaped(x) for node in graph.nodes if node.op == "foreign" for x in node.args} - leaves
     uses = dict.fromkeys(graph.nodes, 0)
     largest = {node: node.size for node in graph.nodes}  # of the arrays that it is computed for
     for node in reversed(graph.nodes):
@@ -123,6 +126,13 @@ def _stored(graph: Graph) -> set[Node]:
             stored.add(node)
             cost[node] = depth[node] = 0
     return stored
+
+
+def _reshaped(node: Node) -> Node:
+    """What a node is another shape of: the same memory, which NumPy is given in that shape."""
+    while node.op == "reshape":
+        node = node.args[0]
+    return node
 
 
 def _viewed(node: Node) -> Node:
