@@ -236,6 +236,11 @@ def check_arithmetic(x: Any, what: str) -> None:
         raise TypeError(f"{what} is a matrix, whose * is a matrix product: pass np.asarray(x)")
 
 
+def is_plain(x: Any) -> bool:
+    """Whether x is what ``check_numbers`` meets nearly always, and has nothing to say of."""
+    return type(x) is np.ndarray and x.dtype.kind in "fiub"
+
+
 def check_numbers(x: Any, what: str) -> None:
     """Refuse NumPy arrays that are not of numbers, or whose operators mean something else, also nested ones.
 

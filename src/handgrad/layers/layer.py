@@ -188,7 +188,10 @@ class Layer:
     def children(self) -> Iterator[tuple[str, Layer]]:
         """Sublayers by name, in the order in which they were set, in any nesting of lists, tuples, dicts."""
         for name, value in self._attributes():
-            yield from ((path, x) for path, x in named_leaves(value, name) if isinstance(x, Layer))
+            if isinstance(value, Layer):
+                yield name, value
+            elif isinstance(value, (list, tuple, dict)):
+                yield from ((path, x) for path, x in named_leaves(value, name) if isinstance(x, Layer))
 
     def _attributes(self) -> list[tuple[str, Any]]:
         """What is set on this layer, but for its own arrays."""
@@ -294,7 +297,9 @@ def _copied(layer: Layer, copies: dict[int, Any]) -> Any:
     twin.__dict__.update(layer.__dict__)
     twin.params, twin.state, twin.is_bound = dict(layer.params), dict(layer.state), True
     for name, value in layer._attributes():
-        if any(isinstance(x, Layer) for x in leaves(value)):
+        if isinstance(value, Layer):
+            setattr(twin, name, _copied(value, copies))
+        elif isinstance(value, (list, tuple, dict)) and any(isinstance(x, Layer) for x in leaves(value)):
             anew = tree_map(lambda x: _copied(x, copies) if isinstance(x, Layer) else x, value)
             setattr(twin, name, anew)
     return twin

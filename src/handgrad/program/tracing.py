@@ -43,7 +43,7 @@ def trace(f: Callable, *args: Any) -> Program:
         return Symbol(next(names), shape(x), np.result_type(x), program, weak=not hasattr(x, "dtype"))
 
     program.inputs = tree_map(in_place_of, args)
-    with numpy_takes_recorded():
+    with numpy_takes_recorded:
         program.outputs = f(*program.inputs)
     program.check()
     return program

@@ -21,7 +21,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec
 
-from handgrad.arrays import Recorded, cast, check_numbers, is_floating, shape, sum_to
+from handgrad.arrays import Recorded, cast, check_numbers, is_floating, is_plain, shape, sum_to
 from handgrad.tree import leaves, tree_map
 
 Backward = Callable[[Any], tuple[Any, ...]]
@@ -109,8 +109,9 @@ class Rule(Generic[P]):
 
     def run_body(self, inputs: tuple, options: dict) -> tuple[Any, Callable]:
         """The body's ``(out, backward)``; its errors are noted with the rule and the shapes that came in."""
-        for name, x in zip(self.inputs, inputs, strict=True):
-            check_numbers(x, f"{self.name}: {name}")
+        if not all(map(is_plain, inputs)):
+            for name, x in zip(self.inputs, inputs, strict=True):
+                check_numbers(x, f"{self.name}: {name}")
         try:
             made = self.body(*inputs, **options)
         except Exception as error:

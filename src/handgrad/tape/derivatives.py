@@ -49,12 +49,10 @@ def _recorded_call(f: Callable, xs: tuple) -> tuple[Any, Callable[[Any], tuple],
     level = next(_levels)
     recorded = tree_map(lambda x: Variable(checked(x), level) if is_array(x) else x, xs)
     try:
-        with numpy_takes_recorded():
+        with numpy_takes_recorded:
             result, aux = f(*recorded)
-    except ValueError as error:
-        if isinstance(
-            error.__cause__, HistoryLost
-        ):  # NumPy speaks of a sequence, and keeps ours as the cause
+    except ValueError as error:  # NumPy's, of a sequence, keeps ours as the cause
+        if isinstance(error.__cause__, HistoryLost):
             raise error.__cause__.with_traceback(error.__traceback__) from None
         raise
     outputs = leaves(result)

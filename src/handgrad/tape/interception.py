@@ -7,11 +7,10 @@ so by an error, the recorded version is made. Plain calls cost one more call of 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -70,8 +69,15 @@ def _is_a_librarys(caller: FrameType) -> bool:
     return name.partition(".")[0] in ("numpy", "handgrad") and name != "handgrad.arrays"
 
 
+NUMPY = vars(np)
+NAMES = (*RECORDED, *JOINERS)
+
+
 class Interception:
-    """How many recordings are open, what stood in NumPy before the first, and what stands there meanwhile."""
+    """``with numpy_takes_recorded:`` NumPy makes arrays of recorded numbers, nested or in many threads.
+
+    Kept are how many recordings are open, what stood in NumPy before the first, and what stands there then.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -79,39 +85,31 @@ class Interception:
         self.before: dict[str, Any] = {}
         self.meanwhile: dict[str, Any] = {}
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         with self.lock:
             self.open += 1
-            if self.open > 1:
-                return
-            found = {name: vars(np)[name] for name in (*RECORDED, *JOINERS)}
-            if found != self.before:
-                self.before = found
-                self.meanwhile = {name: _replacement(found[name], f) for name, f in RECORDED.items()}
-                self.meanwhile |= {name: Joiner(found[name], f) for name, f in JOINERS.items()}
-            vars(np).update(self.meanwhile)
+            if self.open == 1:
+                if any(NUMPY[name] is not self.before.get(name) for name in NAMES):
+                    self.replace({name: NUMPY[name] for name in NAMES})
+                NUMPY.update(self.meanwhile)
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         with self.lock:
             self.open -= 1
             if not self.open:
-                vars(np).update(self.before)
+                NUMPY.update(self.before)
+
+    def replace(self, found: dict[str, Any]) -> None:
+        """Make what stands in for NumPy's own, once."""
+        self.before = found
+        self.meanwhile = {name: _replacement(found[name], f) for name, f in RECORDED.items()}
+        self.meanwhile |= {name: Joiner(found[name], f) for name, f in JOINERS.items()}
 
 
-_interception = Interception()
-
-
-@contextlib.contextmanager
-def numpy_takes_recorded() -> Iterator[None]:
-    """NumPy makes arrays of recorded numbers inside."""
-    _interception.enter()
-    try:
-        yield
-    finally:
-        _interception.leave()
+numpy_takes_recorded = Interception()
 
 
 @functools.cache
 def numpy_takes_recorded_from_now_on() -> None:
     """For variables that the user made, whose recording has no end."""
-    _interception.enter()
+    numpy_takes_recorded.__enter__()

@@ -31,7 +31,8 @@ def is_complex(x: Any) -> bool:
     dtype = getattr(x, "dtype", None)
     if dtype is None:
         return isinstance(x, complex)
-    return getattr(dtype, "kind", "") == "c" or getattr(dtype, "is_complex", False)
+    kind = getattr(dtype, "kind", None)  # NumPy's have one, PyTorch's do not
+    return getattr(dtype, "is_complex", False) if kind is None else kind == "c"
 
 
 def checked(x: Any) -> Any:
