@@ -59,12 +59,14 @@ MISTAKES = (signed, doubled, forgotten, half_of_it, without_dout)
 
 
 def gradients(rule, inputs, options):
-    """One gradient, or None, for each leaf of the inputs; and the size of what the outputs add up to."""
+    """One gradient, or None, for each leaf of the inputs; and the size of outputs and inputs."""
     rng = np.random.default_rng(5)
     with np.errstate(all="ignore"):
         out, backward = rule.vjp(*inputs, **options)
         drawn = [np.where(np.isfinite(o), numerics.signed(rng, np.shape(o)), 0.0) for o in leaves(out)]
         size = sum(float(np.sum(np.abs(np.where(np.isfinite(o), o, 0.0)))) for o in leaves(out))
+        floats = [np.asarray(x) for x in leaves(list(inputs)) if np.asarray(x).dtype.kind == "f"]
+        size += max([float(np.max(np.abs(x[np.isfinite(x)]), initial=0.0)) for x in floats], default=0.0)
         dout = tuple(drawn) if isinstance(out, tuple) else drawn[0]
         grads = backward(dout)
     flat = []
@@ -74,7 +76,10 @@ def gradients(rule, inputs, options):
 
 
 def is_seen(x, right, wrong, size, undefined):
-    """Whether a mistake changes a derivative that exists, by more than the rounding of the outputs hides."""
+    """Whether a mistake changes a derivative that exists, by more than rounding hides.
+
+    ``size``: of the numbers that are rounded, the outputs and the inputs.
+    """
     with np.errstate(all="ignore"):
         steps = numerics.sizes(np.asarray(x))
         counted = np.isfinite(right) & np.isfinite(wrong) & ~undefined

@@ -227,6 +227,9 @@ class Examination:
             back([np.ones(np.shape(o)) for o in outs])
 
     def _at_kinks(self, trial: Trial, where: str) -> None:
+        if trial.is_extreme(also_off=True):  # how steep a side is cannot be seen
+            self.kinks = self.kinks if where else kinks.kinks_of(trial)
+            return
         there, wrong = kinks.at_kinks(trial)
         for result in wrong:
             self._replace(described(result, there))

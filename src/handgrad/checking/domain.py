@@ -19,8 +19,9 @@ from handgrad.checking.subject import Values, copied
 if TYPE_CHECKING:
     from handgrad.checking.trial import Trial
 
-ORDINARY = (0.4, 0.6)  # where logarithms, roots and inverse sines have values
-LESS, MORE = (0.1, 0.3), (0.7, 0.9)  # so that each element can become the least, or the largest
+# Where inverse sines have values, and inverse hyperbolic cosines. To stand at; and to take an element from,
+# so that each can become the least, or the largest.
+RANGES = (((0.4, 0.6), (0.1, 0.3), (0.7, 0.9)), ((2.0, 3.0), (1.1, 1.9), (3.1, 4.0)))
 MOST_LOOKS = 400
 
 
@@ -60,6 +61,16 @@ def with_infinite_inputs(trial: Trial) -> np.ndarray:
             moved, at = _outputs(trial, values), _outputs(trial, here)
         if moved is not None and at is not None:
             found |= ~((moved == at) | (np.isnan(moved) & np.isnan(at)))
+    return found
+
+
+def never_finite(trial: Trial) -> np.ndarray:
+    """Outputs that are finite at no point that is looked at, so that what they depend on is not seen."""
+    found = ~np.isfinite(trial.f0)
+    for pair in _pairs(trial) if found.any() else ():
+        values = _outputs(trial, pair.here)
+        if values is not None:
+            found &= ~np.isfinite(values)
     return found
 
 
@@ -110,7 +121,7 @@ def _pairs(trial: Trial) -> list[Pair]:
     def each(f: Callable) -> Values:
         return [f(x) if c else x for x, c in zip(trial.values, trial.subject.checked, strict=True)]
 
-    def ordinary(x: np.ndarray, within: tuple[float, float] = ORDINARY) -> np.ndarray:
+    def ordinary(x: np.ndarray, within: tuple[float, float] = RANGES[0][0]) -> np.ndarray:
         return np.asarray(rng.uniform(*within, x.shape))
 
     def beside(x: np.ndarray) -> np.ndarray:
@@ -118,8 +129,11 @@ def _pairs(trial: Trial) -> list[Pair]:
         return np.where(np.isfinite(x) & (x != 0), near, ordinary(x))
 
     with quiet():
-        less, more = (each(partial(ordinary, within=within)) for within in (LESS, MORE))
-        return [Pair(trial.values, each(beside)), Pair(each(ordinary), less), Pair(each(ordinary), more)]
+        pairs = [Pair(trial.values, each(beside))]
+        for here, *others in RANGES:
+            for there in others:
+                pairs.append(Pair(*(each(partial(ordinary, within=within)) for within in (here, there))))
+    return pairs
 
 
 def _outputs(trial: Trial, values: Values) -> np.ndarray | None:

@@ -90,11 +90,13 @@ def outside(trial: Trial) -> tuple[str, str] | None:
             if _judge([s[0][j] for s in seen], [s[1][j] for s in seen], along) and _adds_up(
                 trial, int(j), checked
             ):
-                return _said(trial, int(j), grads)
+                told = _said(trial, int(j), grads)
+                if told is not None:
+                    return told
     return None
 
 
-def _said(trial: Trial, j: int, grads: list) -> tuple[str, str]:
+def _said(trial: Trial, j: int, grads: list) -> tuple[str, str] | None:
     """The elements at the kink of one output, their slopes, and what the backward gives them."""
     found = []
     for k, x in enumerate(trial.values):
@@ -105,6 +107,8 @@ def _said(trial: Trial, j: int, grads: list) -> tuple[str, str]:
                 slopes = f"{e.left[j] / size:.4g} to the left and {e.right[j] / size:.4g} to the right"
                 at, got = at_place(trial.subject.names[k], place), float(grads[k][place])
                 found.append(f"{at} = {x[place]:.4g} has slope {slopes}, and gets {got:.4g}")
+    if not found:
+        return None
     name = next((trial.subject.names[k] for k, c in enumerate(trial.subject.checked) if c), "x")
     several = "; equal elements share one gradient" if len(found) > 1 else ""
     listed = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")

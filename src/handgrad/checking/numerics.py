@@ -23,6 +23,7 @@ import numpy as np
 Phi = Callable[[complex], np.ndarray]
 
 EPS = float(np.finfo(np.float64).eps)
+UNDERFLOW = 1e-307  # what is smaller has lost digits
 FIRST_STEP = 2.0**-8
 MORE_STEPS = tuple(2.0**-k for k in (12, 4, 16, 20, 24))
 FINE_STEPS = (2.0**-19, 2.0**-23)
@@ -44,6 +45,17 @@ class Estimate:
     def rough(self) -> np.ndarray:
         """Outputs whose derivative along the line is not known: a kink, or not finite."""
         return self.kink | ~np.isfinite(self.value) | ~np.isfinite(self.error)
+
+    def plus(self, other: Estimate) -> Estimate:
+        """Along the sum of two directions."""
+        return Estimate(
+            self.value + other.value,
+            self.error + other.error,
+            self.kink | other.kink,
+            self.left + other.left,
+            self.right + other.right,
+            self.steep | other.steep,
+        )
 
 
 NOISE_STEPS = (2.0**-45, 2.0**-22)
@@ -200,7 +212,8 @@ def exact(value: np.ndarray, f0: np.ndarray, smooth: Any = True) -> Estimate:
     return Estimate(value, error, broken, value, value, broken)
 
 
-SMALLEST = 1e-290  # of which the smallest step is a normal number still
+SMALLEST = 1e-300  # of which most steps are normal numbers still
+LEAST_COMPLEX = 1e-270  # of which the complex step is
 FAR = 1e3
 
 

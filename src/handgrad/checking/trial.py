@@ -29,6 +29,8 @@ MANY = 8  # inputs, from which on each is looked at by one evaluation a directio
 SAFETY = 10.0
 FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
 LARGEST_JACOBIAN = 4_000_000
+EXTREME = 1e-100
+HUGE = 1e8  # from which on what it absorbs is looked at
 SECONDS = 8.0  # for the elements of one input
 MOST_ELEMENTS = 3_000
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
@@ -148,7 +150,7 @@ class Trial:
     def along(self, moves: dict[int, np.ndarray], trusted: bool = False) -> Estimate:
         """J v. ``trusted``: by complex step alone, where that has proven itself."""
         phi = self.phi(moves)
-        if trusted and self.use_complex:
+        if trusted and self.use_complex and not _is_tiny(moves):
             estimate = numerics.exact(numerics.complex_step(phi), self.f0, self.smooth)
             if np.isfinite(estimate.value[self.smooth]).all():
                 return estimate
@@ -169,7 +171,7 @@ class Trial:
 
     def refined(self, moves: dict[int, np.ndarray], estimate: Estimate) -> Estimate:
         """By complex step, if the function carries complex numbers and agrees with the differences."""
-        if self.use_complex is False:
+        if self.use_complex is False or _is_tiny(moves):
             return estimate
         try:
             with quiet():
@@ -301,8 +303,13 @@ class Trial:
         v = self._direction(k)
         if quick:
             return v, self.along({k: v}, trusted=True)
+        tiny = (v != 0) & (np.abs(v) < numerics.LEAST_COMPLEX)
         with np.errstate(all="ignore"):
-            return v, self.refined({k: v}, self.along({k: v}))
+            if not tiny.any() or tiny.all():
+                return v, self.refined({k: v}, self.along({k: v}))
+            most = {k: np.where(tiny, 0.0, v)}
+            least = self.along({k: np.where(tiny, v, 0.0)})
+            return v, self.refined(most, self.along(most)).plus(least)
 
     def _leave_out_kinks(self, estimates: list[Estimate]) -> None:
         """Outputs without a derivative get dout = 0, and the gradients are taken again."""
@@ -322,7 +329,7 @@ class Trial:
         With dout = 0 there, a right backward still gives 0·∞. Returns whether there are any.
         """
         before = sum(int(off.sum()) for off in self.off.values())
-        unclear = self.kinked | self.steep | domain.with_infinite_inputs(self)
+        unclear = self.kinked | self.steep | domain.with_infinite_inputs(self) | domain.never_finite(self)
         steep = domain.without_slope(self, self.steep)
         for k in self.checked:
             self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | steep[k]
@@ -359,9 +366,17 @@ class Trial:
                     if not np.isfinite(actual):
                         result.problem = "not finite"
                         return result
-                    tiny = 1e-13 * float(np.sum(np.abs(terms)))
+                    tiny = 1e-13 * float(np.sum(np.abs(terms))) + numerics.UNDERFLOW * float(
+                        np.sum(np.abs(v))
+                    )
+                    if not np.isfinite(expected):
+                        result.problem, shares = "unclear", [1.0]
+                        break
                     if apart > SAFETY * error + FLOOR * scale + tiny:
                         result.problem = "missing" if g is None else "mismatch"
+                        if self._is_beyond(gv, e, u):
+                            result.problem, shares = "unclear", [1.0]
+                            break
                     if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
                         scale = float(np.sum(np.abs(u * self.f0)[self.smooth])) + 1.0
                     shares.append((apart + error) / scale)
@@ -369,6 +384,13 @@ class Trial:
         if result.problem is None and result.digits < 2 and lines:
             result.problem = "unclear"
         return result
+
+    def _is_beyond(self, gv: np.ndarray, e: Estimate, u: np.ndarray) -> bool:
+        """Whether the smallest step alone would take an output through all of its range, as of sin(1e20)."""
+        is_noise = self.smooth & (self.f0 != 0) & (self.noise > 1e-2 * np.abs(self.f0))
+        is_noise &= np.abs(e.value) <= SAFETY * e.error
+        whole = float(np.sum(np.where(is_noise, np.abs(u) * (self.noise + np.abs(self.f0)), 0.0)))
+        return bool(is_noise.any()) and numerics.MORE_STEPS[-1] * float(np.sum(np.abs(gv))) > whole
 
     # Element by element.
 
@@ -446,8 +468,12 @@ class Trial:
                 slope = np.where(bad, 0.0, e.value) / size[i]
                 uncertain = np.where(bad, 0.0, e.error) / size[i]
             rough[column] = bool((e.rough & self.smooth).any())
-            by_dout[:, column], error[:, column] = U @ slope, np.abs(U) @ uncertain
-            magnitude[:, column] = np.abs(U) @ np.abs(slope)
+            with np.errstate(all="ignore"):
+                found = U @ slope, np.abs(U) @ uncertain, np.abs(U) @ np.abs(slope)
+            if not np.isfinite(found).all():
+                rough[column] = True
+                continue
+            by_dout[:, column], error[:, column], magnitude[:, column] = found
             if J is not None:
                 J[:, column] = slope
         return Columns(elements, by_dout, error, magnitude, J, rough)
@@ -465,11 +491,11 @@ class Trial:
             )
             largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
             tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
-            tolerance += self.rounding(k)[c.elements]
+            tolerance += self.rounding(k)[c.elements] + numerics.UNDERFLOW + self._absorbed()
             apart = np.abs(got - c.by_dout)
             if self.is_at_kinks:
                 c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
-            wrong = ~(apart <= tolerance) & ~c.rough
+            wrong = ~(apart <= tolerance) & ~c.rough & ~self._may_overflow(k, got, c.elements)
             apart = np.where(c.rough, 0.0, apart)
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
@@ -487,6 +513,31 @@ class Trial:
         )
         with np.errstate(all="ignore"):
             return level / numerics.sizes(self.values[k]).ravel()
+
+    def _magnitudes(self, also_off: bool = False) -> np.ndarray:
+        """Of the numbers in the inputs that are neither zero nor infinite, and have a derivative."""
+        flat = np.concatenate([np.abs(self.values[k][also_off | ~self.off[k]]) for k in self.checked])
+        return flat[np.isfinite(flat) & (flat > 0)]
+
+    def is_extreme(self, also_off: bool = False) -> bool:
+        """Whether products of a few of the numbers overflow, or are rounded to zero."""
+        found = self._magnitudes(also_off)
+        return bool(np.max(found, initial=1.0) > 1 / EXTREME or np.min(found, initial=1.0) < EXTREME)
+
+    def _absorbed(self) -> float:
+        """What is lost of a gradient where much larger numbers are added and taken away again."""
+        largest = float(np.max(self._magnitudes(), initial=0.0))
+        steps = 8 * numerics.EPS * float(np.max(np.abs(self.douts), initial=0.0))
+        return steps * largest if largest > HUGE else 0.0
+
+    def _may_overflow(self, k: int, got: np.ndarray, elements: np.ndarray) -> np.ndarray:
+        """Elements whose gradient is infinite or zero as products of such numbers may be on the way.
+
+        Or which are themselves too small to be moved by their own size.
+        """
+        x = np.abs(self.values[k].ravel()[elements])
+        lost = (~np.isfinite(got) | (got == 0)).any(axis=0) & self.is_extreme()
+        return lost | ((x > 0) & (x < numerics.SMALLEST))
 
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
@@ -524,6 +575,12 @@ class Trial:
             ]
             noise = np.maximum(*apart)
             return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def _is_tiny(moves: dict[int, np.ndarray]) -> bool:
+    """Whether a complex step along these would not be a normal number."""
+    sizes = [np.abs(v[v != 0]) for v in moves.values()]
+    return min((float(np.min(s)) for s in sizes if s.size), default=1.0) < numerics.LEAST_COMPLEX
 
 
 def _real(g: np.ndarray) -> np.ndarray:

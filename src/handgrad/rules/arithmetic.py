@@ -79,7 +79,7 @@ def power(x, y):
     def backward(dout):
         one = xp.ones_like(out)
         base, exponent = x * one, y * one  # arrays, also where one of them is a number
-        dx = dout * y * xp.where(exponent == 0, one, base) ** xp.where(exponent == 0, one, exponent - 1)
+        dx = dout * (y * xp.where(exponent == 0, one, base) ** xp.where(exponent == 0, one, exponent - 1))
         log_x = xp.where(base < 0, math.nan, xp.log(xp.where(base > 0, base, one)))
         log_x = xp.where((base == 0) & (exponent < 0), -math.inf, log_x)
         return dx, dout * out * log_x
