@@ -138,3 +138,10 @@ def test_the_error_function_in_float64(rule):
     for x in np.linspace(-7, 26, 500):
         exact = (erf if rule is hg.erf else erfc)(mpmath.mpf(float(x)))
         assert abs(float(rule(x)) / exact - 1) < 1e-15
+
+
+def test_a_power_that_vanishes():
+    """y·dout overflows here; y·x**(y-1) is 0."""
+    out, backward = hg.power.vjp(np.array([1.25]), np.array([-1.5e308]))
+    dx, dy = backward(np.array([1.5]))
+    assert (out.tolist(), dx.tolist(), dy.tolist()) == ([0.0], [0.0], [0.0])

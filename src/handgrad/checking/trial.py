@@ -495,7 +495,7 @@ class Trial:
             apart = np.abs(got - c.by_dout)
             if self.is_at_kinks:
                 c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
-            wrong = ~(apart <= tolerance) & ~c.rough & ~self._may_overflow(k, got, c.elements)
+            wrong = ~(apart <= tolerance) & ~c.rough & ~self._may_overflow(k, got, c)
             apart = np.where(c.rough, 0.0, apart)
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
@@ -530,14 +530,16 @@ class Trial:
         steps = 8 * numerics.EPS * float(np.max(np.abs(self.douts), initial=0.0))
         return steps * largest if largest > HUGE else 0.0
 
-    def _may_overflow(self, k: int, got: np.ndarray, elements: np.ndarray) -> np.ndarray:
-        """Elements whose gradient is infinite or zero as products of such numbers may be on the way.
+    def _may_overflow(self, k: int, got: np.ndarray, c: Columns) -> np.ndarray:
+        """Elements that cannot be called wrong at such numbers.
 
-        Or which are themselves too small to be moved by their own size.
+        Those too small to be moved by their own size; and, where products of the numbers overflow or are
+        rounded to zero, those whose gradient is of quite another size than what is seen.
         """
-        x = np.abs(self.values[k].ravel()[elements])
-        lost = (~np.isfinite(got) | (got == 0)).any(axis=0) & self.is_extreme()
-        return lost | ((x > 0) & (x < numerics.SMALLEST))
+        x = np.abs(self.values[k].ravel()[c.elements])
+        due, found = np.abs(c.by_dout), np.abs(got)
+        is_far = ~((found > 1e-6 * due) & (found < 1e6 * due)).all(axis=0)
+        return (is_far & self.is_extreme(also_off=True)) | ((x > 0) & (x < numerics.SMALLEST))
 
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
