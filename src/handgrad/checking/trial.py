@@ -520,15 +520,16 @@ class Trial:
         return flat[np.isfinite(flat) & (flat > 0)]
 
     def is_extreme(self, also_off: bool = False) -> bool:
-        """Whether products of a few of the numbers overflow, or are rounded to zero."""
+        """Whether numbers so far apart meet that products overflow in one order, and not in another."""
         found = self._magnitudes(also_off)
-        return bool(np.max(found, initial=1.0) > 1 / EXTREME or np.min(found, initial=1.0) < EXTREME)
+        return bool(found.size) and bool(np.max(found) * EXTREME > np.min(found))
 
     def _absorbed(self) -> float:
         """What is lost of a gradient where much larger numbers are added and taken away again."""
-        largest = float(np.max(self._magnitudes(), initial=0.0))
+        found = self._magnitudes()
+        largest = float(np.max(found, initial=0.0))
         steps = 8 * numerics.EPS * float(np.max(np.abs(self.douts), initial=0.0))
-        return steps * largest if largest > HUGE else 0.0
+        return steps * largest if found.size and largest > HUGE * max(float(np.min(found)), 1.0) else 0.0
 
     def _may_overflow(self, k: int, got: np.ndarray, c: Columns) -> np.ndarray:
         """Elements that cannot be called wrong at such numbers.
