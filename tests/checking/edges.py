@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from handgrad.checking import numerics
@@ -18,9 +20,12 @@ SHARES = (0.1, 0.4, 1.0)
 
 
 def drawn(number):
-    """A case of some rule, and its inputs with edges among their numbers."""
+    """A case of some rule, and its inputs with edges among their numbers.
+
+    Picked by hashes, so that a new case takes the place of few others.
+    """
     rng = np.random.default_rng([number, 2026])
-    case = CASES[rng.integers(len(CASES))]
+    case = min(CASES, key=lambda case: zlib.crc32(f"{number} {case.id}".encode()))
     share = rng.choice(SHARES)
 
     def edged(x):
