@@ -521,7 +521,9 @@ class Trial:
 
     def is_extreme(self, also_off: bool = False) -> bool:
         """Whether numbers so far apart meet that products overflow in one order, and not in another."""
-        found = self._magnitudes(also_off)
+        moves = [numerics.sizes(self.values[k])[also_off | ~self.off[k]] for k in self.checked]
+        found = np.concatenate([self._magnitudes(also_off), *moves])
+        found = found[found > 0]
         return bool(found.size) and bool(np.max(found) * EXTREME > np.min(found))
 
     def _absorbed(self) -> float:
