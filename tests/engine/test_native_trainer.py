@@ -272,9 +272,8 @@ def test_data_that_is_read_by_batch_gives_the_same_bits(clusters, chunks):
 
 
 def untraceable(y, t):
-    """How far the two largest outputs are apart, by functions of NumPy."""
-    top = np.sort(np.asarray(y, np.float64), axis=1)
-    return top[:, -1] - top[:, -2]
+    """How far the largest and the smallest output are apart, by numbers that a trace does not have."""
+    return np.array([float(max(row)) - float(min(row)) for row in y])
 
 
 @pytest.mark.parametrize(
