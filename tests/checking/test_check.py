@@ -50,6 +50,15 @@ def test_hg_check_is_the_function():
     assert hg.check is check
 
 
+@pytest.mark.parametrize("dtype", [object, str, "datetime64[s]", bool, np.int8, np.complex128])
+def test_gradients_that_are_no_floats_are_wrong_and_no_error(dtype, rng):
+    @hg.rule
+    def doubled(x):
+        return 2 * x, lambda dout: np.ones(3).astype(np.int64).astype(dtype)
+
+    assert check(doubled.body, rng.standard_normal(3)).ok is False
+
+
 # Each kind of target, right and wrong.
 
 

@@ -119,7 +119,9 @@ class Trial:
             raise BackwardFailed(f"{type(error).__name__}: {told(error)}") from error
         if len(grads) != len(self.values):
             raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
-        return [None if g is None else self.subject.fit(k, _real(np.array(g))) for k, g in enumerate(grads)]
+        return [
+            None if g is None else self.subject.fit(k, _numbers(np.array(g))) for k, g in enumerate(grads)
+        ]
 
     def gradients(self, u: np.ndarray, values: Values | None = None) -> list[Any]:
         """The gradients that a fresh forward and backward give for a dout."""
@@ -571,7 +573,7 @@ class Trial:
         size = self.values[k].size
 
         def flat(g: Any) -> np.ndarray:
-            return np.zeros(size) if g is None or np.size(g) != size else np.ravel(g)
+            return np.zeros(size) if g is None or np.size(g) != size else np.ravel(g).astype(np.float64)
 
         with np.errstate(all="ignore"):
             apart = [
@@ -588,8 +590,18 @@ def _is_tiny(moves: dict[int, np.ndarray]) -> bool:
     return min((float(np.min(s)) for s in sizes if s.size), default=1.0) < numerics.LEAST_COMPLEX
 
 
-def _real(g: np.ndarray) -> np.ndarray:
-    """The real part: that a gradient is complex is told of as its dtype."""
+def _numbers(g: np.ndarray) -> np.ndarray:
+    """As floats where they are objects, and the real part: what a gradient was is told of as its dtype.
+
+    Raises:
+        BackwardFailed: the gradient holds no numbers.
+    """
+    try:
+        g = g.astype(np.float64) if g.dtype.kind == "O" else g
+    except (TypeError, ValueError):
+        raise BackwardFailed(f"it returned an array of {g.dtype}, which holds no numbers") from None
+    if g.dtype.kind not in "biufc":
+        raise BackwardFailed(f"it returned an array of {g.dtype}, which holds no numbers")
     return g.real if np.iscomplexobj(g) else g
 
 
