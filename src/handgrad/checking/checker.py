@@ -340,8 +340,8 @@ def _once(lines: list[str]) -> list[str]:
 
 
 def raised(message: str) -> tuple[str, str, None, float]:
-    """A backward that raised: what kind of mistake that is, as far as the message says."""
-    sentence = f"the backward raises {message}"
+    """A backward that failed: what kind of mistake that is, as far as the message says."""
+    sentence = f"the backward {message}"
     if "modified by an inplace operation" in message:
         return (
             "mutates",

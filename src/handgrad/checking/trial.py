@@ -116,7 +116,7 @@ class Trial:
         except (Unfit, OutOfTime):
             raise
         except Exception as error:
-            raise BackwardFailed(f"{type(error).__name__}: {told(error)}") from error
+            raise BackwardFailed(f"raises {type(error).__name__}: {told(error)}") from error
         if len(grads) != len(self.values):
             raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
         return [
@@ -596,12 +596,13 @@ def _numbers(g: np.ndarray) -> np.ndarray:
     Raises:
         BackwardFailed: the gradient holds no numbers.
     """
+    failed = BackwardFailed(f"returns an array of {g.dtype}, which holds no numbers")
     try:
         g = g.astype(np.float64) if g.dtype.kind == "O" else g
     except (TypeError, ValueError):
-        raise BackwardFailed(f"it returned an array of {g.dtype}, which holds no numbers") from None
+        raise failed from None
     if g.dtype.kind not in "biufc":
-        raise BackwardFailed(f"it returned an array of {g.dtype}, which holds no numbers")
+        raise failed
     return g.real if np.iscomplexobj(g) else g
 
 
