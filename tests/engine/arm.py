@@ -18,7 +18,7 @@ import numpy as np
 
 import handgrad as hg
 from handgrad.arrays import xp
-from handgrad.engine import host, native
+from handgrad.engine.runtime import host, native
 from handgrad.program import trace
 from handgrad.tree import leaves
 from tests.engine.support import arrays_in, assembled, assert_right, same_bits

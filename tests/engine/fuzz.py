@@ -18,7 +18,8 @@ import warnings
 
 import numpy as np
 
-from handgrad.engine import NotCompiledWarning, host
+from handgrad.engine import NotCompiledWarning
+from handgrad.engine.runtime import host
 from tests.engine.random_programs import random_program
 from tests.engine.support import assert_means, compiled
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import handgrad as hg
 import handgrad.engine
-import handgrad.engine.compiled
+import handgrad.engine.code
 from handgrad.arrays import xp
 from handgrad.layers import Affine, Layer, Sequential
 from handgrad.optim import Optimiser
@@ -254,7 +254,7 @@ def fenced_outcome(memory, *args):
 
     with (
         mock.patch.object(handgrad.engine, "side_by_side", lambda arrays: list(map(memory.copy, arrays))),
-        mock.patch.object(handgrad.engine.compiled, "aligned", lambda size: zeroed(memory, size)),
+        mock.patch.object(handgrad.engine.code, "aligned", lambda size: zeroed(memory, size)),
         mock.patch.object(engines, "examples", fenced),
     ):
         found = outcome(*args)

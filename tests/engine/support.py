@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.engine import Code
 from handgrad.engine.assembly import Assembly
-from handgrad.engine.compiled import with_own_outputs
+from handgrad.engine.code import with_own_outputs
 from handgrad.engine.fusion import kernels_of
 from handgrad.engine.graph import graph_of
 from handgrad.engine.schedule import scheduled

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import cache, native
+from handgrad.engine.runtime import cache, native
 
 PAYLOAD = bytes(range(256)) * 5
 
@@ -144,7 +144,7 @@ def test_what_make_raises_is_raised(place):
 
 HAMMER = """
 import sys
-from handgrad.engine import cache
+from handgrad.engine.runtime import cache
 cache.LIMIT = 60_000
 for turn in range(40):
     for number in range(8):

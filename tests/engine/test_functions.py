@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from handgrad.arrays import NUMPY
-from handgrad.engine import host
-from handgrad.engine.functions import FORMATS, FUNCTIONS, emit, library_call
-from handgrad.engine.ir import I32, I64, PTR, Module, Type, i64, number
-from handgrad.engine.native import Native, host_cpu, object_code
+from handgrad.engine.emit.functions import FORMATS, FUNCTIONS, emit, library_call
+from handgrad.engine.emit.ir import I32, I64, PTR, Module, Type, i64, number
+from handgrad.engine.runtime import host
+from handgrad.engine.runtime.native import Native, host_cpu, object_code
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

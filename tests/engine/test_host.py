@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import host, native
+from handgrad.engine.runtime import host, native
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import host
+from handgrad.engine.runtime import host
 from handgrad.layers import mlp
 from handgrad.optim import Adam
 from handgrad.program import trace

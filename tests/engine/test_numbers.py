@@ -8,7 +8,8 @@ import pytest
 
 import handgrad as hg
 from handgrad.arrays import xp
-from handgrad.engine import compile, host
+from handgrad.engine import compile
+from handgrad.engine.runtime import host
 from handgrad.program import trace
 from tests.engine.support import compiled, run
 

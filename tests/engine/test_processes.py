@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import compile, native
-from handgrad.engine.memory import aligned
+from handgrad.engine import compile
+from handgrad.engine.runtime import native
+from handgrad.engine.runtime.memory import aligned
 
 X = np.random.default_rng(0).standard_normal((300, 300))
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from handgrad.engine import host
+from handgrad.engine.runtime import host
 from handgrad.program import trace
 from tests.engine.support import compiled, run
 

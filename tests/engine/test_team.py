@@ -11,8 +11,8 @@ import weakref
 
 import pytest
 
-from handgrad.engine import team as module
-from handgrad.engine.team import Team, team
+from handgrad.engine.runtime import team as module
+from handgrad.engine.runtime.team import Team, team
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
@@ -255,7 +255,7 @@ def test_an_interrupt_comes_before_an_error(interruptible):
 
 def script(text: str) -> str:
     """What it prints, in a process of its own."""
-    start = "import os, signal, sys, threading, time\nfrom handgrad.engine.team import Team, team\n"
+    start = "import os, signal, sys, threading, time\nfrom handgrad.engine.runtime.team import Team, team\n"
     done = subprocess.run([sys.executable, "-c", start + text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

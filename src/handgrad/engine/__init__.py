@@ -1,10 +1,10 @@
 """Programs as native code: ``compile`` for functions, ``Code`` for programs."""
 
-from handgrad.engine.compiled import Code, NotCompiledWarning, OutOfRange
+from handgrad.engine.code import Code, NotCompiledWarning, OutOfRange
 from handgrad.engine.compiling import Compiled, compile
 from handgrad.engine.explaining import explain, peak
 from handgrad.engine.fusion import is_better_turned
-from handgrad.engine.memory import side_by_side
+from handgrad.engine.runtime.memory import side_by_side
 
 __all__ = [
     "Code", "Compiled", "NotCompiledWarning", "OutOfRange", "compile", "explain", "is_better_turned",

@@ -13,17 +13,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from handgrad.engine import special
-from handgrad.engine.dots import DotKernel
-from handgrad.engine.emission import STATUS
+from handgrad.engine.emit.ir import I64, PTR, Function, Module, Value, i64
+from handgrad.engine.emit.point import STATUS
 from handgrad.engine.fusion import Kernel, is_of_dots
 from handgrad.engine.graph import Node
-from handgrad.engine.halves import HalfKernel, is_of_halves
-from handgrad.engine.host import Host
-from handgrad.engine.ir import I64, PTR, Function, Module, Value, i64
-from handgrad.engine.loops import LoopKernel, ReduceKernel
+from handgrad.engine.kernels import special
+from handgrad.engine.kernels.loop import LoopKernel, ReduceKernel
+from handgrad.engine.kernels.product.bf16 import HalfKernel, is_of_halves
+from handgrad.engine.kernels.product.dots import DotKernel
+from handgrad.engine.kernels.product.product import ProductKernel, scratch_bytes
 from handgrad.engine.lowering import walk
-from handgrad.engine.product import ProductKernel, scratch_bytes
+from handgrad.engine.runtime.host import Host
 from handgrad.engine.schedule import Schedule, slices
 
 STATUS_WORDS = 6

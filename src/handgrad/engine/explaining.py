@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 
-from handgrad.engine.compiled import Code
+from handgrad.engine.code import Code
 from handgrad.engine.fusion import Kernel, work
 from handgrad.engine.graph import Node
-from handgrad.engine.memory import LINE
+from handgrad.engine.runtime.memory import LINE
 from handgrad.program import trace
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.affine import Coordinates, counter
-from handgrad.engine.arithmetic import LIBRARY
+from handgrad.engine.access import Coordinates, counter
+from handgrad.engine.emit.arithmetic import LIBRARY
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node
-from handgrad.engine.host import this_host
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, storage, walk
+from handgrad.engine.runtime.host import this_host
 
 COSTS = {
     **dict.fromkeys("divide sqrt remainder floor_divide".split(), 8),

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape as shape_of
-from handgrad.engine.affine import Affine, Coordinates, Looked, broadcast, moved, permuted, reshaped, sliced
+from handgrad.engine.access import Affine, Coordinates, Looked, broadcast, moved, permuted, reshaped, sliced
 from handgrad.program.inference import ELEMENTWISE, REDUCTIONS, sample
 from handgrad.program.program import Operation, Program
 from handgrad.program.symbol import Symbol

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.affine import ZERO, Affine, Coordinates, Looked, broadcast, row_major
+from handgrad.engine.access import ZERO, Affine, Coordinates, Looked, broadcast, row_major
 from handgrad.engine.graph import LEAVES, VIEWS, Node
 
 

@@ -15,7 +15,7 @@ import math
 from handgrad.engine.fusion import Kernel, copying, in_order, is_pointwise, makers
 from handgrad.engine.graph import Node
 from handgrad.engine.lowering import Load
-from handgrad.engine.memory import LINE
+from handgrad.engine.runtime.memory import LINE
 
 LARGE_FACTOR = 1 << 16  # bytes of a second factor that are worth dividing among threads
 ROUNDED = 32  # turns in a slice for each thread from which slices are made multiples of a vector

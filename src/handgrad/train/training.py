@@ -232,7 +232,7 @@ def host(engine: str) -> dict[str, str]:
         "processor": platform.machine(),
     }
     if engine == "native":
-        from handgrad.engine.host import this_host
+        from handgrad.engine.runtime.host import this_host
 
         here = this_host()
         features = zlib.crc32(here.features.encode())

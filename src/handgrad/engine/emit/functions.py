@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handgrad.engine.ir import Function, Type, Value, number
+from handgrad.engine.emit.ir import Function, Type, Value, number
 
 Coefficients = tuple[float, ...]
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import NUMPY
-from handgrad.engine import native
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
-from handgrad.engine.cache import cached
 from handgrad.engine.fusion import Kernel, kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
-from handgrad.engine.halves import has_halves
-from handgrad.engine.host import Host, this_host, threads
-from handgrad.engine.memory import aligned
+from handgrad.engine.kernels.product.bf16 import has_halves
+from handgrad.engine.runtime import native
+from handgrad.engine.runtime.cache import cached
+from handgrad.engine.runtime.host import Host, this_host, threads
+from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.runtime.team import team
 from handgrad.engine.schedule import scheduled
-from handgrad.engine.team import team
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 from handgrad.tree import tree_map

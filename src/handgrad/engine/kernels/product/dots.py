@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 
-from handgrad.engine.affine import row_major
-from handgrad.engine.emission import Point
-from handgrad.engine.ir import Function, Value, i64, number
-from handgrad.engine.loops import along, nest, total
-from handgrad.engine.product import ProductKernel, Shape, tiles
+from handgrad.engine.access import row_major
+from handgrad.engine.emit.ir import Function, Value, i64, number
+from handgrad.engine.emit.point import Point
+from handgrad.engine.kernels.loop import along, nest, total
+from handgrad.engine.kernels.product.product import ProductKernel, Shape, tiles
 
 
 def dot_shape(rows: int, columns: int, registers: int) -> Shape:

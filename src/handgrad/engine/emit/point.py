@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.arithmetic import Arithmetic, cast, memory_type, type_of
+from handgrad.engine.emit.arithmetic import Arithmetic, cast, memory_type, type_of
+from handgrad.engine.emit.ir import I1, I64, PTR, Function, Value, i64, number
 from handgrad.engine.graph import Node
-from handgrad.engine.ir import I1, I64, PTR, Function, Value, i64, number
 from handgrad.engine.lowering import Apply, Fill, Load, Made
 
 STATUS = "%status"  # 0: something is not finite, 1: an index is out of range

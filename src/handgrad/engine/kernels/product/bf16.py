@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from handgrad.engine.emit.ir import Function, Type, Value, i64, number
 from handgrad.engine.fusion import Kernel
-from handgrad.engine.host import Host
-from handgrad.engine.ir import Function, Type, Value, i64, number
-from handgrad.engine.product import SIZE_OF_ROWS, SIZE_OF_SUMS, Panel, Part, Plan, ProductKernel, Shape, tiles
+from handgrad.engine.kernels.product.product import (
+    SIZE_OF_ROWS,
+    SIZE_OF_SUMS,
+    Panel,
+    Part,
+    Plan,
+    ProductKernel,
+    Shape,
+    tiles,
+)
+from handgrad.engine.runtime.host import Host
 
 FEATURE = "+avx512bf16"
 PAIRS = Type("bfloat", 32)

@@ -12,13 +12,13 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 
-from handgrad.engine.affine import row_major
-from handgrad.engine.arithmetic import memory_type, type_of
-from handgrad.engine.emission import Point
+from handgrad.engine.access import row_major
+from handgrad.engine.emit.arithmetic import memory_type, type_of
+from handgrad.engine.emit.ir import Function, Value, i64, number
+from handgrad.engine.emit.point import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
-from handgrad.engine.ir import Function, Value, i64, number
-from handgrad.engine.loops import nest, total, transposed
+from handgrad.engine.kernels.loop import nest, total, transposed
 from handgrad.engine.lowering import Load, loads
 
 

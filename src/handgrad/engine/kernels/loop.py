@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.affine import Affine, affine, row_major
-from handgrad.engine.arithmetic import Arithmetic, cast, memory_type, type_of
-from handgrad.engine.emission import Point
+from handgrad.engine.access import Affine, affine, row_major
+from handgrad.engine.emit.arithmetic import Arithmetic, cast, memory_type, type_of
+from handgrad.engine.emit.ir import Function, Type, Value, i64, number
+from handgrad.engine.emit.point import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
-from handgrad.engine.ir import Function, Type, Value, i64, number
 from handgrad.engine.lowering import Apply, Fill, Load, Made, loads, walk
 
 Bounds = tuple[Value, Value]

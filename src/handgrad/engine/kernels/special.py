@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from handgrad.engine.affine import row_major
-from handgrad.engine.arithmetic import type_of
-from handgrad.engine.emission import Point
+from handgrad.engine.access import row_major
+from handgrad.engine.emit.arithmetic import type_of
+from handgrad.engine.emit.ir import I32, I64, Function, Type, Value, i64, number
+from handgrad.engine.emit.point import Point
 from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
-from handgrad.engine.ir import I32, I64, Function, Type, Value, i64, number
-from handgrad.engine.loops import nest, total
+from handgrad.engine.kernels.loop import nest, total
 
 
 def emit(

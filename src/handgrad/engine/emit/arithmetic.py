@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine import functions
+from handgrad.engine.emit import functions
+from handgrad.engine.emit.ir import Function, Type, Value, number
 from handgrad.engine.graph import NotCompiled
-from handgrad.engine.ir import Function, Type, Value, number
 
 SCALARS = {"f4": "float", "f8": "double", "b1": "i1"}
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import llvmlite.binding as llvm
 import numpy as np
 
-from handgrad.engine import native
+from handgrad.engine.runtime import native
 
 PROC = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")

@@ -1,0 +1,1 @@
+"""Instructions: LLVM IR as text, arithmetic, functions, expressions at a point."""

@@ -1,0 +1,1 @@
+"""The kinds of kernels, one file each."""

@@ -1,0 +1,1 @@
+"""What runs the code: LLVM, the disk cache, the processor, threads, memory."""
