@@ -18,7 +18,8 @@ import numpy as np
 
 import handgrad as hg
 from handgrad.arrays import xp
-from handgrad.engine.runtime import host, native
+from handgrad.engine.runtime import native
+from handgrad.engine.targets.here import elsewhere
 from handgrad.program import trace
 from handgrad.tree import leaves
 from tests.engine.support import arrays_in, assembled, assert_right, same_bits
@@ -68,12 +69,12 @@ class Emulated:
 
     def __init__(self, folder, given):
         self.folder, self.modules, objects = Path(folder), [], []
-        arm = host.elsewhere("neon")
+        arm = elsewhere("neon")
         for number, (program, threads) in enumerate((p, n) for p in given for n in (1, 2)):
             module = assembled(program, arm, threads)
             text = re.sub(r"@run0\(", f"@program{number}(", module.text())
             objects.append(self.folder / f"{number}.o")
-            objects[-1].write_bytes(native.object_code(text, arm.cpu, arm.features, arm.triple))
+            objects[-1].write_bytes(native.object_code(text, arm))
             self.modules.append(module)
         names = [f"program{n}" for n in range(len(objects))]
         declared = "\n".join(

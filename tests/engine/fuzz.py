@@ -19,7 +19,7 @@ import warnings
 import numpy as np
 
 from handgrad.engine import NotCompiledWarning
-from handgrad.engine.runtime import host
+from handgrad.engine.targets import here
 from tests.engine.random_programs import random_program
 from tests.engine.support import assert_means, compiled
 
@@ -39,7 +39,7 @@ def program_of(number, length=None):
     drawn = int(rng.integers(1, longest + 1))
     options = {
         "threads": pick((1, 1, 2, 3)),
-        "host": host.at_level(level or pick(("native", "native", *host.levels()))),
+        "target": here.at_level(level or pick(("native", "native", *here.levels()))),
     }
     return *random_program(pick, drawn if length is None else length), options, drawn
 

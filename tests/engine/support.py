@@ -106,12 +106,12 @@ def compiled(program, threads=1, **options):
     return Code(program, workers=threads, **options)
 
 
-def assembled(program, host, threads=1, over=None):
+def assembled(program, target, threads=1, over=None):
     """The module for a computer that may be another than this one."""
     graph = with_own_outputs(graph_of(optimise(program)))
     onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
     schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
-    return Assembly(schedule, graph.inputs, graph.outputs, host)
+    return Assembly(schedule, graph.inputs, graph.outputs, target)
 
 
 def same_bits(one, other):

@@ -13,8 +13,8 @@ import pytest
 from handgrad.arrays import NUMPY
 from handgrad.engine.emit.functions import FORMATS, FUNCTIONS, emit, library_call
 from handgrad.engine.emit.ir import I32, I64, PTR, Module, Type, i64, number
-from handgrad.engine.runtime import host
-from handgrad.engine.runtime.native import Native, host_cpu, object_code
+from handgrad.engine.runtime.native import Native, object_code
+from handgrad.engine.targets.here import at_level, levels
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -48,8 +48,8 @@ def add_loop(module, name, scalar, lanes, body, arrays=1, control=None):
 class Compiled:
     """Functions of arrays by (name, scalar, lanes)."""
 
-    def __init__(self, module, cpu):
-        self.native = Native(object_code(str(module), *cpu), *cpu)
+    def __init__(self, module):
+        self.native = Native(object_code(str(module), module.target), module.target)
 
     def __call__(self, name, scalar, lanes, *xs):
         xs = [np.ascontiguousarray(x, DTYPES[scalar]) for x in xs]
@@ -62,17 +62,17 @@ class Compiled:
         return out[:size]
 
 
-def compile_all(lanes, cpu, control=None):
-    module = Module()
+def compile_all(lanes, level="native", control=None):
+    module = Module(at_level(level))
     for name, scalar, n in itertools.product(FUNCTIONS, DTYPES, lanes):
         body = functools.partial(lambda name, f, x: emit(f, name, x), name)
         add_loop(module, f"{name}_{scalar}_{n}", scalar, n, body, control=control)
-    return Compiled(module, cpu)
+    return Compiled(module)
 
 
 @pytest.fixture(scope="module")
 def run():
-    return compile_all((1, 3, 16), host_cpu())
+    return compile_all((1, 3, 16))
 
 
 # What is right, and how far from it.
@@ -180,14 +180,13 @@ def test_float64_is_right_to_2_ulp(run, name):
     assert error.max() <= (4 if name == "erfc" else 2), x[error.argmax()]
 
 
-@pytest.mark.parametrize("level", host.levels())
+@pytest.mark.parametrize("level", levels())
 def test_the_same_bits_at_every_level(run, level):
     """What they are made of is rounded alike everywhere, fma too where it is the C library's."""
-    here = host.at_level(level)
-    at_level = compile_all((16,), (here.cpu, here.features))
+    here = compile_all((16,), level)
     for name, scalar in itertools.product(set(FUNCTIONS) - {"erfc"}, DTYPES):
         x = float64s(name)[:2000] if scalar == "double" else float32s()[::97]
-        np.testing.assert_array_equal(at_level(name, scalar, 16, x), run(name, scalar, 16, x), err_msg=name)
+        np.testing.assert_array_equal(here(name, scalar, 16, x), run(name, scalar, 16, x), err_msg=name)
 
 
 def test_tanh_where_rounding_weighs_most(run):
@@ -279,7 +278,7 @@ def test_odd_or_faithful_near_zero(run, name):
 
 @pytest.mark.skipif(not X86, reason="the word that sets the processor is x86's")
 def test_flushed_subnormals_change_nothing_else(run):
-    flushed = compile_all((16,), host_cpu(), FLUSHED)
+    flushed = compile_all((16,), control=FLUSHED)
     for name, (scalar, dtype) in itertools.product(FUNCTIONS, DTYPES.items()):
         x = float32s()[::7].astype(dtype)
         tiny = np.finfo(dtype).tiny
@@ -294,7 +293,7 @@ def test_flushed_subnormals_change_nothing_else(run):
 @pytest.mark.skipif(not X86, reason="names an x86 processor")
 def test_without_fma_instructions_the_same_to_the_bit(run):
     """Then fma is a call of the C library's."""
-    baseline = compile_all((4,), ("x86-64", ""))
+    baseline = compile_all((4,), "sse2")
     for name, (scalar, dtype) in itertools.product(FUNCTIONS, DTYPES.items()):
         x = float32s()[::301].astype(dtype)
         np.testing.assert_array_equal(baseline(name, scalar, 4, x), run(name, scalar, 16, x))
@@ -302,7 +301,7 @@ def test_without_fma_instructions_the_same_to_the_bit(run):
 
 @pytest.mark.parametrize("scalar", DTYPES)
 def test_library_calls(scalar):
-    module = Module()
+    module = Module(at_level("native"))
     for name, lanes in itertools.product(LIBRARY, (1, 3, 16)):
         body = functools.partial(lambda name, f, x: library_call(f, name, x), name)
         add_loop(module, f"{name}_{scalar}_{lanes}", scalar, lanes, body)
@@ -310,7 +309,7 @@ def test_library_calls(scalar):
         add_loop(
             module, f"pow_{scalar}_{lanes}", scalar, lanes, lambda f, x, y: library_call(f, "pow", x, y), 2
         )
-    run = Compiled(module, host_cpu())
+    run = Compiled(module)
     x = np.random.default_rng(0).uniform(-1, 1, 100).astype(DTYPES[scalar])
     for lanes in (1, 3, 16):
         for name in LIBRARY:

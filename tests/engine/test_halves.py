@@ -5,10 +5,9 @@ import pytest
 
 import handgrad as hg
 from handgrad.engine import compile
-from handgrad.engine.kernels.product.bf16 import has_halves
-from handgrad.engine.runtime.host import at_level, this_host
+from handgrad.engine.targets.here import at_level, this_computer
 
-needs_halves = pytest.mark.skipif(not has_halves(this_host()), reason="this processor has no bfloat16")
+needs_halves = pytest.mark.skipif(not this_computer().has_halves, reason="this processor has no bfloat16")
 SIZES = [(5, 7, 3), (33, 64, 50), (100, 785, 512), (2, 2, 17), (130, 512, 96), (700, 901, 40)]
 FORMS = {
     "as they lie": (lambda x, y: x @ y, False, False),
@@ -55,6 +54,6 @@ def test_float64_is_left_alone():
 
 
 def test_a_processor_without_it_is_an_error(monkeypatch):
-    monkeypatch.setattr("handgrad.engine.code.this_host", lambda: at_level("sse2"))
+    monkeypatch.setattr("handgrad.engine.code.this_computer", lambda: at_level("sse2"))
     with pytest.raises(ValueError, match="leave bfloat16 out"):
         compile(lambda x: x @ x, bfloat16=True)(np.ones((3, 3), np.float32))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine.runtime import host
+from handgrad.engine.targets import here
 from handgrad.layers import mlp
 from handgrad.optim import Adam
 from handgrad.program import trace
@@ -21,7 +21,7 @@ SOME = """
     softmax_cross_entropy-full-index-mean binary_cross_entropy_with_logits-mean
 """.split()
 CHOSEN = {case.id: case for case in CASES}
-LEVELS = pytest.mark.parametrize("level", host.levels())
+LEVELS = pytest.mark.parametrize("level", here.levels())
 
 
 @LEVELS
@@ -29,7 +29,7 @@ LEVELS = pytest.mark.parametrize("level", host.levels())
 @pytest.mark.parametrize("name", SOME)
 def test_rules(name, dtype, level):
     use = Use(CHOSEN[name], dtype)
-    assert_close(run(compiled(use.program, host=host.at_level(level)), use.arrays), use.wanted, use.own)
+    assert_close(run(compiled(use.program, target=here.at_level(level)), use.arrays), use.wanted, use.own)
 
 
 @LEVELS
@@ -55,8 +55,8 @@ def test_a_whole_step_of_training(dtype, level):
     x, t = rng.standard_normal((13, 11)).astype(dtype), rng.integers(5, size=13)
     args = [params, net.states(), moments, x, t, np.float64(0.01), np.float64(1)]
     program = trace(train, *args)
-    code = compiled(program, 2, host=host.at_level(level))
+    code = compiled(program, 2, target=here.at_level(level))
     got = run(code, arrays_in(args))
     wanted = interpreted(program, args)
     assert_close(got, wanted, ulps=dict.fromkeys([np.dtype(np.float64), np.dtype(np.float32)], 1e4))
-    assert same_bits(run(compiled(program, 1, host=host.at_level(level)), arrays_in(args)), got)
+    assert same_bits(run(compiled(program, 1, target=here.at_level(level)), arrays_in(args)), got)

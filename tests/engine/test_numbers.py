@@ -9,18 +9,18 @@ import pytest
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import compile
-from handgrad.engine.runtime import host
+from handgrad.engine.targets import here
 from handgrad.program import trace
 from tests.engine.support import compiled, run
 
-LEVELS = pytest.mark.parametrize("level", host.levels())
+LEVELS = pytest.mark.parametrize("level", here.levels())
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 WHOLE = "int8 uint8 int16 uint16 int32 uint32 int64 uint64".split()
 
 
 def at(level, f, *args, threads=1):
     """f's only output, at a level."""
-    (out,) = run(compiled(trace(f, *args), threads, host=host.at_level(level)), list(args))
+    (out,) = run(compiled(trace(f, *args), threads, target=here.at_level(level)), list(args))
     return out
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine.runtime import host, native
+from handgrad.engine.runtime import native
+from handgrad.engine.targets import arm, x86
+from handgrad.engine.targets.here import at_level, elsewhere, levels
+from handgrad.engine.targets.target import Target
 from handgrad.layers import mlp
 from handgrad.optim import Adam
 from handgrad.program import trace
@@ -64,28 +67,30 @@ def test_products_of_every_small_shape(dtype, level):
     given = [tuple(np.zeros(shape, dtype) for shape in pair) for pair in shapes]
     program = trace(lambda pairs: [x @ y.T for x, y in pairs], given)
     for threads in (1, 3):
-        verified(assembled(program, host.elsewhere(level), threads).text(), level)
+        verified(assembled(program, elsewhere(level), threads).text(), level)
 
 
 @pytest.mark.parametrize(("widths", "batch"), NETWORKS, ids=str)
 def test_steps_of_training(widths, batch):
     program, _ = a_step(widths, batch)
     for level, threads in (("neon", 1), ("neon", 2), ("sse2", 2)):
-        verified(assembled(program, host.elsewhere(level), threads).text(), level)
+        verified(assembled(program, elsewhere(level), threads).text(), level)
 
 
 @LEVELS
 def test_machine_code(level):
     """An object file; the kind of computer stands in its head (ELF's e_machine)."""
-    here = host.elsewhere(level)
-    text = assembled(a_step([20, 96, 5], 8)[0], here, 2).text()
-    code = native.object_code(text, here.cpu, here.features, here.triple)
+    target = elsewhere(level)
+    text = assembled(a_step([20, 96, 5], 8)[0], target, 2).text()
+    code = native.object_code(text, target)
     assert code[:4] == b"\x7fELF"
     assert int.from_bytes(code[18:20], "little") == (183 if level == "neon" else 62)
 
 
-def test_hosts_elsewhere():
-    neon = host.elsewhere("neon")
-    assert (neon.kind, neon.vector_bytes, neon.registers) == ("arm", 16, 32)
-    assert host.elsewhere("avx2").kind == "x86"
-    assert {host.at_level(level).kind for level in host.levels()} <= {"x86", "arm", ""}
+def test_targets_elsewhere():
+    neon = elsewhere("neon")
+    assert (type(neon), neon.vector_bytes, neon.registers) == (arm.Arm, 16, 32)
+    assert type(elsewhere("avx2")) is x86.X86
+    assert {type(at_level(level)) for level in levels()} <= {x86.X86, arm.Arm, Target}
+    with pytest.raises(ValueError, match=r"code is made for avx512, avx2, sse2, neon.*, not for 'mmx'"):
+        elsewhere("mmx")

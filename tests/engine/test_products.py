@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from handgrad.engine.runtime import host
+from handgrad.engine.targets import here
 from handgrad.program import trace
 from tests.engine.support import compiled, run
 
-LEVELS = pytest.mark.parametrize("level", host.levels())
+LEVELS = pytest.mark.parametrize("level", here.levels())
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 FORMS = {
     "as they lie": lambda x, y: x @ y,
@@ -35,7 +35,7 @@ def products(form, sizes, dtype, threads, level):
     f = FORMS[form]
     given = [factors(form, *size, dtype) for size in sizes]
     program = trace(lambda pairs: [f(x, y) for x, y in pairs], given)
-    got = run(compiled(program, threads, host=host.at_level(level)), [a for pair in given for a in pair])
+    got = run(compiled(program, threads, target=here.at_level(level)), [a for pair in given for a in pair])
     for (x, y), out, size in zip(given, got, sizes, strict=True):
         exact = f(x.astype(np.longdouble), y.astype(np.longdouble))
         most = f(np.abs(x), np.abs(y)) * (2 + size[2] ** 0.5) * np.finfo(dtype).eps
@@ -83,5 +83,5 @@ def test_batched_rows_by_rows(dtype, level):
     x, y = rng.standard_normal((2, 3, 5, 70)).astype(dtype), rng.standard_normal((3, 7, 70)).astype(dtype)
     program = trace(lambda x, y: x @ y.transpose(0, 2, 1), x, y)
     for threads in (1, 3):
-        (got,) = run(compiled(program, threads, host=host.at_level(level)), [x, y])
+        (got,) = run(compiled(program, threads, target=here.at_level(level)), [x, y])
         np.testing.assert_allclose(got, x @ y.transpose(0, 2, 1), rtol=0, atol=200 * np.finfo(dtype).eps)

@@ -23,8 +23,8 @@ from handgrad.engine.kernels.product.bf16 import HalfKernel, is_of_halves
 from handgrad.engine.kernels.product.dots import DotKernel
 from handgrad.engine.kernels.product.product import ProductKernel, scratch_bytes
 from handgrad.engine.lowering import walk
-from handgrad.engine.runtime.host import Host
 from handgrad.engine.schedule import Schedule, slices
+from handgrad.engine.targets.target import Target
 
 STATUS_WORDS = 6
 DONE = 4
@@ -64,10 +64,6 @@ done:
 }
 """
 
-PAUSES = {"x86": "call void @llvm.x86.sse2.pause()", "arm": "call void @llvm.aarch64.hint(i32 1)"}
-FLUSH = 0x8040  # flush to zero, and denormals are zero, in MXCSR
-FLUSH_ARM = 1 << 24  # the same, in FPCR
-
 
 def between_foreign(kernels: list[Kernel]) -> list[list[Kernel]]:
     """The kernels in runs between those that NumPy computes."""
@@ -81,25 +77,25 @@ def between_foreign(kernels: list[Kernel]) -> list[list[Kernel]]:
 
 
 class Assembly:
-    """The module of a schedule for a host."""
+    """The module of a schedule for a target."""
 
     def __init__(
         self,
         schedule: Schedule,
         inputs: list[Node],
         outputs: list[Node],
-        host: Host,
+        target: Target,
         timed: bool = False,
         bfloat16: bool = False,
     ):
         self.schedule = schedule
-        self.host = host
+        self.target = target
         self.bfloat16 = bfloat16  # whether products round their factors
         self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
         constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
         self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
-        self.module = Module(has_estimates=host.vector_bytes == 64)
+        self.module = Module(target)
         self.functions = {
             k: self.kernel(i, k).name for i, k in enumerate(schedule.kernels) if k.kind != "foreign"
         }
@@ -111,7 +107,7 @@ class Assembly:
 
     def text(self) -> str:
         """The IR. The module is let go: its lines, one by one, take several times the memory."""
-        module, self.module = self.module, Module()
+        module, self.module = self.module, Module(self.target)
         return str(module)
 
     @property
@@ -170,12 +166,12 @@ class Assembly:
             start = f.intrinsic("umin", f.binary("mul", thread, i64(parts[0][1])), i64(n))
             bounds = (start, f.intrinsic("umin", f.binary("add", start, i64(parts[0][1])), i64(n)))
         if kernel.kind == "loop":
-            LoopKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
+            LoopKernel(f, kernel, pointers, self.target.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "reduce":
-            ReduceKernel(f, kernel, pointers, self.host.vector_bytes).emit(bounds, watching)
+            ReduceKernel(f, kernel, pointers, self.target.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
             product = self.product_kind(kernel)(
-                f, kernel, pointers, self.host.vector_bytes, self.host.registers, f.args[-3]
+                f, kernel, pointers, self.target.vector_bytes, self.target.registers, f.args[-3]
             )
             product.emit(parts, thread or i64(0), watching)
         else:
@@ -197,7 +193,7 @@ class Assembly:
         ]
         f = self.module.function(title, parameters)
         table, strides, arena, status, barrier, steps, thread, _ = f.args
-        saved = self.flush(f)
+        saved = self.target.flush(f)
         stopped = f.variable(I64, i64(0))
         own = f.binary("add", i64(self.schedule.size), f.binary("mul", thread, i64(self.scratch)))
         scratch = f.offset(arena, own, "i8")
@@ -229,16 +225,12 @@ class Assembly:
             f.store(f.select(fine, i64(0), i64(1)), stopped)
             with f.when(f.binary("and", is_first, fine)):
                 f.store(f.binary("add", step, i64(1)), f.offset(status, i64(DONE), "i64"))
-        self.restore(f, saved)
+        if saved is not None:
+            self.target.restore(f, saved)
 
     def barrier(self) -> None:
         """The function by which threads wait for each other."""
-        pause = PAUSES.get(self.host.kind, "")
-        if self.host.kind == "x86":
-            self.module.declare("llvm.x86.sse2.pause", "void", [])
-        elif self.host.kind == "arm":
-            self.module.declare("llvm.aarch64.hint", "void", ["i32"])
-        self.module.texts.append(BARRIER.replace("PAUSE", pause))
+        self.module.texts.append(BARRIER.replace("PAUSE", self.target.pause(self.module)))
 
     def meet(self, f: Function, barrier: Value) -> None:
         if self.schedule.threads > 1:
@@ -256,28 +248,3 @@ class Assembly:
         spent = f.binary("sub", f.call("llvm.readcyclecounter", I64), began)
         clock = f.offset(self.times, i64(number), "i64")
         f.store(f.binary("add", f.load(clock, I64), spent), clock)
-
-    def flush(self, f: Function) -> Value | None:
-        """Subnormal numbers are 0 in this thread from here on."""
-        if self.host.kind == "x86":
-            for name in ("stmxcsr", "ldmxcsr"):
-                self.module.declare(f"llvm.x86.sse.{name}", "void", ["ptr"])
-            saved, changed = f.variable(I64), f.variable(I64)
-            f.do(f"call void @llvm.x86.sse.stmxcsr(ptr {saved.text})")
-            f.store(f.binary("or", f.load(saved, I64), i64(FLUSH)), changed)
-            f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {changed.text})")
-            return saved
-        if self.host.kind == "arm":
-            old = f.call("llvm.aarch64.get.fpcr", I64)
-            self.module.declare("llvm.aarch64.set.fpcr", "void", ["i64"])
-            f.do(f"call void @llvm.aarch64.set.fpcr(i64 {f.binary('or', old, i64(FLUSH_ARM)).text})")
-            return old
-        return None
-
-    def restore(self, f: Function, saved: Value | None) -> None:
-        if saved is None:
-            return
-        if self.host.kind == "x86":
-            f.do(f"call void @llvm.x86.sse.ldmxcsr(ptr {saved.text})")
-        else:
-            f.do(f"call void @llvm.aarch64.set.fpcr(i64 {saved.text})")

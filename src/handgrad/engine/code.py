@@ -19,13 +19,14 @@ from handgrad.arrays import NUMPY
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
 from handgrad.engine.fusion import Kernel, kernels_of, work
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
-from handgrad.engine.kernels.product.bf16 import has_halves
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.cache import cached
-from handgrad.engine.runtime.host import Host, this_host, threads
 from handgrad.engine.runtime.memory import aligned
 from handgrad.engine.runtime.team import team
+from handgrad.engine.runtime.threads import threads
 from handgrad.engine.schedule import scheduled
+from handgrad.engine.targets.here import this_computer
+from handgrad.engine.targets.target import Target
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 from handgrad.tree import tree_map
@@ -55,7 +56,7 @@ class Code:
         program: what to compile.
         over: for an output (by number) the input (by number) that it is written over.
         workers: threads; as many as the process may use, or one for small programs, if not said.
-        host: whose instructions to use.
+        target: whose instructions to use; this computer's, if not said.
         timed: whether to count cycles: see ``cycles``.
         small: operations in a step up to which a program is small.
         bfloat16: whether products of float32 round their factors to bfloat16, and sum in float32.
@@ -68,7 +69,7 @@ class Code:
         program: Program,
         over: dict[int, int] | None = None,
         workers: int | None = None,
-        host: Host | None = None,
+        target: Target | None = None,
         timed: bool = False,
         small: float = SMALL,
         bfloat16: bool = False,
@@ -79,8 +80,8 @@ class Code:
         self.lock = threading.RLock()
         self.owner = 0  # the thread that is in a call
         _CODES.add(self)
-        self.host = host or this_host()
-        if bfloat16 and not has_halves(self.host):
+        self.target = target or this_computer()
+        if bfloat16 and not self.target.has_halves:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
         self.optimised = optimise(program)
         graph = with_own_outputs(graph_of(self.optimised))
@@ -90,13 +91,12 @@ class Code:
         self.workers = workers or (usable if self.flops > small else 1)
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
-        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.host, timed, bfloat16)
+        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.target, timed, bfloat16)
         self.ir = self.assembly.text()
-        processor = self.host.cpu, self.host.features
         code = cached(
-            [self.ir, *native.key(*processor)], functools.partial(native.object_code, self.ir, *processor)
+            [self.ir, *native.key(self.target)], functools.partial(native.object_code, self.ir, self.target)
         )
-        self.native = native.Native(code, self.host.cpu, self.host.features)
+        self.native = native.Native(code, self.target)
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
         self.foreign = [k for k in self.schedule.kernels if k.kind == "foreign"]
         for message in told(self.foreign):

@@ -16,7 +16,7 @@ import numpy as np
 from handgrad.arrays import plain
 from handgrad.engine.arguments import NoKey, checked, is_odd, is_of_another_kind, key_of
 from handgrad.engine.code import SMALL_CALL, Code, NotCompiledWarning, OutOfRange
-from handgrad.engine.runtime.host import checked_threads
+from handgrad.engine.runtime.threads import checked_threads
 from handgrad.program import Symbol, stable_trace
 from handgrad.rules.rule import told
 from handgrad.tree import leaves, tree_map, unflatten

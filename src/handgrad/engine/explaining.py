@@ -30,7 +30,7 @@ def kernels(code: Code) -> str:
     schedule = code.schedule
     threads = f"{schedule.threads} thread{'s' * (schedule.threads > 1)}"
     phases = f"{schedule.phases} phase{'s' * (schedule.phases > 1)}"
-    lines = [f"{len(schedule.kernels)} kernels in {phases}, {threads}, for {code.host.cpu}"]
+    lines = [f"{len(schedule.kernels)} kernels in {phases}, {threads}, for {code.target.cpu}"]
     clock = Clock(code) if code.timed and code.cycles().any() else None
     head = f"    {'kernel':10}{'space':20}{'flops':>9}{'bytes':>9}  {'divided':8}"
     lines.append(head + ("    time    peak  " if clock else "") + "what it makes")

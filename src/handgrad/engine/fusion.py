@@ -18,7 +18,7 @@ from handgrad.engine.access import Coordinates, counter
 from handgrad.engine.emit.arithmetic import LIBRARY
 from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, storage, walk
-from handgrad.engine.runtime.host import this_host
+from handgrad.engine.targets.target import Target
 
 COSTS = {
     **dict.fromkeys("divide sqrt remainder floor_divide".split(), 8),
@@ -198,7 +198,7 @@ def is_of_dots(kernel: Kernel) -> bool:
     )
 
 
-def is_better_turned(shape: tuple, dtype: Any, rows: int) -> bool:
+def is_better_turned(shape: tuple, dtype: Any, rows: int, target: Target) -> bool:
     """Whether a matrix (D, M) that ``rows`` rows are multiplied with is better stored as (M, D).
 
     So where D fills vectors and M would leave a tenth of the lanes empty: then both products, x W and its
@@ -206,7 +206,7 @@ def is_better_turned(shape: tuple, dtype: Any, rows: int) -> bool:
     """
     if len(shape) != 2 or np.dtype(dtype).kind != "f" or rows > MOST_ROWS_OF_DOTS:
         return False
-    lanes = this_host().vector_bytes // np.dtype(dtype).itemsize
+    lanes = target.vector_bytes // np.dtype(dtype).itemsize
     D, M = shape
     filled = M / (-(-M // lanes) * lanes)
     return D % lanes == 0 and D >= LEAST_DEPTH_OF_DOTS and M > 1 and filled < 0.9

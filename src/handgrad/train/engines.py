@@ -347,11 +347,13 @@ def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
     Only handgrad's optimisers are known to treat each element alike.
     """
     from handgrad.engine import is_better_turned
+    from handgrad.engine.targets.here import this_computer
 
     if not type(trainer.optimiser).__module__.startswith("handgrad."):
         return frozenset()
     params = trainer.progress.params.items()
-    return frozenset(name for name, p in params if is_better_turned(p.shape, p.dtype, batch_size))
+    here = this_computer()
+    return frozenset(name for name, p in params if is_better_turned(p.shape, p.dtype, batch_size, here))
 
 
 def ordered(tree: Any, like: Any) -> Any:

@@ -232,9 +232,9 @@ def host(engine: str) -> dict[str, str]:
         "processor": platform.machine(),
     }
     if engine == "native":
-        from handgrad.engine.runtime.host import this_host
+        from handgrad.engine.targets.here import this_computer
 
-        here = this_host()
+        here = this_computer()
         features = zlib.crc32(here.features.encode())
         found["processor"] = f"{here.cpu}, vectors of {8 * here.vector_bytes} bits, features {features:08x}"
     return found

@@ -128,30 +128,22 @@ class Arithmetic:
     def quotient_by_root(self, x: Value, v: Value, c: Value, eps: Value, kind: np.dtype) -> Value:
         """x / (c·√v + eps), as optimisers scale a gradient.
 
-        Where the host estimates reciprocals, root and quotient are each an estimate of 14 bits with a Newton
-        step, together within 4 ulp in float32; in float64, and elsewhere, they are exact to rounding.
+        Where the target estimates reciprocals, root and quotient are each an estimate of 14 bits with a
+        Newton step, together within 4 ulp in float32; in float64, and elsewhere, they are exact to rounding.
         """
-        f = self.f
-        if (kind.itemsize, max(x.lanes, v.lanes)) != (4, 16) or not f.module.has_estimates:
+        f, target = self.f, self.f.module.target
+        if (kind.itemsize, max(x.lanes, v.lanes)) != (4, 16) or not target.has_estimates:
             root = f.intrinsic("sqrt", v)
             return f.binary("fdiv", x, f.binary("fadd", f.binary("fmul", root, c), eps))
         v = f.splat(f.intrinsic("minnum", v, number(LARGEST, v.type)), 16)
-        y = self._estimate("rsqrt14", f.intrinsic("maxnum", v, number(SMALLEST, v.type)))
+        y = target.reciprocals(f, f.intrinsic("maxnum", v, number(SMALLEST, v.type)), of_roots=True)
         s = f.binary("fmul", v, y)
         half = f.binary("fmul", y, number(0.5, y.type))
         root = f.fma(f.fma(f.negate(s), s, v), half, s)
         low = f.fma(root, c, eps)
-        y = self._estimate("rcp14", f.splat(low, 16))
+        y = target.reciprocals(f, f.splat(low, 16))
         q = f.binary("fmul", x, y)
         return f.fma(f.fma(f.negate(low), q, x), y, q)
-
-    def _estimate(self, name: str, x: Value) -> Value:
-        """An estimate of 14 bits by the instruction of AVX-512 for it."""
-        name = f"llvm.x86.avx512.{name}.ps.512"
-        self.f.module.declare(name, str(x.type), [str(x.type), str(x.type), "i16"])
-        return self.f.put(
-            f"call {x.type} @{name}({x.type} {x.text}, {x.type} zeroinitializer, i16 -1)", x.type
-        )
 
     def square(self, x: Value, kind: np.dtype) -> Value:
         return self.f.binary("fmul" if kind.kind == "f" else "mul", x, x)

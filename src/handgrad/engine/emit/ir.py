@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from handgrad.engine.targets.target import Target
 
 
 class Type(NamedTuple):
@@ -73,10 +76,10 @@ def i64(value: int) -> Value:
 
 
 class Module:
-    """Functions, and what they declare."""
+    """Functions for a target, and what they declare."""
 
-    def __init__(self, has_estimates: bool = False) -> None:
-        self.has_estimates = has_estimates  # instructions for 16 reciprocals at once, by estimate
+    def __init__(self, target: Target) -> None:
+        self.target = target
         self.functions: list[Function] = []
         self.texts: list[str] = []  # functions that are written as they are
         self.declared: dict[str, str] = {}

@@ -95,9 +95,7 @@ class LoopKernel:
     def ask_ahead(
         self, values: list, counters: dict[int, Value], inner: int, i: Value, ranges: list[Bounds]
     ) -> None:
-        """Ask for what rows further on read where their place is looked up, and so not foreseen by the
-        host.
-        """
+        """Ask for what rows further on read where their place is looked up: no processor foresees that."""
         f = self.f
         for e in loads([e for _, e in values]):
             if not e.looks or e.offset.stride(inner) != 1 or not counters:

@@ -1,4 +1,4 @@
-"""IR to machine code: LLVM's own passes, for this host or for features that are named."""
+"""IR to machine code: LLVM's own passes, for a target."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import ctypes
 import functools
 import mmap
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
+
+if TYPE_CHECKING:
+    from handgrad.engine.targets.target import Target
 
 SPEED = 2  # LLVM's level of optimisation
 TUNED = {"loop_vectorization": False, "slp_vectorization": False, "loop_interleaving": False}
@@ -40,33 +43,35 @@ def _all_initialised() -> None:
 
 
 def host_cpu() -> tuple[str, str]:
-    """The host's name and features, as LLVM knows them."""
+    """This computer's processor and its features, as LLVM names them."""
     _initialised()
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def target_machine(cpu: str, features: str, triple: str = "") -> llvm.TargetMachine:
-    """What makes code for a processor: of this kind of computer, or of another that is named."""
+def target_machine(target: Target) -> llvm.TargetMachine:
+    """What makes code for a target."""
     _initialised()
-    if triple:
-        _all_initialised()
-    target = llvm.Target.from_triple(triple) if triple else llvm.Target.from_default_triple()
-    model = "small" if triple else "jitdefault"
-    return target.create_target_machine(cpu=cpu, features=features, opt=SPEED, reloc="pic", codemodel=model)
+    options = {"cpu": target.cpu, "features": target.features, "opt": SPEED}
+    if not target.triple:
+        here = llvm.Target.from_default_triple()
+        return here.create_target_machine(reloc="pic", codemodel="jitdefault", **options)
+    _all_initialised()
+    elsewhere = llvm.Target.from_triple(target.triple)
+    return elsewhere.create_target_machine(reloc=target.relocation, codemodel="small", **options)
 
 
-def key(cpu: str, features: str) -> list[str]:
+def key(target: Target) -> list[str]:
     """What the machine code of some IR hangs on beside it."""
-    return [llvm_version(), cpu, features, f"speed {SPEED}, {TUNED}"]
+    return [llvm_version(), target.cpu, target.features, target.triple, f"speed {SPEED}, {TUNED}"]
 
 
-def object_code(ir: str, cpu: str, features: str, triple: str = "") -> bytes:
+def object_code(ir: str, target: Target) -> bytes:
     """Optimised machine code, as an object file."""
-    machine = target_machine(cpu, features, triple)
+    machine = target_machine(target)
     module = llvm.parse_assembly(ir, llvm.create_context())  # a context of its own, which goes with it
     module.verify()
     module.triple = machine.triple
-    if triple:
+    if target.triple:
         module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=SPEED)
     for name, value in TUNED.items():
@@ -93,10 +98,10 @@ class Native:
         MemoryError: the system has no room for it.
     """
 
-    def __init__(self, code: bytes, cpu: str, features: str):
+    def __init__(self, code: bytes, target: Target):
         check_room(len(code))
         empty = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(empty, target_machine(cpu, features))
+        self.engine = llvm.create_mcjit_compiler(empty, target_machine(target))
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
 

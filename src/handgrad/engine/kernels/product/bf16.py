@@ -1,4 +1,4 @@
-"""Products whose factors are rounded to bfloat16, with sums in float32, on hosts that have the instruction.
+"""Products whose factors are rounded to bfloat16, with sums in float32, on targets that have the instruction.
 
 Neighbours along k are pairs in 32 bits; one instruction multiplies two pairs and adds both products to a sum.
 So both factors are copied, rounded, in pairs; from there on a pair is what an element is to other products.
@@ -22,15 +22,6 @@ from handgrad.engine.kernels.product.product import (
     Shape,
     tiles,
 )
-from handgrad.engine.runtime.host import Host
-
-FEATURE = "+avx512bf16"
-PAIRS = Type("bfloat", 32)
-
-
-def has_halves(host: Host) -> bool:
-    """Whether the host multiplies pairs of bfloat16."""
-    return FEATURE in host.features.split(",") and host.vector_bytes == 64
 
 
 def is_of_halves(kernel: Kernel) -> bool:
@@ -52,11 +43,7 @@ class HalfKernel(ProductKernel):
         return Plan(tiles(rows, shape.rows), shape, True, True, early, pairs - sum(early))
 
     def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
-        f = self.f
-        name = "llvm.x86.avx512bf16.dpbf16ps.512"
-        f.module.declare(name, str(z.type), [str(z.type), str(PAIRS), str(PAIRS)])
-        x, y = (f.put(f"bitcast {a.type} {a.text} to {PAIRS}", PAIRS) for a in (x, y))
-        return f.put(f"call {z.type} @{name}({z.type} {z.text}, {PAIRS} {x.text}, {PAIRS} {y.text})", z.type)
+        return self.f.module.target.multiply_pairs(self.f, x, y, z)
 
     def panel(
         self, lead: dict[int, Value], column: Value, vectors: int, last: int, packs: bool, part: Part

@@ -1,110 +1,15 @@
-"""What this computer has: threads that this process may use, and the vectors of its processor."""
+"""How many threads this process may use."""
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import llvmlite.binding as llvm
 import numpy as np
-
-from handgrad.engine.runtime import native
 
 PROC = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
-
-
-@dataclass(frozen=True)
-class Host:
-    """What to compile for: its name and features as LLVM knows them, its vectors' width and their number."""
-
-    cpu: str
-    features: str
-    vector_bytes: int
-    registers: int
-    triple: str = ""  # of another kind of computer than this one, as LLVM names it
-
-    @property
-    def kind(self) -> str:
-        """``x86`` or ``arm``, whose own instructions the engine knows; empty for any other."""
-        return KINDS.get((self.triple or llvm.get_process_triple()).split("-")[0], "")
-
-
-KINDS = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
-
-
-@dataclass(frozen=True)
-class _Level:
-    needs: tuple[str, ...]
-    vector_bytes: int
-    registers: int
-
-
-_AVX2 = ("avx2", "fma")
-_AVX512 = (*_AVX2, "avx512f", "avx512vl", "avx512dq", "avx512bw")
-_X86 = {"avx512": _Level(_AVX512, 64, 32), "avx2": _Level(_AVX2, 32, 16), "sse2": _Level((), 16, 16)}
-_ARM = {"neon": _Level((), 16, 32)}
-_OTHER = {"generic": _Level((), 16, 16)}
-
-
-def _architecture() -> tuple[str, dict[str, _Level]]:
-    """LLVM's name of the least processor of this kind, and its levels, best first."""
-    kind = KINDS.get(llvm.get_process_triple().split("-")[0], "")
-    return {"x86": ("x86-64", _X86), "arm": ("generic", _ARM)}.get(kind, ("generic", _OTHER))
-
-
-@functools.cache
-def _here() -> dict[str, _Level]:
-    has = {feature[1:] for feature in native.host_cpu()[1].split(",") if feature.startswith("+")}
-    return {name: level for name, level in _architecture()[1].items() if has.issuperset(level.needs)}
-
-
-def levels() -> list[str]:
-    """The levels that can run here, best first."""
-    return list(_here())
-
-
-@functools.cache
-def at_level(name: str) -> Host:
-    """This computer with the features of a level and no others, or ``native``: all that it has.
-
-    Raises:
-        ValueError: there is no such level, or it cannot run here.
-    """
-    here = _here()
-    if name == "native":
-        best = next(iter(here.values()))
-        return Host(*native.host_cpu(), best.vector_bytes, best.registers)
-    if name not in here:
-        raise ValueError(f"this computer runs code for {', '.join(here)} or native, not for '{name}'")
-    return _host(_architecture()[0], here[name])
-
-
-def elsewhere(level: str) -> Host:
-    """Some computer at that level, perhaps of another kind: code for it is made here, and runs there."""
-    triple, cpu, levels = ("aarch64", "generic", _ARM) if level in _ARM else ("x86_64", "x86-64", _X86)
-    return _host(cpu, levels[level], f"{triple}-unknown-linux-gnu")
-
-
-def _host(cpu: str, level: _Level, triple: str = "") -> Host:
-    features = ",".join(f"+{feature}" for feature in level.needs)
-    return Host(cpu, features, level.vector_bytes, level.registers, triple)
-
-
-def this_host() -> Host:
-    """The processor to compile for: this one, or the level that ``HANDGRAD_CPU`` names.
-
-    Raises:
-        ValueError: ``HANDGRAD_CPU`` is no level that can run here.
-    """
-    name = os.environ.get("HANDGRAD_CPU", "").strip() or "native"
-    try:
-        return at_level(name)
-    except ValueError as error:
-        raise ValueError(f"HANDGRAD_CPU is '{name}': {error}") from None
 
 
 def threads(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
