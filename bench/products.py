@@ -1,0 +1,288 @@
+"""``python -m bench.products``: the workloads' matrix products, alone, beside OpenBLAS, MKL and oneDNN.
+
+Each shape is that of a layer's x W, dout Wᵀ or xᵀ dout, its factors as they lie there. On a machine that
+others use too only the quickest of many short runs says what a product takes; contestants take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.tables import table
+from bench.timing import Others
+from bench.workload import NAMES, named
+
+RESULTS = Path(__file__).parent / "PRODUCTS.md"
+LEVELS = {  # what the peers are told, so that all use the same instructions
+    "native": {},
+    "avx2": {
+        "HANDGRAD_CPU": "avx2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    },
+}
+TURN = 5e-4  # seconds that a run takes
+OTHER_LAYERS = {  # (rows, D, M)
+    "lenet": [(100, 400, 120), (100, 120, 84), (100, 84, 10)],
+    "resnet8": [(64, 64, 10)],
+    "gpt-nano": [(768, 128, 384), (768, 128, 128), (768, 128, 512), (768, 512, 128), (768, 128, 65)],
+    "lstm-char": [(2048, 65, 512), (32, 128, 512), (2048, 128, 512), (2048, 128, 65)],
+}
+
+
+class Form(NamedTuple):
+    """A product of a layer: x (N, D) with W (D, M), dout (N, M) with Wᵀ, or xᵀ with dout."""
+
+    name: str
+    rows: int
+    columns: int
+    depth: int
+
+    def factors(self) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal(
+            (self.depth, self.rows) if self.name == "xᵀ dout" else (self.rows, self.depth)
+        )
+        y = rng.standard_normal(
+            (self.columns, self.depth) if self.name == "dout Wᵀ" else (self.depth, self.columns)
+        )
+        return x.astype(np.float32), y.astype(np.float32)
+
+    def views(self, x, y):
+        """The factors as (rows, depth) and (depth, columns)."""
+        return x.T if self.name == "xᵀ dout" else x, y.T if self.name == "dout Wᵀ" else y
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.rows * self.columns * self.depth
+
+    def __str__(self) -> str:
+        return f"{self.rows} x {self.depth} x {self.columns}"
+
+
+def layers() -> dict[str, list[tuple[int, int, int]]]:
+    ours = {}
+    for name in NAMES:
+        workload = named(name)
+        ours[name] = [(workload.batch, D, M) for D, M in itertools.pairwise(workload.widths)]
+    return {**ours, **OTHER_LAYERS}
+
+
+def forms(names: list[str]) -> dict[Form, str]:
+    """Every product once, with the workload that it is first met in."""
+    found: dict[Form, str] = {}
+    for name in names:
+        for N, D, M in layers()[name]:
+            for form in (Form("x W", N, M, D), Form("dout Wᵀ", N, D, M), Form("xᵀ dout", D, M, N)):
+                found.setdefault(form, name)
+    return found
+
+
+# Contestants: each a function that makes a product n times.
+
+
+def handgrad(form: Form, threads: int) -> Callable[[int], object]:
+    from handgrad.engine import Code
+    from handgrad.program import trace
+
+    x, y = form.factors()
+    code = Code(trace(lambda x, y: np.matmul(*form.views(x, y)), x, y), workers=threads)
+    out = np.zeros((form.rows, form.columns), np.float32)
+    code([x, y], [out])
+    np.testing.assert_allclose(out, np.matmul(*form.views(x, y)), rtol=0, atol=1e-3)
+    return lambda n: code([x, y], [out], steps=n)
+
+
+def repeated(call: Callable[[], object]) -> Callable[[int], object]:
+    def run(n: int) -> None:
+        for _ in range(n):
+            call()
+
+    return run
+
+
+def openblas(form: Form, threads: int) -> Callable[[int], object]:
+    from threadpoolctl import threadpool_limits
+
+    a, b = form.views(*form.factors())
+    out = np.zeros((form.rows, form.columns), np.float32)
+    threadpool_limits(threads, "blas")
+    return repeated(lambda: np.matmul(a, b, out=out))
+
+
+def mkl(form: Form, threads: int) -> Callable[[int], object]:
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = form.views(*map(torch.from_numpy, form.factors()))
+    out = torch.zeros(form.rows, form.columns)
+    return repeated(lambda: torch.mm(a, b, out=out))
+
+
+def onednn(form: Form, threads: int) -> Callable[[int], object]:
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = form.views(*map(torch.from_numpy, form.factors()))
+    linear = torch.ops.mkldnn._linear_pointwise
+    return repeated(lambda: linear(a, b.T, None, "none", [], ""))
+
+
+CONTESTANTS = {"handgrad": handgrad, "OpenBLAS": openblas, "MKL": mkl, "oneDNN": onednn}
+
+
+# Measuring.
+
+
+def seconds(contestants: dict[str, Callable[[int], object]], rounds: int) -> dict[str, float]:
+    """The quickest of each one's runs."""
+    counts, best = {}, dict.fromkeys(contestants, math.inf)
+    for name, run in contestants.items():
+        run(counts.setdefault(name, 1))
+        while min(timed(run, counts[name]) for _ in range(3)) * counts[name] < TURN / 2:
+            counts[name] *= 2
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            best[name] = min(best[name], timed(run, counts[name]))
+    return best
+
+
+def timed(run: Callable[[int], object], n: int) -> float:
+    began = time.perf_counter()
+    run(n)
+    return (time.perf_counter() - began) / n
+
+
+@functools.cache
+def register_peak() -> float:
+    """Floating-point operations a second of one core whose multiply-adds read and write registers alone."""
+    import ctypes
+
+    from handgrad.engine.emit.ir import FLOAT, I64, PTR, Module, Type, i64, number
+    from handgrad.engine.runtime import native
+    from handgrad.engine.targets.here import this_computer
+
+    target, chains, turns = this_computer(), 12, 100_000
+    lanes = target.vector_bytes // 4
+    module = Module(target)
+    f = module.function("peak", [("x", PTR, ""), ("n", I64, "")])
+    vector = FLOAT.of(lanes) if lanes > 1 else Type("float")
+    sums = [f.variable(vector, number(0, vector)) for _ in range(chains)]
+    factor = f.load(f.args[0], vector)
+    with f.loop(i64(0), f.args[1]):
+        for place in sums:
+            f.store(f.fma(factor, factor, f.load(place, vector)), place)
+    for i, place in enumerate(sums):
+        f.store(f.load(place, vector), f.offset(f.args[0], i64((i + 1) * lanes), "float"))
+    code = native.Native(
+        native.object_code(str(module), target.cpu, target.features), target.cpu, target.features
+    )
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("peak"))
+    memory = np.full((chains + 1) * lanes, 1e-3, np.float32)
+    best = min(timed(lambda n: run(memory.ctypes.data, n), turns) for _ in range(40))
+    return 2 * lanes * chains / best
+
+
+def measured(names: list[str], threads: int, rounds: int) -> Iterator[dict]:
+    for form, workload in forms(names).items():
+        made = {name: make(form, threads) for name, make in CONTESTANTS.items()}
+        found = seconds(made, rounds)
+        yield {"form": form, "workload": workload, "threads": threads, "seconds": found}
+
+
+def section(level: str, threads: int, peak: float, found: list[dict]) -> Iterator[str]:
+    cores = "one core" if threads == 1 else f"{threads} cores"
+    yield f"\n## {level}, {cores}\n"
+    rows, ratios = [], []
+    for result in found:
+        form, took = Form(*result["form"]), result["seconds"]
+        own = took["handgrad"]
+        best = min(t for name, t in took.items() if name != "handgrad")
+        ratios.append(best / own)
+        speeds = [f"{form.flops / took[name] / 1e9:.0f}" for name in CONTESTANTS]
+        share = f"{100 * form.flops / own / (peak * threads):.0f} %"
+        rows.append((result["workload"], form.name, str(form), *speeds, f"{best / own:.2f}", share))
+    short = sum(ratio < 0.85 for ratio in ratios)
+    yield (
+        f"A loop that only multiplies and adds in registers: {peak / 1e9:.0f} Gflop/s a core. Against the "
+        f"best of the three the median is {statistics.median(ratios):.2f}, the least {min(ratios):.2f}; "
+        f"{short} of {len(ratios)} are below 0.85.\n"
+    )
+    heads = ("met in", "product", "rows x depth x columns", *CONTESTANTS, "best / ours", "of the peak")
+    yield from table(heads, rows)
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in fields:
+        return platform.processor() or platform.machine()
+    return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})"
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.products", description=__doc__)
+    every = list(layers())
+    parser.add_argument("--only", nargs="+", choices=every, default=every, help="these workloads")
+    parser.add_argument("--level", nargs="+", choices=LEVELS, default=list(LEVELS))
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--write", action="store_true", help="into PRODUCTS.md, all but its notes anew")
+    parser.add_argument("--as-json", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def here(asked: argparse.Namespace) -> None:
+    """One level, in this process: a line of JSON for each product."""
+    print(json.dumps(register_peak()), flush=True)
+    for threads in asked.threads:
+        for result in measured(asked.only, threads, asked.rounds):
+            print(json.dumps(result), flush=True)
+
+
+def main() -> None:
+    asked = options()
+    if asked.as_json:
+        here(asked)
+        return
+    others, lines = Others(), []
+    for level in asked.level:
+        given = ["--only", *asked.only, "--rounds", str(asked.rounds)]
+        given += ["--threads", *map(str, asked.threads)]
+        ran = subprocess.run(
+            [sys.executable, "-m", "bench.products", "--as-json", *given],
+            env={**os.environ, **LEVELS[level]},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        peak, *found = map(json.loads, ran.stdout.splitlines())
+        for threads in asked.threads:
+            lines += section(level, threads, peak, [r for r in found if r["threads"] == threads])
+    print("\n".join(lines))
+    if asked.write:
+        what = f"{processor()}; float32, Gflop/s, the best of {asked.rounds} runs. {others}"
+        first = f"# Matrix products alone\n\n{what}"
+        notes = RESULTS.read_text("utf-8").partition("\n## Rejected")[1:] if RESULTS.exists() else ()
+        RESULTS.write_text("\n".join([first, *lines]) + "\n" + "".join(notes), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
