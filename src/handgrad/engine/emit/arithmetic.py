@@ -139,11 +139,11 @@ class Arithmetic:
         y = target.reciprocals(f, f.intrinsic("maxnum", v, number(SMALLEST, v.type)), of_roots=True)
         s = f.binary("fmul", v, y)
         half = f.binary("fmul", y, number(0.5, y.type))
-        root = f.fma(f.fma(f.negate(s), s, v), half, s)
-        low = f.fma(root, c, eps)
+        root = f.multiply_add(f.multiply_add(f.negate(s), s, v), half, s)
+        low = f.multiply_add(root, c, eps)
         y = target.reciprocals(f, f.splat(low, 16))
         q = f.binary("fmul", x, y)
-        return f.fma(f.fma(f.negate(low), q, x), y, q)
+        return f.multiply_add(f.multiply_add(f.negate(low), q, x), y, q)
 
     def square(self, x: Value, kind: np.dtype) -> Value:
         return self.f.binary("fmul" if kind.kind == "f" else "mul", x, x)

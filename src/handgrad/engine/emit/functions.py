@@ -6,8 +6,9 @@ All of them stand on two kernels. Cody & Waite, "Software Manual for the Element
 ``log(u) = e·ln 2 + log1p(m)``     u = 2^e·(1 + m), 0.7 <= 1 + m < 1.4
 
 Each kernel is a polynomial, fitted here by Remez's exchange. Errors are at most 2 ulp (1.92 are tanh's), in
-float32 and in float64; the C library's functions have bounds of their own. Sums of the form a·b + c are
-rounded once (``fma``), and the processor must round to nearest.
+float32 and in float64; the C library's functions have bounds of their own. Where the target has an
+instruction for a·b + c, that is rounded once, elsewhere twice: the bound is the same, the bits are not. The
+processor must round to nearest.
 
 Subnormal numbers count as 0, or not, as the processor is set to: results next to 0 differ by one, and no more
 (``log`` takes subnormal arguments as 0 always; ``expm1`` loses those below two smallest normal numbers).
@@ -21,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handgrad.engine.emit.exact import rounded_once
 from handgrad.engine.emit.ir import Function, Type, Value, number
 
 Coefficients = tuple[float, ...]
@@ -149,7 +151,7 @@ def _polynomial(f: Function, coefficients: Coefficients, x: Value) -> Value:
     """Horner's rule."""
     y = _constant(coefficients[0], x)
     for c in coefficients[1:]:
-        y = f.fma(y, x, _constant(c, x))
+        y = f.multiply_add(y, x, _constant(c, x))
     return y
 
 
@@ -188,17 +190,17 @@ def _reduced(f: Function, x: Value, bias: int) -> tuple[Value, Value]:
     """
     c = _format(x)
     magic = _constant(1.5 * 2.0**c.mantissa + bias, x)
-    shifted = f.fma(x, _constant(1 / math.log(2), x), magic)
+    shifted = f.multiply_add(x, _constant(1 / math.log(2), x), magic)
     k = f.binary("fsub", shifted, magic)
-    r = f.fma(k, _constant(-c.ln2[0], x), x)
-    r = f.fma(k, _constant(-c.ln2[1], x), r)
+    r = f.multiply_add(k, _constant(-c.ln2[0], x), x)
+    r = f.multiply_add(k, _constant(-c.ln2[1], x), r)
     place = number(c.mantissa, x.type.like(c.integer))
     return r, f.binary("shl", _bits(f, shifted), place)
 
 
 def _expm1_reduced(f: Function, r: Value) -> Value:
     """exp(r) - 1 for |r| <= ln 2 / 2."""
-    return f.fma(f.binary("fmul", r, r), _polynomial(f, _format(r).expm1, r), r)
+    return f.multiply_add(f.binary("fmul", r, r), _polynomial(f, _format(r).expm1, r), r)
 
 
 def _exp_reduced(f: Function, r: Value) -> Value:
@@ -214,7 +216,7 @@ def _exp_parts(f: Function, x: Value, unit: int = 0) -> tuple[Value, Value]:
 def _expm1(f: Function, x: Value, unit: int = 0) -> Value:
     """(exp(x) - 1) / 2^unit = s·p + (s - 1 / 2^unit)."""
     scale, p = _exp_parts(f, x, unit)
-    return f.fma(scale, p, f.binary("fsub", scale, _constant(0.5**unit, x)))
+    return f.multiply_add(scale, p, f.binary("fsub", scale, _constant(0.5**unit, x)))
 
 
 def _exponent(f: Function, u: Value) -> Value:
@@ -228,14 +230,14 @@ def _exponent(f: Function, u: Value) -> Value:
 def _log_sum(f: Function, m: Value, exponent: Value) -> Value:
     """log1p(m) + e·ln 2."""
     c = _format(m)
-    y = f.fma(f.binary("fmul", m, m), _polynomial(f, c.log1p, m), m)
+    y = f.multiply_add(f.binary("fmul", m, m), _polynomial(f, c.log1p, m), m)
     if c is DOUBLE:  # the upper half alone, which every processor converts
         upper = f.binary("lshr", exponent, number(32, exponent.type))
         exponent, unit = f.convert("trunc", upper, "i32"), 2.0**-20
     else:
         unit = 2.0**-23
     e = f.convert("sitofp", exponent, m.type.scalar)
-    return f.fma(e, _constant(math.log(2) * unit, m), y)
+    return f.multiply_add(e, _constant(math.log(2) * unit, m), y)
 
 
 def _log_ends(f: Function, u: Value, y: Value) -> Value:
@@ -269,7 +271,7 @@ def expm1(f: Function, x: Value) -> Value:
 def logistic(f: Function, x: Value) -> Value:
     """1 / (1 + s + s·p), where exp(-x) = s + s·p; the larger of 1 and s comes last: one rounding counts."""
     scale, p = _exp_parts(f, _clipped(f, f.negate(x), _format(x).logistic_domain))
-    smaller = f.fma(scale, p, _at_most(f, scale, 1.0))
+    smaller = f.multiply_add(scale, p, _at_most(f, scale, 1.0))
     return f.binary("fdiv", _constant(1.0, x), f.binary("fadd", smaller, _at_least(f, scale, 1.0)))
 
 
@@ -286,8 +288,8 @@ def tanh(f: Function, x: Value) -> Value:
     inverse = f.binary("fdiv", one, below)
     q = f.binary("fmul", h, inverse)
     minus_q = f.negate(q)
-    rest = f.fma(minus_q, missing, f.fma(minus_q, below, h))
-    return _with_sign_of(f, x, f.fma(rest, inverse, q))
+    rest = f.multiply_add(minus_q, missing, rounded_once(f, minus_q, below, h))
+    return _with_sign_of(f, x, f.multiply_add(rest, inverse, q))
 
 
 def log(f: Function, x: Value) -> Value:
@@ -308,7 +310,7 @@ def log1p(f: Function, x: Value) -> Value:
     exponent = _exponent(f, u)
     bits = f.binary("sub", number((c.bias + 2) << c.mantissa, exponent.type), exponent)
     scale = f.convert("bitcast", bits, x.type.scalar)
-    m = f.fma(x, scale, f.binary("fsub", scale, _constant(4.0, x)))
+    m = f.multiply_add(x, scale, f.binary("fsub", scale, _constant(4.0, x)))
     y = _log_sum(f, f.binary("fmul", m, _constant(0.25, x)), exponent)
     return _log_ends(f, u, _with_sign_of(f, x, y))
 
@@ -320,7 +322,7 @@ def erf(f: Function, x: Value) -> Value:
     """
     c = _format(x)
     t = _at_most(f, _magnitude(f, x), c.erf_saturates)
-    exponent = f.fma(t, _polynomial(f, c.erf, t), t)
+    exponent = f.multiply_add(t, _polynomial(f, c.erf, t), t)
     return _with_sign_of(f, x, _expm1(f, f.negate(exponent)))
 
 
@@ -335,7 +337,7 @@ def erfc(f: Function, x: Value) -> Value:
     end = 9.3  # erfc(9.3) is subnormal
     t = _at_most(f, _magnitude(f, x), end)
     square = f.binary("fmul", t, t)
-    missing = f.fma(t, t, f.negate(square))
+    missing = rounded_once(f, t, t, f.negate(square))
     r, bits = _reduced(f, f.negate(square), SINGLE.bias)
     p, scale, wide = (
         f.convert("fpext", v, "double")
@@ -346,7 +348,7 @@ def erfc(f: Function, x: Value) -> Value:
         )
     )
     ratio = f.binary("fdiv", *(_polynomial(f, coefficients, wide) for coefficients in ERFCX))
-    y = f.convert("fptrunc", f.binary("fmul", f.fma(ratio, p, ratio), scale), "float")
+    y = f.convert("fptrunc", f.binary("fmul", f.multiply_add(ratio, p, ratio), scale), "float")
     y = f.select(f.compare("fcmp oge", t, _constant(end, x)), _constant(0.0, x), y)
     below = f.compare("fcmp olt", x, _constant(0.0, x))
     return f.select(below, f.binary("fsub", _constant(2.0, x), y), y)

@@ -201,9 +201,11 @@ class Function:
         self.module.declare(name, str(result), [str(x.type) for x in xs])
         return self.put(f"call {result} @{name}({', '.join(f'{x.type} {x.text}' for x in xs)})", result)
 
-    def fma(self, x: Value, y: Value, z: Value) -> Value:
-        """x·y + z, rounded once."""
-        return self.intrinsic("fma", x, y, z)
+    def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
+        """x·y + z, rounded once where the target has an instruction for that, else twice."""
+        if self.module.target.has_fma:
+            return self.intrinsic("fma", x, y, z)
+        return self.binary("fadd", self.binary("fmul", x, y), z)
 
     # Memory.
 

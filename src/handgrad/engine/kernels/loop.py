@@ -11,6 +11,7 @@ import numpy as np
 
 from handgrad.engine.access import Affine, affine, row_major
 from handgrad.engine.emit.arithmetic import Arithmetic, cast, memory_type, type_of
+from handgrad.engine.emit.exact import rounded_off
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
 from handgrad.engine.emit.point import Point
 from handgrad.engine.fusion import Kernel
@@ -437,13 +438,6 @@ def combine(f: Function, node: Node, x: Value, y: Value) -> Value:
         return getattr(Arithmetic(f), f"{name}imum")(x, y, kind=node.dtype)
     words = {"sum": "add", "prod": "mul"}
     return f.binary(("f" if kind == "f" else "") + words[name], x, y)
-
-
-def rounded_off(f: Function, x: Value, y: Value, total: Value) -> Value:
-    """x + y - total, exactly, where total = x + y was rounded (Knuth's two-sum)."""
-    of_y = f.binary("fsub", total, x)
-    of_x = f.binary("fsub", total, of_y)
-    return f.binary("fadd", f.binary("fsub", x, of_x), f.binary("fsub", y, of_y))
 
 
 def across(f: Function, node: Node, x: Value) -> Value:

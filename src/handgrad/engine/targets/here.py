@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import llvmlite.binding as llvm
 
 from handgrad.engine.runtime import native
-from handgrad.engine.targets import arm, generic, x86
+from handgrad.engine.targets import arm, generic, wasm, x86
 from handgrad.engine.targets.target import Target
 
 Levels = Sequence[Target]
 KINDS: dict[str, Levels] = {
     "x86_64": x86.LEVELS, "amd64": x86.LEVELS, "aarch64": arm.LEVELS, "arm64": arm.LEVELS,
 }  # fmt: skip
-ELSEWHERE: dict[str, Levels] = {x86.TRIPLE: x86.LEVELS, arm.TRIPLE: arm.LEVELS}
+ELSEWHERE: dict[str, Levels] = {x86.TRIPLE: x86.LEVELS, arm.TRIPLE: arm.LEVELS, wasm.TRIPLE: wasm.LEVELS}
 
 
 @functools.cache

@@ -24,6 +24,7 @@ class Target:
     triple: str = ""  # of another kind of computer than this one, as LLVM names it
 
     pointer_bits: ClassVar[int] = 64
+    has_library: ClassVar[bool] = True  # C's, of mathematical functions
     relocation: ClassVar[str] = "pic"  # LLVM's model of it
 
     def has(self, feature: str) -> bool:

@@ -12,6 +12,10 @@ PAIRS = Type("bfloat", 32)
 
 class X86(Target):
     @property
+    def has_fma(self) -> bool:
+        return self.has("fma")
+
+    @property
     def has_estimates(self) -> bool:
         return self.vector_bytes == 64
 

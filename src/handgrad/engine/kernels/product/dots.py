@@ -69,7 +69,7 @@ class DotKernel(ProductKernel):
             xs = vectors(at_a, k, rows, self.A.offset.stride(i), mask)
             for x, line in zip(xs, sums, strict=True):
                 for y, place in zip(ys, line, strict=True):
-                    f.store(f.fma(x, y, f.load(place, vector)), place)
+                    f.store(f.multiply_add(x, y, f.load(place, vector)), place)
 
         along(f, i64(0), i64(self.K), lanes, body)
         *outer, M, N = self.kernel.output_space

@@ -460,7 +460,7 @@ class ProductKernel:
 
     def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
         """x·y + z."""
-        return self.f.fma(x, y, z)
+        return self.f.multiply_add(x, y, z)
 
     @contextlib.contextmanager
     def depths(
