@@ -14,8 +14,17 @@ def leaves(tree: Any) -> list[Any]:
     """The leaves, left to right."""
     if not isinstance(tree, (list, tuple, dict)):
         return [tree]
-    branches = tree.values() if isinstance(tree, dict) else tree
-    return [leaf for branch in branches for leaf in leaves(branch)]
+    found: list[Any] = []
+    _gather(tree, found)
+    return found
+
+
+def _gather(tree: Any, found: list[Any]) -> None:
+    for branch in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(branch, (list, tuple, dict)):
+            _gather(branch, found)
+        else:
+            found.append(branch)
 
 
 def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:

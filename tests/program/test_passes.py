@@ -1,4 +1,5 @@
 import doctest
+import sys
 import tracemalloc
 
 import numpy as np
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 
 import handgrad as hg
 from handgrad.arrays import xp
-from handgrad.program import Symbol, passes, trace
+from handgrad.program import passes, trace
 from handgrad.program.passes import algebra, common_subexpressions, constants, dead_code, layout, optimise
-from handgrad.tree import leaves, tree_map
+from handgrad.tree import tree_map
 from tests.program.contiguous import assert_same_bits, run
 from tests.program.random_programs import arrays, random_function
 from tests.program.test_every_rule import splits
@@ -28,7 +29,6 @@ def lines(step, f, *args):
     after = step(program)
     after.check()
     assert str(program) == before
-    assert after is not program
     return [line.strip() for line in str(after).splitlines()[1:]]
 
 
@@ -473,10 +473,100 @@ def test_random_programs_keep_their_bits(values, data):
 
 def test_names_are_in_order():
     program = optimise(trace(hg.grad(lambda x: hg.sum(hg.gelu(x))), ROW))
-    assert [x.out.name for x in program.operations] == [f"t{i}" for i in range(len(program.operations))]
-    assert all(
-        x.program is program for o in program.operations for x in leaves(o.out) if isinstance(x, Symbol)
-    )
+    names = [line.split(":")[0].strip() for line in str(program).splitlines()[1:-1]]
+    assert names == [f"t{i}" for i in range(len(program.operations))]
+
+
+def test_a_pass_with_nothing_to_do_gives_the_program_back():
+    program = optimise(trace(hg.grad(lambda x: hg.sum(hg.gelu(x))), ROW))
+    assert all(step(program) is program for step in passes.PASSES)
+    assert optimise(program) is program
+
+
+def test_what_stands_is_shared_and_what_is_given_stays():
+    program = trace(lambda x: xp.exp(x) + (x / 1) * 2, X)
+    before = list(program.operations)
+    short = algebra(program)
+    assert short.operations[0] is before[0]
+    assert [o.name for o in short.operations] == ["exp", "multiply", "add"]
+    assert program.operations == before
+    program.check()
+
+
+# The work of passes, in steps.
+
+
+def mlp(layers):
+    def loss(params, x, t):
+        for W, b in params:
+            x = hg.relu(hg.affine(x, W, b))
+        return hg.softmax_cross_entropy(x, t)
+
+    params = [(np.ones((4, 4), np.float32), np.ones(4, np.float32)) for _ in range(layers)]
+    return hg.value_and_grad(loss), (params, np.ones((3, 4), np.float32), np.array([0, 2, 1]))
+
+
+def transformer(blocks, T=3, D=4, heads=2):
+    """Blocks of attention and two affine layers, with Adam's update."""
+
+    def normal(x):
+        centred = x - hg.mean(x, axis=-1, keepdims=True)
+        return centred / hg.sqrt(hg.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
+
+    def loss(params, x, t):
+        B = x.shape[0]
+        for p in params:
+            h = normal(x)
+            q, k, v = (
+                hg.transpose(hg.reshape(h @ W, (B, T, heads, -1)), axes=(0, 2, 1, 3)) for W in p["qkv"]
+            )
+            near = hg.softmax(q @ hg.transpose(k, axes=(0, 1, 3, 2)))
+            x = x + hg.reshape(hg.transpose(near @ v, axes=(0, 2, 1, 3)), (B, T, D))
+            x = x + hg.affine(hg.gelu(hg.affine(normal(x), p["W1"], p["b1"])), p["W2"], p["b2"])
+        return hg.softmax_cross_entropy(x, t)
+
+    def step(params, m, v, x, t):
+        value, grads = hg.value_and_grad(loss)(params, x, t)
+        m = tree_map(lambda m, g: 0.9 * m + 0.1 * g, m, grads)
+        v = tree_map(lambda v, g: 0.999 * v + 0.001 * g * g, v, grads)
+        return value, tree_map(lambda p, m, v: p - 0.01 * m / (hg.sqrt(v) + 1e-8), params, m, v), m, v
+
+    ones = [np.ones(s, np.float32) for s in ((D, D), (D, 2 * D), (2 * D, D), (2 * D,), (D,))]
+    one = {"qkv": [ones[0]] * 3, "W1": ones[1], "W2": ones[2], "b1": ones[3], "b2": ones[4]}
+    params = [one] * blocks
+    return step, (params, params, params, np.ones((2, T, D), np.float32), np.ones((2, T), int))
+
+
+def calls_in(f):
+    """How many of Python's functions are called, and what f gives."""
+    count = 0
+
+    def called(frame, event, arg):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(called)
+    try:
+        made = f()
+    finally:
+        sys.setprofile(None)
+    return count, made
+
+
+@pytest.mark.parametrize(("network", "sizes"), [(mlp, (10, 40, 160)), (transformer, (2, 4, 8))])
+def test_steps_grow_with_the_operations(network, sizes):
+    def steps(size):
+        f, args = network(size)
+        traced, program = calls_in(lambda: trace(f, *args))
+        optimised, short = calls_in(lambda: optimise(program))
+        assert len(short.operations) > 10 * size
+        return np.array([traced / len(program.operations), optimised / len(program.operations)])
+
+    steps(sizes[0])  # what is remembered from program to program
+    small, middle, large = map(steps, sizes)
+    np.testing.assert_array_less(middle, 1.1 * small)
+    np.testing.assert_array_less(large, 1.05 * middle)
+    assert large[1] < 250
 
 
 def chain(x, length):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import NUMPY
 from handgrad.program.inference import Shape, result
-from handgrad.program.program import Operation, Program
+from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
 from handgrad.tree import leaves, tree_map
 
@@ -18,7 +20,10 @@ FOLDED = 4096  # constants larger than this are not made of smaller ones
 
 
 class Draft:
-    """The program so far, and what each symbol of the given one has become: a symbol, or a constant."""
+    """The program so far, and what symbols of the given one have become: other symbols, or constants.
+
+    An operation that stands as it was is the same object in both programs, and so is its result.
+    """
 
     def __init__(self, given: Program):
         self.given = given
@@ -26,7 +31,7 @@ class Draft:
         self.program.inputs = given.inputs
         self.became: dict[int, Any] = {}
         self.makers: dict[int, Operation] = {}
-        self.origin = ""  # of the lines being written
+        self.replaced: Operation | None = None  # what the lines being written stand for
 
     def now(self, tree: Any) -> Any:
         """Arguments of the given program, in what they have become."""
@@ -36,23 +41,34 @@ class Draft:
 
     def updated(self, operation: Operation) -> Operation:
         """The operation of the given program, in what its arguments have become."""
-        args = tuple(map(self.now, operation.args))
-        self.origin = operation.origin
-        return Operation(operation.out, operation.name, args, self.now(operation.options), self.origin)
+        if not operation.uses.isdisjoint(self.became):
+            args, options = self.now(operation.args), self.now(operation.options)
+            operation = dataclasses.replace(operation, args=args, options=options)
+        self.replaced = operation
+        return operation
 
     def finish(self) -> Program:
+        """The program that was written; the given one, where nothing has changed."""
         self.program.outputs = self.now(self.given.outputs)
-        return self.program
+        before, after = self.given.operations, self.program.operations
+        is_changed = len(before) != len(after) or not all(map(operator.is_, before, after))
+        return self.program if is_changed or self.became else self.given
 
     # Writing.
 
     def write(self, name: str, args: tuple, options: dict, found: Shape, dtype: np.dtype) -> Symbol:
-        """One line, whose shape and dtype are known."""
+        """One line, whose shape and dtype are known: the old one, if that says the same."""
+        old = self.replaced
+        if old is not None and _says(old, name, args, options) and id(old.out) not in self.makers:
+            return self.keep(old)
         out = Symbol(self.program.fresh_name(), found, dtype, self.program)
-        operation = Operation(out, name, args, options, self.origin)
+        return self.keep(Operation(out, name, args, options, old.origin if old is not None else ""))
+
+    def keep(self, operation: Operation) -> Symbol:
+        """The operation as it stands."""
         self.program.operations.append(operation)
-        self.makers[id(out)] = operation
-        return out
+        self.makers[id(operation.out)] = operation
+        return operation.out
 
     def emit(self, name: str, *args: Any, **options: Any) -> Any:
         """One line; of constants, unless it is large, the constant that it computes."""
@@ -94,25 +110,28 @@ def rewrite(program: Program, rule: Callable[[Draft, Operation], Any]) -> Progra
     for given in program.operations:
         operation = draft.updated(given)
         made = rule(draft, operation)
-        draft.became[id(given.out)] = keep(draft, operation) if made is None else made
+        if made is None:
+            draft.keep(operation)
+        elif made is not given.out:
+            draft.became[id(given.out)] = made
     return draft.finish()
 
 
-def keep(draft: Draft, operation: Operation) -> Symbol:
-    """The operation as it stands."""
-    out = operation.out
-    return draft.write(operation.name, operation.args, operation.options, out.shape, out.dtype)
-
-
-def symbols(tree: Any) -> list[Symbol]:
-    return [x for x in leaves(tree) if isinstance(x, Symbol)]
+def _says(operation: Operation, name: str, args: tuple, options: dict) -> bool:
+    """Whether an operation is that one, of the same objects, axes and sizes."""
+    if operation.name != name or operation.options or options or len(operation.args) != len(args):
+        return False
+    return all(
+        x is y or (isinstance(x, tuple) and isinstance(y, tuple) and set(map(type, x)) <= {int} and x == y)
+        for x, y in zip(operation.args, args, strict=True)
+    )
 
 
 def is_folded(name: str, args: tuple, options: dict, found: Shape) -> bool:
     """Whether an operation is to be computed: its arguments are constants, and it makes nothing large."""
-    parts = leaves((args, list(options.values())))
-    if any(isinstance(x, Symbol) for x in parts):
+    if symbols((args, options)):
         return False
+    parts = leaves((args, options))
     most = max((x.size for x in parts if isinstance(x, (np.ndarray, np.generic))), default=1)
     allowed = most if name == "broadcast_to" else max(most, FOLDED)
     return math.prod(found) <= allowed

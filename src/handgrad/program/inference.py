@@ -1,13 +1,14 @@
 """What each array operation makes of shapes and dtypes, without computing a number.
 
-Shapes follow from shapes; dtypes from NumPy itself, asked with one element.
+Shapes follow from shapes; dtypes from NumPy itself, asked with one element, once for each combination.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,9 +39,42 @@ def sample(x: Any) -> Any:
     return np.ones((1,) * len(x.shape), x.dtype) if hasattr(x, "dtype") else x
 
 
-def _sampled_dtype(name: str, args: tuple) -> np.dtype:
+def _numpys_dtype(name: str, args: tuple, options: dict) -> np.dtype:
+    return _dtype_of(name, tuple(map(_kind, args)), tuple((key, _kind(x)) for key, x in options.items()))
+
+
+def _kind(x: Any) -> Any:
+    """What a dtype hangs on: an array's own, and whether it has axes; anything else as it is."""
+    return (ARRAY, x.dtype, len(x.shape) > 0) if _is_array(x) else (type(x), x, None)
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "dtype") and not isinstance(x, type)
+
+
+ARRAY = object()
+
+
+@functools.lru_cache(maxsize=4096)
+def _dtype_of(name: str, args: tuple, options: tuple) -> np.dtype:
+    def example(kind: Any, given: Any, has_axes: Any) -> Any:
+        return np.ones((1,) * has_axes, given) if kind is ARRAY else given
+
+    keywords = {key: example(*kind) for key, kind in options}
     with np.errstate(all="ignore"):  # 1 is not in the domain of every function
-        return np.result_type(getattr(NUMPY, name)(*map(sample, args)))
+        return np.result_type(getattr(NUMPY, name)(*(example(*kind) for kind in args), **keywords))
+
+
+def _broadcast(*args: Any, **options: Any) -> Shape:
+    shapes = {x.shape for x in (*args, *options.values()) if _is_array(x) and x.shape}
+    return next(iter(shapes), ()) if len(shapes) <= 1 else np.broadcast_shapes(*shapes)
+
+
+class Inferred(NamedTuple):
+    """What an operation's output is, from its arguments."""
+
+    shape: Callable[..., Shape]
+    dtype: Callable[..., Any]
 
 
 def result(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
@@ -50,14 +84,10 @@ def result(name: str, args: tuple, options: dict) -> tuple[Shape, np.dtype]:
         TypeError: the operation is not one of a program's.
         ValueError: the shapes do not fit together.
     """
-    if name in ELEMENTWISE:
-        arrays = [x for x in args if x is not None]
-        return np.broadcast_shapes(*map(shape, arrays)), _sampled_dtype(name, args)
-    if name in REDUCTIONS:
-        return _reduced(args[0], **options), _sampled_dtype(name, (np.ones(1, args[0].dtype),))
-    if name in SHAPES:
-        return SHAPES[name](*args, **options), np.dtype(DTYPES[name](*args, **options))
-    return tried(name, args, options)
+    found = OPERATIONS.get(name)
+    if found is None:
+        return tried(name, args, options)
+    return found.shape(*args, **options), np.dtype(found.dtype(*args, **options))
 
 
 def by_numpy(name: str) -> Callable | None:
@@ -165,33 +195,35 @@ def _own_dtype(x: Any, *args: Any, **options: Any) -> Any:
 
 
 def _joint_dtype(arrays: list, **options: Any) -> Any:
-    return np.result_type(*(sample(x) for x in leaves(arrays)))
+    """That of all of them together; Python numbers take the dtype of the arrays."""
+    return np.result_type(*(x.dtype if hasattr(x, "dtype") else x for x in leaves(arrays)))
 
 
-SHAPES: dict[str, Callable[..., Shape]] = {
-    "astype": lambda x, dtype: shape(x),
-    "broadcast_to": lambda x, target: np.broadcast_shapes(shape(x), target),
-    "concat": _concat,
-    "flip": lambda x, axis=None: shape(x),
-    "fold_in": lambda key, n: shape(key),
-    "getitem": _getitem,
-    "matmul": _matmul,
-    "permute_dims": lambda x, axes: tuple(shape(x)[i] for i in axes),
-    "random_uniform": lambda x, key: shape(x),
-    "reshape": _reshape,
-    "scatter_add": lambda x, index, target: tuple(target),
-    "stack": _stack,
-    "take": _take,
-    "take_along_axis": _along,
+def _elementwise(name: str) -> Inferred:
+    return Inferred(_broadcast, lambda *args, **options: _numpys_dtype(name, args, options))
+
+
+def _reduction(name: str) -> Inferred:
+    kinds = functools.cache(lambda dtype: _numpys_dtype(name, (np.ones(1, dtype),), {}))
+    return Inferred(_reduced, lambda x, axis=None, keepdims=False: kinds(x.dtype))
+
+
+OPERATIONS: dict[str, Inferred] = {
+    **{name: _elementwise(name) for name in ELEMENTWISE},
+    **{name: _reduction(name) for name in REDUCTIONS},
+    "astype": Inferred(lambda x, dtype: shape(x), lambda x, dtype: dtype),
+    "broadcast_to": Inferred(lambda x, target: np.broadcast_shapes(shape(x), target), _own_dtype),
+    "concat": Inferred(_concat, _joint_dtype),
+    "flip": Inferred(lambda x, axis=None: shape(x), _own_dtype),
+    "fold_in": Inferred(lambda key, n: shape(key), _own_dtype),
+    "getitem": Inferred(_getitem, _own_dtype),
+    "matmul": Inferred(_matmul, lambda x, y: _joint_dtype([x, y])),
+    "permute_dims": Inferred(lambda x, axes: tuple(shape(x)[i] for i in axes), _own_dtype),
+    "random_uniform": Inferred(lambda x, key: shape(x), lambda x, key: np.float32),
+    "reshape": Inferred(_reshape, _own_dtype),
+    "scatter_add": Inferred(lambda x, index, target: tuple(target), _own_dtype),
+    "stack": Inferred(_stack, _joint_dtype),
+    "take": Inferred(_take, _own_dtype),
+    "take_along_axis": Inferred(_along, _own_dtype),
 }
-
-DTYPES: dict[str, Callable[..., Any]] = {
-    **dict.fromkeys(SHAPES, _own_dtype),
-    "astype": lambda x, dtype: dtype,
-    "concat": _joint_dtype,
-    "matmul": lambda x, y: _joint_dtype([x, y]),
-    "random_uniform": lambda x, key: np.float32,
-    "stack": _joint_dtype,
-}
-
-OPERATIONS = ELEMENTWISE | REDUCTIONS | SHAPES.keys()
+"""The operations of programs."""

@@ -6,23 +6,22 @@ program(a0: float64[3])
   t0: float64[3] = multiply(a0, a0)
 return t0
 
-Each pass makes a new program, and looks at each operation once.
+Each pass looks at each operation once, and makes a new program, or gives the same where it changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import shape
 from handgrad.program.algebra import algebra
-from handgrad.program.draft import Draft, keep, rewrite, symbols
+from handgrad.program.draft import Draft, rewrite
 from handgrad.program.inference import REDUCTIONS
 from handgrad.program.keys import Keys
 from handgrad.program.layout import layout
-from handgrad.program.program import Operation, Program
+from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
 
 __all__ = ["PASSES", "algebra", "common_subexpressions", "constants", "dead_code", "layout", "optimise"]
@@ -31,29 +30,37 @@ COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or".sp
 
 
 def optimise(program: Program) -> Program:
-    """All passes, in order.
+    """All passes, until they change nothing, but at most so many rounds that the time stays linear.
 
     Raises:
         ValueError: a pass went wrong; its program is not sound.
     """
     with np.errstate(all="ignore"):
-        for step in PASSES:
-            program = step(program)
-            program.check()
+        for _ in range(ROUNDS):
+            before = program
+            for step in PASSES:
+                made = step(program)
+                if made is not program:
+                    made.check()
+                program = made
+            if program is before:
+                break
     return program
 
 
 def dead_code(program: Program) -> Program:
     """Without the operations whose result reaches no output."""
-    alive = {id(x) for x in symbols(program.outputs)}
+    alive = set(map(id, symbols(program.outputs)))
+    kept = []
     for operation in reversed(program.operations):
         if id(operation.out) in alive:
-            alive.update(id(x) for x in symbols((operation.args, list(operation.options.values()))))
-    draft = Draft(program)
-    for operation in program.operations:
-        if id(operation.out) in alive:
-            draft.became[id(operation.out)] = keep(draft, draft.updated(operation))
-    return draft.finish()
+            alive |= operation.uses
+            kept.append(operation)
+    if len(kept) == len(program.operations):
+        return program
+    made = Program()
+    made.inputs, made.operations, made.outputs = program.inputs, kept[::-1], program.outputs
+    return made
 
 
 def common_subexpressions(program: Program) -> Program:
@@ -64,7 +71,7 @@ def common_subexpressions(program: Program) -> Program:
     def first(draft: Draft, operation: Operation) -> Any:
         key = _key(operation, keys)
         if key not in known:
-            known[key] = keep(draft, operation)
+            known[key] = draft.keep(operation)
         found, out = known[key], operation.out
         if found.shape == out.shape:
             return found
@@ -93,10 +100,10 @@ def _computed(draft: Draft, operation: Operation) -> Any:
     if name in ("zeros_like", "ones_like"):
         number = np.asarray(name == "ones_like", out.dtype)
         return draft.emit("broadcast_to", number, out.shape) if out.shape else number
-    if symbols((operation.args, list(operation.options.values()))):
+    if operation.symbols:
         return None
     return draft.emit(name, *operation.args, **operation.options)
 
 
-ROUND: tuple[Callable[[Program], Program], ...] = (constants, common_subexpressions, layout, algebra)
-PASSES = (dead_code, *ROUND, dead_code, *ROUND, common_subexpressions, dead_code)
+PASSES = (dead_code, constants, common_subexpressions, layout, algebra)
+ROUNDS = 6  # nearly always the third changes nothing

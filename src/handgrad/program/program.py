@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ from handgrad.tree import leaves, tree_map
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """One line: ``out = name(*args, **options)``. Arguments are symbols, numbers and constant arrays."""
+    """One line: ``out = name(*args, **options)``. Arguments are symbols, numbers and constant arrays.
+
+    It is never changed, so programs share the operations in which they do not differ.
+    """
 
     out: Any  # a Symbol
     name: str
@@ -29,9 +33,25 @@ class Operation:
     options: dict
     origin: str = ""  # the rule in whose body or backward it was written
 
+    @functools.cached_property
+    def symbols(self) -> list[Any]:
+        """The symbols among its arguments."""
+        return symbols((self.args, self.options))
+
+    @functools.cached_property
+    def uses(self) -> frozenset[int]:
+        """The ids of those symbols."""
+        return frozenset(map(id, self.symbols))
+
+    @functools.cached_property
+    def inferred(self) -> tuple:
+        """Shape and dtype that it has by its arguments."""
+        if by_numpy(self.name) is not None:  # it was tried when it was traced, which is slow
+            return self.out.shape, self.out.dtype
+        return result(self.name, self.args, self.options)
+
     def __str__(self) -> str:
-        args = [_shown(x) for x in self.args] + [f"{k}={_shown(v)}" for k, v in self.options.items()]
-        return f"{_typed(self.out)} = {self.name}({', '.join(args)})"
+        return Printer().operation(self)
 
 
 class Program:
@@ -49,10 +69,7 @@ class Program:
         return f"t{len(self.operations)}"
 
     def __str__(self) -> str:
-        head = ", ".join(_typed(x) for x in _symbols(self.inputs))
-        lines = [f"  {operation}" for operation in self.operations]
-        tail = ", ".join(_shown(x) for x in leaves(self.outputs))
-        return "\n".join([f"program({head})", *lines, f"return {tail}"])
+        return Printer().program(self)
 
     def check(self) -> None:
         """Every symbol is defined once, before its use, with the shape and dtype that its operation has.
@@ -60,20 +77,21 @@ class Program:
         Raises:
             ValueError: naming the operation that is wrong.
         """
-        defined = {id(x) for x in _symbols(self.inputs)}
+        defined = set(map(id, symbols(self.inputs)))
         for operation in self.operations:
-            for x in _symbols((operation.args, operation.options)):
+            out, found = operation.out, operation.inferred
+            wrong = ""
+            if id(out) in defined:
+                wrong = f"{out} is assigned twice"
+            elif found != (out.shape, out.dtype):
+                wrong = f"the operation gives {found[1]}{list(found[0])}"
+            for x in operation.symbols:
                 if id(x) not in defined:
-                    raise ValueError(f"{operation}: {x} is used before it is defined")
-            if id(operation.out) in defined:
-                raise ValueError(f"{operation}: {operation.out} is assigned twice")
-            found = (operation.out.shape, operation.out.dtype)
-            if by_numpy(operation.name) is None:  # the others were tried when traced, which is slow
-                found = result(operation.name, operation.args, operation.options)
-            if found != (operation.out.shape, operation.out.dtype):
-                raise ValueError(f"{operation}: the operation gives {found[1]}{list(found[0])}")
-            defined.add(id(operation.out))
-        for x in _symbols(self.outputs):
+                    wrong = f"{x} is used before it is defined"
+            if wrong:
+                raise ValueError(f"{operation}: {wrong}")
+            defined.add(id(out))
+        for x in symbols(self.outputs):
             if id(x) not in defined:
                 raise ValueError(f"the output {x} is never defined")
 
@@ -85,15 +103,15 @@ class Program:
         Raises:
             ValueError: arguments of another structure, shape or dtype than were traced.
         """
-        symbols, values = _symbols(self.inputs), [x for x in leaves(args) if is_array(x)]
-        if len(symbols) != len(values):
-            raise ValueError(f"the program takes {len(symbols)} arrays, got {len(values)}")
-        for x, value in zip(symbols, values, strict=True):
+        taken, values = symbols(self.inputs), [x for x in leaves(args) if is_array(x)]
+        if len(taken) != len(values):
+            raise ValueError(f"the program takes {len(taken)} arrays, got {len(values)}")
+        for x, value in zip(taken, values, strict=True):
             if shape(value) != x.shape or np.result_type(value) != x.dtype:
-                raise ValueError(f"{_typed(x)} got {np.result_type(value)}{list(shape(value))}")
-        known = {id(x): value for x, value in zip(symbols, values, strict=True)}
-        uses = collections.Counter(id(x) for x in _symbols([(o.args, o.options) for o in self.operations]))
-        uses.update(id(x) for x in _symbols(self.outputs))
+                raise ValueError(f"{x}: {_type(x)} got {np.result_type(value)}{list(shape(value))}")
+        known = {id(x): value for x, value in zip(taken, values, strict=True)}
+        uses = collections.Counter(id(x) for o in self.operations for x in o.symbols)
+        uses.update(map(id, symbols(self.outputs)))
 
         def resolve(tree: Any) -> Any:
             return tree_map(lambda x: known.get(id(x), x), tree)
@@ -101,34 +119,52 @@ class Program:
         for operation in self.operations:
             function = getattr(NUMPY, operation.name)
             known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
-            for x in _symbols((operation.args, operation.options)):
+            for x in operation.symbols:
                 uses[id(x)] -= 1
                 if not uses[id(x)]:
                     known.pop(id(x), None)
         return resolve(self.outputs)
 
 
-def _symbols(tree: Any) -> list[Any]:
+def symbols(tree: Any) -> list[Any]:
+    """The symbols in a tree, left to right."""
     return [x for x in leaves(tree) if hasattr(x, "program")]
 
 
-def _typed(x: Any) -> str:
-    return f"{x.name}: {_type(x)}"
+class Printer:
+    """Programs in words, in which results are t0, t1, ... in their order."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+
+    def program(self, program: Program) -> str:
+        head = ", ".join(f"{x.name}: {_type(x)}" for x in symbols(program.inputs))
+        lines = []
+        for i, operation in enumerate(program.operations):
+            self.names[id(operation.out)] = f"t{i}"
+            lines.append(f"  {self.operation(operation)}")
+        tail = ", ".join(self.shown(x) for x in leaves(program.outputs))
+        return "\n".join([f"program({head})", *lines, f"return {tail}"])
+
+    def operation(self, operation: Operation) -> str:
+        args = [self.shown(x) for x in operation.args]
+        args += [f"{name}={self.shown(x)}" for name, x in operation.options.items()]
+        out = operation.out
+        return f"{self.shown(out)}: {_type(out)} = {operation.name}({', '.join(args)})"
+
+    def shown(self, x: Any) -> str:
+        if hasattr(x, "program"):
+            return self.names.get(id(x), x.name)
+        if isinstance(x, np.ndarray):
+            return f"constant {_type(x)}" if x.size > 8 else f"{x.tolist()}"
+        if isinstance(x, (list, tuple)):
+            inside = ", ".join(map(self.shown, x))
+            return f"[{inside}]" if isinstance(x, list) else f"({inside}{',' if len(x) == 1 else ''})"
+        if isinstance(x, slice):
+            parts = ["" if p is None else self.shown(p) for p in (x.start, x.stop, x.step)]
+            return ":".join(parts if parts[2] else parts[:2])
+        return str(x)
 
 
 def _type(x: Any) -> str:
     return f"{np.result_type(x.dtype)}[{','.join(map(str, shape(x)))}]"
-
-
-def _shown(x: Any) -> str:
-    if isinstance(x, np.ndarray) and x.size > 8:
-        return f"constant {_type(x)}"
-    if isinstance(x, np.ndarray):
-        return f"{x.tolist()}"
-    if isinstance(x, (list, tuple)):
-        inside = ", ".join(_shown(part) for part in x)
-        return f"[{inside}]" if isinstance(x, list) else f"({inside}{',' if len(x) == 1 else ''})"
-    if isinstance(x, slice):
-        parts = ["" if p is None else str(p) for p in (x.start, x.stop, x.step)]
-        return ":".join(parts if parts[2] else parts[:2])
-    return str(x)

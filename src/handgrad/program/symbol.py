@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,12 @@ import numpy as np
 from handgrad.arrays import Operators
 from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
-from handgrad.rules import rule
+from handgrad.rules.rule import at_work
 from handgrad.tape.numpy_functions import call_function, call_ufunc
 from handgrad.tape.refusals import HistoryLost
 from handgrad.tree import leaves
 
 ARRAY_API = {"absolute": "abs", "true_divide": "divide"}  # what NumPy calls otherwise
-RULE_FILE = rule.__code__.co_filename
 BITWISE = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_invert": "logical_not"}
 """What Python's operators are for truth values."""
 
@@ -59,7 +57,7 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     args = args if stays_weak else strengthened(name, args)
     found_shape, dtype = result(name, args, options)
     out = Symbol(program.fresh_name(), found_shape, dtype, program, stays_weak)
-    program.operations.append(Operation(out, name, args, options, rule_at_work()))
+    program.operations.append(Operation(out, name, args, options, at_work.get()))
     return out
 
 
@@ -83,18 +81,6 @@ def strengthened(name: str, args: tuple) -> tuple:
 def is_weak(x: Any) -> bool:
     """Whether x stands for a Python number, which takes the dtype of what it is combined with."""
     return isinstance(x, Symbol) and x.weak
-
-
-def rule_at_work() -> str:
-    """The rule whose body or backward is running, found among the callers; "" if there is none."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None:
-        caller = frame.f_back.f_code
-        if caller.co_filename == RULE_FILE and caller.co_name in ("run_body", "backward"):
-            rule, _, inner = frame.f_code.co_qualname.partition(".<locals>.")
-            return f"{inner} of {rule}" if inner else rule
-        frame = frame.f_back
-    return ""
 
 
 def watch(x: Any) -> Any:

@@ -16,6 +16,7 @@ Calling a rule gives its output alone. ``rule.vjp(...)`` gives the pair ``(out, 
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from handgrad.tree import leaves, tree_map
 
 Backward = Callable[[Any], tuple[Any, ...]]
 P = ParamSpec("P")
+
+at_work: contextvars.ContextVar[str] = contextvars.ContextVar("at_work", default="")
+"""The rule whose body or backward is running."""
 
 
 class Rule(Generic[P]):
@@ -70,11 +74,14 @@ class Rule(Generic[P]):
         out, body_backward = self.run_body(inputs, options)
 
         def backward(dout: Any) -> tuple:
+            before = at_work.set(f"backward of {self.name}")
             try:
                 grads = body_backward(dout)
             except Exception as error:
                 note(error, f"in the backward of {self.name}({self.describe(inputs)})")
                 raise
+            finally:
+                at_work.reset(before)
             if grads is None and any(map(is_floating, leaves(inputs))):
                 raise TypeError(f"{self.name}: backward returned None; does it lack its return?")
             if len(inputs) == 1 and is_bare(grads, inputs[0]):
@@ -112,11 +119,14 @@ class Rule(Generic[P]):
         if not all(map(is_plain, inputs)):
             for name, x in zip(self.inputs, inputs, strict=True):
                 check_numbers(x, f"{self.name}: {name}")
+        before = at_work.set(self.name)
         try:
             made = self.body(*inputs, **options)
         except Exception as error:
             note(error, f"in {self.name}({self.describe(inputs)})")
             raise
+        finally:
+            at_work.reset(before)
         if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
             raise TypeError(f"{self.name}: a rule returns a pair, (out, backward), not {type(made).__name__}")
         return made
