@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all test-arm fuzz hostile lint bench lessons clean
+.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint bench lessons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -30,6 +30,10 @@ hostile: $(VENV)/.test
 # The engine's code for ARM, run by an emulator: it needs gcc-aarch64-linux-gnu and qemu-user.
 test-arm: $(VENV)/.test
 	$(BIN)/python -m tests.engine.arm
+
+# The engine's code for WebAssembly, run by node.
+test-wasm: $(VENV)/.test
+	$(BIN)/python -m tests.engine.wasm
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -5,8 +5,9 @@ from handgrad.engine.compiling import Compiled, compile
 from handgrad.engine.explaining import explain, peak
 from handgrad.engine.fusion import is_better_turned
 from handgrad.engine.runtime.memory import side_by_side
+from handgrad.engine.wasm import wasm_module
 
 __all__ = [
     "Code", "Compiled", "NotCompiledWarning", "OutOfRange", "compile", "explain", "is_better_turned",
-    "peak", "side_by_side",
+    "peak", "side_by_side", "wasm_module",
 ]  # fmt: skip

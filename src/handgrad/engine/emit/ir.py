@@ -34,7 +34,7 @@ class Type(NamedTuple):
 
     @property
     def bits(self) -> int:
-        return {"bfloat": 16, "float": 32, "double": 64, "ptr": 64}.get(self.scalar) or int(self.scalar[1:])
+        return {"bfloat": 16, "float": 32, "double": 64}.get(self.scalar) or int(self.scalar[1:])
 
     @property
     def is_float(self) -> bool:
@@ -209,6 +209,11 @@ class Function:
 
     # Memory.
 
+    def align(self, type: Type) -> str:
+        """That something in memory lies as its elements do."""
+        bits = self.module.target.pointer_bits if type.scalar == "ptr" else type.bits
+        return f"align {max(bits // 8, 1)}"
+
     def variable(self, type: Type, start: Value | None = None) -> Value:
         """A place on the stack, which LLVM makes a register."""
         name = self.fresh("place")
@@ -226,17 +231,17 @@ class Function:
         )
 
     def load(self, pointer: Value, type: Type) -> Value:
-        return self.put(f"load {type}, ptr {pointer.text}, align {max(type.bits // 8, 1)}", type)
+        return self.put(f"load {type}, ptr {pointer.text}, {self.align(type)}", type)
 
     def store(self, x: Value, pointer: Value) -> None:
-        self.do(f"store {x.type} {x.text}, ptr {pointer.text}, align {max(x.type.bits // 8, 1)}")
+        self.do(f"store {x.type} {x.text}, ptr {pointer.text}, {self.align(x.type)}")
 
     def masked_load(self, pointer: Value, type: Type, mask: Value) -> Value:
         """Lanes whose mask is off are 0 and not read."""
         name = f"llvm.masked.load.{type.suffix}.p0"
         self.module.declare(name, str(type), ["ptr", str(mask.type), str(type)])
         return self.put(
-            f"call {type} @{name}(ptr align {max(type.bits // 8, 1)} {pointer.text}, "
+            f"call {type} @{name}(ptr {self.align(type)} {pointer.text}, "
             f"{mask.type} {mask.text}, {type} zeroinitializer)",
             type,
         )
@@ -245,7 +250,7 @@ class Function:
         name = f"llvm.masked.store.{x.type.suffix}.p0"
         self.module.declare(name, "void", [str(x.type), "ptr", str(mask.type)])
         self.do(
-            f"call void @{name}({x.type} {x.text}, ptr align {max(x.type.bits // 8, 1)} {pointer.text}, "
+            f"call void @{name}({x.type} {x.text}, ptr {self.align(x.type)} {pointer.text}, "
             f"{mask.type} {mask.text})"
         )
 
@@ -255,7 +260,7 @@ class Function:
         name = f"llvm.masked.gather.{type.suffix}.{pointers.type.suffix}"
         self.module.declare(name, str(type), [str(pointers.type), str(on.type), str(type)])
         return self.put(
-            f"call {type} @{name}({pointers.type} align {max(type.bits // 8, 1)} {pointers.text}, "
+            f"call {type} @{name}({pointers.type} {self.align(type)} {pointers.text}, "
             f"{on.type} {on.text}, {type} zeroinitializer)",
             type,
         )
@@ -265,7 +270,7 @@ class Function:
         name = f"llvm.masked.scatter.{x.type.suffix}.{pointers.type.suffix}"
         self.module.declare(name, "void", [str(x.type), str(pointers.type), str(on.type)])
         self.do(
-            f"call void @{name}({x.type} {x.text}, {pointers.type} align {max(x.type.bits // 8, 1)} "
+            f"call void @{name}({x.type} {x.text}, {pointers.type} {self.align(x.type)} "
             f"{pointers.text}, {on.type} {on.text})"
         )
 

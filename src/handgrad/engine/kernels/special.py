@@ -117,10 +117,26 @@ def _unsigned(value: int) -> Value:
 
 def _wide(f: Function, x: Value, multiplier: int) -> tuple[Value, Value]:
     """The high and the low half of a product of 64 by 64 bits."""
+    if not f.module.target.has_long_products:
+        return _wide_of_halves(f, x, multiplier)
     long = f.put(f"zext i64 {x.text} to i128", I128)
     product = f.binary("mul", long, number(multiplier, I128))
     high = f.binary("lshr", product, number(64, I128))
     return f.put(f"trunc i128 {high.text} to i64", I64), f.put(f"trunc i128 {product.text} to i64", I64)
+
+
+def _wide_of_halves(f: Function, x: Value, multiplier: int) -> tuple[Value, Value]:
+    """The same by four products of 32 by 32 bits, with what the middle ones carry."""
+    mask, shift = i64(2**32 - 1), i64(32)
+    halves = f.binary("lshr", x, shift), f.binary("and", x, mask)
+    (hh, hl), (lh, ll) = ([f.binary("mul", a, i64(m)) for m in divmod(multiplier, 2**32)] for a in halves)
+    middle = f.binary("lshr", ll, shift)
+    for part in (hl, lh):
+        middle = f.binary("add", middle, f.binary("and", part, mask))
+    high = f.binary("add", hh, f.binary("lshr", middle, shift))
+    for part in (hl, lh):
+        high = f.binary("add", high, f.binary("lshr", part, shift))
+    return high, f.binary("mul", x, _unsigned(multiplier))
 
 
 # NumPy's SeedSequence (after M. O'Neill's seed_seq_fe): how a new key is made of a key and a number.

@@ -1,0 +1,181 @@
+"""Programs as WebAssembly: a module that imports memory and nothing else, for browsers and node."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad.engine.assembly import DONE, STATUS_WORDS, Assembly
+from handgrad.engine.code import told, with_own_outputs
+from handgrad.engine.fusion import kernels_of
+from handgrad.engine.graph import NotCompiled, graph_of
+from handgrad.engine.runtime import native
+from handgrad.engine.runtime import wasm as writer
+from handgrad.engine.runtime.memory import LINE
+from handgrad.engine.schedule import scheduled
+from handgrad.engine.targets.here import elsewhere
+from handgrad.program import Program
+from handgrad.program.passes import optimise
+from handgrad.tree import leaves
+
+STACK = 1 << 14
+PAGE = 1 << 16
+MOST = 1 << 32  # bytes that 32 bits address
+POINTER = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """An array in the module's memory: the address of its first element; it lies in order, without gaps."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where things lie in the module's memory. ``dataclasses.asdict`` makes it ready for ``json.dumps``.
+
+    Attributes:
+        inputs: for the caller to write before a call, in the order of ``leaves(program.inputs)``.
+        outputs: for the caller to read after it, in the order of ``leaves(program.outputs)``.
+        constants: which the module brings with it.
+        table: a uint32 for each input, constant and output, in this order: its address, which the caller may
+            change for one that lies elsewhere in the memory.
+        strides: an int64 for each of them: the bytes by which it moves from step to step, 0 to begin with.
+        status: six int64: that something watched was not finite, that an index was out of range, for even
+            and for odd steps; the number of steps made; one that is not used.
+        arena: between the arrays above; ``arena_bytes`` of it.
+        pages: of 65,536 bytes, that the memory must have at least.
+    """
+
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+    constants: tuple[Place, ...]
+    table: int
+    strides: int
+    status: int
+    arena: int
+    arena_bytes: int
+    pages: int
+
+
+def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[bytes, Layout]:
+    """A program as a WebAssembly module, and where its arrays lie.
+
+    The module imports ``env.memory``, of ``layout.pages`` pages at least, and nothing else, and exports
+    ``run(steps)``, which gives the number of steps made: fewer than it was asked for where an index was out
+    of range, or a watched value not finite, in the step that follows. It needs vectors (``simd128``), bulk
+    memory and saturating conversions, which all browsers have since 2023.
+
+        bytes, layout = wasm_module(trace(f, x))
+
+        const memory = new WebAssembly.Memory({initial: layout.pages});
+        const {instance} = await WebAssembly.instantiate(bytes, {env: {memory}});
+        new Float32Array(memory.buffer, layout.inputs[0].address, n).set(x);
+        instance.exports.run(1);
+
+    Args:
+        program: what to compile, of arrays whose shapes are known.
+        over: for an output (by number) the input (by number) that it is written over.
+
+    Raises:
+        NotCompiled: an operation needs NumPy or the C library, of which WebAssembly has neither.
+        MemoryError: the arrays take more than the 4 GiB that a module addresses.
+    """
+    assembly = _assembled(program, over or {})
+    foreign = [kernel for kernel in assembly.schedule.kernels if kernel.kind == "foreign"]
+    if foreign:
+        raise NotCompiled(f"WebAssembly has no NumPy: {'; '.join(told(foreign))}")
+    memory = Memory(STACK)
+    layout = _laid_out(program, assembly, memory, over or {})
+    places = {name: getattr(layout, name) for name in ("table", "strides", "status", "arena")}
+    ir = assembly.text() + ENTRY.format(**places, words=8 * STATUS_WORDS, done=DONE)
+    code = writer.Object(native.object_code(ir, assembly.target))
+    if code.unknown:
+        raise NotCompiled(f"WebAssembly has no C library, whose {', '.join(code.unknown)} is needed")
+    own = memory.take(sum(len(content) + LINE for _, content in code.segments()))
+    layout = dataclasses.replace(layout, pages=memory.pages)
+    addresses = [place.address for place in (*layout.inputs, *layout.constants, *layout.outputs)]
+    data = [(layout.table, np.array(addresses, np.uint32).tobytes())]
+    values = [node.value for node in assembly.table if node.op == "constant"]
+    data += [(place.address, v.tobytes()) for place, v in zip(layout.constants, values, strict=True)]
+    return writer.module(code, ["run"], layout.pages, STACK, own, data), layout
+
+
+ENTRY = """
+declare void @llvm.memset.p0.i32(ptr, i8, i32, i1)
+
+define i32 @run(i32 %steps) {{
+  call void @llvm.memset.p0.i32(ptr inttoptr (i32 {status} to ptr), i8 0, i32 {words}, i1 false)
+  %n = zext i32 %steps to i64
+  call void @run0(ptr inttoptr (i32 {table} to ptr), ptr inttoptr (i32 {strides} to ptr),
+    ptr inttoptr (i32 {arena} to ptr), ptr inttoptr (i32 {status} to ptr), ptr null, i64 %n, i64 0, ptr null)
+  %place = getelementptr i64, ptr inttoptr (i32 {status} to ptr), i32 {done}
+  %done = load i64, ptr %place, align 8
+  %short = trunc i64 %done to i32
+  ret i32 %short
+}}
+"""
+
+
+class Memory:
+    """Room in the module's memory, given out from an address on."""
+
+    def __init__(self, start: int):
+        self.end = start
+
+    def take(self, size: int) -> int:
+        """The address of ``size`` bytes.
+
+        Raises:
+            MemoryError: they end beyond what a module addresses.
+        """
+        start = self.end
+        self.end = -(-(start + size) // LINE) * LINE
+        if self.end > MOST:
+            raise MemoryError(f"the program's arrays end at byte {self.end:,}: a module addresses {MOST:,}")
+        return start
+
+    @property
+    def pages(self) -> int:
+        return -(-self.end // PAGE)
+
+
+def _assembled(program: Program, over: dict[int, int]) -> Assembly:
+    graph = with_own_outputs(graph_of(optimise(program)))
+    onto = {graph.outputs[o]: graph.inputs[i] for o, i in over.items()}
+    schedule = scheduled(kernels_of(graph), 1, graph.outputs, onto)
+    return Assembly(schedule, graph.inputs, graph.outputs, elsewhere("wasm32"))
+
+
+def _laid_out(program: Program, assembly: Assembly, memory: Memory, over: dict[int, int]) -> Layout:
+    """A place for each array; outputs that are written over an input have that one's."""
+
+    def place(x: Any) -> Place:
+        dtype = np.dtype(x.dtype)
+        return Place(memory.take(math.prod(x.shape) * dtype.itemsize), tuple(x.shape), str(dtype))
+
+    inputs = [place(x) for x in leaves(program.inputs) if hasattr(x, "program")]
+    constants = [place(node) for node in assembly.table if node.op == "constant"]
+    made = [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
+    outputs = [inputs[over[i]] if i in over else place(x) for i, x in enumerate(made)]
+    return Layout(
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        constants=tuple(constants),
+        table=memory.take(POINTER * len(assembly.table)),
+        strides=memory.take(8 * len(assembly.table)),
+        status=memory.take(8 * STATUS_WORDS),
+        arena=memory.take(assembly.arena_bytes),
+        arena_bytes=assembly.arena_bytes,
+        pages=memory.pages,
+    )
