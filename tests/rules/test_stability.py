@@ -134,7 +134,7 @@ def test_gradient(name):
 
 @pytest.mark.parametrize("rule", [hg.erf, hg.erfc], ids=lambda rule: rule.name)
 def test_the_error_function_in_float64(rule):
-    """Its rational approximations are written here, in arrays.py; beyond 26 erfc is subnormal."""
+    """Its rational approximations are written here, in arrays/lacking.py; beyond 26 erfc is subnormal."""
     for x in np.linspace(-7, 26, 500):
         exact = (erf if rule is hg.erf else erfc)(mpmath.mpf(float(x)))
         assert abs(float(rule(x)) / exact - 1) < 1e-15

@@ -64,7 +64,7 @@ def whose(file: str) -> int:
     if not file.startswith(f"{_HOME}{os.sep}"):
         return USERS
     part = Path(file).relative_to(_HOME).parts[0]
-    return {"tape": RECORDING, "rules": RECORDING, "arrays.py": RECORDING, "layers": LAYER}.get(part, OURS)
+    return {"tape": RECORDING, "rules": RECORDING, "arrays": RECORDING, "layers": LAYER}.get(part, OURS)
 
 
 def callers() -> tuple[Place, ...]:

@@ -66,7 +66,7 @@ def _replacement(original: Any, recorded: Callable) -> Callable:
 def _is_a_librarys(caller: FrameType) -> bool:
     """Whether NumPy or handgrad asks, which mean to work on in plain arrays; but operators take lists."""
     name = caller.f_globals.get("__name__", "")
-    return name.partition(".")[0] in ("numpy", "handgrad") and name != "handgrad.arrays"
+    return name.partition(".")[0] in ("numpy", "handgrad") and name != "handgrad.arrays.dispatch"
 
 
 NUMPY = vars(np)

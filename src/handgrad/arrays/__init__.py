@@ -1,0 +1,99 @@
+"""Which array library am I holding, and the few functions that the standard lacks.
+
+``xp`` is the one name that the rules need. ``xp.exp(x)`` looks at ``x`` and calls the ``exp`` of
+the library that made it: NumPy, JAX, PyTorch, any other that follows the Python array API
+standard, or handgrad's own recorded and symbolic arrays, which bring a namespace along.
+
+The standard lacks a handful of functions that rules need; they are in ``lacking``, and
+in one file for each library, with one small implementation there; to a rule they look like all the others:
+
+``scatter_add(dout, index, shape)``  zeros of ``shape`` with ``dout`` added at ``index``
+``getitem(x, index)``                ``x[index]``, as a function
+``erf(x)``, ``erfc(x)``              the error function and its complement
+``exp2(x)``                          2 to the power of ``x``
+``random_uniform(x, key)``           float32 in [0, 1), of the shape of ``x``
+``fold_in(key, n)``                  a new key from a key and a number
+``arange_like(x, n)``                0 .. n-1 on the device of ``x``
+``stop_gradient(x)``                 ``x``, held constant
+"""
+
+import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY
+from handgrad.arrays.dispatch import (
+    NUMPY as NUMPY,
+)
+from handgrad.arrays.dispatch import (
+    NUMPY_TYPES as NUMPY_TYPES,
+)
+from handgrad.arrays.dispatch import (
+    Dispatcher as Dispatcher,
+)
+from handgrad.arrays.dispatch import (
+    Library as Library,
+)
+from handgrad.arrays.dispatch import (
+    Operators as Operators,
+)
+from handgrad.arrays.dispatch import (
+    Recorded as Recorded,
+)
+from handgrad.arrays.dispatch import (
+    beside as beside,
+)
+from handgrad.arrays.dispatch import (
+    library_of as library_of,
+)
+from handgrad.arrays.dispatch import (
+    namespace_of as namespace_of,
+)
+from handgrad.arrays.dispatch import (
+    stripped as stripped,
+)
+from handgrad.arrays.dispatch import (
+    xp as xp,
+)
+from handgrad.arrays.lacking import polynomial as polynomial
+from handgrad.arrays.questions import (
+    as_numpys as as_numpys,
+)
+from handgrad.arrays.questions import (
+    cast as cast,
+)
+from handgrad.arrays.questions import (
+    check_arithmetic as check_arithmetic,
+)
+from handgrad.arrays.questions import (
+    check_numbers as check_numbers,
+)
+from handgrad.arrays.questions import (
+    is_array as is_array,
+)
+from handgrad.arrays.questions import (
+    is_floating as is_floating,
+)
+from handgrad.arrays.questions import (
+    is_half as is_half,
+)
+from handgrad.arrays.questions import (
+    is_integer as is_integer,
+)
+from handgrad.arrays.questions import (
+    is_plain as is_plain,
+)
+from handgrad.arrays.questions import (
+    is_symbolic as is_symbolic,
+)
+from handgrad.arrays.questions import (
+    plain as plain,
+)
+from handgrad.arrays.questions import (
+    shape as shape,
+)
+from handgrad.arrays.questions import (
+    size as size,
+)
+from handgrad.arrays.questions import (
+    sum_to as sum_to,
+)
+from handgrad.arrays.questions import (
+    values_are_known as values_are_known,
+)

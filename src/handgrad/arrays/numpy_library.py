@@ -1,0 +1,82 @@
+"""NumPy, with what it lacks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays.dispatch import NUMPY
+from handgrad.arrays.lacking import erf, erfc, getitem, stop_gradient
+from handgrad.arrays.questions import shape
+
+
+def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
+    out = np.zeros(shape, np.result_type(dout))
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(type(part) in (int, slice, type(None), type(...)) for part in parts):
+        out[index] = dout  # a basic index meets every place at most once
+    else:
+        np.add.at(out, index, dout)
+    return out
+
+
+def random_uniform(x: Any, key: Any) -> np.ndarray:
+    bits = np.random.Philox(key=int(key[0]) << 32 | int(key[1]))
+    return np.random.Generator(bits).random(shape(x), dtype=np.float32)
+
+
+def fold_in(key: Any, n: int) -> np.ndarray:
+    return np.random.SeedSequence([int(key[0]), int(key[1]), n]).generate_state(2)
+
+
+def power(x: Any, y: Any) -> Any:
+    """xʸ as ``x ** y`` has it, whose dtype and ends are others than ``np.power``'s where y is one number."""
+    return x**y if isinstance(x, np.ndarray | np.generic) else np.power(x, y)
+
+
+ROWS = 256  # that are added one after the other
+
+
+def sum_in_blocks(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    """``np.sum``, which adds row after row where it sums over rows: here by blocks, so that long sums keep
+    their digits. (Along a row, and of everything, NumPy does so itself.)
+    """
+    long = None if options else _long_axis(x, axis)
+    if long is not None:
+        count = x.shape[long] // ROWS
+        first, rest = np.split(x, [count * ROWS], axis=long)
+        blocks = first.reshape(*x.shape[:long], count, ROWS, *x.shape[long + 1 :])
+        sums = [blocks.sum(axis=long + 1), rest.sum(axis=long, keepdims=True)]
+        return sum_in_blocks(np.concatenate(sums, axis=long), axis=axis, keepdims=keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims, **options)
+
+
+def _long_axis(x: Any, axis: Any) -> int | None:
+    """The longest axis of a sum over many rows; None of any other sum."""
+    if axis is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        return None
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if not all(-x.ndim <= a < x.ndim for a in axes) or len({a % x.ndim for a in axes}) < len(axes):
+        return None  # an error, which NumPy words
+    rows = [a % x.ndim for a in axes if a % x.ndim < x.ndim - 1]
+    many = math.prod(x.shape[a] for a in rows) > ROWS and x.size > 0
+    return max(rows, key=lambda a: x.shape[a]) if many else None
+
+
+vars(NUMPY).update(
+    power=power,
+    pow=power,
+    sum=sum_in_blocks,
+    watch=stop_gradient,
+    astype=lambda x, dtype: np.asarray(x).astype(dtype),
+    scatter_add=scatter_add,
+    getitem=getitem,
+    erf=erf,
+    erfc=erfc,
+    random_uniform=random_uniform,
+    fold_in=fold_in,
+    arange_like=lambda x, n: np.arange(n),
+    stop_gradient=stop_gradient,
+)

@@ -1,0 +1,82 @@
+"""PyTorch, with what it lacks."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+from handgrad.arrays.dispatch import Library
+from handgrad.arrays.numpy_library import fold_in
+from handgrad.arrays.questions import shape
+
+
+@functools.cache
+def torch_library() -> Library:
+    import array_api_compat.torch as compat
+    import torch
+
+    def getitem(x: Any, index: Any) -> Any:
+        index, turned = _forwards(index, shape(x))
+        return torch.flip(x[index], turned) if turned else x[index]
+
+    def where_it_lands(index: Any, shape: tuple[int, ...], device: Any) -> Any:
+        return getitem(torch.arange(math.prod(shape), device=device).reshape(shape), index)
+
+    def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        places = where_it_lands(index, shape, dout.device)
+        flat = dout.new_zeros(math.prod(shape))
+        added = flat.index_add(0, places.reshape(-1), dout.expand(places.shape).reshape(-1))
+        return added.reshape(shape)
+
+    def take(x: Any, indices: Any, axis: int) -> Any:
+        return compat.take(x, torch.as_tensor(indices, device=x.device), axis=axis)
+
+    def logaddexp2(x: Any, y: Any) -> Any:
+        dtype = torch.result_type(x, y)
+        return torch.logaddexp2(*(torch.as_tensor(v, dtype=dtype) for v in (x, y)))
+
+    def random_uniform(x: Any, key: Any) -> Any:
+        seed = int(key[0]) << 32 | int(key[1])
+        generator = torch.Generator(device=x.device).manual_seed(seed)
+        return torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
+
+    return Library(
+        compat,
+        taken=lambda x, like: torch.as_tensor(x, device=like.device),
+        scatter_add=scatter_add,
+        getitem=getitem,
+        take=take,
+        logaddexp2=logaddexp2,
+        erf=torch.special.erf,
+        erfc=torch.special.erfc,
+        random_uniform=random_uniform,
+        fold_in=fold_in,
+        arange_like=lambda x, n: torch.arange(n, device=x.device),
+        stop_gradient=lambda x: x.detach(),
+    )
+
+
+def _forwards(index: Any, shape: tuple[int, ...]) -> tuple[Any, list[int]]:
+    """An index of slices that go forwards, and the axes of the result to turn round for those that do not."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, slice) and (part.step or 1) < 0 for part in parts):
+        return index, []
+    if any(not isinstance(part, (int, slice, type(None), type(...))) for part in parts):
+        raise ValueError("PyTorch has no negative steps beside arrays of indices: flip the axis before")
+    given: list[Any] = []
+    turned: list[int] = []
+    axis = made = 0
+    for part in parts:
+        if part is Ellipsis:
+            skipped = len(shape) - sum(p is not None and p is not Ellipsis for p in parts)
+            axis, made = axis + skipped, made + skipped
+        elif isinstance(part, slice) and (part.step or 1) < 0:
+            places = range(*part.indices(shape[axis]))
+            part = slice(places[-1], places[0] + 1, -places.step) if places else slice(0, 0)
+            turned.append(made)
+        given.append(part)
+        if part is not Ellipsis:
+            axis += part is not None
+            made += not isinstance(part, int)
+    return tuple(given), turned
