@@ -15,13 +15,11 @@ from collections.abc import Iterator
 
 from handgrad.engine.emit.ir import I64, PTR, Function, Module, Value, i64
 from handgrad.engine.emit.point import STATUS
-from handgrad.engine.fusion import Kernel, is_of_dots
+from handgrad.engine.fusion import Kernel
 from handgrad.engine.graph import Node
 from handgrad.engine.kernels import special
 from handgrad.engine.kernels.loop import LoopKernel, ReduceKernel
-from handgrad.engine.kernels.product.bf16 import HalfKernel, is_of_halves
-from handgrad.engine.kernels.product.dots import DotKernel
-from handgrad.engine.kernels.product.product import ProductKernel, scratch_bytes
+from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.lowering import walk
 from handgrad.engine.schedule import Schedule, slices
 from handgrad.engine.targets.target import Target
@@ -94,7 +92,10 @@ class Assembly:
         self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
         constants = {a for k in schedule.kernels for a in k.arrays if a.op == "constant"}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
-        self.scratch = max((scratch_bytes(k) for k in schedule.kernels), default=0)
+        self.products = {
+            k: Product(k, self.parts(k), target, bfloat16) for k in schedule.kernels if k.kind == "product"
+        }
+        self.scratch = max((p.scratch_bytes for p in self.products.values()), default=0)
         self.module = Module(target)
         self.functions = {
             k: self.kernel(i, k).name for i, k in enumerate(schedule.kernels) if k.kind != "foreign"
@@ -159,10 +160,9 @@ class Assembly:
         self, f: Function, kernel: Kernel, pointers: dict[Node, Value], thread: Value | None, watching: Value
     ) -> None:
         bounds = None
-        parts: list[tuple[int, int]] = []
         if kernel.partition is not None and thread is not None:
             n = kernel.space[kernel.partition]
-            parts = slices(n, self.schedule.threads)
+            parts = self.parts(kernel)
             start = f.intrinsic("umin", f.binary("mul", thread, i64(parts[0][1])), i64(n))
             bounds = (start, f.intrinsic("umin", f.binary("add", start, i64(parts[0][1])), i64(n)))
         if kernel.kind == "loop":
@@ -170,17 +170,16 @@ class Assembly:
         elif kernel.kind == "reduce":
             ReduceKernel(f, kernel, pointers, self.target.vector_bytes).emit(bounds, watching)
         elif kernel.kind == "product":
-            product = self.product_kind(kernel)(
-                f, kernel, pointers, self.target.vector_bytes, self.target.registers, f.args[-3]
-            )
-            product.emit(parts, thread or i64(0), watching)
+            given = pointers, f.args[-3], thread or i64(0), watching
+            self.products[kernel].emit(f, *given)
         else:
             special.emit(f, kernel, pointers, bounds)
 
-    def product_kind(self, kernel: Kernel) -> type[ProductKernel]:
-        if self.bfloat16 and is_of_halves(kernel):
-            return HalfKernel
-        return DotKernel if is_of_dots(kernel) else ProductKernel
+    def parts(self, kernel: Kernel) -> list[tuple[int, int]]:
+        """Each thread's slice of the loop that is divided."""
+        if kernel.partition is None:
+            return []
+        return slices(kernel.space[kernel.partition], self.schedule.threads)
 
     # The whole.
 

@@ -178,24 +178,6 @@ def _product(node: Node, lowering: Lowering) -> Kernel:
 
 MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
 LEAST_DEPTH_OF_DOTS = 64
-MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
-NEAR = 1 << 18  # bytes that stay in a near cache
-
-
-def is_of_dots(kernel: Kernel) -> bool:
-    """Whether a product is one of rows by rows, both in order along k, and quicker so than with a copy."""
-    assert kernel.operands is not None
-    A, B = kernel.operands
-    *_, M, N, K = kernel.space
-    k = len(kernel.space) - 1
-    return (
-        A.offset.stride(k) == 1
-        and B.offset.stride(k) == 1
-        and B.offset.stride(k - 1) != 1
-        and LEAST_DEPTH_OF_DOTS <= K <= MOST_DEPTH_OF_DOTS
-        and M <= MOST_ROWS_OF_DOTS
-        and N * K * kernel.node.dtype.itemsize <= NEAR
-    )
 
 
 def is_better_turned(shape: tuple, dtype: Any, rows: int, target: Target) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -73,6 +73,23 @@ def number(value: float | int | bool, type: Type) -> Value:
 
 def i64(value: int) -> Value:
     return number(value, I64)
+
+
+def folded(op: str, x: Value, y: Value) -> Value | None:
+    """A sum or product of whole numbers that takes no instruction."""
+    known = [v.text for v in (x, y)]
+    constants = [int(t) if t.lstrip("-").isdigit() else None for t in known]
+    a, b = constants
+    if a is not None and b is not None and op in ("add", "sub", "mul"):
+        return i64({"add": a + b, "sub": a - b, "mul": a * b}[op])
+    neutral = {"add": 0, "sub": 0, "mul": 1}.get(op)
+    if neutral is None:
+        return None
+    if b == neutral:
+        return x
+    if a == neutral and op != "sub":
+        return y
+    return i64(0) if op == "mul" and 0 in (a, b) else None
 
 
 class Module:
@@ -152,7 +169,9 @@ class Function:
         return [self.splat(x, lanes) for x in xs]
 
     def binary(self, op: str, x: Value, y: Value) -> Value:
-        """``fadd``, ``mul``, ``and``, ``shl nuw``, ..."""
+        """``fadd``, ``mul``, ``and``, ``shl nuw``, ...; what a constant makes plain is not written down."""
+        if x.type == I64 == y.type and (plain := folded(op, x, y)) is not None:
+            return plain
         x, y = self.level(x, y)
         return self.put(f"{op} {x.type} {x.text}, {y.text}", x.type)
 
@@ -223,8 +242,16 @@ class Function:
             self.store(start, place)
         return place
 
+    def room(self, type: Type, n: int) -> Value:
+        """A place on the stack for n values, one behind the other."""
+        name = self.fresh("room")
+        self.entry.append(f"  {name} = alloca [{n} x {type}], align 64")
+        return Value(name, PTR)
+
     def offset(self, pointer: Value, index: Value, scalar: str) -> Value:
         """The address of element ``index``; of a vector of indices, a vector of addresses."""
+        if index.text == "0":
+            return pointer
         return self.put(
             f"getelementptr inbounds {scalar}, ptr {pointer.text}, {index.type} {index.text}",
             PTR.of(index.lanes),
@@ -311,6 +338,38 @@ class Function:
         self.lines.append(f"  %{tag}.next = add nsw i64 {index.text}, {step}")
         self.do(f"br label %{tag}.head")
         self.label(f"{tag}.done")
+
+    def carrying(
+        self,
+        start: Value,
+        stop: Value,
+        values: list[Value],
+        body: Callable[[Value, list[Value]], list[Value]],
+        step: int = 1,
+    ) -> list[Value]:
+        """for i in range(start, stop, step): values = body(i, values)"""
+        tag = self.fresh("loop")[1:]
+        before = self.block
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.head")
+        index, held = Value(f"%{tag}.i", I64), [Value(f"%{tag}.{n}", x.type) for n, x in enumerate(values)]
+        head = len(self.lines)
+        more = self.compare("icmp slt", index, stop)
+        self.do(f"br i1 {more.text}, label %{tag}.body, label %{tag}.done")
+        self.label(f"{tag}.body")
+        made = body(index, held)
+        self.do(f"br label %{tag}.latch")
+        self.label(f"{tag}.latch")
+        following = Value(f"%{tag}.next", I64)
+        self.lines.append(f"  {following.text} = add nsw i64 {index.text}, {step}")
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.done")
+        phis = zip([index, *held], [start, *values], [following, *made], strict=True)
+        self.lines[head:head] = [
+            f"  {x.text} = phi {x.type} [ {first.text}, %{before} ], [ {later.text}, %{tag}.latch ]"
+            for x, first, later in phis
+        ]
+        return held
 
     @contextlib.contextmanager
     def when(self, condition: Value) -> Iterator[None]:

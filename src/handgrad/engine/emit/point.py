@@ -170,7 +170,9 @@ class Point:
         else:
             f.store(x, pointer)
 
-    def store_all(self, values: list[tuple[Node, Any]], stores: set[Node], place: Value) -> None:
+    def store_all(
+        self, values: list[tuple[Node, Any]], stores: set[Node], place: Value, step: int = 1
+    ) -> None:
         """Compute a kernel's values in order, then write those that are stored, perhaps over what was
         read.
         """
@@ -179,4 +181,4 @@ class Point:
                 self.made[node] = self.value(e)
         for node, _ in values:
             if node in stores:
-                self.store(node, place, self.made[node])
+                self.store(node, place, self.made[node], step)

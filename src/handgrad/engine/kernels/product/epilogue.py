@@ -1,0 +1,125 @@
+"""What is made of a tile's sums, and written: the elementwise chain that follows a product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from handgrad.engine.emit.arithmetic import memory_type
+from handgrad.engine.emit.ir import Function, Type, Value, i64
+from handgrad.engine.emit.point import Point
+from handgrad.engine.kernels.loop import transposed
+from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.microkernel import Counters, Microkernel, Tile
+from handgrad.engine.lowering import loads, walk
+
+LARGE = 8  # parts of expressions beyond which they are written down once for all rows of a tile
+
+
+class Epilogue:
+    """Values of the node that is the product itself, and of what follows it, at the product's places."""
+
+    def __init__(
+        self,
+        f: Function,
+        c: Contraction,
+        kernel: Microkernel,
+        product: Any,
+        pointers: dict,
+        watching: Value,
+    ):
+        self.f, self.c, self.kernel, self.pointers, self.watching = f, c, kernel, pointers, watching
+        self.node, self.values, self.stores = product.kernel.node, product.values, product.kernel.stores
+        self.vector: Type = product.type.of(product.lanes)
+        expressions = [e for _, e in self.values]
+        self.is_large = len(walk(expressions)) > LARGE
+        self.late = [
+            e
+            for e in loads(expressions)
+            if not e.looks and e.offset.stride(c.down) and e.offset.stride(c.along) == 1
+        ]
+
+    def tile(
+        self, at: Counters, tile: Tile, sums: list[Value], count: int | Value, mask: Value | None
+    ) -> None:
+        f, c, lanes = self.f, self.c, self.vector.lanes
+        if c.is_across:
+            self.transposed_tile(at, tile, sums, count)
+            return
+        rows = [sums[r * tile.units : (r + 1) * tile.units] for r in range(tile.rows)]
+        if self.kernel.is_along_sum:
+            rows = [self.kernel.finished(f, row) for row in rows]
+            rest = tile.units % lanes
+            mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(rest)) if rest else None
+        if not self.is_large:
+            for r, row in enumerate(rows):
+                here = {**at, c.down: f.binary("add", at[c.down], i64(r))}
+                self.row(here, c.along, row, mask)
+            return
+        self.kept_rows(at, c.down, c.along, rows, i64(tile.rows), mask)
+
+    def transposed_tile(self, at: Counters, tile: Tile, sums: list[Value], count: int | Value) -> None:
+        """The output lies in order along the tile's rows."""
+        f, c, lanes = self.f, self.c, self.vector.lanes
+        rows = []
+        for v in range(tile.units):
+            lines = sums[v :: tile.units]
+            rows += [[x] for x in transposed(f, lines + lines[:1] * (lanes - tile.rows))]
+        mask = None
+        if tile.rows < lanes:
+            mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(tile.rows))
+        n = count if isinstance(count, Value) else i64(count)
+        self.kept_rows(at, c.along, c.down, rows, n, mask)
+
+    def kept_rows(
+        self,
+        at: Counters,
+        down: int,
+        along: int,
+        rows: list[list[Value]],
+        count: Value,
+        mask: Value | None,
+    ) -> None:
+        """Rows from memory, so that what is made of one is written down once."""
+        f, size = self.f, self.vector.bits // 8 * self.vector.lanes
+        units = len(rows[0])
+        place = f.room(self.vector, len(rows) * units)
+        for n, x in enumerate(x for row in rows for x in row):
+            f.store(x, f.offset(place, i64(n * size), "i8"))
+        with f.loop(i64(0), count) as r:
+            start = f.offset(place, f.binary("mul", r, i64(units * size)), "i8")
+            row = [f.load(f.offset(start, i64(v * size), "i8"), self.vector) for v in range(units)]
+            self.row({**at, down: f.binary("add", at[down], r)}, along, row, mask)
+
+    def row(self, at: Counters, along: int, vectors: list[Value], mask: Value | None) -> None:
+        """Neighbours along a loop; ``mask`` is that of the last vector."""
+        f, c = self.f, self.c
+        for v, x in enumerate(vectors):
+            here = {**at, along: f.binary("add", at[along], i64(v * self.vector.lanes))}
+            place = i64(0)
+            for loop, n in here.items():
+                place = f.binary("add", place, f.binary("mul", n, i64(c.out[loop])))
+            own = mask if v == len(vectors) - 1 else None
+            point = Point(f, self.pointers, here, along, self.vector.lanes, own, self.watching)
+            point.made[self.node] = x
+            point.store_all(self.values, self.stores, place, c.out[along] or 1)
+
+    def ahead(self, at: Counters, tile: Tile) -> Callable[[Value], None] | None:
+        """Asks for what the next tile's end will read, a row at a time.
+
+        Asked for all at once, the lines would wait for each other, and the tile for them.
+        """
+        f, c = self.f, self.c
+        if not self.late or c.is_across or self.kernel.is_along_sum:
+            return None
+
+        def ask(row: Value) -> None:
+            next_row = f.binary("add", f.binary("add", at[c.down], row), i64(tile.rows))
+            point = Point(f, self.pointers, {**at, c.down: next_row}, c.along, self.vector.lanes)
+            for e in self.late:
+                place, _ = point.address(e)
+                for v in range(tile.units):
+                    there = f.binary("add", place, i64(v * self.vector.lanes))
+                    f.prefetch(f.offset(self.pointers[e.array], there, memory_type(e.dtype).scalar))
+
+        return ask

@@ -1,0 +1,178 @@
+"""The inner loops: how a tile's sums are made in registers from rows of x and vectors of y."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+from typing import NamedTuple
+
+from handgrad.engine.emit.ir import Function, Type, Value, i64
+
+Counters = dict[int, Value]
+
+
+class Panel(NamedTuple):
+    """Where a tile reads a factor: its first element, how far it moves in each loop that is summed, how far
+    apart its rows or vectors are, and whether its elements are vectors.
+    """
+
+    start: Value
+    strides: dict[int, int]
+    apart: int
+    is_vector: bool = True
+
+    def line(self, f: Function, counters: Counters, scalar: str) -> Value:
+        """The address of what one turn of the sums reads."""
+        place = i64(0)
+        for loop, count in counters.items():
+            place = f.binary("add", place, f.binary("mul", count, i64(self.strides[loop])))
+        return f.offset(self.start, place, scalar)
+
+
+class Tile(NamedTuple):
+    """Rows by units: a unit is a vector of columns, or one column where vectors run along the sum."""
+
+    rows: int
+    units: int
+
+
+class Microkernel(abc.ABC):
+    """How products are added up in registers."""
+
+    unit: str  # what a tile is so and so many of, across
+    ends: float  # instructions that a sum costs when it is finished
+    is_along_sum = False
+
+    def width(self, lanes: int) -> int:
+        """Columns in a unit."""
+        return 1 if self.is_along_sum else lanes
+
+    @abc.abstractmethod
+    def registers(self, tile: Tile) -> int:
+        """What a turn needs."""
+
+    @abc.abstractmethod
+    def turn(
+        self,
+        f: Function,
+        tile: Tile,
+        x: Panel,
+        y: Panel,
+        at: Counters,
+        sums: list[Value],
+        mask: Value | None = None,
+    ) -> list[Value]:
+        """One more term for each sum. ``mask`` lets lanes of the last vector through."""
+
+    def finished(self, f: Function, row: list[Value]) -> list[Value]:
+        """A row's sums as vectors along the columns."""
+        return row
+
+
+def loaded(f: Function, start: Value, n: int, apart: int, vector: Type, mask: Value | None) -> list[Value]:
+    """n vectors, of the last one what its mask lets through."""
+    places = [f.offset(start, i64(v * apart), vector.scalar) for v in range(n)]
+    whole = [f.load(p, vector) for p in places[: n - (mask is not None)]]
+    return whole if mask is None else [*whole, f.masked_load(places[-1], vector, mask)]
+
+
+class Fma(Microkernel):
+    """A row's element of x times each vector of y; where x depends on columns too, a vector of x times it."""
+
+    unit, ends = "vectors", 1.0
+
+    def registers(self, tile: Tile) -> int:
+        return tile.rows * tile.units + tile.units + (tile.rows > 1 and tile.units > 1) + 1
+
+    def turn(
+        self,
+        f: Function,
+        tile: Tile,
+        x: Panel,
+        y: Panel,
+        at: Counters,
+        sums: list[Value],
+        mask: Value | None = None,
+    ) -> list[Value]:
+        vector = sums[0].type
+        ys = loaded(f, y.line(f, at, vector.scalar), tile.units, y.apart, vector, mask)
+        above = x.line(f, at, vector.scalar)
+        made = []
+        for r in range(tile.rows):
+            place = f.offset(above, i64(r * x.apart), vector.scalar)
+            if x.is_vector:
+                xs = loaded(f, place, tile.units, vector.lanes, vector, mask)
+            else:
+                xs = [f.splat(f.load(place, vector.of(1)), vector.lanes)] * tile.units
+            mine = sums[r * tile.units : (r + 1) * tile.units]
+            made += [self.multiply_add(f, *three) for three in zip(xs, ys, mine, strict=True)]
+        return made
+
+    def multiply_add(self, f: Function, x: Value, y: Value, z: Value) -> Value:
+        return f.multiply_add(x, y, z)
+
+
+class Pairs(Fma):
+    """The same for pairs of bfloat16, in 32 bits, of which one instruction adds both products."""
+
+    unit = "vectors of pairs"
+
+    def multiply_add(self, f: Function, x: Value, y: Value, z: Value) -> Value:
+        return f.module.target.multiply_pairs(f, x, y, z)
+
+
+class Dots(Microkernel):
+    """Rows of x times rows of y, both in order along the sum; in the end the lanes of each sum are added up.
+
+    Nothing is wasted where the columns are no multiple of a vector.
+    """
+
+    unit, ends, is_along_sum = "columns", 3.0, True
+
+    def registers(self, tile: Tile) -> int:
+        return tile.rows * tile.units + min(tile) + 1
+
+    def turn(
+        self,
+        f: Function,
+        tile: Tile,
+        x: Panel,
+        y: Panel,
+        at: Counters,
+        sums: list[Value],
+        mask: Value | None = None,
+    ) -> list[Value]:
+        vector = sums[0].type
+
+        def lines(panel: Panel, n: int) -> list[Value]:
+            start = panel.line(f, at, vector.scalar)
+            places = [f.offset(start, i64(r * panel.apart), vector.scalar) for r in range(n)]
+            return [f.masked_load(p, vector, mask) if mask else f.load(p, vector) for p in places]
+
+        ys, xs = lines(y, tile.units), lines(x, tile.rows)
+        pairs = itertools.product(xs, ys)
+        return [f.multiply_add(x, y, z) for (x, y), z in zip(pairs, sums, strict=True)]
+
+    def finished(self, f: Function, row: list[Value]) -> list[Value]:
+        return sums_of_lanes(f, row)
+
+
+def sums_of_lanes(f: Function, vectors: list[Value]) -> list[Value]:
+    """The sums of each vector's lanes, in order, as many in a vector as it has lanes; the rest of the last
+    one's lanes mean nothing.
+
+    Halves of two vectors are laid side by side and added, so each addition serves as many sums as it can; a
+    vector that has no partner is its own.
+    """
+    lanes = width = vectors[0].lanes  # width: lanes that belong to one sum
+    while width > 1:
+        half = width // 2
+        starts = range(0, 2 * lanes, width)
+        low = [start + e for start in starts for e in range(half)]
+        high = [start + half + e for start in starts for e in range(half)]
+        vectors = [
+            f.binary("fadd", f.shuffle(x, y, low), f.shuffle(x, y, high))
+            for x, y in itertools.zip_longest(vectors[::2], vectors[1::2], fillvalue=vectors[-1])
+        ]
+        width = half
+    return vectors

@@ -1,0 +1,169 @@
+"""How a factor is read: as it lies, or copied into panels, transposed on the way or in pairs of bfloat16.
+
+A panel has a line for each turn of the sums, and in it the elements of some rows of x or columns of y.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from handgrad.engine.emit.ir import Function, Type, Value, i64, number
+from handgrad.engine.kernels.loop import nest, transposed
+
+Place = Callable[[dict[int, Value]], Value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Elements to copy: where they begin, how far apart those of a line are, how many there are of them, and
+    the loops over lines, outermost first: (number, stride, turns).
+    """
+
+    start: Value
+    across: int
+    count: int | Value
+    lines: list[tuple[int, int, int | Value]]
+
+
+def as_value(n: int | Value) -> Value:
+    return n if isinstance(n, Value) else i64(n)
+
+
+def copy(f: Function, block: Block, target: Value, width: int, vector: Type) -> None:
+    """A block as a panel, whose lines of ``width`` elements lie one behind the other.
+
+    What a line has more than the block is written too, before the next line is: behind a panel there must
+    be room for a vector.
+    """
+    if vector.lanes > 1 and block.lines and block.lines[-1][1] == 1 and block.across != 1:
+        copy_transposed(f, block, target, width, vector)
+        return
+    bounds = [(loop, i64(0), as_value(n)) for loop, _, n in block.lines]
+    with nest(f, bounds) as at:
+        source, line = line_of(f, block, at), target_of(f, block, at, target, width, vector.scalar)
+        for first, x in chunks(f, block, source, width, vector):
+            f.store(x, f.offset(line, i64(first), vector.scalar))
+
+
+def line_of(f: Function, block: Block, at: dict[int, Value]) -> Value:
+    """How many elements behind the block's first a line begins."""
+    place = i64(0)
+    for loop, stride, _ in block.lines:
+        place = f.binary("add", place, f.binary("mul", at[loop], i64(stride)))
+    return place
+
+
+def flat(f: Function, block: Block, at: dict[int, Value]) -> Value:
+    """A line's number."""
+    number = i64(0)
+    for loop, _, n in block.lines:
+        number = f.binary("add", f.binary("mul", number, as_value(n)), at[loop])
+    return number
+
+
+def target_of(
+    f: Function, block: Block, at: dict[int, Value], target: Value, width: int, scalar: str
+) -> Value:
+    return f.offset(target, f.binary("mul", flat(f, block, at), i64(width)), scalar)
+
+
+def chunks(f: Function, block: Block, line: Value, width: int, vector: Type) -> list[tuple[int, Value]]:
+    """A line's elements in vectors; those that are not in the block are 0."""
+    found = []
+    for first in range(0, width, vector.lanes):
+        is_whole = isinstance(block.count, int) and first + vector.lanes <= block.count
+        mask = None
+        if not is_whole:
+            left = f.binary("sub", as_value(block.count), i64(first))
+            mask = f.compare("icmp slt", f.lane_numbers(vector.lanes), left)
+        place = f.binary("add", line, i64(first * block.across))
+        pointer = f.offset(block.start, place, vector.scalar)
+        found.append((first, vector_at(f, pointer, block.across, vector, mask)))
+    return found
+
+
+def vector_at(f: Function, pointer: Value, stride: int, vector: Type, mask: Value | None) -> Value:
+    """Elements ``stride`` apart; those masked out are 0."""
+    if vector.lanes == 1:
+        return f.load(pointer, vector)
+    if stride == 1:
+        return f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector)
+    spread = f.binary("mul", f.lane_numbers(vector.lanes), i64(stride))
+    return f.gather(f.offset(pointer, spread, vector.scalar), vector, mask)
+
+
+def copy_transposed(f: Function, block: Block, target: Value, width: int, vector: Type) -> None:
+    """A block that lies in order along its lines' innermost loop, by squares; of columns that it does not
+    have the last one is taken.
+    """
+    *outer, (inner, _, depth) = block.lines
+    lanes, scalar = vector.lanes, vector.scalar
+    end = as_value(depth)
+    whole = f.binary("and", end, i64(-lanes))
+    last = f.binary("sub", as_value(block.count), i64(1))
+
+    def column(c: int | Value) -> Value:
+        if isinstance(c, int) and isinstance(block.count, int):
+            return i64(min(c, block.count - 1))
+        return f.intrinsic("smin", as_value(c), last)
+
+    def source(at: dict[int, Value], c: int | Value) -> Value:
+        place = f.binary("add", line_of(f, block, at), f.binary("mul", column(c), i64(block.across)))
+        return f.offset(block.start, place, scalar)
+
+    with nest(f, [(loop, i64(0), as_value(n)) for loop, _, n in outer]) as around:
+        with f.loop(i64(0), whole, lanes) as k:
+            at = {**around, inner: k}
+            squares = [
+                transposed(f, [f.load(source(at, first + c), vector) for c in range(lanes)])
+                for first in range(0, width, lanes)
+            ]
+            for n, lines in enumerate(zip(*squares, strict=True)):
+                here = {**around, inner: f.binary("add", k, i64(n))}
+                line = target_of(f, block, here, target, width, scalar)
+                for square, x in enumerate(lines):
+                    f.store(x, f.offset(line, i64(square * lanes), scalar))
+        with f.loop(whole, end) as k, f.loop(i64(0), i64(width)) as c:
+            at = {**around, inner: k}
+            x = f.load(source(at, c), vector.of(1))
+            f.store(x, f.offset(target_of(f, block, at, target, width, scalar), c, scalar))
+
+
+def copy_pairs(f: Function, block: Block, target: Value, width: int, vector: Type) -> None:
+    """A block whose lines are rounded to bfloat16, two of the innermost loop in one; an odd last one is
+    beside zeros.
+    """
+    *outer, (inner, stride, depth) = block.lines
+    pairs = halved(f, depth)
+    paired = dataclasses.replace(block, lines=[*outer, (inner, 2 * stride, pairs)])
+    whole = f.binary("lshr", as_value(depth), i64(1))
+
+    def write(at: dict[int, Value], has_second: bool) -> None:
+        source = line_of(f, paired, at)
+        line = target_of(f, paired, at, target, width, vector.scalar)
+        firsts = chunks(f, block, source, width, vector)
+        second = f.binary("add", source, i64(stride))
+        seconds = chunks(f, block, second, width, vector) if has_second else []
+        for n, (first, x) in enumerate(firsts):
+            y = seconds[n][1] if has_second else number(0, vector)
+            f.store(interleaved(f, x, y), f.offset(line, i64(first), vector.scalar))
+
+    with nest(f, [(loop, i64(0), as_value(n)) for loop, _, n in outer]) as around:
+        with f.loop(i64(0), whole) as k:
+            write({**around, inner: k}, True)
+        with f.loop(whole, as_value(pairs)) as k:
+            write({**around, inner: k}, False)
+
+
+def halved(f: Function, n: int | Value) -> int | Value:
+    """Half of n, rounded up."""
+    return (n + 1) // 2 if isinstance(n, int) else f.binary("lshr", f.binary("add", n, i64(1)), i64(1))
+
+
+def interleaved(f: Function, x: Value, y: Value) -> Value:
+    """x₀ y₀ x₁ y₁ ..., rounded to bfloat16, as so many 32 bits."""
+    lanes = x.lanes
+    first, second = (f.convert("fptrunc", a, "bfloat") for a in (x, y))
+    both = f.shuffle(first, second, [n // 2 + lanes * (n % 2) for n in range(2 * lanes)])
+    return f.put(f"bitcast {both.type} {both.text} to {x.type}", x.type)

@@ -1,0 +1,145 @@
+"""The sums of a tile, over all that is summed or over a part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from handgrad.engine.emit.ir import Function, Type, Value, i64, number
+from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
+from handgrad.engine.kernels.product.plan import Plan
+from handgrad.engine.kernels.product.source import as_value, halved
+
+Size = int | Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the sums: where it begins, and its loops with their turns, outermost first."""
+
+    at: Counters
+    loops: list[tuple[int, Size]]
+
+    @staticmethod
+    def whole(c: Contraction) -> Part:
+        return Part({}, [(loop, c.sizes[loop]) for loop in c.sums])
+
+    def lines(self, plan: Plan, f: Function) -> list[tuple[int, Size]]:
+        """The loops over a panel's lines."""
+        if not plan.in_pairs:
+            return self.loops
+        *outer, (inner, n) = self.loops
+        return [*outer, (inner, halved(f, n))]
+
+    def row_major(self, plan: Plan, width: int, f: Function) -> dict[int, int]:
+        """How far apart the loops' turns lie in a panel."""
+        strides, step = {}, width
+        for loop, n in reversed(self.lines(plan, f)):
+            strides[loop] = step
+            step *= n if isinstance(n, int) else 0  # of the outermost loop, which nothing is outside
+        return strides
+
+
+class Sums:
+    def __init__(self, f: Function, c: Contraction, plan: Plan, vector: Type):
+        self.f, self.c, self.plan, self.vector = f, c, plan, vector
+
+    @contextlib.contextmanager
+    def parts(self) -> Iterator[Part]:
+        """The parts of sums that are cut, in loops."""
+        f, c, cut = self.f, self.c, self.plan.cut
+        assert cut is not None
+        outer, loop, inner = c.sums[: cut.place], c.sums[cut.place], c.sums[cut.place + 1 :]
+        with contextlib.ExitStack() as stack:
+            at = {each: stack.enter_context(f.loop(i64(0), i64(c.sizes[each]))) for each in outer}
+            start = stack.enter_context(f.loop(i64(0), i64(c.sizes[loop]), cut.block))
+            turns: Size = cut.block
+            if c.sizes[loop] % cut.block:
+                left = f.binary("sub", i64(c.sizes[loop]), start)
+                turns = f.intrinsic("smin", left, i64(cut.block))
+            yield Part({**at, loop: start}, [(loop, turns), *((each, c.sizes[each]) for each in inner)])
+
+    def of(
+        self,
+        tile: Tile,
+        x: Panel,
+        y: Panel,
+        part: Part,
+        mask: Value | None,
+        old: Value | None,
+        ahead: Callable[[Value], None] | None,
+    ) -> list[Value]:
+        """A tile's sums over a part; where they are not finished, added to what was there before."""
+        f, cut = self.f, self.plan.cut
+        n = tile.rows * tile.units
+        places = (
+            [f.offset(old, i64(k * self.vector.lanes), self.vector.scalar) for k in range(n)] if old else []
+        )
+        begun = [number(0, self.vector)] * n
+        if cut and not cut.apart:
+            begun = [f.load(p, self.vector) for p in places]
+        loops = merged(f, part.lines(self.plan, f), x, y)
+        sums = self.along(tile, x, y, loops, {}, begun, mask, ahead)
+        if cut and cut.apart:
+            sums = [f.binary("fadd", f.load(p, self.vector), s) for p, s in zip(places, sums, strict=True)]
+        for s, place in zip(sums, places, strict=False):
+            f.store(s, place)
+        return sums
+
+    def along(self, tile, x, y, loops, at, sums, mask, ahead) -> list[Value]:
+        """The loops over what is summed, outermost first. The first one may ask ``ahead`` on its way, at as
+        many places as the tile has rows.
+        """
+        f, kernel = self.f, self.plan.microkernel
+        if not loops:
+            return kernel.turn(f, tile, x, y, at, sums, mask)
+        (loop, n), *rest = loops
+        if kernel.is_along_sum and not rest:
+            return self.by_vectors(tile, x, y, loop, n, at, sums)
+
+        def turn(k: Value, sums: list[Value]) -> list[Value]:
+            return self.along(tile, x, y, rest, {**at, loop: k}, sums, mask, None)
+
+        share = n // tile.rows if isinstance(n, int) else 0
+        if ahead is None or share < 4:
+            return f.carrying(i64(0), as_value(n), sums, turn)
+
+        def stretch(row: Value, sums: list[Value]) -> list[Value]:
+            ahead(row)
+            begin = f.binary("mul", row, i64(share))
+            is_last = f.compare("icmp eq", row, i64(tile.rows - 1))
+            end = f.select(is_last, as_value(n), f.binary("add", begin, i64(share)))
+            return f.carrying(begin, end, sums, turn)
+
+        return f.carrying(i64(0), i64(tile.rows), sums, stretch)
+
+    def by_vectors(self, tile, x, y, loop, n, at, sums) -> list[Value]:
+        """The innermost loop where vectors run along it; what is left over goes under a mask."""
+        f, kernel, lanes = self.f, self.plan.microkernel, self.vector.lanes
+        whole = n // lanes * lanes
+
+        def turn(k: Value, sums: list[Value]) -> list[Value]:
+            return kernel.turn(f, tile, x, y, {**at, loop: k}, sums)
+
+        if whole:
+            sums = f.carrying(i64(0), i64(whole), sums, turn, lanes)
+        if whole < n:
+            mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(n - whole))
+            sums = kernel.turn(f, tile, x, y, {**at, loop: i64(whole)}, sums, mask)
+        return sums
+
+
+def merged(f: Function, loops: list[tuple[int, Size]], x: Panel, y: Panel) -> list[tuple[int, Size]]:
+    """The loops, of which neighbours are one where both panels run through them as through one."""
+    found: list[tuple[int, Size]] = []
+    for loop, n in loops:
+        if found and isinstance(n, int):
+            outer, turns = found[-1]
+            if all(p.strides[outer] == n * p.strides[loop] for p in (x, y)):
+                both = turns * n if isinstance(turns, int) else f.binary("mul", turns, i64(n))
+                found[-1] = (loop, both)
+                continue
+        found.append((loop, n))
+    return found
