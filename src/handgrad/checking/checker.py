@@ -229,13 +229,17 @@ class Examination:
     def _at_kinks(self, trial: Trial, where: str) -> None:
         if trial.is_extreme(also_off=True):  # how steep a side is cannot be seen
             self.kinks = self.kinks if where else kinks.kinks_of(trial)
+            if not where:
+                self._make_unclear(kinks.unseen(trial))
             return
-        there, wrong = kinks.at_kinks(trial)
+        there = kinks.at_kinks(trial)
+        wrong = [result for result in there.results if result.wrong is not None and result.wrong.any()]
         for result in wrong:
             self._replace(described(result, there))
             self._explain(there, result, where)
         if not where:
             self.kinks = kinks.kinks_of(trial)
+            self._make_unclear([result.name for result in there.results if result.problem == "unseen"])
         if wrong:
             return
         beyond = kinks.outside(trial)
@@ -244,6 +248,11 @@ class Examination:
             self.findings.wrong("ties", f"{where}{said}", name, 7)
             next(i for i in self.inputs if i.name == name).verdict = WRONG
             self.findings.causes[-1].line = self._line(self.subject.names.index(name))
+
+    def _make_unclear(self, names: list[str]) -> None:
+        for part in self.inputs:
+            if part.name in names and part.verdict == RIGHT:
+                part.verdict = UNCLEAR
 
     def _replace(self, part: InputReport) -> None:
         self.inputs = [part if i.name == part.name else i for i in self.inputs]
@@ -364,7 +373,7 @@ def described(result: InputTrial, trial: Trial) -> InputReport:
     if result.is_off and result.problem != "shape":
         part.verdict = UNDEFINED
         return part
-    if result.problem == "unclear":
+    if result.problem in ("unclear", "unseen"):
         part.verdict = UNCLEAR
         return part
     if result.problem is None or (x.size == 0 and result.problem != "shape"):

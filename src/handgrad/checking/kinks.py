@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handgrad.checking import numerics
+from handgrad.checking import domain, numerics
 from handgrad.checking.numerics import Estimate
 from handgrad.checking.quietly import quiet
 from handgrad.checking.subject import at_place
@@ -186,23 +186,28 @@ def _adds(slope: np.ndarray, sign: int, slack: float) -> bool:
     return all(sign * (slope[a] + slope[b] - slope[c]) >= -slack for c, (a, b) in sums)
 
 
-def at_kinks(trial: Trial) -> tuple[Trial, list[InputTrial]]:
+def at_kinks(trial: Trial) -> Trial:
     """The kinked outputs, on the elements at which they have a derivative after all."""
     there = trial.at_kinks()
-    results = []
-    any_rough = False
-    for k, is_checked in enumerate(trial.subject.checked):
-        if not is_checked or trial.values[k].size == 0 or trial.values[k].size > 4 * MOST_ELEMENTS:
+    for k in there.checked:
+        x, got = trial.values[k], [grads[k] for grads in there.raw]
+        if x.size == 0 or x.size > 4 * MOST_ELEMENTS:
             continue
-        got = [grads[k] for grads in there.raw]
-        if any(g is not None and g.shape != trial.values[k].shape for g in got):
+        if any(g is not None and g.shape != x.shape for g in got):
             continue
-        result = InputTrial(k, trial.subject.names[k], trial.values[k], got, "mismatch", 15.0)
+        result = InputTrial(k, trial.subject.names[k], x, got, "mismatch", 15.0)
         there.by_elements(result)
         there.results.append(result)
-        any_rough |= result.columns is not None and bool(result.columns.rough.any())
-        if result.wrong is not None and result.wrong.any():
-            results.append(result)
-    if not any_rough:  # smooth by every element, and not in other directions: no slope at all
-        return there, []
-    return there, results
+    if not any(r.columns is not None and r.columns.rough.any() for r in there.results):
+        there.results = []  # smooth by every element, and not in other directions: no slope at all
+    return there
+
+
+def unseen(trial: Trial) -> list[str]:
+    """The inputs with elements on which none but the outputs that are left out depend."""
+    rough, found = trial.kinked | trial.steep, []
+    for k in trial.checked:
+        alone = domain.reaching(trial, k, rough) & ~domain.reaching(trial, k, trial.smooth)
+        if (alone & ~trial.off[k]).any():
+            found.append(trial.subject.names[k])
+    return found

@@ -62,15 +62,16 @@ NOISE_STEPS = (2.0**-45, 2.0**-22)
 COARSE_STEP = 2.0**-14  # for values that are flat even at the second
 
 
-def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> np.ndarray:
-    """How far each value is off by rounding, from its third and fourth differences.
+def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """How far each value is off by rounding, from its third and fourth differences; and which are all noise.
 
     Of a smooth function the fourth differences are far below the third; of noise they are of one size,
     so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise. What half of the
     smooth outputs have, relative to their size, each has at least; and ``least``, if it does not move.
+    Of remainders by 1e-20 and sines of 1e20 the noise is as large as the values.
     """
-    level = np.zeros(0)
+    level, largest = np.zeros(0), np.zeros(0)
     flat: Any = True  # on both sides, at the last step
     for step in NOISE_STEPS:
         sides, flat = [], True
@@ -79,13 +80,13 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> np.ndarray:
             flat = flat & (np.ptp(table, axis=0) == 0)
             third = np.diff(table, 3, axis=0)
             fourth = np.diff(third, axis=0)
-            spread = np.minimum(
-                np.sqrt(np.mean(third**2, axis=0) / 20), np.sqrt(np.mean(fourth**2, axis=0) / 70)
-            )
+            spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
             sides.append(np.where(np.isfinite(spread), spread, np.inf))
+            largest = np.maximum(largest, _largest(table)) if largest.size else _largest(table)
         spread = np.minimum(*sides)
         spread = np.where(np.isfinite(spread), spread, 0.0)
         level = np.maximum(level, spread) if level.size else spread
+    is_noise = level > 1e-2 * largest
     coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
     stairs = flat & np.isfinite(coarse).all(axis=0)
     hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
@@ -94,7 +95,18 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> np.ndarray:
     with np.errstate(all="ignore"):
         shares = np.sort((level / size)[(size > 0) & smooth])
     common = float(shares[(shares.size - 1) // 2]) if shares.size else 0.0
-    return np.maximum(level, max(EPS, common) * size)  # an output may sit on a stair by chance
+    return np.maximum(level, max(EPS, common) * size), is_noise  # an output may sit on a stair by chance
+
+
+def _largest(table: np.ndarray) -> np.ndarray:
+    return np.asarray(np.max(np.abs(np.where(np.isfinite(table), table, 0.0)), axis=0))
+
+
+def _root_mean_square(table: np.ndarray) -> np.ndarray:
+    """Over the first axis, without squares that overflow or are rounded to zero."""
+    unit = _largest(table)
+    unit = np.where(unit > 0, unit, 1.0)
+    return np.asarray(unit * np.sqrt(np.mean((table / unit) ** 2, axis=0)))
 
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
@@ -168,10 +180,17 @@ def _extrapolated(
     error = np.abs(value - r2) + 8 * noise / h
     slow = np.abs(d2 - d3) > 0.3 * np.abs(d1 - d2)  # a smooth function comes four times nearer each time
     error = np.where(slow, np.maximum(error, np.abs(d2 - d3)), error)
+    error = np.where(_parts(d1, d2, d3, noise / h), np.abs(d1) + np.abs(d2) + np.abs(d3), error)
     error = np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
     gap_wide, gap_near = (abs(ups[i] + downs[i] - 2 * f0) / steps[i] for i in (0, 2))
     apart = ~(gap_near < 0.5 * gap_wide) & ~(gap_near < 64 * noise / h)
     return value, error, apart if suspicious is None else apart & suspicious
+
+
+def _parts(d1: np.ndarray, d2: np.ndarray, d3: np.ndarray, rounding: np.ndarray) -> np.ndarray:
+    """Where differences move apart as the step shrinks: what happens at 0 is smaller than the step."""
+    apart, nearer = np.abs(d1 - d2), np.abs(d2 - d3)
+    return (nearer > 1.5 * apart) & (nearer > 64 * rounding)
 
 
 def _one_sided(

@@ -60,7 +60,7 @@ class InputTrial:
     name: str
     x: np.ndarray
     got: list[np.ndarray | None]  # one for each dout
-    problem: str | None = None  # None, shape, missing, mismatch, not finite, unclear
+    problem: str | None = None  # None, shape, missing, mismatch, not finite, unclear, unseen
     digits: float = 0.0
     columns: Columns | None = None
     wrong: np.ndarray | None = None  # (elements,) of columns
@@ -91,6 +91,7 @@ class Trial:
             self.raw = self._all_gradients(back)
             self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
+        self.is_noise = np.zeros(self.f0.shape, bool)  # outputs that change by chance at any step
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
         self.kinked = np.zeros(self.f0.shape, bool)  # outputs with two slopes
         self.steep = np.zeros(self.f0.shape, bool)  # outputs without a finite slope
@@ -169,7 +170,9 @@ class Trial:
         with np.errstate(all="ignore"):
             if moves:
                 least = min(max(float(np.max(np.abs(v), initial=0.0)) for v in moves.values()), 1.0)
-                self.noise = numerics.noise_of(self.phi(moves), self.smooth, numerics.EPS * least)
+                self.noise, self.is_noise = numerics.noise_of(
+                    self.phi(moves), self.smooth, numerics.EPS * least
+                )
 
     def refined(self, moves: dict[int, np.ndarray], estimate: Estimate) -> Estimate:
         """By complex step, if the function carries complex numbers and agrees with the differences."""
@@ -249,7 +252,20 @@ class Trial:
             self.clock.look(f"directions of {self.subject.names[k]}")
             many = 0 if self.off[k].all() else DIRECTIONS
             self.lines[k] = [self._line(k, quick) for _ in range(many)]
-        self._leave_out_kinks([e for found in self.lines.values() for _, e in found])
+        estimates = [e for found in self.lines.values() for _, e in found]
+        unseen = self.smooth & self.is_noise & ~self._is_seen()
+        for e in estimates:
+            e.error, e.steep = np.where(unseen, np.inf, e.error), e.steep | unseen
+        self._leave_out_kinks(estimates)
+
+    def _is_seen(self) -> np.ndarray:
+        """Outputs whose slope along some input is above rounding. What moves more than its size shows none."""
+        seen = np.zeros(self.f0.shape, bool)
+        for k, found in self.lines.items():
+            for _, e in found if not _is_too_small(self.values[k]).any() else ():
+                with np.errstate(all="ignore"):
+                    seen |= np.abs(e.value) > SAFETY * e.error
+        return seen
 
     def _by_lines(self) -> list[InputTrial]:
         self.results = [self._by_directions(k, self.lines.get(k, [])) for k in self.checked]
@@ -502,6 +518,9 @@ class Trial:
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
             return
+        if (~(apart <= tolerance) & ~c.rough).any():
+            result.problem = "unseen"
+            return
         worst = np.max(apart / np.maximum(np.abs(c.by_dout), largest * 1e-3 + 1e-300), initial=0.0)
         result.digits = min(result.digits, digits_of(worst)) if not c.rough.all() else 0.0
         sampled = c.elements.size < result.x.size
@@ -541,10 +560,10 @@ class Trial:
         Those too small to be moved by their own size; and, where products of the numbers overflow or are
         rounded to zero, those whose gradient is of quite another size than what is seen.
         """
-        x = np.abs(self.values[k].ravel()[c.elements])
+        x = self.values[k].ravel()[c.elements]
         due, found = np.abs(c.by_dout), np.abs(got)
         is_far = ~((found > 1e-6 * due) & (found < 1e6 * due)).all(axis=0)
-        return (is_far & self.is_extreme(also_off=True)) | ((x > 0) & (x < numerics.SMALLEST))
+        return (is_far & self.is_extreme(also_off=True)) | _is_too_small(x)
 
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
@@ -582,6 +601,11 @@ class Trial:
             ]
             noise = np.maximum(*apart)
             return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def _is_too_small(x: np.ndarray) -> np.ndarray:
+    """Where elements cannot be moved by their own size."""
+    return (x != 0) & (np.abs(x) < numerics.SMALLEST)
 
 
 def _is_tiny(moves: dict[int, np.ndarray]) -> bool:

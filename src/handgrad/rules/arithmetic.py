@@ -72,7 +72,7 @@ def power(x, y):
     """Power, out = x**y.   dx = y·x**(y-1)·dout, dy = log(x)·x**y·dout
 
     Where y = 0, dx is 0. Where x = 0, dy is 0 for y ≥ 0, and -∞ for y < 0. Where x < 0 only whole y have a
-    power, so dy does not exist and is nan.
+    power, so dy does not exist and is nan; but of a power that is rounded to 0 it is 0.
     """
     out = (x if is_whole_power(x, y) else as_numpys(x, y)) ** y
 
@@ -82,6 +82,7 @@ def power(x, y):
         dx = dout * (y * xp.where(exponent == 0, one, base) ** xp.where(exponent == 0, one, exponent - 1))
         log_x = xp.where(base < 0, math.nan, xp.log(xp.where(base > 0, base, one)))
         log_x = xp.where((base == 0) & (exponent < 0), -math.inf, log_x)
+        log_x = xp.where(out == 0, xp.zeros_like(out), log_x)
         return dx, dout * out * log_x
 
     return out, backward

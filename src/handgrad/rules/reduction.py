@@ -146,10 +146,14 @@ def _products_of_others(x, dout):
     return xp.concat([of_pairs * right, of_pairs * left, of_odd], axis=1)
 
 
+def _without_mean(x, axis):
+    return x - xp.sum(x, axis=axis, keepdims=True) / count(x, axis)
+
+
 def _moment(x, axis, correction):
     """Deviations from the mean, their mean square, and the divisor."""
     n = count(x, axis)
-    deviation = x - xp.sum(x, axis=axis, keepdims=True) / n
+    deviation = _without_mean(x, axis)
     divisor = n - correction
     divisor = divisor if divisor > 0 else float("nan")
     return deviation, xp.sum(deviation * deviation, axis=axis, keepdims=True) / divisor, divisor
@@ -161,7 +165,7 @@ def var(x, axis=None, correction=0, keepdims=False):
     deviation, out, divisor = _moment(x, axis, correction)
 
     def backward(dout):
-        return 2 / divisor * deviation * spread(dout, x, axis)
+        return 2 / divisor * _without_mean(deviation, axis) * spread(dout, x, axis)
 
     return _finish(out, x, axis, keepdims), backward
 
@@ -178,7 +182,7 @@ def std(x, axis=None, correction=0, keepdims=False):
 
     def backward(dout):
         slope = xp.where(flat, variance, 1 / root)
-        return deviation * slope * spread(dout, x, axis) / divisor
+        return _without_mean(deviation * slope, axis) * spread(dout, x, axis) / divisor
 
     return _finish(xp.where(flat, variance, root), x, axis, keepdims), backward
 
