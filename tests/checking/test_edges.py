@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from handgrad.checking import check, checker
+from handgrad.checking.clock import Clock
+from handgrad.checking.quietly import quiet
 from handgrad.checking.report import RIGHT
+from handgrad.checking.subject import of_rule, own_randomness
 from handgrad.tree import leaves
 
 from .edges import MISTAKES, drawn, gradients, is_seen
 from .planted import planted
 
 QUICK, ALL, EACH = 150, 20_000, 50
+MANY = 1_985  # a tenth of the rest
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +41,9 @@ def test_at_the_edges(first):
 
 
 @pytest.mark.slow
-def test_of_many_draws_hardly_any_is_called_falsely():
-    """What is left: rules whose own products overflow on the way, and remainders of numbers far apart."""
-    told = list(false_verdicts(range(QUICK, ALL)))
-    assert len(told) <= 0.003 * ALL, "\n".join(told)
+@pytest.mark.parametrize("first", range(QUICK, ALL, MANY))
+def test_of_many_draws_none_is_called_falsely(first):
+    assert not list(false_verdicts(range(first, first + MANY)))
 
 
 def false_verdicts(numbers):
@@ -59,23 +62,33 @@ def false_verdicts(numbers):
 
 
 def missed(case, inputs, wrong):
-    """The inputs that are called right though a derivative of theirs exists, and is not that of the rule."""
-    report = check(wrong, *inputs, options=case.options)
+    """Whether it is called right though a derivative exists that is not that of the rule.
+
+    Few mistakes are not seen at the point itself: only these are looked for as thoroughly as a user would.
+    """
+    with own_randomness(), quiet():
+        report = checker.examine(of_rule(wrong, inputs, case.options), 0, Clock(), light=True)
+    if not passed_over(report, case, inputs, wrong):
+        return False
+    return passed_over(check(wrong, *inputs, options=case.options), case, inputs, wrong)
+
+
+def passed_over(report, case, inputs, wrong):
+    """Whether the report calls an input right whose mistake is seen."""
     if report.ok is False or report.kinks:
-        return []
+        return False
     right, size = gradients(case.rule, inputs, case.options)
     spoiled, _ = gradients(wrong, inputs, case.options)
-    parts = {part.name: part for part in report.inputs}
-    found = []
-    names = [part.name for part in report.inputs]
     floats = [
         (x, dx, other)
         for x, dx, other in zip(leaves(inputs), right, spoiled, strict=True)
         if np.asarray(x).dtype.kind == "f"
     ]
-    for name, (x, dx, other) in zip(names, floats, strict=True):
-        part = parts[name]
-        undefined = np.zeros(np.shape(x), bool) if part.undefined is None else part.undefined
-        if part.verdict == RIGHT and dx is not None and is_seen(x, dx, other, size, undefined):
-            found.append(name)
-    return found
+    return any(
+        part.verdict == RIGHT and dx is not None and is_seen(x, dx, other, size, undefined_of(part))
+        for part, (x, dx, other) in zip(report.inputs, floats, strict=True)
+    )
+
+
+def undefined_of(part):
+    return np.zeros(part.shape, bool) if part.undefined is None else part.undefined

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import mpmath
 import numpy as np
 import pytest
 
 from handgrad.checking import numerics
+from handgrad.checking.quietly import quiet
 
 FUNCTIONS = {
     "sin": (np.sin, mpmath.sin),
@@ -113,3 +116,49 @@ def test_sizes_follow_the_scale(scale):
     assert np.all(numerics.sizes(x) > 0)
     np.testing.assert_allclose(numerics.sizes(x) / scale, numerics.sizes(np.array([0.0, 1.0, -2.0])))
     assert numerics.length(x) == pytest.approx(np.sqrt(5) * scale)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e200, 1e300])
+def test_noise_is_measured_at_every_scale(scale):
+    def smooth(t):
+        return scale * np.array([np.sin(1.0 + t), 2.0])
+
+    def chance(t):
+        return scale * np.modf(1e12 * np.array([1.0 + t, 3.0 - t]))[0]
+
+    noise, is_noise = numerics.noise_of(smooth)
+    assert np.all(noise < 1e-15 * scale)
+    assert not is_noise.any()
+    noise, is_noise = numerics.noise_of(chance)
+    assert np.all(noise > 1e-2 * scale)
+    assert is_noise.all()
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: np.minimum(x, 0.0), lambda x: np.sign(x) * np.maximum(np.abs(x) - 2e-20, 0.0)]
+)
+@pytest.mark.parametrize("noise", [0.0, 8e-24, 8e-23, 8e-22])
+def test_a_kink_nearer_than_the_steps_is_not_believed(f, noise):
+    """Though the noise hides what the finest steps would show."""
+
+    def phi(t):
+        return f(np.array([1e-20]) + 1e-17 * t)
+
+    estimate = numerics.derivative(phi, phi(0.0), np.array([noise]))
+    assert abs(estimate.value[0]) <= 10 * estimate.error[0]
+
+
+def test_quiet_in_quiet_is_quiet_and_leaves_no_trace():
+    before = list(warnings.filters)
+    with quiet():
+        with quiet():
+            np.log(np.zeros(1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with quiet():
+                np.log(np.zeros(1))
+                warnings.warn("a target's", stacklevel=1)
+        warnings.warn("a target's", stacklevel=1)
+        with pytest.raises(np.exceptions.ComplexWarning):
+            np.zeros(1)[:] = np.ones(1) * 1j
+    assert warnings.filters == before

@@ -163,6 +163,47 @@ def test_no_warning_leaves_the_checker(rule, x):
     assert report.ok is not False, report
 
 
+# Where the values cannot say.
+
+
+@pytest.mark.parametrize(
+    ("rule", "inputs", "unclear"),
+    [
+        (hg.divide, [-2.3e-308, 2.3e-308], "x"),  # y cannot be moved by its own size
+        (hg.remainder, [1e8, 2.3e-308], "x"),  # steps many times as long as the divisor
+    ],
+)
+def test_what_cannot_be_seen_is_not_called_right(rule, inputs, unclear):
+    assert check(rule, *inputs).ok is not False
+    for wrong in (negated, doubled, forgotten):
+        report = check(planted(rule, wrong, only=rule.inputs.index(unclear)), *inputs)
+        part = next(part for part in report.inputs if part.name == unclear)
+        assert part.verdict != RIGHT, report
+
+
+@pytest.mark.parametrize(
+    ("rule", "inputs"),
+    [
+        (hg.minimum, [0.0, np.array([0.0, 2.9, 1e-20, 0.0])]),  # a tie nearer than the step
+        (hg.remainder, [np.array([2.7]), np.array([1.0, 5e-324, 0.9])]),  # a sawtooth finer than the step
+        (hg.remainder, [np.zeros(3), 1e-8]),
+        (hg.power, [-1e20, -1e20]),
+        (hg.std, [np.full((3, 4), 0.01897)]),
+        (hg.var, [np.full(3, 0.5652254)]),
+    ],
+)
+def test_finer_than_any_step(rule, inputs):
+    assert check(rule, *inputs).ok is not False
+
+
+def test_beside_what_cannot_be_seen_all_is_checked():
+    inputs = [np.array([2.7]), np.array([1.0, 5e-324, 0.9])]
+    assert check(hg.remainder, *inputs).ok is True
+    for wrong in (negated, doubled, forgotten):
+        for k in (0, 1):
+            assert check(planted(hg.remainder, wrong, only=k), *inputs).ok is False
+
+
 def test_random_forwards_are_still_unclear():
     noise = np.random.default_rng(0)
     assert check(lambda x: (x * noise.standard_normal(), lambda dout: dout), 2.0).verdict == UNCLEAR

@@ -71,3 +71,15 @@ def test_an_error_told_in_one_line():
         hg.reshape(np.ones(3), (2, 2))
     assert told(raised.value) == "cannot reshape array of size 3 into shape (2,2) (in reshape(x (3,)))"
     assert told(KeyError()) == "KeyError"
+
+
+@pytest.mark.parametrize("rule", [hg.mean, hg.exp, hg.relu, hg.prod, hg.reshape, hg.logsumexp])
+@pytest.mark.parametrize("join", [list, tuple])
+def test_a_list_where_an_array_is_wanted_is_told_before_anything_is_computed(rule, join):
+    options = {"shape": (2, 1)} if rule is hg.reshape else {}
+    said = rf"{rule.name}: x is a {join.__name__} of 2 arrays where one array is wanted: join them first"
+    with pytest.raises(TypeError, match=said):
+        hg.grad(lambda v, w: hg.sum(rule(join((v, w)), **options)))(1.0, 2.0)
+    with pytest.raises(TypeError, match="matmul: y is a"):
+        hg.grad(lambda v, w: hg.sum(hg.matmul(np.ones((2, 2)), join((v, w)))))(1.0, 2.0)
+    assert hg.grad(lambda v: hg.sum(rule(np.array(join((v, 2.0))), **options)))(0.0) is not None

@@ -145,3 +145,21 @@ def test_a_power_that_vanishes():
     out, backward = hg.power.vjp(np.array([1.25]), np.array([-1.5e308]))
     dx, dy = backward(np.array([1.5]))
     assert (out.tolist(), dx.tolist(), dy.tolist()) == ([0.0], [0.0], [0.0])
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (7, 1)])
+@pytest.mark.parametrize("value", [0.01897, -1.2659449, 0.1, 1e5 / 3, 1.5])
+def test_moments_of_equal_elements(shape, value):
+    """The mean of equal elements is rounded, so that they deviate from it, all by the same."""
+    x = np.full(shape, value)
+    for rule, size in ((hg.std, 1.0), (hg.var, np.spacing(abs(value)))):
+        _, backward = rule.vjp(x)
+        assert np.max(np.abs(backward(np.ones(()))[0])) < 1e-14 * size
+
+
+def test_deviations_sum_to_nothing():
+    rng = np.random.default_rng(4)
+    x = 1e8 + rng.standard_normal((5, 30))
+    for rule in (hg.std, hg.var):
+        (dx,) = rule.vjp(x, axis=1)[1](rng.standard_normal(5))
+        assert np.max(np.abs(np.sum(dx, axis=1))) < 1e-15

@@ -14,6 +14,7 @@ At a kink the two one-sided slopes stay apart however small the step.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,7 @@ def _root_mean_square(table: np.ndarray) -> np.ndarray:
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:
     """φ'(0) by differences."""
+    phi = functools.cache(phi)
     with np.errstate(all="ignore"):
         value, error, suspicious = _extrapolated(phi, f0, noise, FIRST_STEP)
         tried = [(FIRST_STEP, value, error)]
@@ -184,13 +186,14 @@ def _extrapolated(
     error = np.where(np.isfinite(value) & np.isfinite(error), error, np.inf)
     gap_wide, gap_near = (abs(ups[i] + downs[i] - 2 * f0) / steps[i] for i in (0, 2))
     apart = ~(gap_near < 0.5 * gap_wide) & ~(gap_near < 64 * noise / h)
+    error = np.where(apart & np.isfinite(gap_near), np.maximum(error, gap_near / 2), error)
     return value, error, apart if suspicious is None else apart & suspicious
 
 
 def _parts(d1: np.ndarray, d2: np.ndarray, d3: np.ndarray, rounding: np.ndarray) -> np.ndarray:
     """Where differences move apart as the step shrinks: what happens at 0 is smaller than the step."""
     apart, nearer = np.abs(d1 - d2), np.abs(d2 - d3)
-    return (nearer > 1.5 * apart) & (nearer > 64 * rounding)
+    return (nearer > 1.5 * apart) & (nearer > 8 * rounding)
 
 
 def _one_sided(

@@ -25,6 +25,7 @@ from handgrad.rules.rule import told
 
 DIRECTIONS = 2
 DOUTS = 3
+MOST_LOOKS = 3  # at what is left when elements without a derivative are left out
 MANY = 8  # inputs, from which on each is looked at by one evaluation a direction, if that is enough
 SAFETY = 10.0
 FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
@@ -95,6 +96,7 @@ class Trial:
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
         self.kinked = np.zeros(self.f0.shape, bool)  # outputs with two slopes
         self.steep = np.zeros(self.f0.shape, bool)  # outputs without a finite slope
+        self.unseen = np.zeros(self.f0.shape, bool)  # of these: all noise, finer than any step
         self.off = {k: ~np.isfinite(values[k]) for k in self.checked}
         self.is_at_kinks = False
         self.results: list[InputTrial] = []
@@ -241,7 +243,11 @@ class Trial:
             self.measure_noise()
             quick = len(self.checked) > MANY and self._complex_is_enough(self.checked)
             self._look_along(quick)
-            if self._leave_out_elements():
+            known = np.zeros_like(self.steep)
+            for _ in range(MOST_LOOKS):
+                new, known = self.steep & ~known, self.steep.copy()
+                if not self._leave_out_elements(new):
+                    break
                 self.measure_noise()
                 self._look_along(quick)
         return self._by_lines()
@@ -254,12 +260,13 @@ class Trial:
             self.lines[k] = [self._line(k, quick) for _ in range(many)]
         estimates = [e for found in self.lines.values() for _, e in found]
         unseen = self.smooth & self.is_noise & ~self._is_seen()
+        self.unseen |= unseen
         for e in estimates:
             e.error, e.steep = np.where(unseen, np.inf, e.error), e.steep | unseen
         self._leave_out_kinks(estimates)
 
     def _is_seen(self) -> np.ndarray:
-        """Outputs whose slope along some input is above rounding. What moves more than its size shows none."""
+        """Outputs whose slope along some input is above rounding; not what moves by more than its size."""
         seen = np.zeros(self.f0.shape, bool)
         for k, found in self.lines.items():
             for _, e in found if not _is_too_small(self.values[k]).any() else ():
@@ -287,7 +294,7 @@ class Trial:
                 break
             self.kinked |= crooked
             self._leave_out_kinks([])
-            if self._leave_out_elements():
+            if self._leave_out_elements(self.steep):
                 self._look_along(False)
             self._by_lines()
         return self.results
@@ -341,16 +348,16 @@ class Trial:
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
             self.raw = [self.gradients(u) for u in self.douts]
 
-    def _leave_out_elements(self) -> bool:
+    def _leave_out_elements(self, steep: np.ndarray) -> bool:
         """Elements on which an output without a derivative depends have nothing to be compared with.
 
         With dout = 0 there, a right backward still gives 0·∞. Returns whether there are any.
         """
         before = sum(int(off.sum()) for off in self.off.values())
         unclear = self.kinked | self.steep | domain.with_infinite_inputs(self) | domain.never_finite(self)
-        steep = domain.without_slope(self, self.steep)
+        without_slope = domain.without_slope(self, steep)
         for k in self.checked:
-            self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | steep[k]
+            self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | without_slope[k]
             no_choice = self._not_finite(k) & ~self.off[k]
             if no_choice.any():
                 self.off[k] = self.off[k] | (no_choice & domain.reaching(self, k, unclear))
@@ -568,7 +575,7 @@ class Trial:
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
         other = copy.copy(self)
-        other.smooth = self.kinked | self.steep
+        other.smooth = (self.kinked | self.steep) & ~self.unseen
         other.douts = [
             np.where(other.smooth, numerics.signed(self.rng, self.f0.shape), 0.0) for _ in range(2)
         ]

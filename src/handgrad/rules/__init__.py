@@ -19,6 +19,8 @@ from handgrad.rules.rule import rule as rule
 from handgrad.rules.shaping import *
 
 ALL: dict[str, Rule] = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}
+for found in ALL.values():
+    found.takes_lists = "arrays" in found.inputs
 
 if not TYPE_CHECKING:  # which reads the imports above
     __all__ = ["ALL", "Rule", "elementwise", "rule", *ALL]

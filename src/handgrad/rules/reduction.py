@@ -115,7 +115,10 @@ def min(x, axis=None, keepdims=False):
 
 @rule
 def prod(x, axis=None, keepdims=False):
-    """Product over axes, out = Π x.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case"""
+    """Product over axes, out = Π x.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case
+
+    As in NumPy's own product, the product of some may overflow or be rounded to 0 where that of all is not.
+    """
     axes = axes_of(axis, len(shape(x)))
     others = tuple(i for i in range(len(shape(x))) if i not in axes)
     order = others + axes

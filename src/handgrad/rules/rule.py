@@ -43,6 +43,7 @@ class Rule(Generic[P]):
         ]
         self.body = body
         self.broadcasts = broadcasts
+        self.takes_lists = True  # of arrays; ours do only where they say so
         self.name = body.__name__
         self.inputs = tuple(p.name for p in inputs)
         self.options = tuple(p.name for p in parameters if p.name not in self.inputs)
@@ -54,8 +55,19 @@ class Rule(Generic[P]):
         inputs, chosen = self.bind(args, options)
         top = highest(inputs)
         if top is not None:
+            if not self.takes_lists:
+                self.refuse_lists(inputs)
             return top.record(self, inputs, chosen)
         return self.run_body(inputs, chosen)[0]
+
+    def refuse_lists(self, inputs: tuple) -> None:
+        """Raise a TypeError where an array is wanted and a list of recorded arrays is given."""
+        for name, x in zip(self.inputs, inputs, strict=True):
+            if name != "index" and isinstance(x, (list, tuple, dict)) and highest((x,)) is not None:
+                raise TypeError(
+                    f"{self.name}: {name} is a {type(x).__name__} of {len(leaves(x))} arrays where one array "
+                    f"is wanted: join them first by np.array([...]), np.stack([...]) or np.concatenate([...])"
+                )
 
     def vjp(self, *args: P.args, **options: P.kwargs) -> tuple[Any, Backward]:
         """``(out, backward)``. ``backward(dout)`` returns a tuple, one gradient for each input.
