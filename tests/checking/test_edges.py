@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from handgrad.checking import check, checker
+from handgrad.checking import check, checker, subject
 from handgrad.checking.clock import Clock
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import RIGHT
@@ -20,9 +22,10 @@ MANY = 1_985  # a tenth of the rest
 
 
 @pytest.fixture(autouse=True)
-def no_causes(monkeypatch):
-    """The verdict is what is looked at here; what the mistake is called would take most of the time."""
+def verdicts_alone(monkeypatch):
+    """What the mistake is called is not looked at, and no rule draws from the global generators."""
     monkeypatch.setattr(checker, "causes_of", lambda trial, result: [])
+    monkeypatch.setattr(subject, "fixed_randomness", contextlib.nullcontext)
 
 
 def is_refused(case, inputs):
