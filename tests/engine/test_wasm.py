@@ -17,6 +17,7 @@ from handgrad.engine.targets.here import elsewhere
 from handgrad.layers import mlp
 from handgrad.program import trace
 from tests.engine.support import arrays_in, assert_right
+from tests.engine.test_other_processors import a_step as a_step_with_adam
 from tests.engine.wasm import NODE, run_in_node
 
 needs_node = pytest.mark.skipif(shutil.which(NODE) is None, reason="there is no node")
@@ -39,6 +40,7 @@ def a_step(widths, batch):
 TABLE = np.arange(1, 8, dtype=np.float32)
 PROGRAMS = {
     "a step": a_step([20, 33, 5], 7),
+    "a step with Adam": a_step_with_adam([20, 33, 5], 8),
     "a constant": (trace(lambda x: x * TABLE, TABLE), [TABLE]),
     "nothing": (trace(lambda x: x[:0], TABLE), [TABLE]),
     "no input": (trace(lambda: xp.asarray(TABLE) * 1), []),

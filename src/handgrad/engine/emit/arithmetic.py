@@ -229,7 +229,8 @@ class Arithmetic:
     def _rest(self, x: Value, y: Value) -> tuple[Value, Value]:
         """What is left of x, with the sign of x; and where that is another than y's."""
         f, zero = self.f, number(0, x.type)
-        rest = f.binary("frem", x, y)
+        has_library = f.module.target.has_library
+        rest = f.binary("frem", x, y) if has_library else functions.library_call(f, "fmod", x, y)
         sign = f.intrinsic("copysign", number(1, x.type), rest)
         other = f.compare("fcmp olt", f.binary("fmul", sign, y), zero)
         return rest, f.binary("and", other, f.compare("fcmp one", rest, zero))

@@ -122,8 +122,14 @@ def emit(f: Function, name: str, x: Value) -> Value:
 
 
 def library_call(f: Function, name: str, *xs: Value) -> Value:
-    """The C library's function (``sin``: ``sin`` or ``sinf``), called lane by lane."""
+    """The C library's function (``sin``: ``sin`` or ``sinf``), called lane by lane; our own where there is
+    none.
+    """
     xs = tuple(f.level(*xs))
+    if not f.module.target.has_library:
+        from handgrad.engine.emit import library  # which is made of these functions
+
+        return library.emit(f, name, *xs)
     one = Type(xs[0].type.scalar)
     symbol = name + "f" * (one.scalar == "float")
     if xs[0].lanes == 1:
@@ -143,43 +149,43 @@ def _format(x: Value) -> Format:
     return FORMATS[x.type.scalar]
 
 
-def _constant(value: float, x: Value) -> Value:
+def constant(value: float, x: Value) -> Value:
     return number(value, x.type)
 
 
-def _polynomial(f: Function, coefficients: Coefficients, x: Value) -> Value:
+def polynomial(f: Function, coefficients: Coefficients, x: Value) -> Value:
     """Horner's rule."""
-    y = _constant(coefficients[0], x)
+    y = constant(coefficients[0], x)
     for c in coefficients[1:]:
-        y = f.multiply_add(y, x, _constant(c, x))
+        y = f.multiply_add(y, x, constant(c, x))
     return y
 
 
-def _bits(f: Function, x: Value) -> Value:
+def bits_of(f: Function, x: Value) -> Value:
     return f.convert("bitcast", x, _format(x).integer)
 
 
-def _at_most(f: Function, x: Value, bound: float) -> Value:
+def at_most(f: Function, x: Value, bound: float) -> Value:
     """min(x, bound); nan stays."""
-    top = _constant(bound, x)
+    top = constant(bound, x)
     return f.select(f.compare("fcmp olt", top, x), top, x)
 
 
-def _at_least(f: Function, x: Value, bound: float) -> Value:
+def at_least(f: Function, x: Value, bound: float) -> Value:
     """max(x, bound); nan stays."""
-    bottom = _constant(bound, x)
+    bottom = constant(bound, x)
     return f.select(f.compare("fcmp ogt", bottom, x), bottom, x)
 
 
-def _clipped(f: Function, x: Value, domain: tuple[float, float]) -> Value:
-    return _at_most(f, _at_least(f, x, domain[0]), domain[1])
+def clipped(f: Function, x: Value, domain: tuple[float, float]) -> Value:
+    return at_most(f, at_least(f, x, domain[0]), domain[1])
 
 
-def _magnitude(f: Function, x: Value) -> Value:
+def magnitude(f: Function, x: Value) -> Value:
     return f.intrinsic("fabs", x)
 
 
-def _with_sign_of(f: Function, x: Value, y: Value) -> Value:
+def with_sign_of(f: Function, x: Value, y: Value) -> Value:
     return f.intrinsic("copysign", y, x)
 
 
@@ -189,63 +195,67 @@ def _reduced(f: Function, x: Value, bias: int) -> tuple[Value, Value]:
     Adding 1.5·2^23 (1.5·2^52) rounds to an integer, and leaves it in the lowest bits.
     """
     c = _format(x)
-    magic = _constant(1.5 * 2.0**c.mantissa + bias, x)
-    shifted = f.multiply_add(x, _constant(1 / math.log(2), x), magic)
+    magic = constant(1.5 * 2.0**c.mantissa + bias, x)
+    shifted = f.multiply_add(x, constant(1 / math.log(2), x), magic)
     k = f.binary("fsub", shifted, magic)
-    r = f.multiply_add(k, _constant(-c.ln2[0], x), x)
-    r = f.multiply_add(k, _constant(-c.ln2[1], x), r)
+    r = f.multiply_add(k, constant(-c.ln2[0], x), x)
+    r = f.multiply_add(k, constant(-c.ln2[1], x), r)
     place = number(c.mantissa, x.type.like(c.integer))
-    return r, f.binary("shl", _bits(f, shifted), place)
+    return r, f.binary("shl", bits_of(f, shifted), place)
 
 
 def _expm1_reduced(f: Function, r: Value) -> Value:
     """exp(r) - 1 for |r| <= ln 2 / 2."""
-    return f.multiply_add(f.binary("fmul", r, r), _polynomial(f, _format(r).expm1, r), r)
+    return f.multiply_add(f.binary("fmul", r, r), polynomial(f, _format(r).expm1, r), r)
 
 
-def _exp_reduced(f: Function, r: Value) -> Value:
-    return _polynomial(f, (*_format(r).expm1, 1.0, 1.0), r)
+def exp_reduced(f: Function, r: Value) -> Value:
+    return polynomial(f, (*_format(r).expm1, 1.0, 1.0), r)
 
 
-def _exp_parts(f: Function, x: Value, unit: int = 0) -> tuple[Value, Value]:
+def exp_parts(f: Function, x: Value, unit: int = 0) -> tuple[Value, Value]:
     """s = 2^(k - unit), normal or 0, and p = exp(r) - 1: exp(x) / 2^unit = s + s·p."""
     r, bits = _reduced(f, x, _format(x).bias - unit)
     return f.convert("bitcast", bits, x.type.scalar), _expm1_reduced(f, r)
 
 
-def _expm1(f: Function, x: Value, unit: int = 0) -> Value:
+def scaled_expm1(f: Function, x: Value, unit: int = 0) -> Value:
     """(exp(x) - 1) / 2^unit = s·p + (s - 1 / 2^unit)."""
-    scale, p = _exp_parts(f, x, unit)
-    return f.multiply_add(scale, p, f.binary("fsub", scale, _constant(0.5**unit, x)))
+    scale, p = exp_parts(f, x, unit)
+    return f.multiply_add(scale, p, f.binary("fsub", scale, constant(0.5**unit, x)))
 
 
-def _exponent(f: Function, u: Value) -> Value:
+def exponent_of(f: Function, u: Value) -> Value:
     """e as bits, where a number has its exponent: 2^-e·u is in [0.7, 1.4)."""
     c = _format(u)
-    bits = _bits(f, u)
+    bits = bits_of(f, u)
     above = f.binary("sub", bits, number(c.log_start, bits.type))
     return f.binary("and", above, number(-1 << c.mantissa, bits.type))
 
 
+def log1p_reduced(f: Function, m: Value) -> Value:
+    """log(1 + m) for 0.7 <= 1 + m < 1.4."""
+    return f.multiply_add(f.binary("fmul", m, m), polynomial(f, _format(m).log1p, m), m)
+
+
 def _log_sum(f: Function, m: Value, exponent: Value) -> Value:
     """log1p(m) + e·ln 2."""
-    c = _format(m)
-    y = f.multiply_add(f.binary("fmul", m, m), _polynomial(f, c.log1p, m), m)
+    c, y = _format(m), log1p_reduced(f, m)
     if c is DOUBLE:  # the upper half alone, which every processor converts
         upper = f.binary("lshr", exponent, number(32, exponent.type))
         exponent, unit = f.convert("trunc", upper, "i32"), 2.0**-20
     else:
         unit = 2.0**-23
     e = f.convert("sitofp", exponent, m.type.scalar)
-    return f.multiply_add(e, _constant(math.log(2) * unit, m), y)
+    return f.multiply_add(e, constant(math.log(2) * unit, m), y)
 
 
-def _log_ends(f: Function, u: Value, y: Value) -> Value:
+def log_ends(f: Function, u: Value, y: Value) -> Value:
     """y = log(u) where 0 < u < inf; -inf at 0, nan below; inf and nan stay."""
-    below = f.compare("fcmp olt", u, _constant(0.0, u))
-    low = f.select(below, _constant(math.nan, u), _constant(-math.inf, u))
-    y = f.select(f.compare("fcmp olt", u, _constant(_format(u).tiny, u)), low, y)
-    return f.select(f.compare("fcmp olt", u, _constant(math.inf, u)), y, u)
+    below = f.compare("fcmp olt", u, constant(0.0, u))
+    low = f.select(below, constant(math.nan, u), constant(-math.inf, u))
+    y = f.select(f.compare("fcmp olt", u, constant(_format(u).tiny, u)), low, y)
+    return f.select(f.compare("fcmp olt", u, constant(math.inf, u)), y, u)
 
 
 # The functions.
@@ -255,24 +265,24 @@ def exp(f: Function, x: Value) -> Value:
     """exp(x) = 2^k·exp(r), by adding k to the exponent of exp(r)."""
     low, high = _format(x).exp_domain
     r, exponent = _reduced(f, x, bias=0)
-    bits = f.binary("add", _bits(f, _exp_reduced(f, r)), exponent)
+    bits = f.binary("add", bits_of(f, exp_reduced(f, r)), exponent)
     y = f.convert("bitcast", bits, x.type.scalar)
-    y = f.select(f.compare("fcmp olt", x, _constant(low, x)), _constant(0.0, x), y)
-    beyond = f.compare("fcmp ugt", x, _constant(high, x))  # or nan
-    return f.select(beyond, f.binary("fmul", x, _constant(math.inf, x)), y)
+    y = f.select(f.compare("fcmp olt", x, constant(low, x)), constant(0.0, x), y)
+    beyond = f.compare("fcmp ugt", x, constant(high, x))  # or nan
+    return f.select(beyond, f.binary("fmul", x, constant(math.inf, x)), y)
 
 
 def expm1(f: Function, x: Value) -> Value:
     """exp(x) - 1: twice its half, which does not overflow before it should."""
-    half = _expm1(f, _clipped(f, x, _format(x).expm1_domain), unit=1)
-    return _with_sign_of(f, x, f.binary("fadd", half, half))
+    half = scaled_expm1(f, clipped(f, x, _format(x).expm1_domain), unit=1)
+    return with_sign_of(f, x, f.binary("fadd", half, half))
 
 
 def logistic(f: Function, x: Value) -> Value:
     """1 / (1 + s + s·p), where exp(-x) = s + s·p; the larger of 1 and s comes last: one rounding counts."""
-    scale, p = _exp_parts(f, _clipped(f, f.negate(x), _format(x).logistic_domain))
-    smaller = f.multiply_add(scale, p, _at_most(f, scale, 1.0))
-    return f.binary("fdiv", _constant(1.0, x), f.binary("fadd", smaller, _at_least(f, scale, 1.0)))
+    scale, p = exp_parts(f, clipped(f, f.negate(x), _format(x).logistic_domain))
+    smaller = f.multiply_add(scale, p, at_most(f, scale, 1.0))
+    return f.binary("fdiv", constant(1.0, x), f.binary("fadd", smaller, at_least(f, scale, 1.0)))
 
 
 def tanh(f: Function, x: Value) -> Value:
@@ -280,24 +290,24 @@ def tanh(f: Function, x: Value) -> Value:
 
     What rounding left of the quotient, h - q·(1 + h), is divided in its turn; of 1 + h, too, it is known.
     """
-    size = _at_most(f, _magnitude(f, x), _format(x).tanh_saturates)
-    h = _expm1(f, f.binary("fadd", size, size), unit=1)
-    one = _constant(1.0, x)
+    size = at_most(f, magnitude(f, x), _format(x).tanh_saturates)
+    h = scaled_expm1(f, f.binary("fadd", size, size), unit=1)
+    one = constant(1.0, x)
     below = f.binary("fadd", one, h)
-    missing = f.binary("fsub", _at_most(f, h, 1.0), f.binary("fsub", below, _at_least(f, h, 1.0)))
+    missing = f.binary("fsub", at_most(f, h, 1.0), f.binary("fsub", below, at_least(f, h, 1.0)))
     inverse = f.binary("fdiv", one, below)
     q = f.binary("fmul", h, inverse)
     minus_q = f.negate(q)
     rest = f.multiply_add(minus_q, missing, rounded_once(f, minus_q, below, h))
-    return _with_sign_of(f, x, f.multiply_add(rest, inverse, q))
+    return with_sign_of(f, x, f.multiply_add(rest, inverse, q))
 
 
 def log(f: Function, x: Value) -> Value:
     """log(2^e·(1 + m)) = e·ln 2 + log1p(m)."""
-    exponent = _exponent(f, x)
-    bits = f.binary("sub", _bits(f, x), exponent)
-    m = f.binary("fsub", f.convert("bitcast", bits, x.type.scalar), _constant(1.0, x))
-    return _log_ends(f, x, _log_sum(f, m, exponent))
+    exponent = exponent_of(f, x)
+    bits = f.binary("sub", bits_of(f, x), exponent)
+    m = f.binary("fsub", f.convert("bitcast", bits, x.type.scalar), constant(1.0, x))
+    return log_ends(f, x, _log_sum(f, m, exponent))
 
 
 def log1p(f: Function, x: Value) -> Value:
@@ -306,13 +316,13 @@ def log1p(f: Function, x: Value) -> Value:
     2^-e is carried four times as large, lest it be subnormal.
     """
     c = _format(x)
-    u = f.binary("fadd", x, _constant(1.0, x))
-    exponent = _exponent(f, u)
+    u = f.binary("fadd", x, constant(1.0, x))
+    exponent = exponent_of(f, u)
     bits = f.binary("sub", number((c.bias + 2) << c.mantissa, exponent.type), exponent)
     scale = f.convert("bitcast", bits, x.type.scalar)
-    m = f.multiply_add(x, scale, f.binary("fsub", scale, _constant(4.0, x)))
-    y = _log_sum(f, f.binary("fmul", m, _constant(0.25, x)), exponent)
-    return _log_ends(f, u, _with_sign_of(f, x, y))
+    m = f.multiply_add(x, scale, f.binary("fsub", scale, constant(4.0, x)))
+    y = _log_sum(f, f.binary("fmul", m, constant(0.25, x)), exponent)
+    return log_ends(f, u, with_sign_of(f, x, y))
 
 
 def erf(f: Function, x: Value) -> Value:
@@ -321,9 +331,9 @@ def erf(f: Function, x: Value) -> Value:
     -log(erfc(t)) / t is smooth, and a mistake in it counts less the nearer erf is to 1: one polynomial does.
     """
     c = _format(x)
-    t = _at_most(f, _magnitude(f, x), c.erf_saturates)
-    exponent = f.multiply_add(t, _polynomial(f, c.erf, t), t)
-    return _with_sign_of(f, x, _expm1(f, f.negate(exponent)))
+    t = at_most(f, magnitude(f, x), c.erf_saturates)
+    exponent = f.multiply_add(t, polynomial(f, c.erf, t), t)
+    return with_sign_of(f, x, scaled_expm1(f, f.negate(exponent)))
 
 
 def erfc(f: Function, x: Value) -> Value:
@@ -335,7 +345,7 @@ def erfc(f: Function, x: Value) -> Value:
     if x.type.scalar == "double":
         return library_call(f, "erfc", x)
     end = 9.3  # erfc(9.3) is subnormal
-    t = _at_most(f, _magnitude(f, x), end)
+    t = at_most(f, magnitude(f, x), end)
     square = f.binary("fmul", t, t)
     missing = rounded_once(f, t, t, f.negate(square))
     r, bits = _reduced(f, f.negate(square), SINGLE.bias)
@@ -347,11 +357,11 @@ def erfc(f: Function, x: Value) -> Value:
             t,
         )
     )
-    ratio = f.binary("fdiv", *(_polynomial(f, coefficients, wide) for coefficients in ERFCX))
+    ratio = f.binary("fdiv", *(polynomial(f, coefficients, wide) for coefficients in ERFCX))
     y = f.convert("fptrunc", f.binary("fmul", f.multiply_add(ratio, p, ratio), scale), "float")
-    y = f.select(f.compare("fcmp oge", t, _constant(end, x)), _constant(0.0, x), y)
-    below = f.compare("fcmp olt", x, _constant(0.0, x))
-    return f.select(below, f.binary("fsub", _constant(2.0, x), y), y)
+    y = f.select(f.compare("fcmp oge", t, constant(end, x)), constant(0.0, x), y)
+    below = f.compare("fcmp olt", x, constant(0.0, x))
+    return f.select(below, f.binary("fsub", constant(2.0, x), y), y)
 
 
 FUNCTIONS: dict[str, Callable[[Function, Value], Value]] = {
