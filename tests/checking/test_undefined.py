@@ -187,6 +187,8 @@ def test_what_cannot_be_seen_is_not_called_right(rule, inputs, unclear):
         (hg.minimum, [0.0, np.array([0.0, 2.9, 1e-20, 0.0])]),  # a tie nearer than the step
         (hg.remainder, [np.array([2.7]), np.array([1.0, 5e-324, 0.9])]),  # a sawtooth finer than the step
         (hg.remainder, [np.zeros(3), 1e-8]),
+        (hg.remainder, [np.array([2.5]), np.array([1.0, 1e-8, 0.9])]),  # and one that grows with the step
+        (hg.remainder, [np.full(8, 1e8), np.ones(8)]),
         (hg.power, [-1e20, -1e20]),
         (hg.std, [np.full((3, 4), 0.01897)]),
         (hg.var, [np.full(3, 0.5652254)]),

@@ -230,7 +230,7 @@ class Examination:
         if trial.is_extreme(also_off=True):  # how steep a side is cannot be seen
             self.kinks = self.kinks if where else kinks.kinks_of(trial)
             if not where:
-                self._make_unclear(kinks.unseen(trial))
+                self._make_unclear(kinks.leaning_on(trial, trial.kinked | trial.steep))
             return
         there = kinks.at_kinks(trial)
         wrong = [result for result in there.results if result.wrong is not None and result.wrong.any()]
@@ -240,6 +240,7 @@ class Examination:
         if not where:
             self.kinks = kinks.kinks_of(trial)
             self._make_unclear([result.name for result in there.results if result.problem == "unseen"])
+            self._make_unclear(kinks.leaning_on(trial, trial.unseen))
         if wrong:
             return
         beyond = kinks.outside(trial)

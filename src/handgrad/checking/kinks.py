@@ -203,11 +203,11 @@ def at_kinks(trial: Trial) -> Trial:
     return there
 
 
-def unseen(trial: Trial) -> list[str]:
-    """The inputs with elements on which none but the outputs that are left out depend."""
-    rough, found = trial.kinked | trial.steep, []
-    for k in trial.checked:
-        alone = domain.reaching(trial, k, rough) & ~domain.reaching(trial, k, trial.smooth)
+def leaning_on(trial: Trial, outputs: np.ndarray) -> list[str]:
+    """The inputs with elements that have a derivative, and on which none but these outputs depend."""
+    found = []
+    for k in trial.checked if outputs.any() else ():
+        alone = domain.reaching(trial, k, outputs) & ~domain.reaching(trial, k, ~outputs)
         if (alone & ~trial.off[k]).any():
             found.append(trial.subject.names[k])
     return found

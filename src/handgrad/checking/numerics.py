@@ -61,6 +61,8 @@ class Estimate:
 
 NOISE_STEPS = (2.0**-45, 2.0**-22)
 COARSE_STEP = 2.0**-14  # for values that are flat even at the second
+WIDEST_STEP = max(MORE_STEPS)
+MOSTLY = 1e-3  # of the values: noise that leaves nothing else to see at a small step
 
 
 def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -70,33 +72,45 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarr
     so the lesser of the two is noise. Several steps, since rounding may come in stairs that a small
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise. What half of the
     smooth outputs have, relative to their size, each has at least; and ``least``, if it does not move.
-    Of remainders by 1e-20 and sines of 1e20 the noise is as large as the values.
+    Of remainders by 1e-20 and sines of 1e20 the noise is as large as the values, and may grow with the step.
     """
-    level, largest = np.zeros(0), np.zeros(0)
-    flat: Any = True  # on both sides, at the last step
-    for step in NOISE_STEPS:
-        sides, flat = [], True
-        for sign in (1, -1):
-            table = np.stack([phi(sign * k * step) for k in range(1, 6)])
-            flat = flat & (np.ptp(table, axis=0) == 0)
-            third = np.diff(table, 3, axis=0)
-            fourth = np.diff(third, axis=0)
-            spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
-            sides.append(np.where(np.isfinite(spread), spread, np.inf))
-            largest = np.maximum(largest, _largest(table)) if largest.size else _largest(table)
-        spread = np.minimum(*sides)
-        spread = np.where(np.isfinite(spread), spread, 0.0)
-        level = np.maximum(level, spread) if level.size else spread
-    is_noise = level > 1e-2 * largest
+    tables = [_both_sides(phi, step) for step in NOISE_STEPS]
+    spreads = [_spread(sides) for sides in tables]
+    level = np.maximum(*spreads)
+    all_noise = [
+        spread > MOSTLY * _largest(np.concatenate(sides))
+        for spread, sides in zip(spreads, tables, strict=True)
+    ]
+    is_noise = np.any(all_noise, axis=0)
+    if is_noise.any():
+        level = np.where(is_noise, np.maximum(level, _spread(_both_sides(phi, WIDEST_STEP))), level)
+    flat = np.all([np.ptp(side, axis=0) == 0 for side in tables[-1]], axis=0)
     coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
     stairs = flat & np.isfinite(coarse).all(axis=0)
     hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
     level = np.maximum(level, np.where(stairs, hidden, 0.0))
-    size = np.where(np.isfinite(table[0]), np.abs(table[0]), 0.0)
+    last = tables[-1][1][0]
+    size = np.where(np.isfinite(last), np.abs(last), 0.0)
     with np.errstate(all="ignore"):
         shares = np.sort((level / size)[(size > 0) & smooth])
     common = float(shares[(shares.size - 1) // 2]) if shares.size else 0.0
     return np.maximum(level, max(EPS, common) * size), is_noise  # an output may sit on a stair by chance
+
+
+def _both_sides(phi: Phi, step: float) -> list[np.ndarray]:
+    return [np.stack([phi(sign * k * step) for k in range(1, 6)]) for sign in (1, -1)]
+
+
+def _spread(sides: list[np.ndarray]) -> np.ndarray:
+    """The noise in both tables of values, by the quieter one; 0 where neither is finite."""
+    found = []
+    for table in sides:
+        third = np.diff(table, 3, axis=0)
+        fourth = np.diff(third, axis=0)
+        spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
+        found.append(np.where(np.isfinite(spread), spread, np.inf))
+    lesser = np.minimum(*found)
+    return np.where(np.isfinite(lesser), lesser, 0.0)
 
 
 def _largest(table: np.ndarray) -> np.ndarray:
