@@ -207,7 +207,7 @@ def _extrapolated(
 def _parts(d1: np.ndarray, d2: np.ndarray, d3: np.ndarray, rounding: np.ndarray) -> np.ndarray:
     """Where differences move apart as the step shrinks: what happens at 0 is smaller than the step."""
     apart, nearer = np.abs(d1 - d2), np.abs(d2 - d3)
-    return (nearer > 1.5 * apart) & (nearer > 8 * rounding)
+    return (nearer > 1.5 * apart) & (nearer > 8 * rounding) & (nearer > 1e-3 * np.abs(d2))
 
 
 def _one_sided(
