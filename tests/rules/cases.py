@@ -251,6 +251,24 @@ def shaping() -> Iterator[Case]:
     yield Case(hg.pad, "vector", x(4), {"width": (2, 1)})
     for mode in ("edge", "reflect", "symmetric", "wrap"):
         yield Case(hg.pad, mode, x(3, 4), {"width": ((1, 2), (2, 0)), "mode": mode})
+    ways: dict[str, tuple[tuple, Any, dict]] = {
+        "vector": ((7,), 3, {}),
+        "overlapping": ((2, 5), 3, {}),
+        "side-by-side": ((2, 6), 2, {"stride": 2}),
+        "apart": ((8,), 2, {"stride": 3}),
+        "dilated": ((2, 9), 3, {"stride": 2, "dilation": 2}),
+        "images": ((2, 3, 5, 6), (3, 2), {"stride": (1, 2), "dilation": (2, 1)}),
+        "one-place": ((3, 4), (3, 4), {}),
+        "size-one": ((2, 3), 1, {}),
+        "first-axis": ((5, 2), 2, {"axes": 0}),
+        "two-axes": ((4, 2, 5), (2, 3), {"axes": (0, -1)}),
+        "empty": ((0, 5), 2, {}),
+    }
+    for name, (own, size, way) in ways.items():
+        yield Case(hg.windows, name, x(*own), {"size": size, **way})
+        windowed = np.shape(hg.windows(np.zeros(own), size, **way))
+        yield Case(hg.unwindows, name, x(*windowed), {"shape": own, **way})
+    yield Case(hg.windows, "strided", lambda r: (normal(r, 7, 6).T[::-2],), {"size": 3})
     yield Case(hg.pad, "reflect-twice", x(3), {"width": (5, 4), "mode": "reflect"})
 
 
@@ -352,6 +370,31 @@ def linear() -> Iterator[Case]:
             hg.batch_norm, name, lambda r, s=stats: (
                 normal(r, 4, 3), normal(r, *s), within(0.5, 2)(r, *s), normal(r, 3), normal(r, 3)),
         )  # fmt: skip
+    for name, (subscripts, *shapes) in {
+        "product": ("ij,jk->ik", (3, 4), (4, 2)),
+        "implicit": ("ij,jk", (3, 4), (4, 2)),
+        "transposed": ("ij,kj->ki", (3, 4), (2, 4)),
+        "inner": ("i,i->", (5,), (5,)),
+        "outer": ("i,j->ji", (3,), (2,)),
+        "elementwise": ("ij,ij->ij", (2, 3), (2, 3)),
+        "batches": ("bij,bkj->bik", (2, 3, 4), (2, 5, 4)),
+        "heads": ("nthd,nshd->nhts", (2, 3, 2, 4), (2, 5, 2, 4)),
+        "bilinear": ("ni,kij,nj->nk", (4, 3), (2, 3, 2), (4, 2)),
+        "row-summed": ("ij,jk->k", (3, 4), (4, 2)),
+        "alone-summed": ("ij,k->ik", (2, 3), (4,)),
+        "of-one": ("ijk->ki", (2, 3, 4)),
+        "sum-of-one": ("ij->", (2, 3)),
+        "ellipsis": ("...ij,jk->...ik", (2, 3, 4), (4, 2)),
+        "ellipses": ("...i,...i->...", (2, 3, 4), (2, 3, 4)),
+        "nothing": ("ij,jk->ik", (0, 3), (3, 2)),
+        "nothing-summed": ("ij,jk->ik", (2, 0), (0, 3)),
+        "convolution": ("ncyij,ocij->noy", (2, 3, 4, 2, 1), (5, 3, 2, 1)),
+    }.items():
+        arrays = lambda r, shapes=shapes: ([normal(r, *shape) for shape in shapes],)  # noqa: E731
+        yield Case(hg.einsum, name, arrays, {"subscripts": subscripts})
+    yield Case(
+        hg.einsum, "strided", lambda r: ([normal(r, 4, 3).T, normal(r, 8, 3)[::-2]],), {"subscripts": "ij,jk"}
+    )
     yield Case(
         hg.batch_norm, "eps",
         lambda r: (normal(r, 4), 0.3, within(0.5, 2)(r), normal(r, 4), normal(r, 1)), {"eps": 0.1},

@@ -15,6 +15,12 @@ in one file for each library, with one small implementation there; to a rule the
 ``fold_in(key, n)``                  a new key from a key and a number
 ``arange_like(x, n)``                0 .. n-1 on the device of ``x``
 ``stop_gradient(x)``                 ``x``, held constant
+
+and two that much is made of:
+
+``einsum("ij,jk->ik", x, y)``        the sum of products that the letters say
+``windows(x, size, stride, dilation, axes)``     windows sliding over axes of x, as axes of their own, which
+                                     come last; ``unwindows(w, shape, ...)`` adds up what overlaps
 """
 
 import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY

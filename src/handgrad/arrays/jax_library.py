@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from handgrad.arrays import windowing
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import getitem
 from handgrad.arrays.questions import shape
@@ -18,8 +19,19 @@ def jax_library() -> Library:
     def typed(key: Any) -> Any:
         return jax.random.wrap_key_data(jnp.asarray(key, jnp.uint32))
 
+    def unwindows(
+        x: Any, shape: tuple[int, ...], stride: Any = 1, dilation: Any = 1, axes: Any = None
+    ) -> Any:
+        found = windowing.of_windows(x, shape, stride, dilation, axes)
+        out = jnp.zeros(found.shape, x.dtype)
+        for j, index in found.places():
+            out = out.at[index].add(x[(..., *j)])
+        return out
+
     return Library(
         jnp,
+        windows=windowing.windows,
+        unwindows=unwindows,
         scatter_add=lambda dout, index, shape: jnp.zeros(shape, dout.dtype).at[index].add(dout),
         getitem=getitem,
         erf=jax.scipy.special.erf,

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays.contraction import are_distinct, by_product, in_pairs, spelled
 from handgrad.arrays.dispatch import NUMPY
 from handgrad.arrays.lacking import erf, erfc, getitem, stop_gradient
 from handgrad.arrays.questions import shape
+from handgrad.arrays.windowing import of_windows, windowing
 
 
 def scatter_add(dout: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -65,7 +67,41 @@ def _long_axis(x: Any, axis: Any) -> int | None:
     return max(rows, key=lambda a: x.shape[a]) if many else None
 
 
+def einsum(subscripts: str, *arrays: Any) -> Any:
+    """``np.einsum``, in products of matrices, which a BLAS makes."""
+    inputs, _ = spelled(subscripts, [shape(x) for x in arrays])
+    return (
+        in_pairs(subscripts, list(arrays), by_product)
+        if are_distinct(inputs)
+        else np.einsum(subscripts, *arrays)
+    )
+
+
+def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> np.ndarray:
+    """A view: windows are strides."""
+    x = np.asarray(x)
+    found = windowing(x.shape, size, stride, dilation, axes)
+    own = list(x.strides)
+    for a, s in zip(found.axes, found.stride, strict=True):
+        own[a] *= s
+    inside = [x.strides[a] * d for a, d in zip(found.axes, found.dilation, strict=True)]
+    return np.lib.stride_tricks.as_strided(x, found.result, (*own, *inside), writeable=False)
+
+
+def unwindows(
+    x: Any, shape: tuple[int, ...], stride: Any = 1, dilation: Any = 1, axes: Any = None
+) -> np.ndarray:
+    found = of_windows(x, shape, stride, dilation, axes)
+    out = np.zeros(found.shape, x.dtype)
+    for j, index in found.places():
+        out[index] += x[(..., *j)]
+    return out
+
+
 vars(NUMPY).update(
+    einsum=einsum,
+    windows=windows,
+    unwindows=unwindows,
     power=power,
     pow=power,
     sum=sum_in_blocks,

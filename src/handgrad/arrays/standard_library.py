@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import numpy_library
+from handgrad.arrays import numpy_library, windowing
+from handgrad.arrays.contraction import by_product, in_pairs
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import erf, erfc, stop_gradient
 from handgrad.tree import tree_map
@@ -41,6 +42,10 @@ def standard_library(standard: Any) -> Library:
 
     return Library(
         standard,
+        einsum=lambda subscripts, *arrays: in_pairs(subscripts, list(arrays), by_product),
+        pad=windowing.pad,
+        windows=windowing.windows,
+        unwindows=windowing.unwindows,
         taken=taken,
         exp2=lambda x: standard.pow(2.0, x),
         logaddexp2=lambda x, y: standard.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2),

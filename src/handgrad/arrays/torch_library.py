@@ -6,6 +6,7 @@ import functools
 import math
 from typing import Any
 
+from handgrad.arrays import windowing
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.numpy_library import fold_in
 from handgrad.arrays.questions import shape
@@ -41,8 +42,29 @@ def torch_library() -> Library:
         generator = torch.Generator(device=x.device).manual_seed(seed)
         return torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
 
+    def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> Any:
+        found = windowing.windowing(shape(x), size, stride, dilation, axes)
+        strides = list(x.stride())
+        for a, s in zip(found.axes, found.stride, strict=True):
+            strides[a] *= s
+        inside = [x.stride(a) * d for a, d in zip(found.axes, found.dilation, strict=True)]
+        return x.as_strided(found.result, (*strides, *inside))
+
+    def unwindows(
+        x: Any, shape: tuple[int, ...], stride: Any = 1, dilation: Any = 1, axes: Any = None
+    ) -> Any:
+        found = windowing.of_windows(x, shape, stride, dilation, axes)
+        out = x.new_zeros(found.shape)
+        for j, index in found.places():
+            out[index] += x[(..., *j)]
+        return out
+
     return Library(
         compat,
+        einsum=torch.einsum,
+        pad=windowing.pad,
+        windows=windows,
+        unwindows=unwindows,
         taken=lambda x, like: torch.as_tensor(x, device=like.device),
         scatter_add=scatter_add,
         getitem=getitem,

@@ -1,7 +1,10 @@
 """A step as a program: symbols in place of arrays, and a straight line of array operations out."""
 
+from handgrad.program.passes import optimise
 from handgrad.program.program import Operation, Program
 from handgrad.program.symbol import Symbol, watch
 from handgrad.program.tracing import Unstable, difference, stable_trace, trace
 
-__all__ = ["Operation", "Program", "Symbol", "Unstable", "difference", "stable_trace", "trace", "watch"]
+__all__ = [
+    "Operation", "Program", "Symbol", "Unstable", "difference", "optimise", "stable_trace", "trace", "watch"
+]  # fmt: skip

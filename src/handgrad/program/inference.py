@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, shape, size
+from handgrad.arrays import NUMPY, contraction, shape, size, windowing
 from handgrad.tree import leaves, tree_map
 
 Shape = tuple[int, ...]
@@ -152,6 +152,12 @@ def _matmul(x: Any, y: Any) -> Shape:
     return (*np.broadcast_shapes(a[:-2], b[:-2]), *rows, *columns)
 
 
+def _einsum(subscripts: str, x: Any, y: Any) -> Shape:
+    inputs, target = contraction.spelled(subscripts, [shape(x), shape(y)])
+    sizes = contraction.sizes_of(inputs, [shape(x), shape(y)])
+    return tuple(sizes[i] for i in target)
+
+
 def _concat(arrays: list, axis: int = 0) -> Shape:
     first = list(shape(arrays[0]))
     first[axis] = sum(shape(x)[axis] for x in arrays)
@@ -215,6 +221,7 @@ OPERATIONS: dict[str, Inferred] = {
     "broadcast_to": Inferred(lambda x, target: np.broadcast_shapes(shape(x), target), _own_dtype),
     "concat": Inferred(_concat, _joint_dtype),
     "flip": Inferred(lambda x, axis=None: shape(x), _own_dtype),
+    "einsum": Inferred(_einsum, lambda subscripts, x, y: _joint_dtype([x, y])),
     "fold_in": Inferred(lambda key, n: shape(key), _own_dtype),
     "getitem": Inferred(_getitem, _own_dtype),
     "matmul": Inferred(_matmul, lambda x, y: _joint_dtype([x, y])),
@@ -225,5 +232,7 @@ OPERATIONS: dict[str, Inferred] = {
     "stack": Inferred(_stack, _joint_dtype),
     "take": Inferred(_take, _own_dtype),
     "take_along_axis": Inferred(_along, _own_dtype),
+    "unwindows": Inferred(lambda x, *how: windowing.of_windows(x, *how).shape, _own_dtype),
+    "windows": Inferred(lambda x, *how: windowing.windowing(shape(x), *how).result, _own_dtype),
 }
 """The operations of programs."""

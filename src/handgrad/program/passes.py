@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import shape
+from handgrad.arrays import contraction, shape
 from handgrad.program.algebra import algebra
 from handgrad.program.draft import Draft, rewrite
 from handgrad.program.inference import REDUCTIONS
@@ -24,7 +24,16 @@ from handgrad.program.layout import layout
 from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
 
-__all__ = ["PASSES", "algebra", "common_subexpressions", "constants", "dead_code", "layout", "optimise"]
+__all__ = [
+    "PASSES",
+    "algebra",
+    "common_subexpressions",
+    "constants",
+    "contractions",
+    "dead_code",
+    "layout",
+    "optimise",
+]
 
 COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or".split())
 
@@ -105,5 +114,17 @@ def _computed(draft: Draft, operation: Operation) -> Any:
     return draft.emit(name, *operation.args, **operation.options)
 
 
-PASSES = (dead_code, constants, common_subexpressions, layout, algebra)
+def contractions(program: Program) -> Program:
+    """Each einsum as a product of matrices, or of elements, between views."""
+    return rewrite(program, _product)
+
+
+def _product(draft: Draft, operation: Operation) -> Any:
+    if operation.name != "einsum":
+        return None
+    subscripts, x, y = operation.args
+    return contraction.by_product(subscripts, x, y, draft.emit)
+
+
+PASSES = (dead_code, contractions, constants, common_subexpressions, layout, algebra)
 ROUNDS = 6  # nearly always the third changes nothing

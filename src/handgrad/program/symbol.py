@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Operators
+from handgrad.arrays import Operators, contraction, windowing
 from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
 from handgrad.rules.rule import at_work
@@ -26,6 +26,25 @@ class SymbolNamespace:
     isdtype = staticmethod(np.isdtype)
     arange_like = staticmethod(lambda x, n: np.arange(n))
     stop_gradient = staticmethod(lambda x: x)
+    tensordot = staticmethod(contraction.tensordot)
+    pad = staticmethod(windowing.pad)
+
+    @staticmethod
+    def einsum(subscripts: str, *arrays: Any) -> Any:
+        """Two arrays at a time, their letters spelled out."""
+        return contraction.in_pairs(
+            subscripts, list(arrays), lambda said, x, y: emit("einsum", (said, x, y), {})
+        )
+
+    @staticmethod
+    def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> Any:
+        found = windowing.windowing(x.shape, size, stride, dilation, axes)
+        return emit("windows", (x, found.size, found.stride, found.dilation, found.axes), {})
+
+    @staticmethod
+    def unwindows(x: Any, shape: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> Any:
+        found = windowing.of_windows(x, shape, stride, dilation, axes)
+        return emit("unwindows", (x, found.shape, found.stride, found.dilation, found.axes), {})
 
     def __getattr__(self, name: str) -> Callable:
         if name not in OPERATIONS and by_numpy(name) is None:

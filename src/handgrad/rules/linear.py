@@ -3,7 +3,8 @@
 import math
 
 from handgrad.arrays import shape, sum_to, xp
-from handgrad.rules.rule import elementwise, rule
+from handgrad.arrays.contraction import are_distinct, sizes_of, spelled
+from handgrad.rules.rule import Rule, elementwise, rule
 
 
 def transposed(x):
@@ -30,6 +31,49 @@ def matmul(x, y):
         return xp.reshape(dx, shape(x)), xp.reshape(dy, shape(y))
 
     return x @ y, backward
+
+
+class SubscriptsFirst(Rule):
+    """A rule that is called as NumPy's function of that name is: ``einsum(subscripts, x, y)``."""
+
+    def bind(self, args, options):
+        if args and isinstance(args[0], str):
+            subscripts, *arrays = args
+            args, options = (arrays,), {"subscripts": subscripts, **options}
+        return super().bind(args, options)
+
+
+@SubscriptsFirst
+def einsum(arrays, /, subscripts):
+    """Sum of products, out = Σ x·y over the letters that out lacks.   dx = Σ dout·y over those that x lacks
+
+    ``einsum("nk,km->nm", x, y)`` is x y: each letter is an axis. So the gradient of each array is the einsum
+    of dout and the other arrays to its own letters; along a letter that none of them has it is repeated.
+
+    Raises:
+        ValueError: the letters do not fit the shapes, or one array has a letter twice.
+    """
+    shapes = [shape(x) for x in arrays]
+    inputs, target = spelled(subscripts, shapes)
+    sizes = sizes_of(inputs, shapes)
+    if not are_distinct(inputs):
+        raise ValueError(
+            f"{subscripts!r} has a letter twice in one array, which is its diagonal: take that first"
+        )
+
+    def gradient(k, dout):
+        others = [(target, dout)]
+        others += [(inputs[i], x) for i, x in enumerate(arrays) if i != k]
+        there = [i for i in inputs[k] if any(i in letters for letters, _ in others)]
+        said = f"{','.join(letters for letters, _ in others)}->{''.join(there)}"
+        dx = xp.einsum(said, *(x for _, x in others))
+        dx = xp.reshape(dx, tuple(sizes[i] if i in there else 1 for i in inputs[k]))
+        return xp.broadcast_to(dx, shapes[k])
+
+    def backward(dout):
+        return ([gradient(k, dout) for k in range(len(arrays))],)
+
+    return xp.einsum(subscripts, *arrays), backward
 
 
 @rule

@@ -207,5 +207,42 @@ def _pad_by_repeating(x, pairs, mode):
     return out, backward
 
 
+@rule
+def windows(x, /, size, stride=1, dilation=1, axes=None):
+    """Windows that slide over the last axes of x, or over ``axes``, as axes of their own, which come last.
+
+    out = x at i·stride + j·dilation.   dx = Σ dout where it was in x
+
+    x (N, C, H, W), size (KH, KW) -> (N, C, OH, OW, KH, KW), OH = (H - dilation·(KH - 1) - 1) // stride + 1
+    A number counts for all axes. Padding is ``pad``'s; a convolution is an ``einsum`` of windows with W,
+    pooling a reduction over them.
+
+    Raises:
+        ValueError: a window does not fit into its axis.
+    """
+
+    def backward(dout):
+        return xp.unwindows(dout, shape_of(x), stride, dilation, axes)
+
+    return xp.windows(x, size, stride, dilation, axes), backward
+
+
+@rule
+def unwindows(x, /, shape, stride=1, dilation=1, axes=None):
+    """The transpose of ``windows``: windows of an array of that shape, added up where they overlap.
+
+    out = Σ x where it was in the array.   dx = dout at i·stride + j·dilation
+
+    Raises:
+        ValueError: x is not of the shape that windows of such an array have.
+    """
+    size = shape_of(x)[len(shape) :]
+
+    def backward(dout):
+        return xp.windows(dout, size, stride, dilation, axes)
+
+    return xp.unwindows(x, shape, stride, dilation, axes), backward
+
+
 permute_dims = permute = transpose
 concat = concatenate

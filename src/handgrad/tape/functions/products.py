@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape, stripped, xp
+from handgrad.arrays import contraction, shape, stripped, xp
 from handgrad.tape.functions.creation import gathered
 from handgrad.tape.functions.shaping import diagonal, moveaxis, swapaxes
 from handgrad.tape.refusals import unwritten
@@ -47,63 +46,23 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    a, b = gathered(a), gathered(b)
-    na, nb = len(shape(a)), len(shape(b))
-    if np.ndim(axes) == 0:
-        axes = (range(na - axes, na), range(axes))
-    summed_a, summed_b = ([axes[i]] if np.ndim(axes[i]) == 0 else list(axes[i]) for i in (0, 1))
-    summed_a, summed_b = [i % na for i in summed_a], [i % nb for i in summed_b]
-    kept_a = [i for i in range(na) if i not in summed_a]
-    kept_b = [i for i in range(nb) if i not in summed_b]
-    rows = rules.reshape(rules.transpose(a, (*kept_a, *summed_a)), (_size(a, kept_a), _size(a, summed_a)))
-    columns = rules.reshape(rules.transpose(b, (*summed_b, *kept_b)), (_size(b, summed_b), _size(b, kept_b)))
-    return rules.reshape(rows @ columns, tuple([shape(a)[i] for i in kept_a] + [shape(b)[i] for i in kept_b]))
-
-
-def _size(x: Any, axes: list[int]) -> int:
-    return math.prod(shape(x)[i] for i in axes)
+    return contraction.tensordot(gathered(a), gathered(b), axes)
 
 
 def einsum(subscripts: Any, /, *operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
-    """The operands in pairs, each a product of matrices over what both have and nothing needs later."""
+    """NumPy's, in which a letter may be twice in an operand, and an axis of size one repeats."""
     unwritten("np.einsum", out)
     if not isinstance(subscripts, str):
         raise TypeError('np.einsum of recorded arrays takes its indices as a string, "ij,jk->ik"')
     arrays = [gathered(x) for x in operands]
-    inputs, target = _spelled(subscripts.replace(" ", ""), arrays)
+    inputs, target = contraction.spelled(subscripts, [shape(x) for x in arrays])
     sizes: dict[str, int] = {}
     for indices, x in zip(inputs, arrays, strict=True):
         for i, n in zip(indices, shape(x), strict=True):
             sizes[i] = n if sizes.get(i, 1) == 1 else sizes[i]
     terms = [_distinct(indices, x, sizes) for indices, x in zip(inputs, arrays, strict=True)]
-    while len(terms) > 1:
-        first, second, *rest = terms
-        needed = set(target).union(*(indices for indices, _ in rest))
-        terms = [_contracted(first, second, needed, sizes), *rest]
-    indices, x = _summed(terms[0], set(target))
-    return rules.transpose(x, tuple(indices.index(i) for i in target))
-
-
-def _spelled(subscripts: str, arrays: list) -> tuple[list[str], str]:
-    """The indices of each operand and of the result, an ellipsis spelled out in letters of its own."""
-    left, arrow, target = subscripts.partition("->")
-    inputs = left.split(",")
-    if len(inputs) != len(arrays):
-        raise ValueError(f"np.einsum: {subscripts!r} names {len(inputs)} operands, and {len(arrays)} came")
-    spare = [chr(c) for c in itertools.chain(range(0x3B1, 0x3C9), range(0x410, 0x430))]
-    longest = 0
-    for k, (indices, x) in enumerate(zip(inputs, arrays, strict=True)):
-        if "..." in indices:
-            count = len(shape(x)) - len(indices) + 3
-            longest = max(longest, count)
-            inputs[k] = indices.replace("...", "".join(reversed(spare[:count])))
-        if len(inputs[k]) != len(shape(x)):
-            raise ValueError(f"np.einsum: {indices!r} does not fit an array of shape {shape(x)}")
-    ellipsis = "".join(reversed(spare[:longest]))
-    if not arrow:
-        once = "".join(sorted(i for i in set(left) - set(".,") if left.count(i) == 1))
-        return inputs, ellipsis + once
-    return inputs, target.replace("...", ellipsis)
+    said = ",".join(indices for indices, _ in terms)
+    return rules.einsum(f"{said}->{target}", *(x for _, x in terms))
 
 
 def _distinct(indices: str, x: Any, sizes: dict[str, int]) -> tuple[str, Any]:
@@ -114,29 +73,6 @@ def _distinct(indices: str, x: Any, sizes: dict[str, int]) -> tuple[str, Any]:
             x = diagonal(x, 0, first, second)
             indices = "".join(j for k, j in enumerate(indices) if k not in (first, second)) + i
     return indices, rules.broadcast_to(x, tuple(sizes[i] for i in indices))
-
-
-def _summed(term: tuple[str, Any], needed: set[str]) -> tuple[str, Any]:
-    indices, x = term
-    gone = tuple(k for k, i in enumerate(indices) if i not in needed)
-    return "".join(i for i in indices if i in needed), rules.sum(x, axis=gone) if gone else x
-
-
-def _contracted(first: tuple, second: tuple, needed: set[str], sizes: dict[str, int]) -> tuple[str, Any]:
-    a_indices, a = _summed(first, needed | set(second[0]))
-    b_indices, b = _summed(second, needed | set(first[0]))
-    both = [i for i in a_indices if i in b_indices]
-    batch, summed = [i for i in both if i in needed], [i for i in both if i not in needed]
-    left = [i for i in a_indices if i not in both]
-    right = [i for i in b_indices if i not in both]
-
-    def folded(x: Any, indices: str, *groups: list[str]) -> Any:
-        x = rules.transpose(x, tuple(indices.index(i) for group in groups for i in group))
-        return rules.reshape(x, tuple(math.prod(sizes[i] for i in group) for group in groups))
-
-    made = folded(a, a_indices, batch, left, summed) @ folded(b, b_indices, batch, summed, right)
-    indices = "".join([*batch, *left, *right])
-    return indices, rules.reshape(made, tuple(sizes[i] for i in indices))
 
 
 def kron(a: Any, b: Any) -> Any:
