@@ -187,7 +187,7 @@ def register_peak() -> float:
     factor = f.load(f.args[0], vector)
     with f.loop(i64(0), f.args[1]):
         for place in sums:
-            f.store(f.fma(factor, factor, f.load(place, vector)), place)
+            f.store(f.multiply_add(factor, factor, f.load(place, vector)), place)
     for i, place in enumerate(sums):
         f.store(f.load(place, vector), f.offset(f.args[0], i64((i + 1) * lanes), "float"))
     code = native.Native(native.object_code(str(module), target), target)

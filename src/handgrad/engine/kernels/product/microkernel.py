@@ -40,7 +40,7 @@ class Microkernel(abc.ABC):
     """How products are added up in registers."""
 
     unit: str  # what a tile is so and so many of, across
-    ends: float  # instructions that a sum costs when it is finished
+    most: Tile  # what it makes at once
     is_along_sum = False
 
     def width(self, lanes: int) -> int:
@@ -50,6 +50,10 @@ class Microkernel(abc.ABC):
     @abc.abstractmethod
     def registers(self, tile: Tile) -> int:
         """What a turn needs."""
+
+    @abc.abstractmethod
+    def end(self, tile: Tile, lanes: int) -> float:
+        """Instructions that it takes to finish a tile."""
 
     @abc.abstractmethod
     def turn(
@@ -79,10 +83,13 @@ def loaded(f: Function, start: Value, n: int, apart: int, vector: Type, mask: Va
 class Fma(Microkernel):
     """A row's element of x times each vector of y; where x depends on columns too, a vector of x times it."""
 
-    unit, ends = "vectors", 1.0
+    unit, most = "vectors", Tile(16, 16)
 
     def registers(self, tile: Tile) -> int:
         return tile.rows * tile.units + tile.units + (tile.rows > 1 and tile.units > 1) + 1
+
+    def end(self, tile: Tile, lanes: int) -> float:
+        return 2 * tile.rows * tile.units
 
     def turn(
         self,
@@ -127,10 +134,15 @@ class Dots(Microkernel):
     Nothing is wasted where the columns are no multiple of a vector.
     """
 
-    unit, ends, is_along_sum = "columns", 3.0, True
+    unit, most, is_along_sum = "columns", Tile(8, 8), True
 
     def registers(self, tile: Tile) -> int:
-        return tile.rows * tile.units + min(tile) + 1
+        return tile.rows * tile.units + tile.units + 1
+
+    def end(self, tile: Tile, lanes: int) -> float:
+        halvings = (lanes >> n for n in range(1, lanes.bit_length()))
+        additions = sum(-(-tile.units * half // lanes) for half in halvings)
+        return tile.rows * (3 * additions + 4)
 
     def turn(
         self,

@@ -7,22 +7,27 @@ where they are cut.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
+from typing import NamedTuple
 
 from handgrad.engine.kernels.product.contraction import Contraction
 from handgrad.engine.kernels.product.microkernel import Dots, Fma, Microkernel, Pairs, Tile
+from handgrad.engine.runtime.memory import LINE
 
-WORTH_PACKING = 3  # tiles that use a panel
-MOST_PACKED = 1 << 19  # bytes of rows of x that are copied
+FMA, DOTS, PAIRS = Fma(), Dots(), Pairs()
+
+WORTH_COPYING = 3  # tiles that use a panel
+WORTH_COPYING_LINES = 128  # the same where each vector is a line of the cache, which comes quickly enough
+MOST_COPIED = 1 << 20  # bytes of rows of x
+MOST_PAIRS = 1 << 19
 NEAR = 1 << 18  # bytes that stay in a near cache
-MOST_UNITS = 8
-MOST_ROWS = 30
 LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 LEAST_DEPTH_OF_DOTS = 32
-A_TILE, A_TURNED_VECTOR, A_COPIED_VECTOR = 12.0, 10.0, 1.5  # what these take, in multiplications of a vector
+A_TILE, A_TURNED_VECTOR, A_COPIED_VECTOR = 24, 20, 6  # instructions that each takes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,13 +100,21 @@ class Plan:
         return ", ".join(parts)
 
 
-def planned(c: Contraction, mine: dict[int, int], lanes: int, registers: int, in_pairs: bool) -> Plan:
+class Way(NamedTuple):
+    """What vectors run along: columns, or the sum; of the contraction as it is, or with rows for columns."""
+
+    microkernel: Microkernel
+    is_swapped: bool
+
+
+def planned(c: Contraction, way: Way, mine: dict[int, int], lanes: int, registers: int) -> Plan:
     """The plan for a contraction of whose loops a thread computes as many turns as ``mine`` says."""
-    kernel, is_swapped = best_way(c, lanes, registers, in_pairs)
+    kernel, is_swapped = way
+    in_pairs = kernel is PAIRS
     c = c.swapped() if is_swapped else c
     rows, columns = (mine.get(loop, c.sizes[loop]) for loop in (c.down, c.along))
     depth = max(c.depth / (lanes if kernel.is_along_sum else 1), 1)
-    _, tile = best_tile(c, rows, columns, depth, kernel, lanes, registers)
+    _, tile = best_tile(kernel, rows, columns, depth, lanes, registers, c.is_across)
     inner = c.sums[-1] if c.sums else c.down
     if kernel.is_along_sum:
         return Plan(kernel, tile, is_swapped, packs_y=c.y.strides[inner] != 1)
@@ -111,10 +124,11 @@ def planned(c: Contraction, mine: dict[int, int], lanes: int, registers: int, in
     plan = Plan(kernel, tile, is_swapped, cut=cut)
     packed = all_rows * plan.lines(c) * c.dtype.itemsize
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
-    panels = -(-units // tile.units)
-    packs_x = in_pairs or (is_across and panels >= WORTH_PACKING and packed <= MOST_PACKED)
-    uses = -(-rows // tile.rows) * c.turns(c.outer_rows)
-    packs_y = in_pairs or uses >= WORTH_PACKING or (c.y.strides[c.along] != 1 and columns > 1)
+    is_line = lanes * c.dtype.itemsize == LINE
+    panels, uses = -(-units // tile.units), -(-rows // tile.rows) * c.turns(c.outer_rows)
+    worth = WORTH_COPYING_LINES if is_line else WORTH_COPYING
+    packs_x = in_pairs or (is_across and panels >= WORTH_COPYING and packed <= MOST_COPIED and not is_line)
+    packs_y = in_pairs or uses >= worth or (c.y.strides[c.along] != 1 and columns > 1)
     whole = plan.lines(c) * units * lanes * c.turns(c.outer_columns) * c.dtype.itemsize
     rows_outside = bool(c.outer_rows) and cut is None and whole <= NEAR and not packs_x
     return dataclasses.replace(plan, packs_x=packs_x, packs_y=packs_y, rows_outside=rows_outside)
@@ -123,10 +137,12 @@ def planned(c: Contraction, mine: dict[int, int], lanes: int, registers: int, in
 # What vectors run along, and the tile: what takes least time.
 
 
-def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> tuple[Microkernel, bool]:
-    """Columns, rows (with rows for columns) or the sum; and whether rows are for columns."""
+def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
+    """Columns, rows (with rows for columns) or the sum. Asked of a contraction that is not divided, so that
+    sums are made in one way by any number of threads.
+    """
     if in_pairs:
-        return Pairs(), False
+        return Way(PAIRS, False)
     found: list[tuple[float, Microkernel, bool]] = []
     for is_swapped in (False, True):
         one = c.swapped() if is_swapped else c
@@ -134,23 +150,26 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> tupl
             continue
         around = c.turns([*one.outer_rows, *one.outer_columns])
         rows, columns = one.sizes[one.down], one.sizes[one.along]
-        depth = max(c.depth, 1)
-        cost, _ = best_tile(one, rows, columns, depth, Fma(), lanes, registers)
-        copies = depth * -(-columns // lanes) * c.turns(one.outer_columns) * A_COPIED_VECTOR
+        depth = float(max(c.depth, 1))
+        cost, _ = best_tile(FMA, rows, columns, depth, lanes, registers, one.is_across)
+        units = -(-columns // lanes)
+        if one.is_across:
+            cost += rows * units * A_TURNED_VECTOR
         is_copied = one.y.strides[one.along] != 1 and columns > 1
-        turning = around * rows * -(-columns // lanes) * A_TURNED_VECTOR if one.is_across else 0.0
-        found.append((cost * around + copies * is_copied * 2 + turning, Fma(), is_swapped))
+        copying = depth * units * c.turns(one.outer_columns) * A_COPIED_VECTOR * is_copied
+        found.append((cost * around + copying, FMA, is_swapped))
         if is_for_dots(one):
-            cost, _ = best_tile(one, rows, columns, depth / lanes, Dots(), lanes, registers)
+            cost, _ = best_tile(DOTS, rows, columns, depth / lanes, lanes, registers)
             is_copied = one.y.strides[one.sums[-1]] != 1
-            found.append((cost * around + depth / lanes * columns * 4 * is_copied, Dots(), is_swapped))
+            copying = depth / lanes * columns * A_COPIED_VECTOR * is_copied
+            found.append((cost * around + copying, DOTS, is_swapped))
     _, kernel, is_swapped = min(found, key=lambda way: way[0])
-    return kernel, is_swapped
+    return Way(kernel, is_swapped)
 
 
 def is_for_dots(c: Contraction) -> bool:
     """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so."""
-    if not c.sums or c.along in c.batch_loops or c.is_across or c.outer_columns:
+    if not c.sums or c.along in c.batch_loops or c.is_across:
         return False
     inner = c.sums[-1]
     is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR
@@ -158,28 +177,36 @@ def is_for_dots(c: Contraction) -> bool:
     return fits and c.x.strides[inner] == 1 and (c.y.strides[inner] == 1 or len(c.sums) == 1)
 
 
+@functools.cache
 def best_tile(
-    c: Contraction, rows: int, columns: int, turns: float, kernel: Microkernel, lanes: int, registers: int
+    kernel: Microkernel,
+    rows: int,
+    columns: int,
+    turns: float,
+    lanes: int,
+    registers: int,
+    is_across: bool = False,
 ) -> tuple[float, Tile]:
-    """The tile that takes least time, and what it takes; of those alike the larger one."""
-    most = lanes if c.is_across else MOST_ROWS
-    units = -(-columns // kernel.width(lanes))
-    every = (Tile(r, u) for u in range(1, MOST_UNITS + 1) for r in range(1, most + 1))
-    fitting = [tile for tile in every if kernel.registers(tile) <= registers]
-    costs = ((cost_of(tile, rows, units, turns, kernel), -tile.rows * tile.units, tile) for tile in fitting)
-    cost, _, tile = min(costs, key=lambda found: found[:2])
-    return cost, tile
+    """The tile that takes least time, and what it takes, in instructions; of those alike the larger one.
 
-
-def cost_of(tile: Tile, rows: int, units: int, turns: float, kernel: Microkernel) -> float:
-    """A turn takes as long as its multiplications (two at a time) or its loads (two at a time), and at least
-    the latency of one; each tile costs something to begin and to end.
+    A turn takes as long as its multiplications or its loads, and at least the latency of one, at two
+    instructions at a time.
     """
-    total = 0.0
-    for a, b in itertools.product(tiles(rows, tile.rows), tiles(units, tile.units)):
-        turn = max(a.size * b.size / 2, (a.size + b.size) / 2, 4)
-        total += a.count * b.count * (turns * turn + A_TILE + kernel.ends * a.size * b.size)
-    return total
+    units = -(-columns // kernel.width(lanes))
+    most = Tile(min(kernel.most.rows, lanes) if is_across else kernel.most.rows, kernel.most.units)
+
+    def cost(tile: Tile) -> float:
+        total = 0.0
+        for a, b in itertools.product(tiles(rows, tile.rows), tiles(units, tile.units)):
+            one = Tile(a.size, b.size)
+            turn = max(one.rows * one.units, one.rows + one.units, 8)
+            total += a.count * b.count * (turns * turn + A_TILE + kernel.end(one, lanes))
+        return total
+
+    every = itertools.starmap(Tile, itertools.product(range(1, most.rows + 1), range(1, most.units + 1)))
+    fitting = [tile for tile in every if kernel.registers(tile) <= registers]
+    best = min(fitting, key=lambda tile: (cost(tile), -tile.rows * tile.units))
+    return cost(best), best
 
 
 # Where sums are cut.
@@ -189,7 +216,7 @@ def cut_of(c: Contraction, in_pairs: bool, rows: int) -> Cut | None:
     """Long sums in parts of about ``CHAIN`` terms; of pairs also those whose copied rows were too many."""
     if c.depth > LONG:
         return cut_at(c, CHAIN, apart=True)
-    most = max(MOST_PACKED // (2 * max(rows, 1)), 2)
+    most = max(MOST_PAIRS // (2 * max(rows, 1)), 2)
     return cut_at(c, most, apart=False) if in_pairs and c.depth > most else None
 
 

@@ -13,7 +13,7 @@ from handgrad.engine.kernels.loop import moved
 from handgrad.engine.kernels.product.contraction import Contraction, Factor, contraction
 from handgrad.engine.kernels.product.epilogue import Epilogue
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
-from handgrad.engine.kernels.product.plan import Plan, planned, tiles
+from handgrad.engine.kernels.product.plan import Plan, best_way, planned, tiles
 from handgrad.engine.kernels.product.source import Block, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part, Sums
 from handgrad.engine.lowering import loads
@@ -50,9 +50,8 @@ class Product:
         self.lanes = target.vector_bytes // (self.type.bits // 8)
         beside = loads([e for _, e in kernel.values])
         outputs = len(kernel.output_space)
-        made, groups = contraction(
-            kernel.space, outputs, kernel.operands, beside, kernel.node.dtype, kernel.partition
-        )
+        given = kernel.space, outputs, kernel.operands, beside, kernel.node.dtype
+        made, groups = contraction(*given, kernel.partition)
         memo: dict = {}
         self.values = [(node, moved(e, groups, memo)) for node, e in kernel.values]
         self.contraction = made
@@ -63,10 +62,12 @@ class Product:
                 self.apart, factor = g, dict(members)[kernel.partition]
         self.slices = [(start * factor, stop * factor) for start, stop in slices] or [(0, 0)]
         sizes = dict.fromkeys(stop - start for start, stop in self.slices)
+        whole, _ = contraction(*given)
+        way = best_way(whole, self.lanes, target.registers, in_pairs)
         self.plans = {}
         for size in sizes:
             mine = {} if self.apart is None else {self.apart: size}
-            self.plans[size] = planned(made, mine, self.lanes, target.registers, in_pairs)
+            self.plans[size] = planned(made, way, mine, self.lanes, target.registers)
 
     @property
     def scratch_bytes(self) -> int:
@@ -135,6 +136,10 @@ class Emission:
     def padded_columns(self) -> int:
         return self.units * self.width * self.turns(self.c.outer_columns)
 
+    def padded(self, n: int) -> int:
+        """In whole vectors."""
+        return -(-n // self.lanes) * self.lanes
+
     @property
     def lines(self) -> int:
         """Lines of a panel: of a part of the sums, at most."""
@@ -144,7 +149,7 @@ class Emission:
         if not self.plan.packs_y:
             return 0
         if self.plan.is_whole_y:
-            return self.lines * self.padded_columns
+            return self.padded(self.lines) * self.padded_columns
         return self.lines * min(self.plan.tile.units, self.units) * self.width
 
     def unfinished_elements(self) -> int:
@@ -294,10 +299,12 @@ class Emission:
         c = self.c
         if self.plan.microkernel.is_along_sum:
             ((inner, depth),) = part.loops
-            here = {**at, c.along: self.start(c.along)}
-            lines: list[tuple[int, int, Size]] = [(c.along, c.y.strides[c.along], self.sizes[c.along])]
-            block = Block(self.address(c.y, here), c.y.strides[inner], depth, lines)
-            self.copy(block, self.panels_of_y, as_int(depth))
+            whole = Columns(self.start(c.along), self.units, self.units, None)
+            lines: list[tuple[int, int, Size]] = [(c.along, c.y.strides[c.along], self.units)]
+            with self.nest(c.outer_columns) as columns:
+                here = {**at, **columns, c.along: whole.first}
+                block = Block(self.address(c.y, here), c.y.strides[inner], depth, lines)
+                self.copy(block, self.panel_of_y(here, whole), self.padded(as_int(depth)))
             return
         with self.nest(c.outer_columns) as columns:
             for panel in self.panels():
@@ -315,7 +322,8 @@ class Emission:
             return self.panels_of_y
         outer = f.binary("mul", self.flat(c.outer_columns, at), i64(self.units * self.width))
         column = f.binary("sub", panel.first, self.start(c.along))
-        place = f.binary("mul", f.binary("add", outer, column), i64(self.lines))
+        lines = self.padded(self.lines) if self.width == 1 else self.lines
+        place = f.binary("mul", f.binary("add", outer, column), i64(lines))
         return f.offset(self.panels_of_y, place, self.type.scalar)
 
     def y(self, at: Counters, part: Part, panel: Columns) -> Panel:
@@ -333,7 +341,7 @@ class Emission:
             self.copy_panel(at, part, panel)
         if self.width == 1:
             ((inner, depth),) = part.loops
-            return Panel(self.panel_of_y(at, panel), {inner: 1}, as_int(depth))
+            return Panel(self.panel_of_y(at, panel), {inner: 1}, self.padded(as_int(depth)))
         strides = part.row_major(self.plan, panel.units * self.width, self.f)
         return Panel(self.panel_of_y(at, panel), strides, self.lanes)
 

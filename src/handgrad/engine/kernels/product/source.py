@@ -103,27 +103,34 @@ def copy_transposed(f: Function, block: Block, target: Value, width: int, vector
     whole = f.binary("and", end, i64(-lanes))
     last = f.binary("sub", as_value(block.count), i64(1))
 
-    def column(c: int | Value) -> Value:
-        if isinstance(c, int) and isinstance(block.count, int):
-            return i64(min(c, block.count - 1))
-        return f.intrinsic("smin", as_value(c), last)
+    def column(c: Value) -> Value:
+        if c.text.isdigit() and isinstance(block.count, int):
+            return i64(min(int(c.text), block.count - 1))
+        return c if block.count == width else f.intrinsic("smin", c, last)
 
-    def source(at: dict[int, Value], c: int | Value) -> Value:
+    def source(at: dict[int, Value], c: Value) -> Value:
         place = f.binary("add", line_of(f, block, at), f.binary("mul", column(c), i64(block.across)))
         return f.offset(block.start, place, scalar)
 
+    def squares(k: Value, first: Value, n: int, around: dict[int, Value]) -> None:
+        """n squares beside each other, line by line."""
+        at = {**around, inner: k}
+        starts = [f.binary("add", first, i64(s * lanes)) for s in range(n)]
+        columns = ([f.binary("add", start, i64(c)) for c in range(lanes)] for start in starts)
+        turned = [transposed(f, [f.load(source(at, c), vector) for c in some]) for some in columns]
+        for i, row in enumerate(zip(*turned, strict=True)):
+            here = {**around, inner: f.binary("add", k, i64(i))}
+            line = target_of(f, block, here, target, width, scalar)
+            for start, x in zip(starts, row, strict=True):
+                f.store(x, f.offset(line, start, scalar))
+
     with nest(f, [(loop, i64(0), as_value(n)) for loop, _, n in outer]) as around:
         with f.loop(i64(0), whole, lanes) as k:
-            at = {**around, inner: k}
-            squares = [
-                transposed(f, [f.load(source(at, first + c), vector) for c in range(lanes)])
-                for first in range(0, width, lanes)
-            ]
-            for n, lines in enumerate(zip(*squares, strict=True)):
-                here = {**around, inner: f.binary("add", k, i64(n))}
-                line = target_of(f, block, here, target, width, scalar)
-                for square, x in enumerate(lines):
-                    f.store(x, f.offset(line, i64(square * lanes), scalar))
+            if width % lanes:
+                squares(k, i64(0), -(-width // lanes), around)
+            else:
+                with f.loop(i64(0), i64(width), lanes) as first:
+                    squares(k, first, 1, around)
         with f.loop(whole, end) as k, f.loop(i64(0), i64(width)) as c:
             at = {**around, inner: k}
             x = f.load(source(at, c), vector.of(1))

@@ -1,0 +1,66 @@
+"""A contraction by itself, as machine code: sums over loops of the product of two arrays at affine places."""
+
+import ctypes
+
+import numpy as np
+
+from handgrad.engine.access import affine
+from handgrad.engine.emit.ir import I64, PTR, Module, i64
+from handgrad.engine.fusion import Kernel
+from handgrad.engine.graph import Node
+from handgrad.engine.kernels.product.product import Product
+from handgrad.engine.lowering import Load, Made
+from handgrad.engine.runtime import native
+from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.runtime.team import team
+from handgrad.engine.schedule import slices
+from handgrad.engine.targets.here import this_computer
+
+POINTERS = ("x", "y", "out", "scratch")
+
+
+class Alone:
+    """out[...] = Σ x[...]·y[...], called with the three arrays.
+
+    Args:
+        shape: of the output, whose axes are the first loops.
+        sums: sizes of the loops that are summed, the next ones.
+        x, y: where an element begins, and how far apart the turns of each loop lie, by the loop's number.
+        apart: the loop that threads divide.
+    """
+
+    def __init__(
+        self, shape, sums, x, y, dtype=np.float32, threads=1, apart=None, target=None, in_pairs=False
+    ):
+        self.threads, target = threads, target or this_computer()
+        dtype = np.dtype(dtype)
+        nodes = [Node("input", [], (), dtype) for _ in range(2)]
+        out = Node("matmul", nodes, tuple(shape), dtype)
+        operands = tuple(
+            Load(node, affine(start, dict(strides)), (), dtype)
+            for node, (start, strides) in zip(nodes, (x, y), strict=True)
+        )
+        kernel = Kernel("product", (*shape, *sums), [(out, Made(out, dtype))], out, operands)
+        kernel.partition = apart if threads > 1 else None
+        parts = [] if kernel.partition is None else slices(shape[apart], threads)
+        self.product = Product(kernel, parts, target, in_pairs)
+        module = Module(target)
+        f = module.function("run", [*((name, PTR, "noalias") for name in POINTERS), ("thread", I64, "")])
+        pointers = dict(zip((*nodes, out), f.args, strict=False))
+        self.product.emit(f, pointers, f.args[3], f.args[4], i64(0))
+        self.ir = str(module)
+        self.native = native.Native(native.object_code(self.ir, target), target)
+        self.run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(self.native.address("run"))
+        self.scratch = [aligned(self.product.scratch_bytes) for _ in range(threads)]
+
+    def __call__(self, x, y, out):
+        addresses = [a.ctypes.data for a in (x, y, out)]
+
+        def work(thread):
+            self.run(*addresses, self.scratch[thread].ctypes.data, thread)
+
+        if self.threads == 1:
+            work(0)
+        else:
+            team(self.threads).run(work)
+        return out
