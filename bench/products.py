@@ -106,7 +106,8 @@ def handgrad(form: Form, threads: int) -> Callable[[int], object]:
     out = np.zeros((form.rows, form.columns), np.float32)
     code([x, y], [out])
     np.testing.assert_allclose(out, np.matmul(*form.views(x, y)), rtol=0, atol=1e-3)
-    return lambda n: code([x, y], [out], steps=n)
+    pointers, kept = [a.ctypes.data for a in (x, y, out)], (x, y, out)
+    return lambda n: code.run(pointers, steps=n) and kept
 
 
 def repeated(call: Callable[[], object]) -> Callable[[int], object]:

@@ -101,6 +101,11 @@ class Contraction:
         return [loop for loop in self.batch_loops if loop != self.along]
 
     @property
+    def is_elementwise(self) -> bool:
+        """Whether vectors of x are multiplied with vectors of y: channels that are each on their own."""
+        return self.along in self.batch_loops
+
+    @property
     def is_across(self) -> bool:
         """Whether the output lies in order along rows, and not along columns."""
         return self.out[self.along] > 1 and self.out[self.down] == 1

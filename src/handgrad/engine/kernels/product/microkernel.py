@@ -13,13 +13,14 @@ Counters = dict[int, Value]
 
 class Panel(NamedTuple):
     """Where a tile reads a factor: its first element, how far it moves in each loop that is summed, how far
-    apart its rows or vectors are, and whether its elements are vectors.
+    apart its rows or vectors are, and whether its elements are vectors; and where what is read is kept.
     """
 
     start: Value
     strides: dict[int, int]
     apart: int
     is_vector: bool = True
+    kept: Panel | None = None
 
     def line(self, f: Function, counters: Counters, scalar: str) -> Value:
         """The address of what one turn of the sums reads."""
@@ -86,7 +87,9 @@ class Fma(Microkernel):
     unit, most = "vectors", Tile(16, 16)
 
     def registers(self, tile: Tile) -> int:
-        return tile.rows * tile.units + tile.units + (tile.rows > 1 and tile.units > 1) + 1
+        if tile.rows == 1:
+            return tile.units + 2  # y from memory
+        return tile.rows * tile.units + tile.units + (tile.units > 1) + 1
 
     def end(self, tile: Tile, lanes: int) -> float:
         return 2 * tile.rows * tile.units
@@ -103,6 +106,10 @@ class Fma(Microkernel):
     ) -> list[Value]:
         vector = sums[0].type
         ys = loaded(f, y.line(f, at, vector.scalar), tile.units, y.apart, vector, mask)
+        if y.kept:
+            line = y.kept.line(f, at, vector.scalar)
+            for v, each in enumerate(ys):
+                f.store(each, f.offset(line, i64(v * y.kept.apart), vector.scalar))
         above = x.line(f, at, vector.scalar)
         made = []
         for r in range(tile.rows):

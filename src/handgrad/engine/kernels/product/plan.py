@@ -19,7 +19,6 @@ from handgrad.engine.runtime.memory import LINE
 FMA, DOTS, PAIRS = Fma(), Dots(), Pairs()
 
 WORTH_COPYING = 3  # tiles that use a panel
-WORTH_COPYING_LINES = 128  # the same where each vector is a line of the cache, which comes quickly enough
 MOST_COPIED = 1 << 20  # bytes of rows of x
 MOST_PAIRS = 1 << 19
 NEAR = 1 << 18  # bytes that stay in a near cache
@@ -68,6 +67,7 @@ class Plan:
     is_swapped: bool = False  # rows for columns
     packs_x: bool = False
     packs_y: bool = False
+    keeps_y: bool = False  # the first tile of a panel copies it as it reads
     rows_outside: bool = False  # rows of the output are finished one after the other, not panels
     cut: Cut | None = None
 
@@ -124,14 +124,20 @@ def planned(c: Contraction, way: Way, mine: dict[int, int], lanes: int, register
     plan = Plan(kernel, tile, is_swapped, cut=cut)
     packed = all_rows * plan.lines(c) * c.dtype.itemsize
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
-    is_line = lanes * c.dtype.itemsize == LINE
     panels, uses = -(-units // tile.units), -(-rows // tile.rows) * c.turns(c.outer_rows)
-    worth = WORTH_COPYING_LINES if is_line else WORTH_COPYING
+    is_line = lanes * c.dtype.itemsize == LINE
     packs_x = in_pairs or (is_across and panels >= WORTH_COPYING and packed <= MOST_COPIED and not is_line)
-    packs_y = in_pairs or uses >= worth or (c.y.strides[c.along] != 1 and columns > 1)
+    is_in_order = c.y.strides[c.along] == 1 or columns == 1
+    packs_y = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not is_in_order
     whole = plan.lines(c) * units * lanes * c.turns(c.outer_columns) * c.dtype.itemsize
     rows_outside = bool(c.outer_rows) and cut is None and whole <= NEAR and not packs_x
-    return dataclasses.replace(plan, packs_x=packs_x, packs_y=packs_y, rows_outside=rows_outside)
+    return dataclasses.replace(
+        plan,
+        packs_x=packs_x,
+        packs_y=packs_y,
+        keeps_y=packs_y and is_in_order and not c.outer_rows and not in_pairs,
+        rows_outside=rows_outside,
+    )
 
 
 # What vectors run along, and the tile: what takes least time.
@@ -141,12 +147,12 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
     """Columns, rows (with rows for columns) or the sum. Asked of a contraction that is not divided, so that
     sums are made in one way by any number of threads.
     """
-    if in_pairs:
+    if in_pairs and not c.is_elementwise:
         return Way(PAIRS, False)
     found: list[tuple[float, Microkernel, bool]] = []
     for is_swapped in (False, True):
         one = c.swapped() if is_swapped else c
-        if is_swapped and (c.along in c.batch_loops or (one.is_across and c.depth > LONG)):
+        if is_swapped and (c.is_elementwise or (one.is_across and c.depth > LONG)):
             continue
         around = c.turns([*one.outer_rows, *one.outer_columns])
         rows, columns = one.sizes[one.down], one.sizes[one.along]
@@ -169,7 +175,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
 
 def is_for_dots(c: Contraction) -> bool:
     """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so."""
-    if not c.sums or c.along in c.batch_loops or c.is_across:
+    if not c.sums or c.is_elementwise or c.is_across:
         return False
     inner = c.sums[-1]
     is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR
@@ -193,7 +199,8 @@ def best_tile(
     instructions at a time.
     """
     units = -(-columns // kernel.width(lanes))
-    most = Tile(min(kernel.most.rows, lanes) if is_across else kernel.most.rows, kernel.most.units)
+    most_rows = min(kernel.most.rows, lanes) if is_across else kernel.most.rows
+    most = Tile(min(most_rows, max(rows, 1)), min(kernel.most.units, max(units, 1)))
 
     def cost(tile: Tile) -> float:
         total = 0.0

@@ -247,13 +247,13 @@ class Emission:
         last = f.binary("sub", left, i64((units - 1) * self.width))
         return count, f.compare("icmp slt", f.lane_numbers(self.lanes), last)
 
-    def row_tiles(self) -> Iterator[tuple[Value, Value, int]]:
-        """Tiles of rows, in loops: which of this thread's rows is the first, its counter, how many."""
-        first = self.start(self.c.down)
+    def row_tiles(self, done: int = 0) -> Iterator[tuple[Value, int]]:
+        """Tiles of rows, in loops: which of this thread's rows is the first, and how many there are."""
         for run in tiles(self.sizes[self.c.down], self.plan.tile.rows):
-            end = run.start + run.count * run.size
-            with self.f.loop(i64(run.start), i64(end), run.size) as i:
-                yield i, self.f.binary("add", i, first), run.size
+            begin, end = max(run.start, done), run.start + run.count * run.size
+            if begin < end:
+                with self.f.loop(i64(begin), i64(end), run.size) as i:
+                    yield i, run.size
 
     # Factors.
 
@@ -274,7 +274,8 @@ class Emission:
         """Each tile's rows as a panel of their own."""
         c = self.c
         with self.nest(c.outer_rows) as rows:
-            for i, row, size in self.row_tiles():
+            for i, size in self.row_tiles():
+                row = self.f.binary("add", i, self.start(c.down))
                 here = {**at, **rows, **part.at, c.down: row}
                 block = Block(self.address(c.x, here), c.x.strides[c.down], size, self.lines_of(c.x, part))
                 self.copy(block, self.panel_of_x({**at, **rows}, i), size)
@@ -331,13 +332,9 @@ class Emission:
 
         Lines that are far apart fall on few of the nearest cache's, and push each other out of it.
         """
-        c = self.c
         if not self.plan.packs_y:
-            here = {**at, **part.at, c.along: panel.first}
-            strides = {loop: c.y.strides[loop] for loop, _ in part.loops}
-            apart = c.y.strides[c.along] if self.width == 1 else self.lanes
-            return Panel(self.address(c.y, here), strides, apart)
-        if not self.plan.is_whole_y:
+            return self.y_as_it_lies(at, part, panel)
+        if not (self.plan.is_whole_y or self.plan.keeps_y):
             self.copy_panel(at, part, panel)
         if self.width == 1:
             ((inner, depth),) = part.loops
@@ -345,19 +342,37 @@ class Emission:
         strides = part.row_major(self.plan, panel.units * self.width, self.f)
         return Panel(self.panel_of_y(at, panel), strides, self.lanes)
 
+    def y_as_it_lies(self, at: Counters, part: Part, panel: Columns) -> Panel:
+        c = self.c
+        here = {**at, **part.at, c.along: panel.first}
+        strides = {loop: c.y.strides[loop] for loop, _ in part.loops}
+        apart = c.y.strides[c.along] if self.width == 1 else self.lanes
+        return Panel(self.address(c.y, here), strides, apart)
+
     # Tiles.
 
     def tiles(self, at: Counters, part: Part, panel: Columns, y: Panel) -> None:
-        c = self.c
+        """A panel's tiles, row after row."""
         mask = None if self.plan.packs_y else panel.mask
-        for i, row, size in self.row_tiles():
-            here = {**at, c.down: row, c.along: panel.first}
-            tile = Tile(size, panel.units)
-            x = self.x(here, part, i, size)
-            old = self.unfinished_of(here, i, panel) if self.plan.cut else None
-            sums = self.sums.of(tile, x, y, part, mask, old, self.epilogue.ahead(here, tile))
-            if old is None:
-                self.epilogue.tile(here, tile, sums, panel.count, panel.mask)
+        first = tiles(self.sizes[self.c.down], self.plan.tile.rows)[0].size if self.plan.keeps_y else 0
+        if first:
+            keeping = self.y_as_it_lies(at, part, panel)._replace(kept=y)
+            self.tile(at, part, panel, keeping, i64(0), first, panel.mask)
+        for i, size in self.row_tiles(first):
+            self.tile(at, part, panel, y, i, size, mask)
+
+    def tile(
+        self, at: Counters, part: Part, panel: Columns, y: Panel, i: Value, rows: int, mask: Value | None
+    ) -> None:
+        c = self.c
+        row = self.f.binary("add", i, self.start(c.down))
+        here = {**at, c.down: row, c.along: panel.first}
+        tile = Tile(rows, panel.units)
+        x = self.x(here, part, i, rows)
+        old = self.unfinished_of(here, i, panel) if self.plan.cut else None
+        sums = self.sums.of(tile, x, y, part, mask, old, self.epilogue.ahead(here, tile))
+        if old is None:
+            self.epilogue.tile(here, tile, sums, panel.count, panel.mask)
 
     def unfinished_of(self, at: Counters, i: Value, panel: Columns) -> Value:
         """Where a tile's unfinished sums are: row after row of a panel."""

@@ -134,10 +134,11 @@ class Sums:
 def merged(f: Function, loops: list[tuple[int, Size]], x: Panel, y: Panel) -> list[tuple[int, Size]]:
     """The loops, of which neighbours are one where both panels run through them as through one."""
     found: list[tuple[int, Size]] = []
+    panels = [x, y, *filter(None, [y.kept])]
     for loop, n in loops:
         if found and isinstance(n, int):
             outer, turns = found[-1]
-            if all(p.strides[outer] == n * p.strides[loop] for p in (x, y)):
+            if all(p.strides[outer] == n * p.strides[loop] for p in panels):
                 both = turns * n if isinstance(turns, int) else f.binary("mul", turns, i64(n))
                 found[-1] = (loop, both)
                 continue
