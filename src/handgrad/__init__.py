@@ -36,6 +36,7 @@ from handgrad.tape import hessian as hessian
 from handgrad.tape import hvp as hvp
 from handgrad.tape import jacobian as jacobian
 from handgrad.tape import jvp as jvp
+from handgrad.tape import scan as scan
 from handgrad.tape import stop_gradient as stop_gradient
 from handgrad.tape import value_and_grad as value_and_grad
 from handgrad.tape import variable as variable
@@ -72,7 +73,7 @@ else:
     __all__ = [
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
         "check", "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "jvp", "layers",
-        "load", "rule", "rules", "save", "show", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "load", "rule", "rules", "save", "scan", "show", "stop_gradient", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

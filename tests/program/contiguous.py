@@ -6,8 +6,9 @@ always the reversed exp. What passes promise is the same bits from numbers that 
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, is_array
+from handgrad.arrays import is_array
 from handgrad.program import Symbol
+from handgrad.program.loops import meaning
 from handgrad.tree import leaves, tree_map
 
 
@@ -21,8 +22,9 @@ def run(program, *args):
 
     with np.errstate(all="ignore"):
         for operation in program.operations:
-            function = getattr(NUMPY, operation.name)
-            known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
+            made = meaning(operation.name)(*resolve(operation.args), **resolve(operation.options))
+            outs = operation.outs
+            known.update(zip(map(id, outs), made if operation.out is outs else [made], strict=True))
     return resolve(program.outputs)
 
 

@@ -16,11 +16,13 @@ in one file for each library, with one small implementation there; to a rule the
 ``arange_like(x, n)``                0 .. n-1 on the device of ``x``
 ``stop_gradient(x)``                 ``x``, held constant
 
-and two that much is made of:
+and three that much is made of:
 
 ``einsum("ij,jk->ik", x, y)``        the sum of products that the letters say
 ``windows(x, size, stride, dilation, axes)``     windows sliding over axes of x, as axes of their own, which
                                      come last; ``unwindows(w, shape, ...)`` adds up what overlaps
+``scan(f, carry, xs)``               a loop along the first axis of xs: ``f(carry, x)`` gives
+                                     (carry, y), and the result is (carry, ys)
 """
 
 import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY

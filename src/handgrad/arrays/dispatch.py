@@ -132,7 +132,7 @@ def namespace_of(*args: Any) -> Any:
     for arg in args:
         if isinstance(arg, NUMPY_TYPES):
             continue
-        for x in leaves(arg) if isinstance(arg, (list, tuple)) else (arg,):
+        for x in leaves(arg) if isinstance(arg, (list, tuple, dict)) else (arg,):
             if isinstance(x, Recorded):
                 top = x if top is None or x.level > top.level else top
             elif not isinstance(x, NUMPY_TYPES):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from handgrad.arrays import windowing
+from handgrad.arrays import loops, windowing
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import getitem
 from handgrad.arrays.questions import shape
+from handgrad.tree import tree_map
 
 
 @functools.cache
@@ -18,6 +19,16 @@ def jax_library() -> Library:
 
     def typed(key: Any) -> Any:
         return jax.random.wrap_key_data(jnp.asarray(key, jnp.uint32))
+
+    def scan(f: Any, carry: Any, xs: Any = None, length: Any = None, reverse: bool = False) -> Any:
+        n = loops.steps_of(xs, length)
+        if n:
+            first = jax.eval_shape(f, carry, loops.part(xs, 0))
+            after, _ = loops.result_of(first, carry, is_first=True)
+            carry = tree_map(
+                lambda x, y: x if hasattr(x, "dtype") else jnp.full(y.shape, x, y.dtype), carry, after
+            )
+        return jax.lax.scan(f, carry, xs, length=n, reverse=reverse)
 
     def unwindows(
         x: Any, shape: tuple[int, ...], stride: Any = 1, dilation: Any = 1, axes: Any = None
@@ -30,6 +41,8 @@ def jax_library() -> Library:
 
     return Library(
         jnp,
+        has_loops=True,
+        scan=scan,
         windows=windowing.windows,
         unwindows=unwindows,
         scatter_add=lambda dout, index, shape: jnp.zeros(shape, dout.dtype).at[index].add(dout),

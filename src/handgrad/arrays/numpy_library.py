@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.arrays.contraction import are_distinct, by_product, in_pairs, spelled
 from handgrad.arrays.dispatch import NUMPY
 from handgrad.arrays.lacking import erf, erfc, getitem, stop_gradient
+from handgrad.arrays.loops import scan
 from handgrad.arrays.questions import shape
 from handgrad.arrays.windowing import of_windows, windowing
 
@@ -99,6 +100,7 @@ def unwindows(
 
 
 vars(NUMPY).update(
+    scan=scan,
     einsum=einsum,
     windows=windows,
     unwindows=unwindows,

@@ -12,6 +12,7 @@ from handgrad.arrays import numpy_library, windowing
 from handgrad.arrays.contraction import by_product, in_pairs
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import erf, erfc, stop_gradient
+from handgrad.arrays.loops import scan
 from handgrad.tree import tree_map
 
 
@@ -42,6 +43,7 @@ def standard_library(standard: Any) -> Library:
 
     return Library(
         standard,
+        scan=scan,
         einsum=lambda subscripts, *arrays: in_pairs(subscripts, list(arrays), by_product),
         pad=windowing.pad,
         windows=windowing.windows,

@@ -8,6 +8,7 @@ from typing import Any
 
 from handgrad.arrays import windowing
 from handgrad.arrays.dispatch import Library
+from handgrad.arrays.loops import scan
 from handgrad.arrays.numpy_library import fold_in
 from handgrad.arrays.questions import shape
 
@@ -61,6 +62,7 @@ def torch_library() -> Library:
 
     return Library(
         compat,
+        scan=scan,
         einsum=torch.einsum,
         pad=windowing.pad,
         windows=windows,

@@ -73,10 +73,11 @@ def _divide(draft: Draft, out: Symbol, x: Any, y: Any) -> Any:
 
 def _power(draft: Draft, out: Symbol, x: Any, y: Any) -> Any:
     """x¹ = x;  x² = x·x, as NumPy computes it if the exponent is one number"""
-    exponent = None if isinstance(y, Symbol) or shape(y) else draft.uniform(y)
+    exponent = draft.uniform(y)
     if exponent == 1:
         return in_place_of(draft, x, out)
-    if exponent == 2 and (out.dtype.kind in "iu" or out.dtype in (np.float32, np.float64)):
+    is_number = not isinstance(y, Symbol) and not shape(y)
+    if exponent == 2 and is_number and (out.dtype.kind in "iu" or out.dtype in (np.float32, np.float64)):
         return draft.instead(out, "multiply", x, x)
     return None
 

@@ -64,10 +64,10 @@ class Draft:
         out = Symbol(self.program.fresh_name(), found, dtype, self.program)
         return self.keep(Operation(out, name, args, options, old.origin if old is not None else ""))
 
-    def keep(self, operation: Operation) -> Symbol:
+    def keep(self, operation: Operation) -> Any:
         """The operation as it stands."""
         self.program.operations.append(operation)
-        self.makers[id(operation.out)] = operation
+        self.makers.update(dict.fromkeys(map(id, operation.outs), operation))
         return operation.out
 
     def emit(self, name: str, *args: Any, **options: Any) -> Any:
@@ -104,16 +104,22 @@ class Draft:
         return x if isinstance(x, (int, float)) else None
 
 
-def rewrite(program: Program, rule: Callable[[Draft, Operation], Any]) -> Program:
-    """Each operation, its arguments brought up to date, is what ``rule`` makes of it; None lets it stand."""
+def rewrite(program: Program, rule: Callable[[Draft, Operation], Any], of: str = "") -> Program:
+    """Each operation, its arguments brought up to date, is what ``rule`` makes of it; None lets it stand.
+
+    With ``of`` only operations of that name are asked about.
+    """
+    if of and not any(operation.name == of for operation in program.operations):
+        return program
     draft = Draft(program)
     for given in program.operations:
         operation = draft.updated(given)
-        made = rule(draft, operation)
+        made = rule(draft, operation) if operation.name == of or not of else None
         if made is None:
             draft.keep(operation)
         elif made is not given.out:
-            draft.became[id(given.out)] = made
+            results = made if isinstance(given.out, tuple) else (made,)
+            draft.became.update(zip(map(id, given.outs), results, strict=True))
     return draft.finish()
 
 

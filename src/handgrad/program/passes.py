@@ -11,6 +11,7 @@ Each pass looks at each operation once, and makes a new program, or gives the sa
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from handgrad.program.keys import Keys
 from handgrad.program.layout import layout
 from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
+from handgrad.program.unrolling import unrolled
 
 __all__ = [
     "PASSES",
@@ -38,23 +40,44 @@ __all__ = [
 COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or".split())
 
 
-def optimise(program: Program) -> Program:
+def optimise(program: Program, unroll: bool = True) -> Program:
     """All passes, until they change nothing, but at most so many rounds that the time stays linear.
+
+    Args:
+        unroll: whether loops are written out, as the engine needs it.
 
     Raises:
         ValueError: a pass went wrong; its program is not sound.
+        TypeError: a loop is too long to be written out.
     """
     with np.errstate(all="ignore"):
-        for _ in range(ROUNDS):
-            before = program
-            for step in PASSES:
-                made = step(program)
-                if made is not program:
-                    made.check()
-                program = made
-            if program is before:
-                break
+        program = _settled(program)
+        return _settled(unrolled(program)) if unroll else program
+
+
+def _settled(program: Program) -> Program:
+    for _ in range(ROUNDS):
+        before = program
+        for step in PASSES:
+            made = step(program)
+            if made is not program:
+                made.check()
+            program = made
+        if program is before:
+            break
     return program
+
+
+def bodies(program: Program) -> Program:
+    """The bodies of loops, each by all passes."""
+    return rewrite(program, _body, of="scan")
+
+
+def _body(draft: Draft, operation: Operation) -> Any:
+    body = _settled(operation.options["body"])
+    if body is operation.options["body"]:
+        return None
+    return draft.keep(dataclasses.replace(operation, options={**operation.options, "body": body}))
 
 
 def dead_code(program: Program) -> Program:
@@ -62,7 +85,7 @@ def dead_code(program: Program) -> Program:
     alive = set(map(id, symbols(program.outputs)))
     kept = []
     for operation in reversed(program.operations):
-        if id(operation.out) in alive:
+        if not alive.isdisjoint(map(id, operation.outs)):
             alive |= operation.uses
             kept.append(operation)
     if len(kept) == len(program.operations):
@@ -82,7 +105,7 @@ def common_subexpressions(program: Program) -> Program:
         if key not in known:
             known[key] = draft.keep(operation)
         found, out = known[key], operation.out
-        if found.shape == out.shape:
+        if isinstance(out, tuple) or found.shape == out.shape:
             return found
         return first(draft, Operation(out, "reshape", (found, out.shape), {}))
 
@@ -109,22 +132,20 @@ def _computed(draft: Draft, operation: Operation) -> Any:
     if name in ("zeros_like", "ones_like"):
         number = np.asarray(name == "ones_like", out.dtype)
         return draft.emit("broadcast_to", number, out.shape) if out.shape else number
-    if operation.symbols:
+    if operation.symbols or name == "scan":
         return None
     return draft.emit(name, *operation.args, **operation.options)
 
 
 def contractions(program: Program) -> Program:
     """Each einsum as a product of matrices, or of elements, between views."""
-    return rewrite(program, _product)
+    return rewrite(program, _product, of="einsum")
 
 
 def _product(draft: Draft, operation: Operation) -> Any:
-    if operation.name != "einsum":
-        return None
     subscripts, x, y = operation.args
     return contraction.by_product(subscripts, x, y, draft.emit)
 
 
-PASSES = (dead_code, contractions, constants, common_subexpressions, layout, algebra)
+PASSES = (bodies, dead_code, contractions, constants, common_subexpressions, layout, algebra)
 ROUNDS = 6  # nearly always the third changes nothing

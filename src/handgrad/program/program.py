@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, is_array, shape
+from handgrad.arrays import is_array, shape
+from handgrad.program import loops
 from handgrad.program.inference import by_numpy, result
 from handgrad.tree import leaves, tree_map
 
@@ -27,11 +28,16 @@ class Operation:
     It is never changed, so programs share the operations in which they do not differ.
     """
 
-    out: Any  # a Symbol
+    out: Any  # a Symbol, or a tuple of them
     name: str
     args: tuple
     options: dict
     origin: str = ""  # the rule in whose body or backward it was written
+
+    @functools.cached_property
+    def outs(self) -> tuple:
+        """Its results; nearly always one."""
+        return self.out if isinstance(self.out, tuple) else (self.out,)
 
     @functools.cached_property
     def symbols(self) -> list[Any]:
@@ -44,11 +50,14 @@ class Operation:
         return frozenset(map(id, self.symbols))
 
     @functools.cached_property
-    def inferred(self) -> tuple:
-        """Shape and dtype that it has by its arguments."""
+    def inferred(self) -> list:
+        """Shape and dtype that each of its results has by its arguments."""
+        if self.name == "scan":
+            self.options["body"].check()
+            return loops.inferred(*self.args, **self.options)
         if by_numpy(self.name) is not None:  # it was tried when it was traced, which is slow
-            return self.out.shape, self.out.dtype
-        return result(self.name, self.args, self.options)
+            return [(self.out.shape, self.out.dtype)]
+        return [result(self.name, self.args, self.options)]
 
     def __str__(self) -> str:
         return Printer().operation(self)
@@ -60,10 +69,16 @@ class Program:
     ``inputs`` and ``outputs`` are nested as the traced function's arguments and result are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Program | None = None) -> None:
         self.inputs: Any = ()
         self.operations: list[Operation] = []
         self.outputs: Any = ()
+        self.outer = outer  # the program that this one is a loop's body in
+        self.captured: dict[int, tuple[Any, Any]] = {}  # of the outer program: a symbol, and what it is here
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.outer is None else self.outer.depth + 1
 
     def fresh_name(self) -> str:
         return f"t{len(self.operations)}"
@@ -79,18 +94,18 @@ class Program:
         """
         defined = set(map(id, symbols(self.inputs)))
         for operation in self.operations:
-            out, found = operation.out, operation.inferred
             wrong = ""
-            if id(out) in defined:
-                wrong = f"{out} is assigned twice"
-            elif found != (out.shape, out.dtype):
-                wrong = f"the operation gives {found[1]}{list(found[0])}"
+            for out, found in zip(operation.outs, operation.inferred, strict=True):
+                if id(out) in defined:
+                    wrong = f"{out} is assigned twice"
+                elif found != (out.shape, out.dtype):
+                    wrong = f"the operation gives {found[1]}{list(found[0])}"
             for x in operation.symbols:
                 if id(x) not in defined:
                     wrong = f"{x} is used before it is defined"
             if wrong:
                 raise ValueError(f"{operation}: {wrong}")
-            defined.add(id(out))
+            defined.update(map(id, operation.outs))
         for x in symbols(self.outputs):
             if id(x) not in defined:
                 raise ValueError(f"the output {x} is never defined")
@@ -117,8 +132,9 @@ class Program:
             return tree_map(lambda x: known.get(id(x), x), tree)
 
         for operation in self.operations:
-            function = getattr(NUMPY, operation.name)
-            known[id(operation.out)] = function(*resolve(operation.args), **resolve(operation.options))
+            made = loops.meaning(operation.name)(*resolve(operation.args), **resolve(operation.options))
+            outs = operation.outs
+            known.update(zip(map(id, outs), made if operation.out is outs else [made], strict=True))
             for x in operation.symbols:
                 uses[id(x)] -= 1
                 if not uses[id(x)]:
@@ -137,20 +153,24 @@ class Printer:
     def __init__(self) -> None:
         self.names: dict[int, str] = {}
 
-    def program(self, program: Program) -> str:
+    def program(self, program: Program, indent: str = "") -> str:
         head = ", ".join(f"{x.name}: {_type(x)}" for x in symbols(program.inputs))
-        lines = []
-        for i, operation in enumerate(program.operations):
-            self.names[id(operation.out)] = f"t{i}"
-            lines.append(f"  {self.operation(operation)}")
+        lines, count = [], 0
+        for operation in program.operations:
+            for out in operation.outs:
+                self.names[id(out)] = f"t{count}"
+                count += 1
+            lines.append(f"{indent}  {self.operation(operation, indent + '  ')}")
         tail = ", ".join(self.shown(x) for x in leaves(program.outputs))
-        return "\n".join([f"program({head})", *lines, f"return {tail}"])
+        return "\n".join([f"program({head})", *lines, f"{indent}return {tail}"])
 
-    def operation(self, operation: Operation) -> str:
+    def operation(self, operation: Operation, indent: str = "") -> str:
+        outs = ", ".join(f"{self.shown(out)}: {_type(out)}" for out in operation.outs)
         args = [self.shown(x) for x in operation.args]
-        args += [f"{name}={self.shown(x)}" for name, x in operation.options.items()]
-        out = operation.out
-        return f"{self.shown(out)}: {_type(out)} = {operation.name}({', '.join(args)})"
+        args += [f"{k}={self.shown(x)}" for k, x in operation.options.items() if not isinstance(x, Program)]
+        bodies = [x for x in operation.options.values() if isinstance(x, Program)]
+        inside = "".join(f"\n{indent}  {Printer().program(x, indent + '  ')}" for x in bodies)
+        return f"{outs} = {operation.name}({', '.join(args)}){inside}"
 
     def shown(self, x: Any) -> str:
         if hasattr(x, "program"):

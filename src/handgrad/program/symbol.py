@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from handgrad.program.program import Operation, Program
 from handgrad.rules.rule import at_work
 from handgrad.tape.numpy_functions import call_function, call_ufunc
 from handgrad.tape.refusals import HistoryLost
-from handgrad.tree import leaves
+from handgrad.tree import leaves, tree_map
 
 ARRAY_API = {"absolute": "abs", "true_divide": "divide"}  # what NumPy calls otherwise
 BITWISE = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_invert": "logical_not"}
@@ -27,6 +28,14 @@ class SymbolNamespace:
     arange_like = staticmethod(lambda x, n: np.arange(n))
     stop_gradient = staticmethod(lambda x: x)
     tensordot = staticmethod(contraction.tensordot)
+    has_loops = True
+
+    @staticmethod
+    def scan(*args: Any, **options: Any) -> Any:
+        from handgrad.program.scanning import scan  # which makes symbols
+
+        return scan(*args, **options)
+
     pad = staticmethod(windowing.pad)
 
     @staticmethod
@@ -68,16 +77,38 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     symbols = [x for x in leaves((args, options)) if isinstance(x, Symbol)]
     program = symbols[0].program
     if any(x.program is not program for x in symbols):
-        raise TypeError(
-            f"{name} was given an array of another trace: something kept it from an earlier call, in an "
-            f"attribute or a global; return it instead"
-        )
+        program = max((x.program for x in symbols), key=lambda p: p.depth)
+        args, options = tree_map(lambda x: inside(program, x, name), (args, options))
     stays_weak = name in PYTHON and not any(hasattr(x, "dtype") and not is_weak(x) for x in args)
     args = args if stays_weak else strengthened(name, args)
     found_shape, dtype = result(name, args, options)
     out = Symbol(program.fresh_name(), found_shape, dtype, program, stays_weak)
     program.operations.append(Operation(out, name, args, options, at_work.get()))
     return out
+
+
+def inside(program: Program, x: Any, name: str) -> Any:
+    """x as that program sees it: a symbol of a program around it becomes one of its inputs.
+
+    Raises:
+        TypeError: it is of another trace.
+    """
+    if not isinstance(x, Symbol) or x.program is program:
+        return x
+    if program.outer is None:
+        raise TypeError(
+            f"{name} was given an array of another trace: something kept it from an earlier call, in an "
+            f"attribute or a global; return it instead"
+        )
+    x = inside(program.outer, x, name)
+    if id(x) not in program.captured:
+        made = Symbol(f"w{len(program.captured)}", x.shape, x.dtype, program, x.weak)
+        program.captured[id(x)] = (x, made)
+    return program.captured[id(x)][1]
+
+
+tracing: contextvars.ContextVar[Program | None] = contextvars.ContextVar("tracing", default=None)
+"""The program that is being traced."""
 
 
 def strengthened(name: str, args: tuple) -> tuple:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import is_array, shape
-from handgrad.program.keys import Keys
+from handgrad.program.keys import Numbered
 from handgrad.program.program import Program
-from handgrad.program.symbol import Symbol
+from handgrad.program.symbol import Symbol, tracing
 from handgrad.tape.interception import numpy_takes_recorded
 from handgrad.tree import leaves, tree_map
 
@@ -43,8 +43,12 @@ def trace(f: Callable, *args: Any) -> Program:
         return Symbol(next(names), shape(x), np.result_type(x), program, weak=not hasattr(x, "dtype"))
 
     program.inputs = tree_map(in_place_of, args)
-    with numpy_takes_recorded:
-        program.outputs = f(*program.inputs)
+    before = tracing.set(program)
+    try:
+        with numpy_takes_recorded:
+            program.outputs = f(*program.inputs)
+    finally:
+        tracing.reset(before)
     program.check()
     return program
 
@@ -75,7 +79,7 @@ def stable_trace(f: Callable, *args: Any) -> Program:
 
 def difference(one: Program, other: Program) -> str:
     """Where two programs differ, in words; "" where they are the same, their constants to the last bit."""
-    keys = (_Numbered(one), _Numbered(other))
+    keys = (Numbered(one), Numbered(other))
     for a, b in zip(one.operations, other.operations, strict=False):
         where = f"{a.name}, in {a.origin}" if a.origin else a.name
         if a.name != b.name:
@@ -93,21 +97,6 @@ def difference(one: Program, other: Program) -> str:
         if keys[0].of(x) != keys[1].of(y):
             return f"it returned {_told(x)} and then {_told(y)}"
     return ""
-
-
-class _Numbered(Keys):
-    """Keys by which symbols of two programs are the same where they are made at the same place."""
-
-    def __init__(self, program: Program):
-        super().__init__()
-        made = [*leaves(program.inputs), *(o.out for o in program.operations)]
-        self.places = {id(x): place for place, x in enumerate(made) if isinstance(x, Symbol)}
-
-    def of(self, x: Any) -> Any:
-        if isinstance(x, Symbol):
-            return ("symbol", self.places.get(id(x)))
-        found = super().of(x)
-        return (found[0], type(x)) if found[0] == "object" else found
 
 
 def _told(x: Any) -> str:

@@ -26,6 +26,11 @@ from handgrad.tree import leaves
 _orders = itertools.count()
 
 
+def next_order() -> int:
+    """A number between those of the nodes made before, and of those made later."""
+    return next(_orders)
+
+
 class Scope:
     """One call of a layer, or one ``with scope(name)``: what a node was made in."""
 
@@ -112,9 +117,10 @@ class Node:
 
 
 class Backpropagation:
-    """Gradients on their way from outputs to leaves."""
+    """Gradients on their way from outputs to leaves, or to what was made before a node of that ``order``."""
 
-    def __init__(self, seeds: list[tuple[Any, Any]]):
+    def __init__(self, seeds: list[tuple[Any, Any]], since: int = 0):
+        self.since = since
         self.grads: dict[int, Any] = {}  # by the id of a variable
         self.reached: dict[int, dict[int, Any]] = {}  # by a node's order: its outputs met, by index
         self.waiting: list[int] = []
@@ -144,7 +150,7 @@ class Backpropagation:
             if node.outputs is not None:
                 by_index = {variable.index: dout for variable, dout in given}
                 dout = tuple(by_index.get(i, xp.zeros_like(out)) for i, out in enumerate(node.outputs))
-            if node.backward is not None:
+            if node.backward is not None and node.order >= self.since:
                 self.pull(node, dout, variable.level)
 
     def pull(self, node: Node, dout: Any, level: int) -> None:

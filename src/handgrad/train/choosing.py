@@ -31,6 +31,8 @@ def arithmetic(program: Program) -> int:
     for operation in program.operations:
         if operation.name == "matmul":
             total += 2 * size(operation.out) * shape(operation.args[0])[-1]
+        elif operation.name == "scan":
+            total += operation.options["length"] * arithmetic(operation.options["body"])
         else:
             total += size(operation.out)
     return total

@@ -164,6 +164,8 @@ def fingerprint(program: Program) -> str:
             return f"{{{','.join(f'{key}={written(value)}' for key, value in x.items())}}}"
         if isinstance(x, (np.ndarray, np.generic)):
             return f"{x.dtype}{shape(x)}{zlib.crc32(x.tobytes()):08x}"
+        if isinstance(x, Program):
+            return fingerprint(x)
         if isinstance(x, slice):
             return f"slice{written([x.start, x.stop, x.step])}"
         if isinstance(x, (str, int, float, bool, type(None), type(...), np.dtype, type)):
