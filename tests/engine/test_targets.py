@@ -39,8 +39,8 @@ FULL = "+avx2,+fma,+avx512f,+avx512vl,+avx512dq,+avx512bw"
     [
         ("x86_64-unknown-linux-gnu", FULL, x86.X86, ["avx512", "avx2", "sse2"], 64, 32),
         ("x86_64-pc-windows-msvc", FULL.replace("+avx512dq", "-avx512dq"), x86.X86, ["avx2", "sse2"], 32, 16),
-        ("x86_64-apple-darwin20", "+avx2,-fma", x86.X86, ["sse2"], 16, 16),
-        ("x86_64-unknown-linux-gnu", "", x86.X86, ["sse2"], 16, 16),
+        ("x86_64-apple-darwin20", "+avx2,-fma", x86.X86, ["sse2"], 16, 12),
+        ("x86_64-unknown-linux-gnu", "", x86.X86, ["sse2"], 16, 12),
         ("arm64-apple-darwin20", "+neon,+fp16", arm.Arm, ["neon"], 16, 32),
         ("aarch64-unknown-linux-gnu", "", arm.Arm, ["neon"], 16, 32),
         ("riscv64-unknown-linux-gnu", "+v", Target, ["generic"], 16, 16),
@@ -58,7 +58,7 @@ def test_kinds_of_processors(pretend, triple, features, kind, levels, vector_byt
 def test_levels_that_are_not_here(pretend, monkeypatch):
     pretend("x86_64-unknown-linux-gnu", "+avx2,+fma")
     assert here.at_level("avx2") == x86.X86("avx2", "x86-64", "+avx2,+fma", 32, 16)
-    assert here.at_level("sse2") == x86.X86("sse2", "x86-64", "", 16, 16)
+    assert here.at_level("sse2") == x86.X86("sse2", "x86-64", "", 16, 12)
     for name in ("avx512", "mmx", "", "neon"):
         with pytest.raises(ValueError, match=f"runs code for avx2, sse2 or native, not for '{name}'"):
             here.at_level(name)

@@ -25,4 +25,4 @@ class Wasm(Target):
 
 
 FEATURES = "+simd128,+bulk-memory,+nontrapping-fptoint,+sign-ext"
-LEVELS = [Wasm("wasm32", "generic", FEATURES, vector_bytes=16, registers=16, triple=TRIPLE)]
+LEVELS = [Wasm("wasm32", "generic", FEATURES, vector_bytes=16, registers=12, triple=TRIPLE)]

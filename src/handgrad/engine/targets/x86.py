@@ -56,5 +56,5 @@ AVX512 = f"{AVX2},+avx512f,+avx512vl,+avx512dq,+avx512bw"
 LEVELS = [
     X86("avx512", "x86-64", AVX512, vector_bytes=64, registers=32),
     X86("avx2", "x86-64", AVX2, vector_bytes=32, registers=16),
-    X86("sse2", "x86-64", "", vector_bytes=16, registers=16),
+    X86("sse2", "x86-64", "", vector_bytes=16, registers=12),
 ]
