@@ -6,10 +6,10 @@ import numpy as np
 
 from handgrad.engine.access import affine
 from handgrad.engine.emit.ir import I64, PTR, Module, i64
-from handgrad.engine.fusion import Kernel
-from handgrad.engine.graph import Node
+from handgrad.engine.kernels.product.kernel import Contract, ContractKernel
 from handgrad.engine.kernels.product.product import Product
-from handgrad.engine.lowering import Load, Made
+from handgrad.engine.lowering import Load
+from handgrad.engine.nodes import Input
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import aligned
 from handgrad.engine.runtime.team import team
@@ -34,13 +34,13 @@ class Alone:
     ):
         self.threads, target = threads, target or this_computer()
         dtype = np.dtype(dtype)
-        nodes = [Node("input", [], (), dtype) for _ in range(2)]
-        out = Node("matmul", nodes, tuple(shape), dtype)
+        nodes = [Input((), dtype) for _ in range(2)]
+        out = Contract(tuple(shape), dtype, *nodes, (), (), (*shape, *sums))
         operands = tuple(
             Load(node, affine(start, dict(strides)), (), dtype)
             for node, (start, strides) in zip(nodes, (x, y), strict=True)
         )
-        kernel = Kernel("product", (*shape, *sums), [(out, Made(out, dtype))], out, operands)
+        kernel = ContractKernel(out, operands)
         kernel.partition = apart if threads > 1 else None
         parts = [] if kernel.partition is None else slices(shape[apart], threads)
         self.product = Product(kernel, parts, target, in_pairs)
@@ -49,7 +49,7 @@ class Alone:
         pointers = dict(zip((*nodes, out), f.args, strict=False))
         self.product.emit(f, pointers, f.args[3], f.args[4], i64(0))
         self.ir = str(module)
-        self.native = native.Native(native.object_code(self.ir, target), target)
+        self.native = native.Native([native.object_code(self.ir, target)], target)
         self.run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(self.native.address("run"))
         self.scratch = [aligned(self.product.scratch_bytes) for _ in range(threads)]
 

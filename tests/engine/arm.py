@@ -18,6 +18,7 @@ import numpy as np
 
 import handgrad as hg
 from handgrad.arrays import xp
+from handgrad.engine.nodes import Constant
 from handgrad.engine.runtime import native
 from handgrad.engine.targets.here import elsewhere
 from handgrad.program import trace
@@ -91,7 +92,7 @@ class Emulated:
         """What that program gives for its arrays."""
         module = self.modules[number]
         outs = [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
-        constants = [n.value for n in module.table if n.op == "constant"]
+        constants = [n.value for n in module.table if isinstance(n, Constant)]
         given = [*arrays_in(args), *constants, *(np.zeros(x.shape, x.dtype) for x in outs)]
         head = [len(given), module.arena_bytes, module.schedule.threads, *(a.nbytes for a in given)]
         sent = np.array(head, np.int64).tobytes() + b"".join(a.tobytes() for a in given)

@@ -9,9 +9,9 @@ import numpy as np
 
 from handgrad.engine import Code
 from handgrad.engine.assembly import Assembly
-from handgrad.engine.code import with_own_outputs
+from handgrad.engine.build import nodes_of
 from handgrad.engine.fusion import kernels_of
-from handgrad.engine.graph import graph_of
+from handgrad.engine.rewrite import rewritten
 from handgrad.engine.schedule import scheduled
 from handgrad.program.passes import optimise
 from handgrad.tree import leaves, tree_map
@@ -108,7 +108,7 @@ def compiled(program, threads=1, **options):
 
 def assembled(program, target, threads=1, over=None):
     """The module for a computer that may be another than this one."""
-    graph = with_own_outputs(graph_of(optimise(program)))
+    graph = rewritten(nodes_of(optimise(program)))
     onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
     schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, target)

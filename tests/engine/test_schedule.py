@@ -84,7 +84,7 @@ def test_what_is_read_elsewhere_is_copied(name, threads):
     code = compiled(trace(f, *args), threads, over=over)
     assert len(code.schedule.places) == 1
     copy = code.schedule.kernels[-1]
-    assert copy.kind == "loop"
+    assert copy.name == "loop"
     assert set(copy.arrays) == set(code.schedule.places)
 
 
@@ -153,8 +153,8 @@ def test_a_network_goes_forward_and_backward_in_one_phase(use_threads):
     """By slices of the batch; then come the gradients of the parameters, which are sums over it."""
     schedule = training_step([20, 30, 40, 10], 16, use_threads).schedule
     assert schedule.phases == 2
-    first = [k for k in schedule.kernels if k.phase == 0 and k.kind == "product"]
-    second = [k for k in schedule.kernels if k.phase == 1 and k.kind == "product"]
+    first = [k for k in schedule.kernels if k.phase == 0 and k.name == "product"]
+    second = [k for k in schedule.kernels if k.phase == 1 and k.name == "product"]
     assert [k.node.shape for k in first] == [(16, 30), (16, 40), (16, 10), (16, 40), (16, 30)]
     assert sorted(k.node.shape for k in second) == [(20, 30), (30, 40), (40, 10)]
     assert all(k.partition == 0 for k in first)

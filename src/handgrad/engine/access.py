@@ -1,7 +1,7 @@
 """Where an element lies: sums of loop counters times strides, carried back through views of an array.
 
-A coordinate of an array inside a loop is ``Affine``, or hangs on a value (``x[i]`` with i an array) and is a
-``Looked`` up one. Views only rearrange coordinates, so they cost nothing in a loop.
+A coordinate of an array inside a loop is ``Affine``, or hangs on a value (``x[i]`` with i an array) and is
+``Gathered``. Views only rearrange coordinates, so they cost nothing in a loop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def counter(loop: int, size: int) -> Affine:
 ZERO = Affine(0)
 
 
-class Looked(NamedTuple):
+class Gathered(NamedTuple):
     """A coordinate that is read from an array of integers: ``index`` at ``coordinates``, of ``size``
     places.
     """
@@ -55,7 +55,7 @@ class Looked(NamedTuple):
     size: int
 
 
-Coordinates = tuple  # of Affine | Looked
+Coordinates = tuple  # of Affine | Gathered
 
 
 def row_major(shape: Shape) -> Shape:
@@ -134,7 +134,7 @@ def sliced(coordinates: Coordinates, index: tuple, shape: Shape) -> Coordinates 
 
 
 def moved(c: Any, start: int, step: int) -> Any:
-    """start + step·c; None where c is looked up."""
+    """start + step·c; None where c is gathered."""
     if (start, step) == (0, 1):
         return c
     return c.scaled(step) + start if isinstance(c, Affine) else None

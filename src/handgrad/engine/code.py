@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import NUMPY
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
-from handgrad.engine.fusion import Kernel, kernels_of, work
-from handgrad.engine.graph import LEAVES, VIEWS, Graph, Node, graph_of
+from handgrad.engine.build import nodes_of
+from handgrad.engine.fusion import kernels_of
+from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.nodes import Constant
+from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.cache import cached
 from handgrad.engine.runtime.memory import aligned
@@ -29,7 +31,6 @@ from handgrad.engine.targets.here import this_computer
 from handgrad.engine.targets.target import Target
 from handgrad.program import Program
 from handgrad.program.passes import optimise
-from handgrad.tree import tree_map
 
 SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
 SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
@@ -84,25 +85,26 @@ class Code:
         if bfloat16 and not self.target.has_halves:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
         self.optimised = optimise(program)
-        graph = with_own_outputs(graph_of(self.optimised))
+        graph = rewritten(nodes_of(self.optimised))
         kernels = kernels_of(graph)
-        self.flops = sum(work(k)[0] for k in kernels)
+        self.flops = sum(k.work()[0] for k in kernels)
         usable = threads()
         self.workers = workers or (usable if self.flops > small else 1)
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.target, timed, bfloat16)
-        self.ir = self.assembly.text()
-        code = cached(
-            [self.ir, *native.key(self.target)], functools.partial(native.object_code, self.ir, self.target)
-        )
-        self.native = native.Native(code, self.target)
+        objects = [
+            cached([text, *native.key(self.target)], functools.partial(native.object_code, text, self.target))
+            for text in self.assembly.texts()
+        ]
+        self.native = native.Native(objects, self.target)
+        self.kernels = [self.native.address(name) for name in self.assembly.modules]
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
-        self.foreign = [k for k in self.schedule.kernels if k.kind == "foreign"]
-        for message in told(self.foreign):
+        self.fallbacks = [k for k in self.schedule.kernels if isinstance(k, FallbackKernel)]
+        for message in reasons(self.fallbacks):
             warnings.warn(message, NotCompiledWarning, stacklevel=2)
         self.arena = aligned(self.assembly.arena_bytes)
-        self.constants = [n.value for n in self.assembly.table if n.op == "constant"]
+        self.constants = [n.value for n in self.assembly.table if isinstance(n, Constant)]
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], **options: Any) -> int:
         """One step, or ``steps``; see ``run``."""
@@ -136,7 +138,7 @@ class Code:
             return self.call(0, pointers, strides, steps)
         for step in range(steps):
             here = [p + step * s for p, s in zip(pointers, strides or [0] * len(pointers), strict=True)]
-            for number, kernel in enumerate([*self.foreign, None]):
+            for number, kernel in enumerate([*self.fallbacks, None]):
                 try:
                     done = self.call(number, here, None, 1)
                 except OutOfRange:
@@ -149,7 +151,7 @@ class Code:
 
     def call(self, number: int, pointers: list[int], strides: list[int] | None, steps: int) -> int:
         """One of the native functions; how many steps went well."""
-        table = np.array(pointers, np.int64)
+        table = np.array([*pointers, *self.kernels], np.int64)
         moves = np.array(strides or [0] * len(pointers), np.int64)
         status = np.zeros(STATUS_WORDS, np.int64)
         barrier = aligned(BARRIER_BYTES)
@@ -172,28 +174,24 @@ class Code:
         clocks = self.arena[self.assembly.clocks : self.assembly.arena_bytes].view(np.int64)
         return clocks.reshape(self.workers, -1)
 
-    def compute(self, kernel: Kernel, pointers: list[int]) -> None:
+    @property
+    def ir(self) -> str:
+        """All modules as one, in LLVM's language."""
+        return self.assembly.text()
+
+    def compute(self, kernel: FallbackKernel, pointers: list[int]) -> None:
         """An operation without native code, by NumPy, on the arrays where they lie."""
-        node, held = kernel.node, {x: load.array for x, load in kernel.values}
-        where = {self.assembly.memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
+        memory = self.schedule.memory
+        where = {memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
         where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
-
-        def array(x: Any) -> Any:
-            if not isinstance(x, Node):
-                return x
-            return array_at(where[self.assembly.memory(held.get(x, x))], x.shape, x.dtype)
-
-        function = getattr(NUMPY, node.options["name"])
-        given, keywords = (tree_map(array, node.options[key]) for key in ("given", "keywords"))
-        with np.errstate(all="ignore"):
-            array(node)[...] = function(*given, **keywords)
+        kernel.compute(lambda node: array_at(where[memory(node)], node.shape, node.dtype))
 
 
-def told(foreign: list[Kernel]) -> list[str]:
+def reasons(fallbacks: list[FallbackKernel]) -> list[str]:
     """Which operations run on NumPy: a sentence for each reason."""
     by_reason: dict[str, dict[str, None]] = {}
-    for kernel in foreign:
-        operation, _, why = kernel.node.options["why"].rpartition(": ")
+    for kernel in fallbacks:
+        operation, _, why = kernel.node.why.rpartition(": ")
         by_reason.setdefault(why, {})[operation] = None
     found = []
     for why, names in by_reason.items():
@@ -221,27 +219,6 @@ def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     memory = (ctypes.c_char * size).from_address(address)
     return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
-
-
-def base_of(node: Node) -> Node:
-    """The node whose memory another shape of it is."""
-    while node.op == "reshape":
-        node = node.args[0]
-    return node
-
-
-def with_own_outputs(graph: Graph) -> Graph:
-    """A graph whose outputs are each made by a kernel, into memory of its own."""
-    nodes, taken = list(graph.nodes), set()
-    outputs = []
-    for out in graph.outputs:
-        base = base_of(out)
-        if base.op in LEAVES or base in taken or (base is not out and base.op in VIEWS):
-            out = base = Node("astype", [out], out.shape, out.dtype)
-            nodes.append(out)
-        taken.add(base)
-        outputs.append(out)
-    return Graph(nodes, graph.inputs, [base_of(out) for out in outputs])
 
 
 @functools.cache

@@ -8,8 +8,7 @@ import time
 import numpy as np
 
 from handgrad.engine.code import Code
-from handgrad.engine.fusion import Kernel, work
-from handgrad.engine.graph import Node
+from handgrad.engine.kernels.kernel import Kernel
 from handgrad.engine.runtime.memory import LINE
 from handgrad.program import trace
 
@@ -32,7 +31,7 @@ def kernels(code: Code) -> str:
     phases = f"{schedule.phases} phase{'s' * (schedule.phases > 1)}"
     lines = [f"{len(schedule.kernels)} kernels in {phases}, {threads}, for {code.target.cpu}"]
     clock = Clock(code) if code.timed and code.cycles().any() else None
-    head = f"    {'kernel':10}{'space':20}{'flops':>9}{'bytes':>9}  {'divided':8}"
+    head = f"    {'kernel':12}{'space':20}{'flops':>9}{'bytes':>9}  {'divided':8}"
     lines.append(head + ("    time    peak  " if clock else "") + "what it makes")
     phase = -1
     for n, kernel in enumerate(schedule.kernels):
@@ -42,31 +41,19 @@ def kernels(code: Code) -> str:
         lines.append(_line(kernel, clock.told(n, kernel) if clock else ""))
     if clock:
         lines.append(f"    waiting for each other: {100 * clock.waiting:.1f} % of the time")
-    flops, moved = (sum(figures) for figures in zip(*map(work, schedule.kernels), strict=True))
-    products = sum(map(product_flops, schedule.kernels))
+    flops, moved = (sum(figures) for figures in zip(*(k.work() for k in schedule.kernels), strict=True))
+    products = sum(k.product_flops for k in schedule.kernels)
     lines.append(f"in all {figure(flops)}flop, {figure(products)}flop of them in products; {figure(moved)}B")
     return "\n".join(lines)
 
 
 def _line(kernel: Kernel, told: str) -> str:
-    flops, moved = work(kernel)
+    flops, moved = kernel.work()
     space = "x".join(map(str, kernel.space)) or "1"
     divided = "-" if kernel.partition is None else f"axis {kernel.partition}"
-    nodes = [node for node, _ in kernel.values] if kernel.kind in MAKERS else [kernel.node]
-    made = ", ".join(_name(node) if node in kernel.stores else f"({_name(node)})" for node in nodes)
-    return f"    {kernel.kind:10}{space:20}{figure(flops):>9}{figure(moved):>9}  {divided:8}{told}{made}"
-
-
-MAKERS = ("loop", "product", "reduce")
-
-
-def _name(node: Node) -> str:
-    return node.options["name"] if node.op in ("reduce", "foreign") else node.op
-
-
-def product_flops(kernel: Kernel) -> int:
-    """Two for each multiplication and addition of a product."""
-    return 2 * math.prod(kernel.space) if kernel.kind == "product" else 0
+    nodes = kernel.makes if kernel.stores.issubset(kernel.makes) else [kernel.node]
+    made = ", ".join(node.name if node in kernel.stores else f"({node.name})" for node in nodes)
+    return f"    {kernel.name:12}{space:20}{figure(flops):>9}{figure(moved):>9}  {divided:8}{told}{made}"
 
 
 class Clock:
@@ -84,7 +71,7 @@ class Clock:
         """Its share of the time, and of a product its share of the peak."""
         share = self.slowest[n] / self.total
         seconds = share * self.code.seconds
-        flops = product_flops(kernel) / self.code.workers
+        flops = kernel.product_flops / self.code.workers
         reached = f"{100 * flops / seconds / self.peak:4.0f} %" if flops and seconds else " " * 6
         return f" {100 * share:5.1f} % {reached}  "
 
@@ -105,11 +92,11 @@ def peak() -> float:
 def buffers(code: Code) -> str:
     """The arena: each array's place and size."""
     places = code.schedule.places
-    needed = sum(-(-n.size * n.dtype.itemsize // LINE) * LINE for n in places)
+    needed = sum(-(-n.nbytes // LINE) * LINE for n in places)
     size = figure(code.schedule.size)
     lines = [f"arena of {size}B for {len(places)} arrays of {figure(needed)}B in all"]
     for node, place in sorted(places.items(), key=lambda item: (item[1], item[0].number)):
-        lines.append(f"    {place:>10}  {node.dtype}{list(node.shape)}  {_name(node)}")
+        lines.append(f"    {place:>10}  {node.dtype}{list(node.shape)}  {node.name}")
     return "\n".join(lines)
 
 

@@ -5,23 +5,24 @@ loads.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from handgrad.engine.access import ZERO, Affine, Coordinates, Looked, broadcast, row_major
-from handgrad.engine.graph import LEAVES, VIEWS, Node
+from handgrad.engine.access import ZERO, Affine, Coordinates, Gathered, broadcast, row_major
+from handgrad.engine.nodes import Elementwise, Fill, Leaf, Node, Reshape, View
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Load:
-    """The element of a stored array at ``offset``, counted in elements; ``looks`` are (index, stride,
+    """The element of a stored array at ``offset``, counted in elements; ``gathers`` are (index, stride,
     size).
     """
 
     array: Node
     offset: Affine
-    looks: tuple[tuple[Any, int, int], ...]
+    gathers: tuple[tuple[Any, int, int], ...]
     dtype: np.dtype
 
 
@@ -36,7 +37,7 @@ class Apply:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
-class Fill:
+class Number:
     """One number."""
 
     value: Any
@@ -61,9 +62,9 @@ class NotAffine(Exception):
 
 def storage(node: Node, stored: set[Node]) -> Node | None:
     """The stored array whose memory this one is, as it stands or in another shape."""
-    while node.op == "reshape" and node not in stored:
-        node = node.args[0]
-    return node if node in stored or node.op in LEAVES else None
+    while isinstance(node, Reshape) and node not in stored:
+        node = node.x
+    return node if node in stored or isinstance(node, Leaf) else None
 
 
 class Lowering:
@@ -92,43 +93,30 @@ class Lowering:
             array = storage(node, self.stored)
             if array is not None:
                 return self.load(array, node.shape, coordinates)
-        if node.op == "fill":
-            return Fill(node.options["value"], node.dtype)
-        if node.op in VIEWS:
+        if isinstance(node, Fill):
+            return Number(node.value, node.dtype)
+        if isinstance(node, View):
             source = node.source(coordinates)
             if source is None:
-                raise NotAffine(node.args[0] if node.op == "reshape" else node)
-            return self.lower(node.args[0], source)
-        if not node.is_inline:
+                raise NotAffine(node.x if isinstance(node, Reshape) else node)
+            return self.lower(node.x, source)
+        if not isinstance(node, Elementwise):
             raise NotAffine(node)
         args = tuple(
             self.lower(x, broadcast(coordinates, x.shape)) if isinstance(x, Node) else x for x in node.args
         )
         if node.op == "astype" and args[0].dtype == node.dtype:
             return args[0]
-        return fused(Apply(node.op, args, node.options.get("kind", node.dtype), node.dtype))
+        return Apply(node.op, args, node.kind, node.dtype)
 
     def load(self, array: Node, shape: tuple, coordinates: Coordinates) -> Load:
-        offset, looks = ZERO, []
+        offset, gathers = ZERO, []
         for c, step in zip(coordinates, row_major(shape), strict=True):
-            if isinstance(c, Looked):
-                looks.append((self.lower(c.index, c.coordinates), step, c.size))
+            if isinstance(c, Gathered):
+                gathers.append((self.lower(c.index, c.coordinates), step, c.size))
             else:
                 offset = offset + c.scaled(step)
-        return Load(array, offset, tuple(looks), array.dtype)
-
-
-def fused(e: Apply) -> Apply:
-    """Operations that are quicker as one: x / (√v·c + eps), as optimisers scale a gradient."""
-    if e.op != "divide" or not isinstance(e.args[1], Apply) or e.args[1].op != "add":
-        return e
-    root, eps = e.args[1].args
-    c: Any = 1.0
-    if isinstance(root, Apply) and root.op == "multiply":
-        root, c = root.args
-    if not isinstance(root, Apply) or root.op != "sqrt" or root.kind != e.kind:
-        return e
-    return Apply("quotient_by_root", (e.args[0], root.args[0], c, eps), e.kind, e.dtype)
+        return Load(array, offset, tuple(gathers), array.dtype)
 
 
 def walk(expressions: list) -> list:
@@ -136,9 +124,9 @@ def walk(expressions: list) -> list:
     found: dict[int, Any] = {}
 
     def visit(e: Any) -> None:
-        if id(e) in found or not isinstance(e, Load | Apply | Fill | Made):
+        if id(e) in found or not isinstance(e, Load | Apply | Number | Made):
             return
-        for part in e.args if isinstance(e, Apply) else [look[0] for look in getattr(e, "looks", ())]:
+        for part in e.args if isinstance(e, Apply) else [gather[0] for gather in getattr(e, "gathers", ())]:
             visit(part)
         found[id(e)] = e
 
@@ -149,3 +137,44 @@ def walk(expressions: list) -> list:
 
 def loads(expressions: list) -> list[Load]:
     return [e for e in walk(expressions) if isinstance(e, Load)]
+
+
+def signature(expressions: list, place: Callable[[Node], int], made: dict[Node, int]) -> tuple:
+    """What expressions compute, the same for two of them that read other arrays in the same way.
+
+    ``place`` numbers the arrays; ``made`` what the kernel has made itself.
+    """
+    parts = walk(expressions)
+    numbers = {id(e): n for n, e in enumerate(parts)}
+
+    def of(x: Any) -> Any:
+        return numbers[id(x)] if id(x) in numbers else ("number", type(x), repr(x))
+
+    found: list[tuple] = []
+    for e in parts:
+        if isinstance(e, Load):
+            gathers = tuple((of(index), step, size) for index, step, size in e.gathers)
+            found.append((place(e.array), e.offset, gathers, e.dtype))
+        elif isinstance(e, Apply):
+            found.append((e.op, tuple(map(of, e.args)), e.kind, e.dtype))
+        elif isinstance(e, Number):
+            found.append((type(e.value), repr(e.value), e.dtype))
+        else:
+            found.append(("made", made[e.node], e.dtype))
+    return (tuple(found), tuple(map(of, expressions)))
+
+
+def mapped(expressions: list, change: Callable[[Load], Load], memo: dict[int, Any] | None = None) -> list:
+    """The same expressions of loads that are changed."""
+    memo = {} if memo is None else memo
+    for e in walk(expressions):
+        if id(e) in memo:
+            continue
+        if isinstance(e, Load):
+            gathers = tuple((memo[id(index)], step, size) for index, step, size in e.gathers)
+            memo[id(e)] = change(Load(e.array, e.offset, gathers, e.dtype))
+        elif isinstance(e, Apply):
+            memo[id(e)] = Apply(e.op, tuple(memo.get(id(x), x) for x in e.args), e.kind, e.dtype)
+        else:
+            memo[id(e)] = e
+    return [memo.get(id(e), e) for e in expressions]

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.assembly import DONE, STATUS_WORDS, Assembly
-from handgrad.engine.code import told, with_own_outputs
+from handgrad.engine.build import nodes_of
+from handgrad.engine.code import reasons
 from handgrad.engine.fusion import kernels_of
-from handgrad.engine.graph import NotCompiled, graph_of
+from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.nodes import Constant, NotCompiled
+from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime import wasm as writer
 from handgrad.engine.runtime.memory import LINE
@@ -92,9 +95,9 @@ def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[b
         MemoryError: the arrays take more than the 4 GiB that a module addresses.
     """
     assembly = _assembled(program, over or {})
-    foreign = [kernel for kernel in assembly.schedule.kernels if kernel.kind == "foreign"]
-    if foreign:
-        raise NotCompiled(f"WebAssembly has no NumPy: {'; '.join(told(foreign))}")
+    fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
+    if fallbacks:
+        raise NotCompiled(f"WebAssembly has no NumPy: {'; '.join(reasons(fallbacks))}")
     memory = Memory(STACK)
     layout = _laid_out(program, assembly, memory, over or {})
     places = {name: getattr(layout, name) for name in ("table", "strides", "status", "arena")}
@@ -106,7 +109,7 @@ def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[b
     layout = dataclasses.replace(layout, pages=memory.pages)
     addresses = [place.address for place in (*layout.inputs, *layout.constants, *layout.outputs)]
     data = [(layout.table, np.array(addresses, np.uint32).tobytes())]
-    values = [node.value for node in assembly.table if node.op == "constant"]
+    values = [node.value for node in assembly.table if isinstance(node, Constant)]
     data += [(place.address, v.tobytes()) for place, v in zip(layout.constants, values, strict=True)]
     return writer.module(code, ["run"], layout.pages, STACK, own, data), layout
 
@@ -151,7 +154,7 @@ class Memory:
 
 
 def _assembled(program: Program, over: dict[int, int]) -> Assembly:
-    graph = with_own_outputs(graph_of(optimise(program)))
+    graph = rewritten(nodes_of(optimise(program)))
     onto = {graph.outputs[o]: graph.inputs[i] for o, i in over.items()}
     schedule = scheduled(kernels_of(graph), 1, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, elsewhere("wasm32"))
@@ -165,7 +168,7 @@ def _laid_out(program: Program, assembly: Assembly, memory: Memory, over: dict[i
         return Place(memory.take(math.prod(x.shape) * dtype.itemsize), tuple(x.shape), str(dtype))
 
     inputs = [place(x) for x in leaves(program.inputs) if hasattr(x, "program")]
-    constants = [place(node) for node in assembly.table if node.op == "constant"]
+    constants = [place(node) for node in assembly.table if isinstance(node, Constant)]
     made = [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
     outputs = [inputs[over[i]] if i in over else place(x) for i, x in enumerate(made)]
     return Layout(

@@ -346,14 +346,14 @@ def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
 
     Only handgrad's optimisers are known to treat each element alike.
     """
-    from handgrad.engine import is_better_turned
+    from handgrad.engine import is_better_transposed
     from handgrad.engine.targets.here import this_computer
 
     if not type(trainer.optimiser).__module__.startswith("handgrad."):
         return frozenset()
     params = trainer.progress.params.items()
     here = this_computer()
-    return frozenset(name for name, p in params if is_better_turned(p.shape, p.dtype, batch_size, here))
+    return frozenset(name for name, p in params if is_better_transposed(p.shape, p.dtype, batch_size, here))
 
 
 def ordered(tree: Any, like: Any) -> Any:

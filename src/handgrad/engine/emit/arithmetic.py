@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.engine.emit import functions
 from handgrad.engine.emit.ir import Function, Type, Value, number
-from handgrad.engine.graph import NotCompiled
+from handgrad.engine.nodes import NotCompiled
 
 SCALARS = {"f4": "float", "f8": "double", "b1": "i1"}
 

@@ -111,6 +111,11 @@ class Module:
     def declare(self, name: str, result: str, parameters: list[str], attributes: str = "") -> None:
         self.declared.setdefault(name, f"declare {result} @{name}({', '.join(parameters)}) {attributes}")
 
+    def compact(self) -> None:
+        """Keep the functions as text: their lines, one by one, take several times the memory."""
+        for function in self.functions:
+            function.lines = ["\n".join(function.lines)]
+
     def __str__(self) -> str:
         parts = [*self.declared.values(), *self.texts, *map(str, self.functions)]
         return "\n\n".join(parts) + "\n"

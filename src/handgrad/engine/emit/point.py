@@ -11,8 +11,8 @@ import numpy as np
 
 from handgrad.engine.emit.arithmetic import Arithmetic, cast, memory_type, type_of
 from handgrad.engine.emit.ir import I1, I64, PTR, Function, Value, i64, number
-from handgrad.engine.graph import Node
-from handgrad.engine.lowering import Apply, Fill, Load, Made
+from handgrad.engine.lowering import Apply, Load, Made, Number
+from handgrad.engine.nodes import Node
 
 STATUS = "%status"  # 0: something is not finite, 1: an index is out of range
 
@@ -32,7 +32,7 @@ class Point:
         vector: int | None = None,
         lanes: int = 1,
         mask: Value | None = None,
-        watching: Value | None = None,
+        finite: Value | None = None,
     ):
         self.f = f
         self.pointers = pointers
@@ -40,7 +40,7 @@ class Point:
         self.vector = vector
         self.lanes = lanes
         self.mask = mask
-        self.watching = watching  # where it is noted that a watched value is not finite
+        self.finite = finite  # where it is noted that a value that is checked is not finite
         self.made: dict[Node, Value] = {}
         self.memo: dict[int, Value] = {}
         self.arithmetic = Arithmetic(f)
@@ -55,7 +55,7 @@ class Point:
             return self.made[e.node]
         if isinstance(e, Load):
             return self.load(e)
-        if isinstance(e, Fill):
+        if isinstance(e, Number):
             return number(e.value, type_of(e.dtype))
         return self.apply(e)
 
@@ -79,7 +79,7 @@ class Point:
     def watch(self, x: Value) -> Value:
         """x itself; that it is not finite is noted."""
         f = self.f
-        assert self.watching is not None
+        assert self.finite is not None
         off = f.binary("fsub", x, x)
         bad = f.compare("fcmp uno", off, off)
         if self.mask is not None and bad.lanes > 1:
@@ -90,7 +90,7 @@ class Point:
             whole = f.put(f"zext i{lanes} {packed.text} to i64", I64)
         else:
             whole = f.put(f"zext i1 {bad.text} to i64", I64)
-        f.store(f.binary("or", f.load(self.watching, I64), whole), self.watching)
+        f.store(f.binary("or", f.load(self.finite, I64), whole), self.finite)
         return x
 
     # Memory.
@@ -110,8 +110,8 @@ class Point:
             part = count if stride == 1 else f.binary("mul", count, i64(stride))
             place = part if place.text == "0" else f.binary("add", place, part)
         scattered = False
-        for index, stride, size in e.looks:
-            found = self.found(index, size)
+        for index, stride, size in e.gathers:
+            found = self.place_of(index, size)
             part = found if stride == 1 else f.binary("mul", found, i64(stride))
             scattered |= found.lanes > 1
             place = f.binary("add", place, part)
@@ -119,7 +119,7 @@ class Point:
             place = f.binary("add", place, f.binary("mul", f.lane_numbers(self.lanes), i64(step)))
         return place, 0 if scattered else step
 
-    def found(self, index: Any, size: int) -> Value:
+    def place_of(self, index: Any, size: int) -> Value:
         """A place along an axis: negative ones count from its end, others outside are noted and become 0."""
         f = self.f
         i = cast(f, self.value(index), index.dtype, np.dtype("int64"))

@@ -54,7 +54,7 @@ def target_machine(target: Target) -> llvm.TargetMachine:
     options = {"cpu": target.cpu, "features": target.features, "opt": SPEED}
     if not target.triple:
         here = llvm.Target.from_default_triple()
-        return here.create_target_machine(reloc="pic", codemodel="jitdefault", **options)
+        return here.create_target_machine(reloc=target.relocation_here, codemodel="jitdefault", **options)
     _all_initialised()
     elsewhere = llvm.Target.from_triple(target.triple)
     return elsewhere.create_target_machine(reloc=target.relocation, codemodel="small", **options)
@@ -98,11 +98,12 @@ class Native:
         MemoryError: the system has no room for it.
     """
 
-    def __init__(self, code: bytes, target: Target):
-        check_room(len(code))
+    def __init__(self, objects: list[bytes], target: Target):
+        check_room(sum(map(len, objects)))
         empty = llvm.parse_assembly("")
         self.engine = llvm.create_mcjit_compiler(empty, target_machine(target))
-        self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        for code in objects:
+            self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
 
     def address(self, name: str) -> int:

@@ -30,6 +30,7 @@ class Target:
     pointer_bits: ClassVar[int] = 64
     has_library: ClassVar[bool] = True  # C's, of mathematical functions
     relocation: ClassVar[str] = "pic"  # LLVM's model of it
+    relocation_here: ClassVar[str] = "pic"  # the same, of code for this process
 
     def has(self, feature: str) -> bool:
         return f"+{feature}" in self.features.split(",")

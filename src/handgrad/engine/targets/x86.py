@@ -11,6 +11,9 @@ PAIRS = Type("bfloat", 32)
 
 
 class X86(Target):
+    # Addresses in full: what is relative to a table of addresses goes wrong where objects share one (MCJIT).
+    relocation_here = "static"
+
     @property
     def has_fma(self) -> bool:
         return self.has("fma")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.engine.access import affine, row_major
-from handgrad.engine.kernels.loop import Groups, collapsed
+from handgrad.engine.kernels.nest import Groups, collapsed
 from handgrad.engine.lowering import Load
 
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn

@@ -8,7 +8,7 @@ from typing import Any
 from handgrad.engine.emit.arithmetic import memory_type
 from handgrad.engine.emit.ir import Function, Type, Value, i64
 from handgrad.engine.emit.point import Point
-from handgrad.engine.kernels.loop import transposed
+from handgrad.engine.kernels.nest import transposed
 from handgrad.engine.kernels.product.contraction import Contraction
 from handgrad.engine.kernels.product.microkernel import Counters, Microkernel, Tile
 from handgrad.engine.lowering import loads, walk
@@ -26,9 +26,9 @@ class Epilogue:
         kernel: Microkernel,
         product: Any,
         pointers: dict,
-        watching: Value,
+        finite: Value,
     ):
-        self.f, self.c, self.kernel, self.pointers, self.watching = f, c, kernel, pointers, watching
+        self.f, self.c, self.kernel, self.pointers, self.finite = f, c, kernel, pointers, finite
         self.node, self.values, self.stores = product.kernel.node, product.values, product.kernel.stores
         self.vector: Type = product.type.of(product.lanes)
         expressions = [e for _, e in self.values]
@@ -36,7 +36,7 @@ class Epilogue:
         self.late = [
             e
             for e in loads(expressions)
-            if not e.looks and e.offset.stride(c.down) and e.offset.stride(c.along) == 1
+            if not e.gathers and e.offset.stride(c.down) and e.offset.stride(c.along) == 1
         ]
 
     def tile(
@@ -100,7 +100,7 @@ class Epilogue:
             for loop, n in here.items():
                 place = f.binary("add", place, f.binary("mul", n, i64(c.out[loop])))
             own = mask if v == len(vectors) - 1 else None
-            point = Point(f, self.pointers, here, along, self.vector.lanes, own, self.watching)
+            point = Point(f, self.pointers, here, along, self.vector.lanes, own, self.finite)
             point.made[self.node] = x
             point.store_all(self.values, self.stores, place, c.out[along] or 1)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from handgrad.engine.emit.arithmetic import type_of
 from handgrad.engine.emit.ir import Function, Value, i64, number
-from handgrad.engine.fusion import Kernel
-from handgrad.engine.kernels.loop import moved
+from handgrad.engine.kernels.nest import over_groups
 from handgrad.engine.kernels.product.contraction import Contraction, Factor, contraction
 from handgrad.engine.kernels.product.epilogue import Epilogue
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
@@ -18,6 +18,9 @@ from handgrad.engine.kernels.product.source import Block, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part, Sums
 from handgrad.engine.lowering import loads
 from handgrad.engine.targets.target import Target
+
+if TYPE_CHECKING:
+    from handgrad.engine.kernels.product.kernel import ContractKernel
 
 Size = int | Value
 
@@ -39,21 +42,19 @@ class Product:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: ContractKernel,
         slices: list[tuple[int, int]],
         target: Target,
         in_pairs: bool = False,
     ):
-        assert kernel.operands is not None
         self.kernel = kernel
         self.type = type_of(kernel.node.dtype)
         self.lanes = target.vector_bytes // (self.type.bits // 8)
-        beside = loads([e for _, e in kernel.values])
+        beside = loads(kernel.expressions)
         outputs = len(kernel.output_space)
         given = kernel.space, outputs, kernel.operands, beside, kernel.node.dtype
         made, groups = contraction(*given, kernel.partition)
-        memo: dict = {}
-        self.values = [(node, moved(e, groups, memo)) for node, e in kernel.values]
+        self.values = over_groups(kernel.values, groups)
         self.contraction = made
         in_pairs = in_pairs and bool(made.sums) and target.has_halves and self.type.scalar == "float"
         self.apart, factor = None, 1  # the loop that threads divide
@@ -83,7 +84,7 @@ class Product:
             sizes[self.apart] = size
         return Emission(self, plan, sizes)
 
-    def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, watching: Value) -> None:
+    def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, finite: Value) -> None:
         """The whole product, or the slice of it that is this thread's."""
         c = self.contraction
         if 0 in (c.sizes[loop] for loop in c.loops if loop not in c.sums):
@@ -92,11 +93,11 @@ class Product:
         for size, plan in self.plans.items():
             emission = self.emission(plan, size)
             if self.apart is None:
-                emission.emit(f, pointers, scratch, {}, watching)
+                emission.emit(f, pointers, scratch, {}, finite)
             elif size:
                 start = {self.apart: f.binary("mul", thread, i64(share))}
                 with f.when(self.takes(f, thread, size)):
-                    emission.emit(f, pointers, scratch, start, watching)
+                    emission.emit(f, pointers, scratch, start, finite)
 
     def takes(self, f: Function, thread: Value, size: int) -> Value:
         """Whether this thread's slice has that size."""
@@ -162,7 +163,7 @@ class Emission:
     # Code.
 
     def emit(
-        self, f: Function, pointers: dict, scratch: Value, starts: dict[int, Value], watching: Value
+        self, f: Function, pointers: dict, scratch: Value, starts: dict[int, Value], finite: Value
     ) -> None:
         self.f, self.pointers, self.starts = f, pointers, starts
         y, unfinished, _ = self.memory()
@@ -170,7 +171,7 @@ class Emission:
         self.unfinished = f.offset(scratch, i64(y), "i8")
         self.panels_of_x = f.offset(scratch, i64(y + unfinished), "i8")
         self.sums = Sums(f, self.c, self.plan, self.type.of(self.lanes))
-        self.epilogue = Epilogue(f, self.c, self.plan.microkernel, self.product, pointers, watching)
+        self.epilogue = Epilogue(f, self.c, self.plan.microkernel, self.product, pointers, finite)
         with self.nest(self.c.batch) as at:
             if self.plan.cut is None:
                 self.part(at, Part.whole(self.c))

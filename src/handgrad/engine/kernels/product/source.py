@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
-from handgrad.engine.kernels.loop import nest, transposed
+from handgrad.engine.kernels.nest import nest, transposed
 
 Place = Callable[[dict[int, Value]], Value]
 

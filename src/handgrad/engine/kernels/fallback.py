@@ -1,0 +1,82 @@
+"""Operations that the engine has no code for: NumPy computes them, between native parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import NUMPY
+from handgrad.engine.kernels.kernel import Kernel, counters
+from handgrad.engine.lowering import Lowering
+from handgrad.engine.nodes import Node
+from handgrad.program.program import Operation
+from handgrad.program.symbol import Symbol
+from handgrad.tree import leaves, tree_map
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Fallback(Node):
+    """NumPy's ``function(*given, **keywords)``, in whose arguments ``arrays`` stand."""
+
+    arrays: tuple[Node, ...]
+    function: str
+    given: tuple
+    keywords: dict[str, Any]
+    why: str
+
+    @property
+    def args(self) -> tuple:
+        return self.arrays
+
+    @property
+    def name(self) -> str:
+        return self.function
+
+    def with_args(self, args: tuple) -> Node:
+        new = dict(zip(self.arrays, args, strict=True))
+
+        def replaced(x: Any) -> Any:
+            return new.get(x, x) if isinstance(x, Node) else x
+
+        given, keywords = tree_map(replaced, (self.given, self.keywords))
+        return dataclasses.replace(self, arrays=args, given=given, keywords=keywords)
+
+    def kernel(self, lowering: Lowering) -> Kernel:
+        values = [(x, lowering.lower(x, counters(x.shape))) for x in self.arrays]
+        return FallbackKernel(self, self.shape, values, [self])
+
+
+def of(build: Any, operation: Operation, why: str) -> Node:
+    """An operation for NumPy; symbols among its arguments become nodes."""
+
+    def known(x: Any) -> Any:
+        return build.known[id(x)] if isinstance(x, Symbol) else x
+
+    given, keywords = tree_map(known, (operation.args, operation.options))
+    arrays = tuple(dict.fromkeys(x for x in leaves((given, keywords)) if isinstance(x, Node)))
+    out = operation.out
+    where = f", in {operation.origin}" if operation.origin else ""
+    return Fallback(
+        out.shape, np.dtype(out.dtype), arrays, operation.name, given, keywords,
+        f"{operation.name}{where}: {why}",
+    )  # fmt: skip
+
+
+class FallbackKernel(Kernel):
+    name = "fallback"
+    is_native = False
+    node: Fallback
+
+    def compute(self, array_of: Callable[[Node], np.ndarray]) -> None:
+        """By NumPy, on the arrays where they lie: ``array_of`` gives them."""
+        held = {x: load.array for x, load in self.values}
+
+        def array(x: Any) -> Any:
+            return array_of(held[x]).reshape(x.shape) if isinstance(x, Node) else x
+
+        given, keywords = tree_map(array, (self.node.given, self.node.keywords))
+        with np.errstate(all="ignore"):
+            array_of(self.node)[...] = getattr(NUMPY, self.node.function)(*given, **keywords)

@@ -1,0 +1,161 @@
+"""Contractions: sums over some loops of the product of two arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+
+from handgrad.engine.access import ZERO, Coordinates, counter
+from handgrad.engine.kernels.kernel import Kernel, Site, rebased
+from handgrad.engine.kernels.product.product import Product
+from handgrad.engine.kernels.product.shapes import is_wider
+from handgrad.engine.kernels.reduce import Reduce
+from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature
+from handgrad.engine.nodes import Elementwise, Node, Reshape, Transpose, cast
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Contract(Node):
+    """Σ x[...]·y[...] over loops of ``sizes``, of which the first are the axes of the result.
+
+    ``of_x`` and ``of_y`` say which loop each axis of a factor runs along; -1, where it is of size one and
+    repeated.
+    """
+
+    x: Node
+    y: Node
+    of_x: tuple[int, ...]
+    of_y: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def args(self) -> tuple:
+        return (self.x, self.y)
+
+    @property
+    def name(self) -> str:
+        return "product"
+
+    def with_args(self, args: tuple) -> Node:
+        return dataclasses.replace(self, x=args[0], y=args[1])
+
+    def kernel(self, lowering: Lowering) -> Kernel:
+        operands = []
+        for a, loops in ((self.x, self.of_x), (self.y, self.of_y)):
+            made = lowering.lower(a, self.coordinates(loops))
+            if not isinstance(made, Load) or made.gathers:
+                raise NotAffine(a)
+            operands.append(made)
+        return ContractKernel(self, (operands[0], operands[1]))
+
+    def coordinates(self, loops: tuple[int, ...]) -> Coordinates:
+        return tuple(ZERO if loop < 0 else counter(loop, self.sizes[loop]) for loop in loops)
+
+    def check(self) -> None:
+        if self.shape != self.sizes[: len(self.shape)]:
+            raise ValueError(f"{self}: its loops are {self.sizes}")
+        for a, loops in ((self.x, self.of_x), (self.y, self.of_y)):
+            if a.shape != tuple(1 if loop < 0 else self.sizes[loop] for loop in loops):
+                raise ValueError(f"{self}: {a} does not fit its loops")
+
+
+def _matmul(build: Any, out: Any, x: Any, y: Any) -> Node:
+    x, y = build.array(x), build.array(y)
+    x = Reshape((1, *x.shape), x.dtype, x) if len(x.shape) == 1 else x
+    y = Reshape((*y.shape, 1), y.dtype, y) if len(y.shape) == 1 else y
+    dtype = np.dtype(out.dtype)
+    x, y = (a if a.dtype == dtype else cast(a, dtype) for a in (x, y))
+    made = matmul(x, y)
+    return made if made.shape == out.shape else Reshape(out.shape, dtype, made)
+
+
+OPERATIONS = {"matmul": _matmul}
+
+
+def matmul(x: Node, y: Node) -> Node:
+    """A product of matrices of one dtype, perhaps many at once; of a thin one a sum of products."""
+    lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    M, K, N = x.shape[-2], x.shape[-1], y.shape[-1]
+    if x.dtype.kind != "f" or N == 1 or K <= 1:
+        return product_by_sum(x, y, (*lead, M, N))
+    i, j, k = (len(lead) + n for n in range(3))
+
+    def loops(a: Node, *last: int) -> tuple[int, ...]:
+        outer = range(len(lead) - len(a.shape) + 2, len(lead))
+        return (*(d if lead[d] == n else -1 for d, n in zip(outer, a.shape[:-2], strict=True)), *last)
+
+    return Contract((*lead, M, N), x.dtype, x, y, loops(x, i, k), loops(y, k, j), (*lead, M, N, K))
+
+
+def product_by_sum(x: Node, y: Node, shape: tuple) -> Node:
+    """A product of a thin matrix, Σₖ x_ik·y_kj, as a sum of elementwise products."""
+    *lead, M, N = shape
+    K = x.shape[-1]
+    order = (*range(len(y.shape) - 2), len(y.shape) - 1, len(y.shape) - 2)
+    yT = Transpose(tuple(y.shape[a] for a in order), y.dtype, y, order)
+    rows = Reshape((*x.shape[:-1], 1, K), x.dtype, x)
+    columns = Reshape((*yT.shape[:-2], 1, N, K), y.dtype, yT)
+    terms = Elementwise((*lead, M, N, K), x.dtype, "multiply", (rows, columns), x.dtype)
+    return Reduce(shape, x.dtype, terms, "sum", (len(lead) + 2,))
+
+
+class ContractKernel(Kernel):
+    """A contraction, and what follows from each element of it."""
+
+    name = "product"
+    has_epilogue = True
+    node: Contract
+
+    def __init__(self, node: Contract, operands: tuple[Load, Load]):
+        super().__init__(node, node.sizes, [(node, Made(node, node.dtype))])
+        self.operands = operands
+
+    @functools.cached_property
+    def reads(self) -> list[Load]:
+        return [*loads(self.expressions), *self.operands]
+
+    @property
+    def output_space(self) -> tuple:
+        return self.node.shape
+
+    @property
+    def divisible(self) -> list[int]:
+        return [i for i, n in enumerate(self.output_space) if n > 1]
+
+    def preferred_division(self) -> int | None:
+        """The rows, so that a thread goes on with its own examples; or the columns where the second factor
+        is the larger by far, so that each thread reads only its part of that.
+        """
+        candidates = self.divisible
+        if len(candidates) > 1 and is_wider(self.space, self.node.dtype):
+            return len(self.output_space) - 1
+        return candidates[0] if candidates else None
+
+    @property
+    def product_flops(self) -> int:
+        return 2 * math.prod(self.space)
+
+    def rebase(self, starts: Callable[[Node], int]) -> None:
+        super().rebase(starts)
+        first, second = mapped(list(self.operands), rebased(starts))
+        self.operands = (first, second)
+
+    def details(self) -> Hashable:
+        return (self.node.shape,)
+
+    def signature(self, place: Callable[[Node], int]) -> Hashable:
+        return (super().signature(place), signature(list(self.operands), place, {}))
+
+    def product(self, site: Site) -> Product:
+        return Product(self, site.parts, site.target, site.bfloat16)
+
+    def scratch(self, site: Site) -> int:
+        return self.product(site).scratch_bytes
+
+    def emit(self, site: Site) -> None:
+        self.product(site).emit(site.f, site.pointers, site.scratch, site.thread, site.finite)

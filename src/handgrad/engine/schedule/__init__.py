@@ -1,0 +1,13 @@
+"""Which thread does what, when threads wait for each other, and where arrays lie.
+
+A kernel's outermost loop is divided among the threads, always at the same places for the same number of
+turns. So what a thread reads is mostly what it wrote itself, and no one waits: a batch goes forward and
+backward in slices. Where a kernel reads beyond its own slice (a sum over the batch) it belongs to a later
+*phase*, and between phases there is a barrier. Every element is computed whole by one thread, in one order:
+so the bits are the same for any number of threads.
+"""
+
+from handgrad.engine.schedule.division import slices
+from handgrad.engine.schedule.phases import Schedule, scheduled
+
+__all__ = ["Schedule", "scheduled", "slices"]

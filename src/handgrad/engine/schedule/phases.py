@@ -1,0 +1,115 @@
+"""Kernels in order, with their phases."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from handgrad.engine.kernels.kernel import Kernel, counters
+from handgrad.engine.kernels.loop import LoopKernel
+from handgrad.engine.lowering import Lowering
+from handgrad.engine.nodes import Node, Reshape, cast
+from handgrad.engine.order import Order
+from handgrad.engine.schedule.division import partition_of, stays_inside
+from handgrad.engine.schedule.memory import places_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Kernels in order, with their phases, and a place for every array that they store."""
+
+    kernels: list[Kernel]
+    threads: int
+    places: dict[Node, int]  # offsets in the arena, in bytes
+    size: int  # of the arena
+    donated: dict[Node, Node]  # nodes that are written over an input
+
+    @property
+    def phases(self) -> int:
+        return max((k.phase for k in self.kernels), default=0) + 1
+
+    def memory(self, node: Node) -> Node:
+        """The node in whose memory another lies."""
+        return self.donated.get(node, node)
+
+
+def scheduled(
+    kernels: list[Kernel], threads: int, outputs: Iterable[Node], donated: dict[Node, Node]
+) -> Schedule:
+    """Phases and places.
+
+    ``outputs`` are nodes whose memory is the caller's. ``donated`` maps a node to the input that it is
+    written over, which must have been read by all that need the old one; where some kernel cannot come
+    before, the node is made elsewhere and copied in the end.
+    """
+    plan = Plan(kernels, donated)
+    outside = {*outputs, *plan.donated} - plan.copied
+    order = list(plan.order)
+    if threads > 1:
+        for kernel in order:
+            kernel.partition = partition_of(kernel, plan.maker)
+        for kernel in order:
+            kernel.phase = plan.phase(kernel)
+    order.sort(key=lambda k: k.phase)
+    moments = [k.phase if threads > 1 else i for i, k in enumerate(order)]
+    places, size = places_of(order, moments, outside)
+    return Schedule(order, threads, places, size, plan.donated)
+
+
+class Plan:
+    """The order of the kernels: each after the makers of what it reads, and after those that read what it
+    overwrites.
+    """
+
+    def __init__(self, kernels: list[Kernel], donated: dict[Node, Node]):
+        self.order: Order[Kernel] = Order()
+        self.maker: dict[Node, Kernel] = {}
+        self.readers: dict[Node, list[Kernel]] = {}
+        self.donated: dict[Node, Node] = {}
+        self.copied: set[Node] = set()
+        for kernel in kernels:
+            self.add(kernel)
+        for node, target in donated.items():
+            self.donate(node, target)
+
+    def add(self, kernel: Kernel) -> None:
+        self.order.append(kernel)
+        self.order.demand([self.maker[a] for a in kernel.arrays if a in self.maker], kernel)
+        self.maker |= dict.fromkeys(kernel.stores, kernel)
+        for array in kernel.arrays:
+            self.readers.setdefault(array, []).append(kernel)
+
+    def donate(self, node: Node, target: Node) -> None:
+        """Write a node over an input once that was read; a copy of it, where it is needed before."""
+        writer, readers = self.maker[node], self.readers.get(target, [])
+        if not (writer.is_pointwise(target) and self.order.demand(readers, writer)):
+            self.copied.add(node)
+            copy = copying(node, target)
+            self.add(copy)
+            self.order.demand(readers, copy)
+            node = copy.node
+        self.donated[node] = target
+
+    def phase(self, kernel: Kernel) -> int:
+        """The first phase in which all that it needs is there; those of earlier kernels are known."""
+        phase = 0
+        for load in kernel.reads:
+            maker = self.maker.get(load.array)
+            if maker is not None and maker is not kernel:
+                phase = max(phase, maker.phase + (not stays_inside(load, kernel, maker)))
+        for node in kernel.stores:
+            target = self.donated.get(node)
+            for reader in self.readers.get(target, ()) if target is not None else ():
+                if reader is not kernel:
+                    reads = [load for load in reader.reads if load.array is target]
+                    inside = all(stays_inside(load, reader, kernel) for load in reads)
+                    phase = max(phase, reader.phase + (not inside))
+        return phase
+
+
+def copying(node: Node, target: Node) -> Kernel:
+    """A kernel that writes a node over an input."""
+    copy = cast(node, target.dtype, target.shape)
+    view = Reshape(target.shape, node.dtype, node)
+    load = Lowering({node}, {}).lower(view, counters(target.shape))
+    return LoopKernel(copy, target.shape, [(copy, load)])
