@@ -7,6 +7,7 @@ import ctypes
 import functools
 import mmap
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
@@ -21,13 +22,51 @@ TUNED = {"loop_vectorization": False, "slp_vectorization": False, "loop_interlea
 LOCK: Any = getattr(llvm.ffi.lib, "_lock", contextlib.nullcontext())  # llvmlite's, around each call of LLVM
 MAPS = 16  # that finished code may need: for its instructions, constants, unwinding, by their rights
 
+
+class Gate:
+    """Calls that may run beside each other, but not while the process forks."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.inside = 0
+
+    def __enter__(self) -> None:
+        with self.changed:
+            self.inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self.changed:
+            self.inside -= 1
+            self.changed.notify_all()
+
+    def close(self) -> None:
+        """Wait until nobody is inside, and let nobody in."""
+        self.changed.acquire()
+        while self.inside:
+            self.changed.wait()
+
+    def open(self) -> None:
+        self.changed.release()
+
+
+GATE = Gate()
+for _name in ("LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"):
+    # Modules in contexts of their own may be compiled at once; llvmlite lets one thread in at a time.
+    if hasattr(getattr(llvm.ffi.lib, _name, None), "_lock"):
+        getattr(llvm.ffi.lib, _name)._lock = GATE
+
 if hasattr(os, "register_at_fork"):
 
-    def _release() -> None:
+    def _close() -> None:
+        LOCK.__enter__()
+        GATE.close()
+
+    def _open() -> None:
+        GATE.open()
         LOCK.__exit__(None, None, None)
 
     # LLVM has locks of its own too, so a process is forked between its calls.
-    os.register_at_fork(before=LOCK.__enter__, after_in_parent=_release, after_in_child=_release)
+    os.register_at_fork(before=_close, after_in_parent=_open, after_in_child=_open)
 
 
 @functools.cache
@@ -78,10 +117,7 @@ def object_code(ir: str, target: Target) -> bytes:
         setattr(options, name, value)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    code = machine.emit_object(module)
-    del module, builder, machine
-    give_back()
-    return code
+    return machine.emit_object(module)
 
 
 def give_back() -> None:
