@@ -128,8 +128,8 @@ class Fusion:
         if not kernel.may_join(host) or len(host.values) > MOST_VALUES:
             return False
         values = kernel.lowered_in(host, self.stored)
-        others = {load.array for load in loads([e for _, e in values])}
-        if others & kernel.made_before(host):
+        others = dict.fromkeys(load.array for load in loads([e for _, e in values]))
+        if not kernel.made_before(host).isdisjoint(others):
             return False
         if not self.order.demand([self.maker[a] for a in others if a in self.maker], host):
             return False
