@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ctypes
 import functools
 import math
@@ -21,8 +22,7 @@ from handgrad.engine.fusion import kernels_of
 from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.nodes import Constant
 from handgrad.engine.rewrite import rewritten
-from handgrad.engine.runtime import native
-from handgrad.engine.runtime.cache import cached
+from handgrad.engine.runtime import cache, native
 from handgrad.engine.runtime.memory import aligned
 from handgrad.engine.runtime.team import team
 from handgrad.engine.runtime.threads import threads
@@ -93,10 +93,7 @@ class Code:
         onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
         self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
         self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.target, timed, bfloat16)
-        objects = [
-            cached([text, *native.key(self.target)], functools.partial(native.object_code, text, self.target))
-            for text in self.assembly.texts()
-        ]
+        objects = compiled(self.assembly.texts(), self.target)
         self.native = native.Native(objects, self.target)
         self.kernels = [self.native.address(name) for name in self.assembly.modules]
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
@@ -185,6 +182,21 @@ class Code:
         where = {memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
         where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
         kernel.compute(lambda node: array_at(where[memory(node)], node.shape, node.dtype))
+
+
+def compiled(texts: list[str], target: Target) -> list[bytes]:
+    """Modules as objects: from the disk, or made now, on all cores at once."""
+    keys: list[list[str | bytes]] = [[text, *native.key(target)] for text in texts]
+    found = {text: cache.read(key) for text, key in zip(texts, keys, strict=True)}
+    missing = sorted((text for text, code in found.items() if code is None), key=len, reverse=True)
+    if missing:
+        with concurrent.futures.ThreadPoolExecutor(threads()) as pool:
+            made = pool.map(functools.partial(native.object_code, target=target), missing)
+            new = dict(zip(missing, made, strict=True))
+        native.give_back()
+        cache.write([(key, new[text]) for text, key in zip(texts, keys, strict=True) if text in new])
+        found |= new
+    return [code for text in texts if (code := found[text]) is not None]
 
 
 def reasons(fallbacks: list[FallbackKernel]) -> list[str]:

@@ -21,6 +21,7 @@ from handgrad.engine.order import Order
 WORTH_STORING = 10  # what it may cost, in additions, to compute a value twice
 DEEPEST = 40  # operations in a row without one that is stored
 MOST_VALUES = 24  # in a kernel that more are joined to
+FAR = 100  # kernels that a join may move, or that are searched for one that forbids it
 LATEST = 4  # readers of an array that are asked whether another joins them
 
 
@@ -131,7 +132,7 @@ class Fusion:
         others = dict.fromkeys(load.array for load in loads([e for _, e in values]))
         if not kernel.made_before(host).isdisjoint(others):
             return False
-        if not self.order.demand([self.maker[a] for a in others if a in self.maker], host):
+        if not self.order.demand([self.maker[a] for a in others if a in self.maker], host, FAR):
             return False
         host.add(kernel, values)
         return True

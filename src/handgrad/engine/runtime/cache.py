@@ -24,18 +24,32 @@ _PART = re.compile(r"\.[0-9a-f]{40}\.code\..*\.part")
 
 def cached(parts: list[str | bytes], make: Callable[[], bytes]) -> bytes:
     """What ``make`` gives, from the disk where it was made from the same ``parts`` before."""
-    place = folder()
-    if place is None:
-        return make()
-    key = _key(parts)
-    path = place / f"{key.hex()}.code"
-    payload = _read(path, key)
+    payload = read(parts)
     if payload is None:
         payload = make()
-        with contextlib.suppress(OSError):
-            _write(path, _MAGIC + _digest(payload, key) + payload)
-            _tidy(place)
+        write([(parts, payload)])
     return payload
+
+
+def read(parts: list[str | bytes]) -> bytes | None:
+    """What was written for the same parts; None where there is nothing, or nothing sound."""
+    place = folder()
+    if place is None:
+        return None
+    key = _key(parts)
+    return _read(place / f"{key.hex()}.code", key)
+
+
+def write(entries: list[tuple[list[str | bytes], bytes]]) -> None:
+    """Keep payloads, each under its parts, and no more than the limit of all."""
+    place = folder()
+    if place is None or not entries:
+        return
+    with contextlib.suppress(OSError):
+        for parts, payload in entries:
+            key = _key(parts)
+            _write(place / f"{key.hex()}.code", _MAGIC + _digest(payload, key) + payload)
+        _tidy(place)
 
 
 def folder() -> Path | None:
