@@ -42,12 +42,12 @@ def scheduled(
     written over, which must have been read by all that need the old one; where some kernel cannot come
     before, the node is made elsewhere and copied in the end.
     """
-    plan = Plan(kernels, donated)
+    plan = Plan(kernels, donated, threads)
     outside = {*outputs, *plan.donated} - plan.copied
     order = list(plan.order)
     if threads > 1:
         for kernel in order:
-            kernel.partition = partition_of(kernel, plan.maker)
+            kernel.partition = partition_of(kernel, plan.maker, threads)
         for kernel in order:
             kernel.phase = plan.phase(kernel)
     order.sort(key=lambda k: k.phase)
@@ -61,7 +61,8 @@ class Plan:
     overwrites.
     """
 
-    def __init__(self, kernels: list[Kernel], donated: dict[Node, Node]):
+    def __init__(self, kernels: list[Kernel], donated: dict[Node, Node], threads: int):
+        self.threads = threads
         self.order: Order[Kernel] = Order()
         self.maker: dict[Node, Kernel] = {}
         self.readers: dict[Node, list[Kernel]] = {}
@@ -96,13 +97,13 @@ class Plan:
         for load in kernel.reads:
             maker = self.maker.get(load.array)
             if maker is not None and maker is not kernel:
-                phase = max(phase, maker.phase + (not stays_inside(load, kernel, maker)))
+                phase = max(phase, maker.phase + (not stays_inside(load, kernel, maker, self.threads)))
         for node in kernel.stores:
             target = self.donated.get(node)
             for reader in self.readers.get(target, ()) if target is not None else ():
                 if reader is not kernel:
                     reads = [load for load in reader.reads if load.array is target]
-                    inside = all(stays_inside(load, reader, kernel) for load in reads)
+                    inside = all(stays_inside(load, reader, kernel, self.threads) for load in reads)
                     phase = max(phase, reader.phase + (not inside))
         return phase
 
