@@ -191,7 +191,7 @@ def register_peak() -> float:
             f.store(f.multiply_add(factor, factor, f.load(place, vector)), place)
     for i, place in enumerate(sums):
         f.store(f.load(place, vector), f.offset(f.args[0], i64((i + 1) * lanes), "float"))
-    code = native.Native(native.object_code(str(module), target), target)
+    code = native.Native([native.object_code(str(module), target)], target)
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.address("peak"))
     memory = np.full((chains + 1) * lanes, 1e-3, np.float32)
     best = min(timed(lambda n: run(memory.ctypes.data, n), turns) for _ in range(40))

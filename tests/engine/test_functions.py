@@ -51,7 +51,7 @@ class Compiled:
     """Functions of arrays by (name, scalar, lanes)."""
 
     def __init__(self, module):
-        self.native = Native(object_code(str(module), module.target), module.target)
+        self.native = Native([object_code(str(module), module.target)], module.target)
 
     def __call__(self, name, scalar, lanes, *xs):
         xs = [np.ascontiguousarray(x, DTYPES[scalar]) for x in xs]

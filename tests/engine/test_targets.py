@@ -91,6 +91,6 @@ def test_code_for_every_level_runs_here():
     numbers = (ctypes.c_float * 16)(*range(16))
     for level in [*here.levels(), "native"]:
         target = here.at_level(level)
-        machine = native.Native(native.object_code(IR, target), target)
+        machine = native.Native([native.object_code(IR, target)], target)
         total = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_void_p)(machine.address("total"))
         assert total(ctypes.addressof(numbers)) == 120.0

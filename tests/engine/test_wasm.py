@@ -6,11 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-from handgrad.engine.graph import NotCompiled
 
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import wasm_module
+from handgrad.engine.nodes import NotCompiled
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime import wasm as writer
 from handgrad.engine.targets.here import elsewhere

@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from handgrad.engine.graph import NotCompiled
 
 from handgrad.engine import wasm_module
+from handgrad.engine.nodes import NotCompiled
 from tests.engine import arm
 from tests.engine.support import arrays_in, assert_right
 from tests.engine.test_every_rule import Use
