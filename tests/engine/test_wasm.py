@@ -42,6 +42,7 @@ PROGRAMS = {
     "a step": a_step([20, 33, 5], 7),
     "a step with Adam": a_step_with_adam([20, 33, 5], 8),
     "a constant": (trace(lambda x: x * TABLE, TABLE), [TABLE]),
+    "sines by two kernels": (trace(lambda x: (xp.sin(x), xp.sum(xp.cos(x * 1e9))), TABLE), [TABLE]),
     "nothing": (trace(lambda x: x[:0], TABLE), [TABLE]),
     "no input": (trace(lambda: xp.asarray(TABLE) * 1), []),
     "a scalar": (trace(lambda x: xp.sum(x), TABLE), [TABLE]),

@@ -203,7 +203,7 @@ class Runs:
         self.by_address = by_address
         self.module = Module(self.target)
         if self.schedule.threads > 1:
-            self.module.texts.append(BARRIER.replace("PAUSE", self.target.pause(self.module)))
+            self.module.add(BARRIER.replace("PAUSE", self.target.pause(self.module)))
         for n, calls in enumerate(assembly.segments):
             self.run(f"run{n}", calls)
 
@@ -280,7 +280,7 @@ def merged(modules: list[Module]) -> Module:
     whole = Module(modules[0].target)
     for module in modules:
         whole.declared |= module.declared
-        whole.texts += module.texts
+        whole.texts |= module.texts
         whole.functions += module.functions
     for function in whole.functions:
         whole.declared.pop(function.name, None)

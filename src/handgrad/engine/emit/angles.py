@@ -205,8 +205,7 @@ def _digits(f: Function, place: Value) -> Value:
     """Words of 2/π."""
     table = ", ".join(f"i32 {int(word, 16)}" for word in TWO_OVER_PI)
     declared = f"@two_over_pi = private constant [{len(TWO_OVER_PI)} x i32] [{table}]"
-    if declared not in f.module.texts:
-        f.module.texts.append(declared)
+    f.module.add(declared)
     address = f.offset(Value("@two_over_pi", PTR), place, "i32")
     found = f.load(address, I32) if place.lanes == 1 else f.gather(address, Type("i32", place.lanes))
     return f.convert("zext", found, "i64")

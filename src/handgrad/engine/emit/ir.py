@@ -98,7 +98,7 @@ class Module:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.functions: list[Function] = []
-        self.texts: list[str] = []  # functions that are written as they are
+        self.texts: dict[str, None] = {}  # what is written as it is
         self.declared: dict[str, str] = {}
 
     def function(
@@ -110,6 +110,10 @@ class Module:
 
     def declare(self, name: str, result: str, parameters: list[str], attributes: str = "") -> None:
         self.declared.setdefault(name, f"declare {result} @{name}({', '.join(parameters)}) {attributes}")
+
+    def add(self, text: str) -> None:
+        """A function or a table as it is written, unless it is there already."""
+        self.texts[text] = None
 
     def compact(self) -> None:
         """Keep the functions as text: their lines, one by one, take several times the memory."""
