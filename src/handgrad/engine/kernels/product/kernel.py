@@ -81,7 +81,7 @@ def matmul(x: Node, y: Node) -> Node:
     """A product of matrices of one dtype, perhaps many at once; of a thin one a sum of products."""
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     M, K, N = x.shape[-2], x.shape[-1], y.shape[-1]
-    if x.dtype.kind != "f" or N == 1 or K <= 1:
+    if x.dtype.kind != "f" or K <= 1:
         return product_by_sum(x, y, (*lead, M, N))
     i, j, k = (len(lead) + n for n in range(3))
 

@@ -105,11 +105,10 @@ class Fma(Microkernel):
         mask: Value | None = None,
     ) -> list[Value]:
         vector = sums[0].type
-        ys = loaded(f, y.line(f, at, vector.scalar), tile.units, y.apart, vector, mask)
+        line = y.line(f, at, vector.scalar)
+        ys = loaded(f, line, tile.units, y.apart, vector, mask)
         if y.kept:
-            line = y.kept.line(f, at, vector.scalar)
-            for v, each in enumerate(ys):
-                f.store(each, f.offset(line, i64(v * y.kept.apart), vector.scalar))
+            self.keep(f, y.kept.line(f, at, vector.scalar), line, ys)
         above = x.line(f, at, vector.scalar)
         made = []
         for r in range(tile.rows):
@@ -121,6 +120,12 @@ class Fma(Microkernel):
             mine = sums[r * tile.units : (r + 1) * tile.units]
             made += [self.multiply_add(f, *three) for three in zip(xs, ys, mine, strict=True)]
         return made
+
+    def keep(self, f: Function, target: Value, line: Value, ys: list[Value]) -> None:
+        """Copy what was read, and ask for the next panel, which lies beside this one."""
+        for v, y in enumerate(ys):
+            f.store(y, f.offset(target, i64(v * y.lanes), y.type.scalar))
+            f.prefetch(f.offset(line, i64((len(ys) + v) * y.lanes), y.type.scalar), 2)
 
     def multiply_add(self, f: Function, x: Value, y: Value, z: Value) -> Value:
         return f.multiply_add(x, y, z)
