@@ -170,6 +170,7 @@ def test_no_warning_leaves_the_checker(rule, x):
     ("rule", "inputs", "unclear"),
     [
         (hg.divide, [-2.3e-308, 2.3e-308], "x"),  # y cannot be moved by its own size
+        (hg.matmul, [np.array([[1.0, 2.0], [1.0, 1e8]]), np.array([1e200, 1.5])], "y"),  # absorbed
         (hg.remainder, [1e8, 2.3e-308], "x"),  # steps many times as long as the divisor
     ],
 )

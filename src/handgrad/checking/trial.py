@@ -516,16 +516,17 @@ class Trial:
             )
             largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
             tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
-            tolerance += self.rounding(k)[c.elements] + numerics.UNDERFLOW + self._absorbed()
+            tolerance += self.rounding(k)[c.elements] + numerics.UNDERFLOW
             apart = np.abs(got - c.by_dout)
             if self.is_at_kinks:
                 c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
-            wrong = ~(apart <= tolerance) & ~c.rough & ~self._may_overflow(k, got, c)
+            doubtful = ~(apart <= tolerance) & ~c.rough
+            wrong = doubtful & ~(apart <= tolerance + self._absorbed()) & ~self._may_overflow(k, got, c)
             apart = np.where(c.rough, 0.0, apart)
         result.wrong = wrong.any(axis=0)
         if result.wrong.any():
             return
-        if (~(apart <= tolerance) & ~c.rough).any():
+        if doubtful.any():
             result.problem = "unseen"
             return
         worst = np.max(apart / np.maximum(np.abs(c.by_dout), largest * 1e-3 + 1e-300), initial=0.0)
