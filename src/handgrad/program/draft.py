@@ -27,7 +27,7 @@ class Draft:
 
     def __init__(self, given: Program):
         self.given = given
-        self.program = Program()
+        self.program = Program(given.outer)
         self.program.inputs = given.inputs
         self.became: dict[int, Any] = {}
         self.makers: dict[int, Operation] = {}

@@ -12,6 +12,7 @@ Each pass looks at each operation once, and makes a new program, or gives the sa
 from __future__ import annotations
 
 import dataclasses
+import operator
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from handgrad.program.draft import Draft, rewrite
 from handgrad.program.inference import REDUCTIONS
 from handgrad.program.keys import Keys
 from handgrad.program.layout import layout
+from handgrad.program.looping import hoisted, kept, pruned, summed, sunk
 from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
 from handgrad.program.unrolling import unrolled
@@ -83,15 +85,17 @@ def _body(draft: Draft, operation: Operation) -> Any:
 def dead_code(program: Program) -> Program:
     """Without the operations whose result reaches no output."""
     alive = set(map(id, symbols(program.outputs)))
-    kept = []
+    living = []
     for operation in reversed(program.operations):
         if not alive.isdisjoint(map(id, operation.outs)):
+            operation = pruned(operation, alive) if operation.name == "scan" else operation
             alive |= operation.uses
-            kept.append(operation)
-    if len(kept) == len(program.operations):
+            living.append(operation)
+    living.reverse()
+    if len(living) == len(program.operations) and all(map(operator.is_, living, program.operations)):
         return program
-    made = Program()
-    made.inputs, made.operations, made.outputs = program.inputs, kept[::-1], program.outputs
+    made = Program(program.outer)
+    made.inputs, made.operations, made.outputs = program.inputs, living, program.outputs
     return made
 
 
@@ -147,5 +151,6 @@ def _product(draft: Draft, operation: Operation) -> Any:
     return contraction.by_product(subscripts, x, y, draft.emit)
 
 
-PASSES = (bodies, dead_code, contractions, constants, common_subexpressions, layout, algebra)
+LOOPS = (bodies, kept, hoisted, summed, sunk)
+PASSES = (dead_code, contractions, constants, common_subexpressions, *LOOPS, layout, algebra)
 ROUNDS = 6  # nearly always the third changes nothing

@@ -21,7 +21,7 @@ from handgrad.program.inference import by_numpy, result
 from handgrad.tree import leaves, tree_map
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Operation:
     """One line: ``out = name(*args, **options)``. Arguments are symbols, numbers and constant arrays.
 
@@ -154,7 +154,10 @@ class Printer:
         self.names: dict[int, str] = {}
 
     def program(self, program: Program, indent: str = "") -> str:
-        head = ", ".join(f"{x.name}: {_type(x)}" for x in symbols(program.inputs))
+        if indent:  # a body, of what it closes over, a carry, and parts of sequences
+            for letter, group in zip("wcx", program.inputs, strict=True):
+                self.names.update((id(x), f"{letter}{i}") for i, x in enumerate(group))
+        head = ", ".join(f"{self.shown(x)}: {_type(x)}" for x in symbols(program.inputs))
         lines, count = [], 0
         for operation in program.operations:
             for out in operation.outs:
