@@ -13,6 +13,7 @@ were finished before a flag was raised.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
@@ -117,8 +118,8 @@ class Assembly:
         return [*map(str, self.modules.values()), str(self.runs(by_address=True))]
 
     def text(self) -> str:
-        """All in one module."""
-        return str(merged([*self.modules.values(), self.runs(by_address=False)]))
+        """All in one module, from outside of which only the runs are called."""
+        return str(merged(list(self.modules.values()), self.runs(by_address=False)))
 
     def runs(self, by_address: bool) -> Module:
         return Runs(self, by_address).module
@@ -275,13 +276,17 @@ class Runs:
         f.store(f.binary("add", f.load(clock, I64), spent), clock)
 
 
-def merged(modules: list[Module]) -> Module:
-    """Modules as one, which declares what none of them defines."""
-    whole = Module(modules[0].target)
-    for module in modules:
+def merged(kernels: list[Module], runs: Module) -> Module:
+    """Modules as one, which declares what none of them defines, and has kernels for itself."""
+    whole = Module(runs.target)
+    for module in (*kernels, runs):
         whole.declared |= module.declared
         whole.texts |= module.texts
-        whole.functions += module.functions
+    for function in (f for module in kernels for f in module.functions):
+        own = copy.copy(function)
+        own.linkage = "internal"
+        whole.functions.append(own)
+    whole.functions += runs.functions
     for function in whole.functions:
         whole.declared.pop(function.name, None)
     return whole
