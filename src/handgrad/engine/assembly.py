@@ -18,11 +18,12 @@ import dataclasses
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 
-from handgrad.engine.emit.ir import I64, PTR, Function, Module, Value, i64
+from handgrad.engine.emit.ir import I64, PTR, Module, Value, i64
 from handgrad.engine.emit.point import STATUS
-from handgrad.engine.kernels.kernel import Kernel, Site
+from handgrad.engine.kernels.kernel import Called, Kernel, Site
 from handgrad.engine.lowering import walk
 from handgrad.engine.nodes import Constant, Node
+from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.schedule import Schedule, slices
 from handgrad.engine.targets.target import Target
 
@@ -84,6 +85,11 @@ class Call:
     function: str
     arrays: tuple[tuple[Node, int], ...]
 
+    def emit(self, run: Run, where: dict[Node, Value]) -> None:
+        arrays = [run.f.offset(where[a], i64(n), "i8") for a, n in self.arrays]
+        given = ", ".join(f"{x.type} {x.text}" for x in (*arrays, run.scratch, run.slot, run.thread))
+        run.f.do(f"call void {run.functions.get(self.function, f'@{self.function}')}({given})")
+
 
 class Assembly:
     """The modules of a schedule for a target."""
@@ -101,13 +107,13 @@ class Assembly:
         self.target = target
         self.bfloat16 = bfloat16  # whether products round their factors
         self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
-        constants = {a for k in schedule.kernels for a in k.arrays if isinstance(a, Constant)}
+        constants = {a for k in schedule.kernels for a in k.constants}
         self.table = [*inputs, *sorted(constants, key=lambda n: n.number), *outputs]
         self.scratch = 0
         self.functions: dict[Hashable, str] = {}
         self.modules: dict[str, Module] = {}
         self.segments = [
-            [(kernel, self.call(kernel)) for kernel in kernels] for kernels in segments(schedule.kernels)
+            [(kernel, kernel.prepared(self)) for kernel in kernels] for kernels in segments(schedule.kernels)
         ]
 
     def texts(self) -> list[str]:
@@ -151,16 +157,22 @@ class Assembly:
         signature = kernel.signature(lambda node: numbers[memory(node)])
         if signature not in self.functions:
             self.functions[signature] = self.write(kernel, arrays)
-        given = tuple((array, starts.get(array, 0) * array.dtype.itemsize) for array in arrays)
-        return Call(self.functions[signature], given)
+        return Call(self.functions[signature], tuple((array, starts.get(array, 0)) for array in arrays))
 
     def starts(self, kernel: Kernel) -> dict[Node, int]:
-        """The element of each memory that a kernel begins to read at; of what it writes the first."""
-        found: dict[Node, int] = {}
+        """The byte of each memory that a kernel begins to read at; of what it writes the first."""
+        found: dict[Node, list[tuple[int, int]]] = {}
         for load in kernel.reads:
-            memory = self.schedule.memory(load.array)
-            found[memory] = min(found.get(memory, load.offset.start), load.offset.start)
-        return found | {self.schedule.memory(node): 0 for node in kernel.stores}
+            bytes_of = load.dtype.itemsize
+            found.setdefault(self.schedule.memory(load.array), []).append(
+                (load.offset.start * bytes_of, bytes_of)
+            )
+        starts = {}
+        for memory, loads in found.items():
+            start = min(start for start, _ in loads)
+            is_one_kind = len({bytes_of for _, bytes_of in loads}) == 1
+            starts[memory] = start if is_one_kind else start // LINE * LINE
+        return starts | {self.schedule.memory(node): 0 for node in kernel.stores}
 
     def write(self, kernel: Kernel, arrays: list[Node]) -> str:
         """The function of a kernel, in a module of its own, named by what it does."""
@@ -200,79 +212,102 @@ class Runs:
         self.assembly = assembly
         self.schedule = assembly.schedule
         self.target = assembly.target
-        self.timed = assembly.timed
         self.by_address = by_address
         self.module = Module(self.target)
         if self.schedule.threads > 1:
             self.module.add(BARRIER.replace("PAUSE", self.target.pause(self.module)))
         for n, calls in enumerate(assembly.segments):
-            self.run(f"run{n}", calls)
+            Run(self, f"run{n}", calls)
 
-    def run(self, title: str, calls: list[tuple[Kernel, Call]]) -> None:
-        names = ("table", "strides", "arena", "status", "barrier")
-        parameters = [(n, PTR, "") for n in names] + [
-            ("steps", I64, ""),
-            ("thread", I64, ""),
-            ("yield", PTR, ""),
-        ]
-        f = self.module.function(title, parameters)
-        table, strides, arena, status, barrier, steps, thread, _ = f.args
-        assembly = self.assembly
-        saved = self.target.flush(f)
-        number = {kernel: n for n, kernel in enumerate(self.schedule.kernels)}
+
+class Run:
+    """A function that makes steps."""
+
+    def __init__(self, runs: Runs, title: str, calls: list[tuple[Kernel, Called]]):
+        self.assembly, self.schedule, self.target = runs.assembly, runs.schedule, runs.target
+        parameters = [(n, PTR, "") for n in ("table", "strides", "arena", "status", "barrier")]
+        parameters += [("steps", I64, ""), ("thread", I64, ""), ("yield", PTR, "")]
+        self.f = runs.module.function(title, parameters)
+        self.table, self.strides, self.arena, self.status, _, self.steps, self.thread, _ = self.f.args
+        self.number = {kernel: n for n, kernel in enumerate(self.schedule.kernels)}
+        saved = self.target.flush(self.f)
+        own = self.own(self.schedule.size, self.assembly.scratch)
+        self.scratch = self.f.offset(self.arena, own, "i8")
+        clocks = self.own(self.assembly.clocks, self.assembly.clock_bytes)
+        self.clocks = self.f.offset(self.arena, clocks, "i8")
+        self.functions = self.addresses() if runs.by_address else {}
+        self.loop(calls)
+        if saved is not None:
+            self.target.restore(self.f, saved)
+
+    def own(self, start: int, size: int) -> Value:
+        """Where in the arena this thread's part of something begins."""
+        return self.f.binary("add", i64(start), self.f.binary("mul", self.thread, i64(size)))
+
+    def entry(self, n: int) -> Value:
+        return self.f.load(self.f.offset(self.table, i64(n), "ptr"), PTR)
+
+    def addresses(self) -> dict[str, str]:
+        """The kernels' functions, which the table goes on with."""
+        first = len(self.assembly.table)
+        return {name: self.entry(first + n).text for n, name in enumerate(self.assembly.modules)}
+
+    def loop(self, calls: list[tuple[Kernel, Called]]) -> None:
+        f, table = self.f, self.assembly.table
         stopped = f.variable(I64, i64(0))
-        own = f.binary("add", i64(self.schedule.size), f.binary("mul", thread, i64(assembly.scratch)))
-        scratch = f.offset(arena, own, "i8")
-        times = f.binary("add", i64(assembly.clocks), f.binary("mul", thread, i64(assembly.clock_bytes)))
-        self.times = f.offset(arena, times, "i8")
-        bases = [f.load(f.offset(table, i64(n), "ptr"), PTR) for n in range(len(assembly.table))]
-        moves = [f.load(f.offset(strides, i64(n), "i64"), I64) for n in range(len(assembly.table))]
-        functions: dict[str, str] = {}
-        for n, name in enumerate(assembly.modules if self.by_address else ()):
-            functions[name] = f.load(f.offset(table, i64(len(assembly.table) + n), "ptr"), PTR).text
-        with f.loop(i64(0), steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
-            slot = f.offset(status, f.binary("shl", f.binary("and", step, i64(1)), i64(1)), "i64")
+        bases = [self.entry(n) for n in range(len(table))]
+        moves = [f.load(f.offset(self.strides, i64(n), "i64"), I64) for n in range(len(table))]
+        with f.loop(i64(0), self.steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
+            self.slot = f.offset(self.status, f.binary("shl", f.binary("and", step, i64(1)), i64(1)), "i64")
             where = {
                 node: f.offset(base, f.binary("mul", step, move), "i8")
-                for node, base, move in zip(assembly.table, bases, moves, strict=True)
+                for node, base, move in zip(table, bases, moves, strict=True)
             }
-            places = self.schedule.places
-            where |= {node: f.offset(arena, i64(place), "i8") for node, place in places.items()}
-            phase = calls[0][0].phase if calls else 0
-            for kernel, call in calls:
-                if kernel.phase > phase:
-                    self.wait(f, barrier)
-                    phase = kernel.phase
-                arrays = [f.offset(where[a], i64(n), "i8") if n else where[a] for a, n in call.arrays]
-                given = [*arrays, scratch, slot, thread]
-                with self.clocked(f, number[kernel]):
-                    function = functions.get(call.function, f"@{call.function}")
-                    f.do(f"call void {function}({', '.join(f'{x.type} {x.text}' for x in given)})")
-            self.wait(f, barrier)
-            raised = f.binary("or", f.load(slot, I64), f.load(f.offset(slot, i64(1), "i64"), I64))
-            is_first = f.compare("icmp eq", thread, i64(0))
-            fine = f.compare("icmp eq", raised, i64(0))
-            f.store(f.select(fine, i64(0), i64(1)), stopped)
-            with f.when(f.binary("and", is_first, fine)):
-                f.store(f.binary("add", step, i64(1)), f.offset(status, i64(DONE), "i64"))
-        if saved is not None:
-            self.target.restore(f, saved)
+            self.constants: dict[Node, Value] = {
+                node: x for node, x in where.items() if isinstance(node, Constant)
+            }
+            for node, place in self.schedule.places.items():
+                where[node] = f.offset(self.arena, i64(place), "i8")
+            self.calls(calls, where)
+            self.wait()
+            self.note(step, stopped)
 
-    def wait(self, f: Function, barrier: Value) -> None:
+    def calls(self, calls: list[tuple[Kernel, Called]], where: dict[Node, Value]) -> None:
+        """Kernels one after the other; between phases threads wait for each other."""
+        phase = calls[0][0].phase if calls else 0
+        for kernel, call in calls:
+            if kernel.phase > phase:
+                self.wait()
+                phase = kernel.phase
+            with self.clocked(self.number.get(kernel)):
+                call.emit(self, where)
+
+    def note(self, step: Value, stopped: Value) -> None:
+        """That a step was made, or that it was the last."""
+        f = self.f
+        raised = f.binary("or", f.load(self.slot, I64), f.load(f.offset(self.slot, i64(1), "i64"), I64))
+        is_first = f.compare("icmp eq", self.thread, i64(0))
+        fine = f.compare("icmp eq", raised, i64(0))
+        f.store(f.select(fine, i64(0), i64(1)), stopped)
+        with f.when(f.binary("and", is_first, fine)):
+            f.store(f.binary("add", step, i64(1)), f.offset(self.status, i64(DONE), "i64"))
+
+    def wait(self) -> None:
         if self.schedule.threads > 1:
-            with self.clocked(f, len(self.schedule.kernels)):
-                f.do(f"call void @barrier(ptr {barrier.text}, i64 {self.schedule.threads}, ptr %yield)")
+            with self.clocked(len(self.schedule.kernels)):
+                self.f.do(f"call void @barrier(ptr %barrier, i64 {self.schedule.threads}, ptr %yield)")
 
     @contextlib.contextmanager
-    def clocked(self, f: Function, number: int) -> Iterator[None]:
+    def clocked(self, number: int | None) -> Iterator[None]:
         """Add the cycles that something takes to a thread's clock of that number."""
-        if not self.timed:
+        f = self.f
+        if number is None or not self.assembly.timed:
             yield
             return
         began = f.call("llvm.readcyclecounter", I64)
         yield
         spent = f.binary("sub", f.call("llvm.readcyclecounter", I64), began)
-        clock = f.offset(self.times, i64(number), "i64")
+        clock = f.offset(self.clocks, i64(number), "i64")
         f.store(f.binary("add", f.load(clock, I64), spent), clock)
 
 

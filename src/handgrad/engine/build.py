@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape as shape_of
-from handgrad.engine.kernels import concatenate, fallback, random, reduce, scatter
+from handgrad.engine.kernels import concatenate, fallback, random, reduce, scan, scatter
 from handgrad.engine.kernels.product import kernel as product
 from handgrad.engine.nodes import (
     Broadcast,
@@ -45,31 +45,39 @@ OF_BOOLEANS = {"add": "logical_or", "multiply": "logical_and"}  # as NumPy has t
 
 def nodes_of(program: Program) -> Graph:
     """The nodes of a program."""
-    build = Build()
-    for x in leaves(program.inputs):
-        if isinstance(x, Symbol):
-            build.inputs.append(Input(x.shape, np.dtype(x.dtype)))
-            build.known[id(x)] = build.inputs[-1]
-    for operation in program.operations:
-        build.known[id(operation.out)] = build.made(operation)
-    outputs = [build.array(x) for x in leaves(program.outputs) if hasattr(x, "dtype")]
-    return graph_of(build.inputs, outputs)
+    return Build({}).graph(program)
 
 
 class Build:
-    """What the symbols of a program are as nodes."""
+    """What the symbols of a program are as nodes. Constants are shared with the programs around it."""
 
-    def __init__(self) -> None:
-        self.inputs: list[Node] = []
+    def __init__(self, constants: dict[tuple, Node]) -> None:
         self.known: dict[int, Node] = {}
-        self.constants: dict[tuple, Node] = {}
+        self.constants = constants
 
-    def made(self, operation: Operation) -> Node:
+    def graph(self, program: Program) -> Graph:
+        inputs = []
+        for x in leaves(program.inputs):
+            if isinstance(x, Symbol):
+                inputs.append(Input(x.shape, np.dtype(x.dtype)))
+                self.known[id(x)] = inputs[-1]
+        for operation in program.operations:
+            made = self.made(operation)
+            self.known |= zip(
+                map(id, operation.outs), made if isinstance(made, tuple) else (made,), strict=True
+            )
+        return graph_of(inputs, [self.array(x) for x in leaves(program.outputs) if hasattr(x, "dtype")])
+
+    def inside(self, program: Program) -> Graph:
+        """The nodes of a program inside."""
+        return Build(self.constants).graph(program)
+
+    def made(self, operation: Operation) -> Node | tuple[Node, ...]:
         """An operation as nodes, or as a fallback that says why."""
         out = operation.out
         try:
-            for x in leaves((operation.args, operation.options, out)):
-                if isinstance(x, Symbol) and x.dtype not in DTYPES:
+            for x in (*operation.symbols, *operation.outs):
+                if x.dtype not in DTYPES:
                     raise NotCompiled(f"arrays of {np.dtype(x.dtype)}")
             function = OPERATIONS.get(operation.name)
             if function is not None:
@@ -203,7 +211,7 @@ def _take_along_axis(build: Build, out: Any, x: Any, indices: Any, axis: int = -
     return Gather(out.shape, x.dtype, x, tuple(grid))
 
 
-OPERATIONS: dict[str, Callable[..., Node]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "zeros_like": _filled(0),
     "ones_like": _filled(1),
     "astype": _astype,
@@ -220,4 +228,5 @@ OPERATIONS: dict[str, Callable[..., Node]] = {
     **concatenate.OPERATIONS,
     **scatter.OPERATIONS,
     **random.OPERATIONS,
+    **scan.OPERATIONS,
 }

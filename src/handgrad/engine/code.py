@@ -84,7 +84,7 @@ class Code:
         self.target = target or this_computer()
         if bfloat16 and not self.target.has_halves:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
-        self.optimised = optimise(program)
+        self.optimised = optimise(program, unroll=False)
         graph = rewritten(nodes_of(self.optimised))
         kernels = kernels_of(graph)
         self.flops = sum(k.work()[0] for k in kernels)

@@ -226,6 +226,17 @@ class Gather(View):
         return gathered(coordinates, self.index, self.x.shape)
 
 
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Part(View):
+    """An array in the memory of another, which is bytes, from a byte on."""
+
+    start: int
+
+    def check(self) -> None:
+        if self.x.dtype.itemsize != 1 or self.start + self.nbytes > self.x.size:
+            raise ValueError(f"{self}: it does not lie in {self.x}")
+
+
 def nodes_in(index: tuple) -> tuple[Node, ...]:
     """The arrays of integers in an index."""
     return tuple(x for x in index if isinstance(x, Node))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import NUMPY
 from handgrad.engine.kernels.kernel import Kernel, counters
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node
+from handgrad.engine.nodes import Node, Part
+from handgrad.engine.runtime.memory import LINE
+from handgrad.program.loops import meaning
 from handgrad.program.program import Operation
 from handgrad.program.symbol import Symbol
 from handgrad.tree import leaves, tree_map
@@ -26,6 +28,7 @@ class Fallback(Node):
     given: tuple
     keywords: dict[str, Any]
     why: str
+    parts: tuple[tuple[int, tuple, np.dtype], ...] = ()  # of several results: where each lies in its bytes
 
     @property
     def args(self) -> tuple:
@@ -49,7 +52,7 @@ class Fallback(Node):
         return FallbackKernel(self, self.shape, values, [self])
 
 
-def of(build: Any, operation: Operation, why: str) -> Node:
+def of(build: Any, operation: Operation, why: str) -> Node | tuple[Node, ...]:
     """An operation for NumPy; symbols among its arguments become nodes."""
 
     def known(x: Any) -> Any:
@@ -59,15 +62,21 @@ def of(build: Any, operation: Operation, why: str) -> Node:
     arrays = tuple(dict.fromkeys(x for x in leaves((given, keywords)) if isinstance(x, Node)))
     out = operation.out
     where = f", in {operation.origin}" if operation.origin else ""
-    return Fallback(
-        out.shape, np.dtype(out.dtype), arrays, operation.name, given, keywords,
-        f"{operation.name}{where}: {why}",
-    )  # fmt: skip
+    made = arrays, operation.name, given, keywords, f"{operation.name}{where}: {why}"
+    if not isinstance(out, tuple):
+        return Fallback(out.shape, np.dtype(out.dtype), *made)
+    places, end = [], 0
+    for x in out:
+        places.append((end, x.shape, np.dtype(x.dtype)))
+        end += -(-math.prod(x.shape) * np.dtype(x.dtype).itemsize // LINE) * LINE
+    memory = Fallback((end,), np.dtype(np.uint8), *made, tuple(places))
+    return tuple(Part(shape, dtype, memory, start) for start, shape, dtype in places)
 
 
 class FallbackKernel(Kernel):
     name = "fallback"
     is_native = False
+    keeps_to_slices = False
     node: Fallback
 
     def compute(self, array_of: Callable[[Node], np.ndarray]) -> None:
@@ -78,5 +87,11 @@ class FallbackKernel(Kernel):
             return array_of(held[x]).reshape(x.shape) if isinstance(x, Node) else x
 
         given, keywords = tree_map(array, (self.node.given, self.node.keywords))
+        memory = array_of(self.node)
         with np.errstate(all="ignore"):
-            array_of(self.node)[...] = getattr(NUMPY, self.node.function)(*given, **keywords)
+            made = meaning(self.node.function)(*given, **keywords)
+        if not self.node.parts:
+            memory[...] = made
+        for (start, shape, dtype), x in zip(self.node.parts, made if self.node.parts else (), strict=True):
+            nbytes = math.prod(shape) * dtype.itemsize
+            memory[start : start + nbytes].view(dtype).reshape(shape)[...] = x

@@ -10,16 +10,26 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from handgrad.engine.access import Affine, Coordinates, counter
 from handgrad.engine.costs import COSTS
 from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.lowering import Load, Lowering, loads, mapped, signature, walk
-from handgrad.engine.nodes import Node
+from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.targets.target import Target
 
+if TYPE_CHECKING:
+    from handgrad.engine.assembly import Assembly, Run
+
 Bounds = tuple[Value, Value]
+
+
+class Called(Protocol):
+    """A call of a kernel."""
+
+    def emit(self, run: Run, where: dict[Node, Value]) -> None:
+        """The instructions of it; ``where`` arrays are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Kernel:
     name: ClassVar[str]
     has_epilogue: ClassVar[bool] = False  # whether elementwise values can be computed of what it makes
     is_native: ClassVar[bool] = True  # whether it is code, or computed by NumPy
+    keeps_to_slices: ClassVar[bool] = True  # whether each thread makes a slice, or the first one all
     writes_in_order: ClassVar[bool] = True  # each element at the point that it is made for
 
     def __init__(
@@ -124,6 +135,9 @@ class Kernel:
 
     # How it is divided.
 
+    def arrange(self, threads: int) -> None:
+        """What a kernel of kernels does to its own."""
+
     @property
     def divisible(self) -> list[int]:
         """The loops that threads may divide, the outermost first."""
@@ -166,11 +180,20 @@ class Kernel:
 
     # How it is written.
 
+    @property
+    def constants(self) -> list[Node]:
+        """The constants that it reads."""
+        return [array for array in self.arrays if isinstance(array, Constant)]
+
+    def prepared(self, assembly: Assembly) -> Called:
+        """Its code, written, and how it is called."""
+        return assembly.call(self)
+
     def emit(self, site: Site) -> None:
         raise NotImplementedError
 
     def rebase(self, starts: Callable[[Node], int]) -> None:
-        """Read each array from an element that the pointer points to."""
+        """Read each array from a byte that the pointer points to."""
         self.values = list(zip(self.makes, mapped(self.expressions, rebased(starts)), strict=True))
         self.__dict__.pop("reads", None)
 
@@ -198,10 +221,10 @@ def counters(space: tuple) -> Coordinates:
 
 
 def rebased(starts: Callable[[Node], int]) -> Callable[[Load], Load]:
-    """A load counted from another element of its array."""
+    """A load counted from another byte of its array."""
 
     def change(load: Load) -> Load:
-        start = load.offset.start - starts(load.array)
+        start = load.offset.start - starts(load.array) // load.dtype.itemsize
         return Load(load.array, Affine(start, load.offset.strides), load.gathers, load.dtype)
 
     return change

@@ -7,7 +7,7 @@ backward in slices. Where a kernel reads beyond its own slice (a sum over the ba
 so the bits are the same for any number of threads.
 """
 
-from handgrad.engine.schedule.division import slices
+from handgrad.engine.schedule.division import slices, stays_inside
 from handgrad.engine.schedule.phases import Schedule, scheduled
 
-__all__ = ["Schedule", "scheduled", "slices"]
+__all__ = ["Schedule", "scheduled", "slices", "stays_inside"]

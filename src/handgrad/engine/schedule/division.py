@@ -43,7 +43,7 @@ def stays_inside(load: Load, kernel: Kernel, maker: Kernel, threads: int) -> boo
     So where the divided loops of both cut the array at the same elements, and what a turn reads lies between
     its first element and the next turn's.
     """
-    if not (kernel.is_native and maker.is_native):
+    if not (kernel.keeps_to_slices and maker.keeps_to_slices):
         return False
     if not load.array.size:
         return True

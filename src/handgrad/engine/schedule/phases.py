@@ -42,6 +42,8 @@ def scheduled(
     written over, which must have been read by all that need the old one; where some kernel cannot come
     before, the node is made elsewhere and copied in the end.
     """
+    for kernel in kernels:
+        kernel.arrange(threads)
     plan = Plan(kernels, donated, threads)
     outside = {*outputs, *plan.donated} - plan.copied
     order = list(plan.order)
