@@ -163,7 +163,7 @@ def assert_means(code, args):
 def assert_right(got, program, args):
     """What a program gave is what it means, up to what rounding can do to it."""
     wanted = interpreted(program, args)
-    is_double = all(x.out.dtype != np.float32 for x in program.operations)
+    is_double = all(x.dtype != np.float32 for o in program.operations for x in o.outs)
     eps = float(np.finfo(np.float64 if is_double else np.float32).eps)
     ulps = dict.fromkeys([np.dtype(np.float64), np.dtype(np.float32)], 1)
     for number, (x, y) in enumerate(zip(got, wanted, strict=True)):

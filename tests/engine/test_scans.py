@@ -1,0 +1,165 @@
+"""Loops as native code: what they give, with any number of threads, and whether steps wait for each other."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.arrays import xp
+from handgrad.engine import NotCompiledWarning
+from handgrad.program import trace
+from tests.engine.support import arrays_in, assert_means, compiled, run, same_bits
+
+rng = np.random.default_rng(0)
+
+
+def cell(p):
+    def step(carry, x):
+        h, c = carry
+        i, f, g, o = hg.split(x @ p["W"] + h @ p["U"] + p["b"], 4, axis=1)
+        c = hg.sigmoid(f) * c + hg.sigmoid(i) * hg.tanh(g)
+        return (hg.sigmoid(o) * hg.tanh(c), c), c
+
+    return step
+
+
+def network(T, N, D, H, dtype=np.float64):
+    shapes = {"W": (D, 4 * H), "U": (H, 4 * H), "b": (4 * H,)}
+    p = {name: rng.normal(size=shape).astype(dtype) / 2 for name, shape in shapes.items()}
+    return p, *(rng.normal(size=shape).astype(dtype) for shape in ((N, H), (N, H), (T, N, D)))
+
+
+def lstm(p, h, c, xs):
+    return hg.scan(cell(p), (h, c), xs)
+
+
+def lstm_gradients(p, h, c, xs):
+    def loss(p, h, c, xs):
+        (h, c), ys = lstm(p, h, c, xs)
+        return hg.mean(ys * ys) + hg.sum(h * c)
+
+    return hg.value_and_grad(loss, argnums=(0, 1, 2, 3))(p, h, c, xs)
+
+
+def nested(W, xs):
+    """For each row of rows a loop over them, which the next one goes on from."""
+
+    def outer(h, rows):
+        h, ys = hg.scan(lambda h, x: ((h := hg.tanh(h @ W + x)), hg.sum(h)), h, rows)
+        return h, (ys, h[::-1])
+
+    return hg.scan(outer, xs[0, 0] * 0, xs)
+
+
+def mixed_rows(h, W, xs):
+    """Each step reads all rows of the one before."""
+
+    def step(h, x):
+        h = hg.tanh(W @ h + x - hg.mean(h, axis=0))
+        return h, hg.sum(h, axis=0)
+
+    return hg.scan(step, h, xs)
+
+
+def several_kinds(n, found, key, xs):
+    """Integers, truths and keys are carried, and places are values."""
+
+    def step(carry, x):
+        n, found, key = carry
+        key = xp.fold_in(key, 1)
+        y = xp.random_uniform(x, key) * x + xp.take(x, n % 3, axis=0)
+        return (n + 1, xp.logical_or(found, xp.greater(x, 1)), key), y
+
+    return xp.scan(step, (n, found, key), xs)
+
+
+def nothing_read(h, xs):
+    """A carry that stays, one that swaps with another, a constant that is written."""
+
+    def step(carry, x):
+        a, b, c = carry
+        return (b, a, c), (np.arange(3.0), a + x)
+
+    return hg.scan(step, (h, 2 * h, h - 1), xs)
+
+
+def backwards(h, xs):
+    return hg.scan(lambda h, x: ((h := h * 0.5 + x), h), h, xs, reverse=True)
+
+
+def cumulative(W, h, xs):
+    _, ys = hg.scan(lambda h, x: (hg.tanh(h @ W) + x, h), h, xs)
+    _, zs = hg.scan(lambda h, x: (h * x, (x, h)), hg.sum(ys, axis=0), ys[::-1])
+    return zs
+
+
+H4 = rng.normal(size=(3, 4))
+CASES = {
+    "lstm": (lstm, network(5, 3, 4, 2)),
+    "lstm, float32, wide": (lstm, network(3, 33, 5, 17, np.float32)),
+    "lstm's gradients": (lstm_gradients, network(5, 3, 4, 2)),
+    "lstm's gradients, wide": (lstm_gradients, network(4, 40, 3, 9)),
+    "one step": (lstm_gradients, network(1, 3, 4, 2)),
+    "no step": (lstm, network(0, 3, 4, 2)),
+    "a batch of one": (lstm_gradients, network(3, 1, 2, 1)),
+    "nested": (nested, (rng.normal(size=(4, 4)) / 2, rng.normal(size=(3, 2, 5, 4)))),
+    "mixed rows": (
+        mixed_rows,
+        (rng.normal(size=(6, 4)), rng.normal(size=(6, 6)) / 3, rng.normal(size=(5, 6, 4))),
+    ),
+    "several kinds": (
+        several_kinds,
+        (np.arange(4), np.zeros(4, bool), np.array([1, 2], np.uint32), rng.normal(size=(4, 4))),
+    ),
+    "nothing read": (nothing_read, (H4, rng.normal(size=(3, 3, 4)))),
+    "backwards": (backwards, (H4, rng.normal(size=(4, 3, 4)))),
+    "one after the other": (cumulative, (rng.normal(size=(4, 4)) / 2, H4, rng.normal(size=(3, 3, 4)))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_loop_means_what_its_program_does(name):
+    f, args = CASES[name]
+    program = trace(f, *args)
+    code = compiled(program)
+    assert_means(code, args)
+    one = run(code, arrays_in(args))
+    for threads in (2, 3):
+        assert same_bits(run(compiled(program, threads), arrays_in(args)), one)
+    assert same_bits(run(code, arrays_in(args), at_end=False), one)
+
+
+def loop_of(f, args, threads):
+    code = compiled(trace(f, *args), threads)
+    return next(k for k in code.schedule.kernels if k.name == "scan")
+
+
+def test_steps_do_not_wait_where_rows_do_not_mix():
+    f, args = CASES["lstm"]
+    assert not loop_of(f, args, 2).waits
+    f, args = CASES["mixed rows"]
+    assert loop_of(f, args, 2).waits
+    assert not loop_of(f, args, 1).waits
+
+
+def test_a_step_is_compiled_once():
+    f, _ = CASES["lstm's gradients"]
+    sizes = [len(compiled(trace(f, *network(T, 3, 4, 2))).assembly.modules) for T in (3, 30)]
+    assert sizes[0] == sizes[1]
+
+
+def test_what_a_body_needs_numpy_for_numpy_computes():
+    def f(h, xs):
+        return hg.scan(lambda h, x: (np.cumsum(h, axis=1) * 0.5 + x, h), h * 2, xs * 3)
+
+    args = H4, rng.normal(size=(4, 3, 4))
+    with pytest.warns(NotCompiledWarning, match="scan.*its body needs NumPy: cumulative_sum"):
+        code = compiled(trace(f, *args))
+    assert_means(code, args)
+
+
+def test_an_index_out_of_range_in_a_loop_is_told():
+    f = hg.compile(lambda i, xs: xp.scan(lambda n, x: (n + 1, xp.take(x, n, axis=0)), i, xs))
+    xs = rng.normal(size=(3, 4))
+    np.testing.assert_array_equal(f(np.array([0]), xs)[1][:, 0], [xs[0, 0], xs[1, 1], xs[2, 2]])
+    with pytest.raises(IndexError):
+        f(np.array([2]), xs)
