@@ -27,6 +27,7 @@ from handgrad.tree import leaves
 STACK = 1 << 14
 PAGE = 1 << 16
 MOST = 1 << 32  # bytes that 32 bits address
+MOST_AT_ONCE = (1 << 31) - 1  # of one array, within which distances have a sign
 POINTER = 4
 
 
@@ -92,12 +93,14 @@ def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[b
 
     Raises:
         NotCompiled: an operation needs NumPy or the C library, of which WebAssembly has neither.
-        MemoryError: the arrays take more than the 4 GiB that a module addresses.
+        MemoryError: the arrays take more than the 4 GiB that a module addresses, or one, or all that lie in
+            between, 2 GiB.
     """
     assembly = _assembled(program, over or {})
     fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
     if fallbacks:
-        raise NotCompiled(f"WebAssembly has no NumPy: {'; '.join(reasons(fallbacks))}")
+        needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
+        raise NotCompiled(f"WebAssembly has no NumPy, which is needed: {needed}")
     memory = Memory(STACK)
     layout = _laid_out(program, assembly, memory, over or {})
     places = {name: getattr(layout, name) for name in ("table", "strides", "status", "arena")}
@@ -140,8 +143,10 @@ class Memory:
         """The address of ``size`` bytes.
 
         Raises:
-            MemoryError: they end beyond what a module addresses.
+            MemoryError: they are too many, or end beyond what a module addresses.
         """
+        if size > MOST_AT_ONCE:
+            raise MemoryError(f"arrays of {size:,} bytes: a module holds {MOST_AT_ONCE:,} in one piece")
         start = self.end
         self.end = -(-(start + size) // LINE) * LINE
         if self.end > MOST:
