@@ -1,28 +1,31 @@
-"""Arrays laid side by side into one."""
+"""Arrays laid side by side into one, or one of them among zeros."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Hashable
+import math
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
 
-from handgrad.engine.access import row_major
-from handgrad.engine.emit.ir import i64
+from handgrad.engine.access import Shape, affine, counter, row_major, spelled_out
+from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.emit.point import Point
-from handgrad.engine.kernels.kernel import Kernel, Site, counters
-from handgrad.engine.kernels.nest import nest, total
-from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node, Reshape
+from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
+from handgrad.engine.kernels.nest import along, collapsed, lanes_for, nest, over_groups, ranges_of
+from handgrad.engine.lowering import Load, Lowering, loads
+from handgrad.engine.nodes import Fill, Flip, Node, Reshape
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Concatenate(Node):
-    """Parts, each from a corner on."""
+    """Parts that leave nothing out, each laid from a corner on by steps, later ones over earlier ones."""
 
     parts: tuple[Node, ...]
-    corners: tuple[tuple[int, ...], ...]
+    corners: tuple[Shape, ...]
+    steps: tuple[Shape, ...]
 
     @property
     def args(self) -> tuple:
@@ -32,49 +35,216 @@ class Concatenate(Node):
         return dataclasses.replace(self, parts=args)
 
     def kernel(self, lowering: Lowering) -> Kernel:
-        values = [(x, lowering.lower(x, counters(x.shape))) for x in self.parts]
-        return ConcatenateKernel(self, self.shape, values, [self])
+        return ConcatenateKernel(self, lowering)
 
     def check(self) -> None:
-        if sum(x.size for x in self.parts) != self.size:
+        dense = [x.size for x, steps in zip(self.parts, self.steps, strict=True) if set(steps) <= {1}]
+        if sum(dense) != self.size:
             raise ValueError(f"{self}: its parts have another size")
 
 
-def _concat(build: Any, out: Any, arrays: Any, axis: int = 0) -> Node:
-    axis %= len(out.shape)
+def side_by_side(out: Any, parts: list[Node], axis: int) -> Node:
+    ndim = len(out.shape)
     corners, start = [], 0
-    parts = tuple(build.array(x) for x in arrays)
     for x in parts:
-        corners.append(tuple(start if i == axis else 0 for i in range(len(out.shape))))
+        corners.append(tuple(start if i == axis else 0 for i in range(ndim)))
         start += x.shape[axis]
-    return Concatenate(out.shape, np.dtype(out.dtype), parts, tuple(corners))
+    steps = ((1,) * ndim,) * len(parts)
+    return Concatenate(out.shape, np.dtype(out.dtype), tuple(parts), tuple(corners), steps)
+
+
+def _concat(build: Any, out: Any, arrays: Any, axis: int = 0) -> Node:
+    return side_by_side(out, [build.array(x) for x in arrays], axis % len(out.shape))
 
 
 def _stack(build: Any, out: Any, arrays: Any, axis: int = 0) -> Node:
     axis %= len(out.shape)
     widened = tuple(1 if i == axis else n for i, n in enumerate(out.shape))
-    parts = tuple(Reshape(widened, x.dtype, x) for x in map(build.array, arrays))
-    corners = [tuple(k if i == axis else 0 for i in range(len(out.shape))) for k in range(len(parts))]
-    return Concatenate(out.shape, np.dtype(out.dtype), parts, tuple(corners))
+    return side_by_side(out, [Reshape(widened, x.dtype, x) for x in map(build.array, arrays)], axis)
 
 
 OPERATIONS = {"concat": _concat, "stack": _stack}
 
 
+def among_zeros(x: Node, index: tuple, shape: Shape) -> Node:
+    """Zeros of ``shape`` with x at ``index``, of slices, integers, None and one ``...``."""
+    if x.size == 0:
+        return Fill(shape, x.dtype, 0)
+    sizes, corner, steps, backwards = [], [], [], []
+    for part, n in spelled_out(index, shape):
+        if part is None:
+            continue
+        places = range(n)[part] if isinstance(part, slice) else range(n)[part::n][:1]
+        if places.step < 0:
+            backwards.append(len(sizes))
+            places = places[::-1]
+        sizes.append(len(places))
+        corner.append(places[0])
+        steps.append(places.step if len(places) > 1 else 1)
+    if x.shape != tuple(sizes):
+        x = Reshape(tuple(sizes), x.dtype, x)
+    if backwards:
+        x = Flip(x.shape, x.dtype, x, tuple(backwards))
+    reach = [(c, c + (n - 1) * s + 1) for c, n, s in zip(corner, sizes, steps, strict=True)]
+    boxes = list(around(reach, shape))
+    if max(steps) > 1:
+        boxes.append(reach)
+    parts = tuple(Fill(tuple(high - low for low, high in box), x.dtype, 0) for box in boxes)
+    corners = tuple(tuple(low for low, _ in box) for box in boxes)
+    dense = ((1,) * len(shape),) * len(boxes)
+    return Concatenate(shape, x.dtype, (*parts, x), (*corners, tuple(corner)), (*dense, tuple(steps)))
+
+
+def around(box: list[tuple[int, int]], shape: Shape) -> Iterator[list[tuple[int, int]]]:
+    """Boxes that make up what lies around one."""
+    rest = [(0, n) for n in shape]
+    for axis, (low, high) in enumerate(box):
+        for start, stop in ((0, low), (high, shape[axis])):
+            if start < stop:
+                yield [*rest[:axis], (start, stop), *rest[axis + 1 :]]
+        rest[axis] = (low, high)
+
+
 class ConcatenateKernel(Kernel):
+    """Its space are the loops over the axes of the result, beside each those of parts that fill only some of
+    the axis.
+    """
+
     name = "concatenate"
     writes_in_order = False
     node: Concatenate
 
+    def __init__(self, node: Concatenate, lowering: Lowering):
+        self.axes: list[int] = []  # of each loop
+        space: list[int] = []
+        self.loops: list[list[int]] = [[] for _ in node.parts]  # of each part, by axis
+        for axis, n in enumerate(node.shape):
+            self.axes.append(axis)
+            space.append(n)
+            whole = len(space) - 1
+            for part, loops in zip(node.parts, self.loops, strict=True):
+                loops.append(whole if part.shape[axis] == n else len(space))
+                if part.shape[axis] != n:
+                    self.axes.append(axis)
+                    space.append(part.shape[axis])
+        here = [
+            tuple(counter(loop, n) for loop, n in zip(loops, x.shape, strict=True))
+            for x, loops in zip(node.parts, self.loops, strict=True)
+        ]
+        values = [(x, lowering.lower(x, place)) for x, place in zip(node.parts, here, strict=True)]
+        super().__init__(node, tuple(space), values, [node])
+
+    @property
+    def output_space(self) -> tuple:
+        return self.node.shape
+
+    @property
+    def divisible(self) -> list[int]:
+        return [self.axes.index(axis) for axis, n in enumerate(self.node.shape) if n > 1]
+
+    @property
+    def block(self) -> int:
+        return math.prod(self.node.shape[self.axes[self.partition or 0] + 1 :])
+
     def details(self) -> Hashable:
-        return (self.node.corners, tuple(x.shape for x in self.node.parts))
+        return (self.node.corners, self.node.steps, tuple(x.shape for x in self.node.parts))
 
     def emit(self, site: Site) -> None:
-        f, node = site.f, self.node
+        ConcatenateEmitter(site, self).emit()
+
+
+class ConcatenateEmitter:
+    """Outer loops that all parts go through as a whole are gone through once; inside them part comes after
+    part.
+    """
+
+    def __init__(self, site: Site, kernel: ConcatenateKernel):
+        self.site = site
+        self.f = site.f
+        self.kernel = kernel
+        self.node = kernel.node
+        self.numbers = [k for k, x in enumerate(kernel.node.parts) if x.size]
+        self.targets = [self.target(k) for k in range(len(kernel.node.parts))]
+
+    def target(self, part: int) -> Load:
+        """Where a part is laid."""
+        node, loops = self.node, self.kernel.loops[part]
         strides = row_major(node.shape)
-        for (part, e), corner in zip(self.values, node.corners, strict=True):
-            start = sum(c * s for c, s in zip(corner, strides, strict=True))
-            with nest(f, [(i, i64(0), i64(n)) for i, n in enumerate(part.shape)]) as here:
-                place = total(f, [(here[i], strides[i]) for i in here])
-                point = Point(f, site.pointers, here)
-                point.store(node, f.binary("add", place, i64(start)), point.operand(e, node.dtype))
+        start = sum(c * s for c, s in zip(node.corners[part], strides, strict=True))
+        steps = [k * s for k, s in zip(node.steps[part], strides, strict=True)]
+        sizes = node.parts[part].shape
+        moves = {loop: s for loop, s, n in zip(loops, steps, sizes, strict=True) if n > 1}
+        return Load(node, affine(start, moves), (), node.dtype)
+
+    def emit(self) -> None:
+        f, kernel = self.f, self.kernel
+        together = self.together()
+        reads = [load for k in self.numbers for load in (*loads([kernel.expressions[k]]), self.targets[k])]
+        partition = kernel.partition
+        sizes, groups = collapsed(self.space_of(together), reads, partition)
+        ranges = ranges_of(f, sizes, groups, partition, self.site.bounds)
+        with nest(f, [(g, *bounds) for g, bounds in enumerate(ranges)]) as outer:
+            for k in self.numbers:
+                self.lay(k, set(kernel.loops[k]) - together, groups, outer)
+
+    def together(self) -> set[int]:
+        """The outer loops of all parts."""
+        found: set[int] = set()
+        if len(self.numbers) > 1:
+            for loops in zip(*(self.kernel.loops[k] for k in self.numbers), strict=True):
+                if len(set(loops)) > 1:
+                    break
+                found.add(loops[0])
+        return found
+
+    def space_of(self, loops: set[int]) -> tuple:
+        return tuple(n if loop in loops else 1 for loop, n in enumerate(self.kernel.space))
+
+    def lay(self, part: int, own: set[int], around: list, outer: dict[int, Value]) -> None:
+        f, site, node = self.f, self.site, self.node
+        value, target = self.kernel.values[part], self.targets[part]
+        divided, bounds = self.divided(part)
+        sizes, groups = collapsed(self.space_of(own), [*loads([value[1]]), target], divided)
+        (_, e), (_, target) = over_groups([value, (node, target)], [*around, *groups])
+        ranges = ranges_of(f, sizes, groups, divided, bounds)
+        first = len(around)
+        last = first + len(ranges) - 1
+
+        def store(counters: dict[int, Value], lanes: int, mask: Value | None) -> None:
+            point = Point(f, site.pointers, counters, last if lanes > 1 else None, lanes, mask, site.finite)
+            place, _ = point.address(target)
+            point.store(node, place, point.operand(e, node.dtype))
+
+        loops = [(first + g, *bounds) for g, bounds in enumerate(ranges[:-1])]
+        with self.turn(divided, bounds), nest(f, loops) as inner:
+            counters = {**outer, **inner}
+            if not ranges:
+                store(counters, 1, None)
+                return
+            lanes = lanes_for([e], site.target.vector_bytes) if target.offset.stride(last) == 1 else 1
+            along(f, *ranges[-1], lanes, lambda i, *how: store({**counters, last: i}, *how))
+
+    def turn(self, divided: int | None, bounds: Bounds | None) -> contextlib.AbstractContextManager:
+        """A divided loop of one turn is no loop, but one thread's all the same."""
+        if divided is None or bounds is None or self.kernel.space[divided] > 1:
+            return contextlib.nullcontext()
+        return self.f.when(self.f.compare("icmp slt", *bounds))
+
+    def divided(self, part: int) -> tuple[int | None, Bounds | None]:
+        """The loop of a part that the threads divide, and what is a thread's of it."""
+        kernel, node, bounds = self.kernel, self.node, self.site.bounds
+        if kernel.partition is None or bounds is None:
+            return kernel.partition, bounds
+        axis = kernel.axes[kernel.partition]
+        loop = kernel.loops[part][axis]
+        if loop == kernel.partition:
+            return loop, bounds
+        n, corner, step = node.parts[part].shape[axis], node.corners[part][axis], node.steps[part][axis]
+        start, stop = (within(self.f, end, n, corner, step) for end in bounds)
+        return loop, (start, stop)
+
+
+def within(f: Function, end: Value, n: int, corner: int, step: int) -> Value:
+    """How many of n places, from a corner on by steps, come before the end."""
+    reach = f.intrinsic("smax", f.binary("sub", end, i64(corner - step + 1)), i64(0))
+    return f.intrinsic("smin", f.binary("sdiv", reach, i64(step)) if step > 1 else reach, i64(n))

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.engine.emit.arithmetic import type_of
 from handgrad.engine.emit.ir import i64, number
 from handgrad.engine.emit.point import Point
+from handgrad.engine.kernels.concatenate import among_zeros
 from handgrad.engine.kernels.kernel import Kernel, Site, counters
 from handgrad.engine.kernels.nest import nest
 from handgrad.engine.lowering import Lowering
@@ -48,6 +49,8 @@ def _scatter_add(build: Any, out: Any, x: Any, index: Any, shape: Any) -> Node:
     landed = ghost[spot].shape
     if x.shape != landed:
         x = Broadcast(landed, x.dtype, x)
+    if not nodes_in(parts):
+        return among_zeros(x, parts, out.shape)
     return ScatterAdd(out.shape, x.dtype, x, parts)
 
 

@@ -1,0 +1,126 @@
+"""What is laid side by side, among zeros, or added at places that are values: the bits that NumPy gives."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.arrays import xp
+from handgrad.engine.targets import here
+from handgrad.program import trace
+from tests.engine.support import compiled, interpreted, run, same_bits
+
+THREADS = [1, 2, 3]
+
+
+def some(*shape, dtype=np.float64):
+    x = np.random.default_rng(sum(shape)).integers(-9, 9, shape) / 4
+    return np.where(x == 0, -0.0, x).astype(dtype) if np.dtype(dtype).kind == "f" else x.astype(dtype)
+
+
+def assert_numpys_bits(f, args, threads=THREADS, **options):
+    program = trace(f, *args)
+    wanted = interpreted(program, args)
+    for n in threads:
+        for at_end in (True, False):
+            got = run(compiled(program, n, **options), args, at_end)
+            assert [x.dtype for x in got] == [x.dtype for x in wanted]
+            assert same_bits(got, wanted), f"{n} threads: {got}, not {wanted}"
+
+
+JOINED = [
+    ([(5,), (3,)], 0),
+    ([(1,), (40,), (0,), (1,)], 0),
+    ([(0, 3), (0, 3)], 0),
+    ([(4, 3, 5), (4, 3, 5)], 0),
+    ([(4, 3, 5), (4, 1, 5), (4, 2, 5)], 1),
+    ([(4, 3, 17), (4, 3, 1), (4, 3, 9)], -1),
+    ([(1, 1), (1, 1)], 1),
+    ([(2, 0, 3), (2, 4, 3)], 1),
+    ([(1, 70, 2), (1, 33, 2)], 1),
+    ([(6, 2)], 0),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.bool_])
+@pytest.mark.parametrize(("shapes", "axis"), JOINED, ids=str)
+def test_concatenate(shapes, axis, dtype):
+    parts = [some(*shape, dtype=dtype) for shape in shapes]
+    assert_numpys_bits(lambda *parts: xp.concat(list(parts), axis=axis), parts)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (8, 17), (0, 2)], ids=str)
+def test_stack(shape, axis):
+    assert_numpys_bits(lambda x, y: xp.stack([x, y, x], axis=axis), [some(*shape), some(*shape) + 1])
+
+
+def test_parts_are_computed_where_they_are_laid():
+    def f(x, y, i):
+        return xp.concat([x.T * 2, y[1:4], hg.flip(x.T, axis=1), xp.take(y, i, axis=0)], axis=0)
+
+    args = [some(7, 5), some(6, 7), np.array([3, -1, 0])]
+    assert_numpys_bits(f, args)
+    assert [k.name for k in compiled(trace(f, *args)).schedule.kernels] == ["concatenate"]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_joined_was_made_and_is_read_by_other_threads(axis):
+    """Parts of the same array, at other places than they come from; and what reads the result elsewhere."""
+
+    def f(x):
+        x = hg.tanh(x)
+        parts = [x[:3], x[1:4], x[-1:]] if axis == 0 else [x[:, :3], x[:, 1:4], x[:, -1:]]
+        joined = xp.concat(parts, axis=axis)
+        return joined, joined[::-1] * 1.5, joined[:, ::-1] * 0.5, xp.sum(joined, axis=axis)
+
+    x = some(20, 20)
+    one = run(compiled(trace(f, x)), [x])
+    for got, wanted in zip(one, f(x), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14, atol=1e-14)
+    for threads in (2, 3, 5):
+        assert same_bits(run(compiled(trace(f, x), threads), [x]), one)
+
+
+AMONG_ZEROS = [
+    ((9,), (slice(2, 7),)),
+    ((40,), (slice(1, None),)),
+    ((40,), (slice(None, None, 3),)),
+    ((40,), (slice(38, 1, -5),)),
+    ((5, 6), (slice(1, 4), slice(2, 5))),
+    ((5, 6), (slice(None), 2)),
+    ((5, 6), (-1,)),
+    ((5, 6), (..., slice(1, None, 2))),
+    ((5, 6), (slice(None, None, 2), slice(None, None, -2))),
+    ((5, 6), (None, slice(0, 2), None)),
+    ((3, 4, 20), (slice(None), slice(1, 3), slice(1, 19))),
+    ((3, 4, 20), (slice(1, 2), slice(None), slice(None))),
+    ((3, 4, 20), (slice(None), slice(3, None, -2), slice(None, None, 7))),
+    ((3, 4, 20), (1, 2, 3)),
+    ((3, 4), (slice(2, 2),)),
+    ((0, 4), (slice(None), slice(1, 2))),
+    ((1, 1), (slice(None), 0)),
+    ((4,), (slice(1, 2, 5),)),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int8])
+@pytest.mark.parametrize(("shape", "index"), AMONG_ZEROS, ids=str)
+def test_among_zeros(shape, index, dtype):
+    x = some(*np.zeros(shape)[index].shape, dtype=dtype)
+    assert_numpys_bits(lambda x: xp.scatter_add(x, index, shape), [x])
+
+
+@pytest.mark.parametrize("level", here.levels())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.bool_])
+def test_places_at_every_level(dtype, level):
+    def f(x, y, i):
+        inner = (slice(None), slice(1, -1), slice(2, 35))
+        return (
+            xp.concat([x, y], axis=1),
+            xp.scatter_add(x, inner, (3, 7, 40)),
+            xp.scatter_add(y, (slice(None, None, 2), slice(1, None, 5)), (5, 6, 33)),
+            xp.scatter_add(y[:, 0], i, (4, 33)),
+        )
+
+    args = [some(3, 5, 33, dtype=dtype), some(3, 1, 33, dtype=dtype), np.array([2, 0, 2])]
+    assert_numpys_bits(f, args, (1, 3), target=here.at_level(level))
