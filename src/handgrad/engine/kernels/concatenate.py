@@ -70,7 +70,10 @@ def among_zeros(x: Node, index: tuple, shape: Shape) -> Node:
     """Zeros of ``shape`` with x at ``index``, of slices, integers, None and one ``...``."""
     if x.size == 0:
         return Fill(shape, x.dtype, 0)
-    sizes, corner, steps, backwards = [], [], [], []
+    sizes: list[int] = []
+    corner: list[int] = []
+    steps: list[int] = []
+    backwards: list[int] = []
     for part, n in spelled_out(index, shape):
         if part is None:
             continue
