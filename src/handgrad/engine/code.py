@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import ctypes
 import functools
 import math
@@ -17,20 +16,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
-from handgrad.engine.build import nodes_of
-from handgrad.engine.fusion import kernels_of
+from handgrad.engine.building import Stages, built
 from handgrad.engine.kernels.fallback import FallbackKernel
-from handgrad.engine.nodes import Constant
-from handgrad.engine.rewrite import rewritten
-from handgrad.engine.runtime import cache, native
+from handgrad.engine.manifest import Manifest
+from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import aligned
 from handgrad.engine.runtime.team import team
-from handgrad.engine.runtime.threads import threads
-from handgrad.engine.schedule import scheduled
+from handgrad.engine.schedule import Schedule
 from handgrad.engine.targets.here import this_computer
 from handgrad.engine.targets.target import Target
 from handgrad.program import Program
-from handgrad.program.passes import optimise
 
 SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
 SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
@@ -84,24 +79,21 @@ class Code:
         self.target = target or this_computer()
         if bfloat16 and not self.target.has_halves:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
-        self.optimised = optimise(program, unroll=False)
-        graph = rewritten(nodes_of(self.optimised))
-        kernels = kernels_of(graph)
-        self.flops = sum(k.work()[0] for k in kernels)
-        usable = threads()
-        self.workers = workers or (usable if self.flops > small else 1)
-        onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
-        self.schedule = scheduled(kernels, self.workers, graph.outputs, onto)
-        self.assembly = Assembly(self.schedule, graph.inputs, graph.outputs, self.target, timed, bfloat16)
-        objects = compiled(self.assembly.texts(), self.target)
-        self.native = native.Native(objects, self.target)
-        self.kernels = [self.native.address(name) for name in self.assembly.modules]
-        self.functions = [RUN(self.native.address(f"run{n}")) for n in range(len(self.assembly.segments))]
-        self.fallbacks = [k for k in self.schedule.kernels if isinstance(k, FallbackKernel)]
+        self.stages = Stages(program, over or {}, self.target, workers, small, timed, bfloat16)
+        manifest = Manifest(self.stages)
+        found = manifest.load()
+        made = found or built(self.stages)
+        self.native = native.Native(made.objects, self.target)
+        if found is None:
+            manifest.keep(made)
+        self.workers, self.flops, self.clocks = made.threads, made.flops, made.clocks
+        self.kernels = [self.native.address(name) for name in made.functions]
+        self.functions = [RUN(self.native.address(f"run{n}")) for n in range(made.runs)]
+        self.fallbacks = made.fallbacks
         for message in reasons(self.fallbacks):
             warnings.warn(message, NotCompiledWarning, stacklevel=2)
-        self.arena = aligned(self.assembly.arena_bytes)
-        self.constants = [n.value for n in self.assembly.table if isinstance(n, Constant)]
+        self.arena = aligned(made.arena_bytes)
+        self.constants = made.constants
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], **options: Any) -> int:
         """One step, or ``steps``; see ``run``."""
@@ -168,8 +160,22 @@ class Code:
 
     def cycles(self) -> np.ndarray:
         """Of timed code, the cycles so far: (threads, kernels + 1), the last column is waiting."""
-        clocks = self.arena[self.assembly.clocks : self.assembly.arena_bytes].view(np.int64)
+        clocks = self.arena[self.clocks :].view(np.int64)
         return clocks.reshape(self.workers, -1)
+
+    # What it was made of: made when it is first asked for, where the native code was found on the disk.
+
+    @property
+    def optimised(self) -> Program:
+        return self.stages.optimised
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.stages.schedule
+
+    @property
+    def assembly(self) -> Assembly:
+        return self.stages.assembly
 
     @property
     def ir(self) -> str:
@@ -182,21 +188,6 @@ class Code:
         where = {memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
         where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
         kernel.compute(lambda node: array_at(where[memory(node)], node.shape, node.dtype))
-
-
-def compiled(texts: list[str], target: Target) -> list[bytes]:
-    """Modules as objects: from the disk, or made now, on all cores at once."""
-    keys: list[list[str | bytes]] = [[text, *native.key(target)] for text in texts]
-    found = {text: cache.read(key) for text, key in zip(texts, keys, strict=True)}
-    missing = sorted((text for text, code in found.items() if code is None), key=len, reverse=True)
-    if missing:
-        with concurrent.futures.ThreadPoolExecutor(threads()) as pool:
-            made = pool.map(functools.partial(native.object_code, target=target), missing)
-            new = dict(zip(missing, made, strict=True))
-        native.give_back()
-        cache.write([(key, new[text]) for text, key in zip(texts, keys, strict=True) if text in new])
-        found |= new
-    return [code for text in texts if (code := found[text]) is not None]
 
 
 def reasons(fallbacks: list[FallbackKernel]) -> list[str]:

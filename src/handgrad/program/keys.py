@@ -43,10 +43,14 @@ class Keys:
 
     def of_body(self, body: Program) -> Any:
         """Of a program: its lines, their symbols by where they were made."""
-        inside = Numbered(body)
+        inside = self.inside(body)
         inside.arrays = self.arrays
+        taken = [(x.shape, x.dtype.str, x.weak) for x in leaves(body.inputs) if isinstance(x, Symbol)]
         lines = [inside.of((o.name, o.args, o.options)) for o in body.operations]
-        return (Program, *lines, inside.of(body.outputs))
+        return (Program, *taken, *lines, inside.of(body.outputs))
+
+    def inside(self, body: Program) -> Keys:
+        return Numbered(body)
 
     def of_array(self, x: np.ndarray) -> Any:
         if id(x) not in self.arrays:

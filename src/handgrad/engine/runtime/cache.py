@@ -33,11 +33,18 @@ def cached(parts: list[str | bytes], make: Callable[[], bytes]) -> bytes:
 
 def read(parts: list[str | bytes]) -> bytes | None:
     """What was written for the same parts; None where there is nothing, or nothing sound."""
+    return named(name(parts))
+
+
+def name(parts: list[str | bytes]) -> str:
+    """What the entry for those parts is called."""
+    return _key(parts).hex()
+
+
+def named(name: str) -> bytes | None:
+    """The entry of that name, as ``read``."""
     place = folder()
-    if place is None:
-        return None
-    key = _key(parts)
-    return _read(place / f"{key.hex()}.code", key)
+    return None if place is None else _read(place / f"{name}.code", bytes.fromhex(name))
 
 
 def write(entries: list[tuple[list[str | bytes], bytes]]) -> None:

@@ -1,0 +1,116 @@
+"""From a program to native code, stage by stage, and what running it needs of all that."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+
+import numpy as np
+
+from handgrad.engine.assembly import Assembly
+from handgrad.engine.build import nodes_of
+from handgrad.engine.fusion import kernels_of
+from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.nodes import Constant
+from handgrad.engine.rewrite import Graph, rewritten
+from handgrad.engine.runtime import cache, native
+from handgrad.engine.runtime.threads import threads
+from handgrad.engine.schedule import Schedule, scheduled
+from handgrad.engine.targets.target import Target
+from handgrad.program import Program
+from handgrad.program.passes import optimise
+
+
+@dataclasses.dataclass(eq=False)
+class Stages:
+    """A program on its way to modules of IR, each stage made when it is first asked for; see ``Code``."""
+
+    program: Program
+    over: dict[int, int]
+    target: Target
+    workers: int | None  # None: all that may be used, where it is not small
+    small: float
+    timed: bool = False
+    bfloat16: bool = False
+    usable: int = dataclasses.field(default_factory=threads)
+
+    @functools.cached_property
+    def optimised(self) -> Program:
+        return optimise(self.program, unroll=False)
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        return rewritten(nodes_of(self.optimised))
+
+    @functools.cached_property
+    def flops(self) -> float:
+        """Of a step."""
+        return sum(k.work()[0] for k in self._kernels)
+
+    @functools.cached_property
+    def _kernels(self) -> list:
+        return kernels_of(self.graph)  # which the schedule and the assembly go on to change
+
+    @functools.cached_property
+    def threads(self) -> int:
+        return self.workers or (self.usable if self.flops > self.small else 1)
+
+    @functools.cached_property
+    def schedule(self) -> Schedule:
+        onto = {self.graph.outputs[o]: self.graph.inputs[i] for o, i in self.over.items()}
+        return scheduled(self._kernels, self.threads, self.graph.outputs, onto)
+
+    @functools.cached_property
+    def assembly(self) -> Assembly:
+        graph = self.graph
+        return Assembly(self.schedule, graph.inputs, graph.outputs, self.target, self.timed, self.bfloat16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """All that it takes to run a program of native parts."""
+
+    functions: list[str]  # of the kernels, in the table's order
+    runs: int  # how many functions there are that call them
+    threads: int
+    flops: float
+    arena_bytes: int
+    clocks: int  # where in the arena they are
+    constants: list[np.ndarray]  # in the table's order
+    entries: list[str]  # of the cache, which hold the objects
+    objects: list[bytes]
+    fallbacks: list[FallbackKernel] = dataclasses.field(default_factory=list)
+
+
+def built(stages: Stages) -> Built:
+    assembly = stages.assembly
+    entries, objects = compiled(assembly.texts(), stages.target)
+    return Built(
+        functions=list(assembly.modules),
+        runs=len(assembly.segments),
+        threads=stages.threads,
+        flops=stages.flops,
+        arena_bytes=assembly.arena_bytes,
+        clocks=assembly.clocks,
+        constants=[n.value for n in assembly.table if isinstance(n, Constant)],
+        entries=entries,
+        objects=objects,
+        fallbacks=[k for k in stages.schedule.kernels if isinstance(k, FallbackKernel)],
+    )
+
+
+def compiled(texts: list[str], target: Target) -> tuple[list[str], list[bytes]]:
+    """Modules as objects, and their entries in the cache: from there, or made now, on all cores at once."""
+    keys: dict[str, list[str | bytes]] = {text: [text, *native.key(target)] for text in texts}
+    names = {text: cache.name(key) for text, key in keys.items()}
+    found = {text: cache.named(name) for text, name in names.items()}
+    missing = sorted((text for text, code in found.items() if code is None), key=len, reverse=True)
+    if missing:
+        with concurrent.futures.ThreadPoolExecutor(threads()) as pool:
+            made = pool.map(functools.partial(native.object_code, target=target), missing)
+            new = dict(zip(missing, made, strict=True))
+        native.give_back()
+        cache.write([(keys[text], code) for text, code in new.items()])
+        found |= new
+    return [names[text] for text in texts], [code for text in texts if (code := found[text]) is not None]
