@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def check_arithmetic(x: Any, what: str) -> None:
     Raises:
         TypeError: x is a masked array or a matrix.
     """
-    if isinstance(x, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # which NumPy imports when it is first wanted: it takes long
+    if masked is not None and isinstance(x, masked.MaskedArray):
         raise TypeError(f"{what} is a masked array, whose mask would be lost: fill it first, x.filled(0.0)")
     if isinstance(x, np.matrix):
         raise TypeError(f"{what} is a matrix, whose * is a matrix product: pass np.asarray(x)")
