@@ -119,8 +119,8 @@ class Manifest:
         try:
             found = json.loads(data)
             found["constants"] = [self._constant(x) for x in found["constants"]]
-            objects = [cache.named(name) for name in found["entries"]]
-            return None if None in objects else Built(**found, objects=objects)
+            objects = [x for name in found["entries"] if (x := cache.named(name)) is not None]
+            return Built(**found, objects=objects) if len(objects) == len(found["entries"]) else None
         except (ValueError, TypeError, LookupError):
             return None
 
@@ -139,7 +139,9 @@ class Manifest:
         """Where in the program a constant is, or, where it was computed from it, the constant itself."""
         places = {key: n for n, key in enumerate(self.keys.constants)}
         key = Keys().of_array(x)
-        return places[key] if key in places else [x.dtype.str, x.shape, base64.b64encode(x).decode()]
+        return (
+            places[key] if key in places else [x.dtype.str, x.shape, base64.b64encode(x.tobytes()).decode()]
+        )
 
     def _constant(self, told: Any) -> np.ndarray:
         if isinstance(told, int):
