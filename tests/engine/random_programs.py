@@ -414,8 +414,88 @@ def loss(draw, pool, labels):
     return hg.mean_squared_error(x, draw.numbers(*shape(x)), reduction=reduction) / 8
 
 
+# Loops.
+
+
+def looped(draw, pool, labels):
+    """A scan over the first axis; perhaps with one over the next inside, a product, or two arrays carried."""
+    x = draw.pick(pool)
+    if not shape(x):
+        return hg.sin(x)
+    xs = x[: draw.pick((1, 2, 3, 4))]
+    own = shape(xs)[1:]
+    kinds = ["chain", "pair", "sum"]
+    kinds += ["product"] * (len(own) == 2) + ["rows mixed"] * (len(own) == 2) + ["nested"] * (len(own) > 0)
+    body, start = BODIES[draw.pick(kinds)](draw, own, xs)
+    carry, ys = hg.scan(body, start, xs, reverse=draw.chance(2))
+    if draw.chance(2):
+        return ys
+    return carry[0] if isinstance(carry, tuple) else carry
+
+
+def chain_body(draw, own, xs):
+    a = draw.numbers(*own)
+    return lambda h, x: ((h := hg.tanh(h * 0.5 + x * a)), h * x / 2), draw.numbers(*own)
+
+
+def pair_body(draw, own, xs):
+    start = draw.numbers(*own), draw.numbers(*own)
+    return lambda c, x: ((c[1], hg.sin(c[0] + x)), c[0] - c[1] / 2), start
+
+
+def sum_body(draw, own, xs):
+    return lambda h, x: (h + x / 4, x * 0.5), draw.numbers(*own)
+
+
+def product_body(draw, own, xs):
+    W = draw.numbers(own[1], own[1]) / max(own[1], 1)
+    return lambda h, x: ((h := hg.tanh(h @ W + x)), h), draw.numbers(*own)
+
+
+def mixing_body(draw, own, xs):
+    """Each row reads all of the rows before."""
+    V = draw.numbers(own[0], own[0]) / max(own[0], 1)
+    return lambda h, x: (hg.tanh(V @ h + x), hg.sum(h, axis=0) / max(own[0], 1)), draw.numbers(*own)
+
+
+def nested_body(draw, own, xs):
+    def body(h, rows):
+        return hg.scan(lambda h, x: ((h := hg.tanh(h + x)), h * 0.5), h, rows)
+
+    return body, draw.numbers(*own[1:])
+
+
+BODIES = {
+    "chain": chain_body,
+    "pair": pair_body,
+    "sum": sum_body,
+    "product": product_body,
+    "rows mixed": mixing_body,
+    "nested": nested_body,
+}
+
+
+def contracted(draw, pool, labels):
+    """An einsum with a random array: batches, rows, columns and sums in any order."""
+    x = draw.pick([x for x in pool if len(shape(x)) < 4])
+    sizes = dict(zip("abcd", shape(x), strict=False))
+    new = {letter: draw.pick((1, 2, 3, 5, 8, 17)) for letter in "yz"[: draw.pick((0, 1, 1, 2))]}
+    common = [letter for letter in sizes if draw.chance(2)]
+    of_y = [*common, *new]
+    order = np.random.default_rng(draw.pick(range(1000))).permutation
+    of_y = [of_y[i] for i in order(len(of_y))]
+    y = draw.numbers(*({**sizes, **new}[letter] for letter in of_y))
+    kept = [letter for letter in (*sizes, *new) if letter not in common or draw.chance(2)]
+    kept = [kept[i] for i in order(len(kept))]
+    terms = math.prod(sizes[letter] for letter in sizes if letter not in kept)
+    if math.prod({**sizes, **new}[letter] for letter in kept) > LARGEST:
+        return x / 2
+    return hg.einsum(f"{''.join(sizes)},{''.join(of_y)}->{''.join(kept)}", x, y) / max(terms, 1)
+
+
 STEPS = (
     unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic,
     normalised, matmul, matmul, matmul, rows_by_rows, long_sum, affine, transpose, transpose, reshape,
     reshape, broadcast, sliced, sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
+    looped, contracted,
 )  # fmt: skip
