@@ -21,7 +21,7 @@ FMA, DOTS, PAIRS = Fma(), Dots(), Pairs()
 WORTH_COPYING = 3  # tiles that use a panel
 MOST_COPIED = 1 << 20  # bytes of rows of x
 MOST_PAIRS = 1 << 19
-NEAR = 1 << 18  # bytes that stay in a near cache
+NEAR = 1 << 19  # bytes that stay in a near cache
 LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
@@ -68,7 +68,8 @@ class Plan:
     packs_x: bool = False
     packs_y: bool = False
     keeps_y: bool = False  # the first tile of a panel copies it as it reads
-    rows_outside: bool = False  # rows of the output are finished one after the other, not panels
+    rows_outside: bool = False  # some rows of the output are finished after the other, not panels
+    block: int = 0  # how many tiles of rows, if so
     cut: Cut | None = None
 
     @property
@@ -95,7 +96,8 @@ class Plan:
         copied = [name for name, packs in (("x", self.packs_x), ("y", self.packs_y)) if packs]
         parts = [f"{self.tile.rows} x {self.tile.units} {self.microkernel.unit}"]
         parts += ["rows for columns"] * self.is_swapped
-        parts += [f"{' and '.join(copied)} copied"] * bool(copied) + ["rows outside"] * self.rows_outside
+        parts += [f"{' and '.join(copied)} copied"] * bool(copied)
+        parts += [f"by blocks of {self.block} tiles" if self.block else "rows outside"] * self.rows_outside
         parts += [f"sums in parts of {self.cut.block}"] if self.cut else []
         return ", ".join(parts)
 
@@ -122,21 +124,25 @@ def planned(c: Contraction, way: Way, mine: dict[int, int], lanes: int, register
     all_rows = rows * math.prod(mine.get(loop, c.sizes[loop]) for loop in c.outer_rows)
     cut = cut_of(c, in_pairs, all_rows)
     plan = Plan(kernel, tile, is_swapped, cut=cut)
-    packed = all_rows * plan.lines(c) * c.dtype.itemsize
-    is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
     panels, uses = -(-units // tile.units), -(-rows // tile.rows) * c.turns(c.outer_rows)
-    is_line = lanes * c.dtype.itemsize == LINE
-    packs_x = in_pairs or (is_across and panels >= WORTH_COPYING and packed <= MOST_COPIED and not is_line)
-    is_in_order = c.y.strides[c.along] == 1 or columns == 1
-    packs_y = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not is_in_order
-    whole = plan.lines(c) * units * lanes * c.turns(c.outer_columns) * c.dtype.itemsize
-    rows_outside = bool(c.outer_rows) and cut is None and whole <= NEAR and not packs_x
+    size, lines = c.dtype.itemsize, plan.lines(c)
+    bytes_of_x, bytes_of_y = all_rows * lines * size, c.turns(c.outer_columns) * units * lanes * lines * size
+    in_order = c.y.strides[c.along] == 1 or columns == 1
+    packs_y = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
+    block = 0
+    if panels > 1 and not c.outer_rows and cut is None and bytes_of_x > NEAR >= bytes_of_y and packs_y:
+        block = max(NEAR // 4 // (tile.rows * lines * size), 1)
+    is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
+    is_worth = is_across and panels >= WORTH_COPYING and lanes * size < LINE
+    packs_x = in_pairs or (is_worth and (block > 0 or bytes_of_x <= MOST_COPIED))
+    rows_outside = bool(c.outer_rows) and cut is None and bytes_of_y <= NEAR and not packs_x
     return dataclasses.replace(
         plan,
         packs_x=packs_x,
         packs_y=packs_y,
-        keeps_y=packs_y and is_in_order and not c.outer_rows and not in_pairs,
-        rows_outside=rows_outside,
+        keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block),
+        rows_outside=rows_outside or block > 0,
+        block=block,
     )
 
 
@@ -178,7 +184,7 @@ def is_for_dots(c: Contraction) -> bool:
     if not c.sums or c.is_elementwise or c.is_across:
         return False
     inner = c.sums[-1]
-    is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR
+    is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR // 2
     fits = c.sizes[inner] >= LEAST_DEPTH_OF_DOTS and c.depth <= MOST_DEPTH_OF_DOTS and is_near
     return fits and c.x.strides[inner] == 1 and (c.y.strides[inner] == 1 or len(c.sums) == 1)
 

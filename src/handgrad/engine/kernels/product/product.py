@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from handgrad.engine.emit.arithmetic import type_of
 from handgrad.engine.emit.ir import Function, Value, i64, number
@@ -35,6 +35,14 @@ class Columns:
     units: int
     count: Size
     mask: Value | None
+
+
+class Rows(NamedTuple):
+    """Rows in tiles of one size: which of this thread's is the first, and the end."""
+
+    begin: Value
+    end: Value
+    tile: int
 
 
 class Product:
@@ -158,7 +166,10 @@ class Emission:
         return rows * self.padded_columns if self.plan.cut else 0
 
     def x_elements(self) -> int:
-        return self.lines * self.turns(self.c.row_loops) if self.plan.packs_x else 0
+        if not self.plan.packs_x:
+            return 0
+        rows = self.plan.block * self.plan.tile.rows or self.turns(self.c.row_loops)
+        return self.lines * rows
 
     # Code.
 
@@ -205,22 +216,44 @@ class Emission:
     def part(self, at: Counters, part: Part) -> None:
         """All tiles, over a part of the sums."""
         plan, c = self.plan, self.c
-        if plan.packs_x:
-            self.copy_x(at, part)
         if plan.packs_y and plan.is_whole_y:
             self.copy_y(at, part)
         if plan.rows_outside:
-            with self.nest(c.outer_rows) as rows, self.nest(c.outer_columns) as columns:
-                here = {**at, **rows, **columns}
-                for panel in self.panels():
-                    self.tiles(here, part, panel, self.y(here, part, panel))
-            return
+            with self.nest(c.outer_rows) as rows:
+                for runs in self.blocks():
+                    self.panels_of_rows({**at, **rows}, part, runs)
+        else:
+            self.panels_of_rows(at, part, self.runs())
+
+    def panels_of_rows(self, at: Counters, part: Part, runs: list[Rows]) -> None:
+        """The tiles of some rows, panel after panel."""
+        c = self.c
+        if self.plan.packs_x:
+            self.copy_x(at, part, runs)
+        inside = [] if self.plan.rows_outside else c.outer_rows
         with self.nest(c.outer_columns) as columns:
             for panel in self.panels():
                 here = {**at, **columns}
                 y = self.y(here, part, panel)
-                with self.nest(c.outer_rows) as rows:
-                    self.tiles({**here, **rows}, part, panel, y)
+                with self.nest(inside) as rows:
+                    self.tiles({**here, **rows}, part, panel, y, runs)
+
+    def runs(self) -> list[Rows]:
+        """All rows, in tiles of at most two sizes."""
+        runs = tiles(self.sizes[self.c.down], self.plan.tile.rows)
+        return [Rows(i64(r.start), i64(r.start + r.count * r.size), r.size) for r in runs]
+
+    def blocks(self) -> Iterator[list[Rows]]:
+        """Rows in blocks of some tiles, in loops."""
+        f = self.f
+        if not self.plan.block:
+            yield self.runs()
+            return
+        for run in self.runs():
+            size = self.plan.block * run.tile
+            with f.loop(run.begin, run.end, size) as begin:
+                end = f.intrinsic("smin", f.binary("add", begin, i64(size)), run.end)
+                yield [Rows(begin, end, run.tile)]
 
     def panels(self) -> Iterator[Columns]:
         """The columns in panels, in loops; where masks cost little the last one is as the others."""
@@ -248,14 +281,6 @@ class Emission:
         last = f.binary("sub", left, i64((units - 1) * self.width))
         return count, f.compare("icmp slt", f.lane_numbers(self.lanes), last)
 
-    def row_tiles(self, done: int = 0) -> Iterator[tuple[Value, int]]:
-        """Tiles of rows, in loops: which of this thread's rows is the first, and how many there are."""
-        for run in tiles(self.sizes[self.c.down], self.plan.tile.rows):
-            begin, end = max(run.start, done), run.start + run.count * run.size
-            if begin < end:
-                with self.f.loop(i64(begin), i64(end), run.size) as i:
-                    yield i, run.size
-
     # Factors.
 
     def address(self, factor: Factor, at: Counters) -> Value:
@@ -271,21 +296,26 @@ class Emission:
     def lines_of(self, factor: Factor, part: Part) -> list[tuple[int, int, Size]]:
         return [(loop, factor.strides[loop], n) for loop, n in part.loops]
 
-    def copy_x(self, at: Counters, part: Part) -> None:
+    def copy_x(self, at: Counters, part: Part, runs: list[Rows]) -> None:
         """Each tile's rows as a panel of their own."""
         c = self.c
-        with self.nest(c.outer_rows) as rows:
-            for i, size in self.row_tiles():
-                row = self.f.binary("add", i, self.start(c.down))
-                here = {**at, **rows, **part.at, c.down: row}
-                block = Block(self.address(c.x, here), c.x.strides[c.down], size, self.lines_of(c.x, part))
-                self.copy(block, self.panel_of_x({**at, **rows}, i), size)
+        self.first_row = runs[0].begin
+        with self.nest([] if self.plan.rows_outside else c.outer_rows) as outer:
+            for rows in runs:
+                with self.f.loop(rows.begin, rows.end, rows.tile) as i:
+                    row = self.f.binary("add", i, self.start(c.down))
+                    here = {**at, **outer, **part.at, c.down: row}
+                    lines = self.lines_of(c.x, part)
+                    block = Block(self.address(c.x, here), c.x.strides[c.down], rows.tile, lines)
+                    self.copy(block, self.panel_of_x({**at, **outer}, i), rows.tile)
 
     def panel_of_x(self, at: Counters, i: Value) -> Value:
         f, c = self.f, self.c
-        outer = f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down]))
-        place = f.binary("mul", f.binary("add", outer, i), i64(self.lines))
-        return f.offset(self.panels_of_x, place, self.type.scalar)
+        row = f.binary("sub", i, self.first_row)
+        if not self.plan.rows_outside:
+            outer = f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down]))
+            row = f.binary("add", outer, row)
+        return f.offset(self.panels_of_x, f.binary("mul", row, i64(self.lines)), self.type.scalar)
 
     def x(self, at: Counters, part: Part, i: Value, size: int) -> Panel:
         c = self.c
@@ -352,15 +382,18 @@ class Emission:
 
     # Tiles.
 
-    def tiles(self, at: Counters, part: Part, panel: Columns, y: Panel) -> None:
+    def tiles(self, at: Counters, part: Part, panel: Columns, y: Panel, runs: list[Rows]) -> None:
         """A panel's tiles, row after row."""
         mask = None if self.plan.packs_y else panel.mask
-        first = tiles(self.sizes[self.c.down], self.plan.tile.rows)[0].size if self.plan.keeps_y else 0
-        if first:
+        first, *rest = runs
+        if self.plan.keeps_y:
             keeping = self.y_as_it_lies(at, part, panel)._replace(kept=y)
-            self.tile(at, part, panel, keeping, i64(0), first, panel.mask)
-        for i, size in self.row_tiles(first):
-            self.tile(at, part, panel, y, i, size, mask)
+            self.tile(at, part, panel, keeping, first.begin, first.tile, panel.mask)
+            first = first._replace(begin=self.f.binary("add", first.begin, i64(first.tile)))
+        for rows in (first, *rest):
+            if rows.begin != rows.end:
+                with self.f.loop(rows.begin, rows.end, rows.tile) as i:
+                    self.tile(at, part, panel, y, i, rows.tile, mask)
 
     def tile(
         self, at: Counters, part: Part, panel: Columns, y: Panel, i: Value, rows: int, mask: Value | None
