@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 
 from handgrad.engine.kernels.product.kernel import Contract, matmul
+from handgrad.engine.kernels.reduce import in_blocks
 from handgrad.engine.nodes import (
     Broadcast,
     Elementwise,
@@ -91,6 +92,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     transposed_product,
     quotient_by_root,
     leading_axes,
+    in_blocks,
 )
 
 

@@ -33,6 +33,12 @@ FLOAT64 = np.dtype(np.float64)
 AT_ONCE = 4  # vectors that a sum over rows carries along
 LONG = 128  # terms beyond which a sum would lose digits, were each added to it as it is
 
+# Reductions of many elements to a few are made in blocks.
+MANY = 2**16
+FEW = 64
+BLOCKS = range(16, 1025)
+ABOUT = 64  # how many blocks are best
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Reduce(Node):
@@ -77,6 +83,32 @@ def reduction(op: str) -> Callable[..., Node]:
 
 
 OPERATIONS = {op: reduction(op) for op in ("sum", "prod", "max", "min", "any", "all")}
+
+
+def in_blocks(node: Node, uses: object) -> Node | None:
+    """A reduction of many elements to a few as two: of blocks, which threads divide, and of what these give.
+
+    The blocks follow from the shape alone, so that no number of threads changes the order of a sum.
+    """
+    if not isinstance(node, Reduce) or node.x.size < MANY or node.size >= FEW:
+        return None
+    x, outer = node.x, 1
+    for axis in node.axes:
+        n = x.shape[axis]
+        if outer * n >= BLOCKS.start:
+            break
+        outer *= n
+    most = x.size // node.size // BLOCKS.start
+    counts = [b for b in BLOCKS if b <= most and b % outer == 0 and n % (b // outer) == 0]
+    if not counts:
+        return None
+    count = min(counts, key=lambda b: max(b / ABOUT, ABOUT / b)) // outer
+    cut = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])
+    gone = (axis + 1, *(a + 1 for a in node.axes if a > axis))
+    kept = tuple(n for i, n in enumerate(cut) if i not in gone)
+    dtype = FLOAT64 if node.op == "sum" and node.dtype.kind == "f" else node.dtype
+    blocks = Reduce(kept, dtype, Reshape(cut, x.dtype, x), node.op, gone)
+    return dataclasses.replace(node, x=blocks, axes=tuple(a for a in node.axes if a <= axis))
 
 
 class ReduceKernel(Kernel):
@@ -166,6 +198,11 @@ class ReduceEmitter:
             terms //= self.lanes
         return node.name == "sum" and node.dtype.kind == "f" and terms > LONG
 
+    def held(self, node: Node, e: Any) -> np.dtype:
+        """The dtype that a result is made in."""
+        is_wide = node.dtype.kind == "f" and (self.is_long(node) or e.dtype == FLOAT64)
+        return FLOAT64 if is_wide else node.dtype
+
     def starts(self, lanes: int) -> list[list[Value]]:
         """Places for the results, which begin at what changes nothing.
 
@@ -173,10 +210,9 @@ class ReduceEmitter:
         takes from them.
         """
         places = []
-        for node, _ in self.values:
-            is_long = self.is_long(node)
-            type = type_of(FLOAT64 if is_long else node.dtype, lanes)
-            count = 2 if is_long and node.dtype == FLOAT64 else 1
+        for node, e in self.values:
+            type = type_of(self.held(node, e), lanes)
+            count = 2 if self.is_long(node) and e.dtype == FLOAT64 else 1
             places.append([self.f.variable(type, neutral(node, type)) for _ in range(count)])
         return places
 
@@ -184,9 +220,7 @@ class ReduceEmitter:
         """Take one more point into the results."""
         f = self.f
         for (place, *lost), (node, e) in zip(places, self.values, strict=True):
-            x = cast(f, point.value(e), e.dtype, node.dtype)
-            if self.is_long(node):
-                x = cast(f, x, node.dtype, FLOAT64)
+            x = cast(f, point.value(e), e.dtype, self.held(node, e))
             x = f.splat(x, point.lanes)
             if point.mask is not None:
                 x = f.select(point.mask, x, neutral(node, x.type))
@@ -200,8 +234,8 @@ class ReduceEmitter:
         """What was joined; where that is not finite, what rounding took is no number."""
         f = self.f
         found = []
-        for (place, *lost), (node, _) in zip(places, self.values, strict=True):
-            have = FLOAT64 if self.is_long(node) else node.dtype
+        for (place, *lost), (node, e) in zip(places, self.values, strict=True):
+            have = self.held(node, e)
             x = f.load(place, type_of(have, lanes))
             for rest in lost:
                 more = f.load(rest, x.type)

@@ -1,0 +1,73 @@
+"""Reductions of many elements to a few: in blocks that follow from the shape, which all threads share."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.arrays import xp
+from handgrad.engine.targets import here
+from handgrad.program import trace
+from tests.engine.support import compiled, run, same_bits
+
+MANY = [
+    ((2**17,), None),
+    ((99_990,), 0),
+    ((65_537,), None),  # a prime: in one block
+    ((64, 1250), None),
+    ((1250, 64), None),
+    ((30_000, 3), 0),
+    ((2, 40_000), 1),
+    ((3, 5, 70, 67), (1, 2, 3)),
+    ((8, 2, 65, 70), (0, 2, 3)),
+    ((1, 70_000, 1), (0, 1)),
+    ((2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2), None),
+]
+
+
+def some(shape, dtype):
+    x = np.random.default_rng(0).integers(-9, 9, shape)
+    return (x / 4 + 1).astype(dtype) if np.dtype(dtype).kind == "f" else x.astype(dtype)
+
+
+@pytest.mark.parametrize(("shape", "axis"), MANY, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.bool_])
+def test_reductions_of_many(shape, axis, dtype):
+    x = some(shape, dtype)
+    names = ["sum", "max", "any"] if dtype != np.bool_ else ["sum", "min", "all"]
+
+    def f(x):
+        return tuple(getattr(xp, name)(x, axis=axis) for name in names)
+
+    one = run(compiled(trace(f, x)), [x])
+    wanted = [getattr(np, name)(x, axis=axis) for name in names]
+    for got, right in zip(one, wanted, strict=True):
+        assert got.dtype == right.dtype
+        np.testing.assert_array_equal(got, right)  # of numbers whose sums have few digits
+    for threads in (2, 3):
+        assert same_bits(run(compiled(trace(f, x), threads), [x]), one)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", here.levels())
+def test_statistics_in_blocks_have_the_same_bits_for_any_number_of_threads(level, dtype):
+    x = np.random.default_rng(0).normal(100, 1, (41, 5, 20, 33)).astype(dtype)
+
+    def f(x):
+        axes = (0, 2, 3)
+        return hg.mean(x, axis=axes), hg.var(x, axis=axes), hg.mean(hg.square(x)), xp.prod(x / 100)
+
+    one, *others = (
+        run(compiled(trace(f, x), threads, target=here.at_level(level)), [x]) for threads in (1, 2, 3)
+    )
+    assert all(same_bits(other, one) for other in others)
+    exact = x.astype(np.longdouble)
+    wanted = exact.mean((0, 2, 3)), exact.var((0, 2, 3)), np.mean(exact**2)
+    for got, right in zip(one, wanted, strict=False):
+        np.testing.assert_allclose(got, right.astype(np.float64), rtol=8 * np.finfo(dtype).eps)
+
+
+def test_every_part_of_a_full_sum_but_the_last_is_divided():
+    kernels = compiled(trace(hg.sum, np.zeros(10**6, np.float32)), 2).schedule.kernels
+    assert [k.name for k in kernels] == ["reduce", "reduce"]
+    assert [k.partition for k in kernels] == [0, None]
+    assert kernels[1].node.x.size == 64
