@@ -20,7 +20,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from handgrad.engine.emit.ir import I64, PTR, Module, Value, i64
 from handgrad.engine.emit.point import STATUS
-from handgrad.engine.kernels.kernel import Called, Kernel, Site
+from handgrad.engine.kernels.kernel import Called, Kernel, Setting, Site
 from handgrad.engine.lowering import walk
 from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.runtime.memory import LINE
@@ -76,6 +76,12 @@ def segments(kernels: list[Kernel]) -> list[list[Kernel]]:
         else:
             runs.append([])
     return runs
+
+
+def setting(kernel: Kernel, threads: int, target: Target, bfloat16: bool) -> Setting:
+    """What a kernel is written for, once it is known which of its loops is divided."""
+    parts = [] if kernel.partition is None else slices(kernel.space[kernel.partition], threads)
+    return Setting(target, parts, bfloat16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,10 +191,8 @@ class Assembly:
         checks = any(getattr(e, "op", None) == "watch" for e in walk(kernel.expressions))
         finite = f.variable(I64, i64(0)) if checks else i64(0)
         scratch, status, thread = f.args[-3:]
-        parts = []
-        if kernel.partition is not None:
-            parts = slices(kernel.space[kernel.partition], self.schedule.threads)
-        site = Site(f, pointers, self.target, parts, thread, scratch, finite, self.bfloat16)
+        given = setting(kernel, self.schedule.threads, self.target, self.bfloat16)
+        site = Site(given.target, given.parts, given.bfloat16, f, pointers, thread, scratch, finite)
         self.scratch = max(self.scratch, kernel.scratch(site))
         if self.schedule.threads > 1 and kernel.partition is None:
             with f.when(f.compare("icmp eq", thread, i64(0))):

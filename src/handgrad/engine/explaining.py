@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 
+from handgrad.engine.assembly import setting
+from handgrad.engine.building import Stages
 from handgrad.engine.code import Code
 from handgrad.engine.kernels.kernel import Kernel
 from handgrad.engine.runtime.memory import LINE
@@ -20,17 +22,21 @@ def explain(code: Code, ir: bool = False) -> str:
     that it reads and writes. Of timed code that has run, each kernel's share of its time, and for products
     the share of ``peak``, are told too.
     """
-    parts = [str(code.optimised), kernels(code), buffers(code)]
-    return "\n\n".join(parts + [code.ir] * ir)
+    clock = Clock(code) if code.timed and code.cycles().any() else None
+    return "\n\n".join([plan(code.stages, clock)] + [code.ir] * ir)
 
 
-def kernels(code: Code) -> str:
+def plan(stages: Stages, clock: Clock | None = None) -> str:
+    """What a program is made into, whether it can run here or not."""
+    return "\n\n".join([str(stages.optimised), kernels(stages, clock), buffers(stages)])
+
+
+def kernels(stages: Stages, clock: Clock | None) -> str:
     """A table of the kernels."""
-    schedule = code.schedule
+    schedule = stages.schedule
     threads = f"{schedule.threads} thread{'s' * (schedule.threads > 1)}"
     phases = f"{schedule.phases} phase{'s' * (schedule.phases > 1)}"
-    lines = [f"{len(schedule.kernels)} kernels in {phases}, {threads}, for {code.target.cpu}"]
-    clock = Clock(code) if code.timed and code.cycles().any() else None
+    lines = [f"{len(schedule.kernels)} kernels in {phases}, {threads}, for {stages.target.cpu}"]
     head = f"    {'kernel':12}{'space':20}{'flops':>9}{'bytes':>9}  {'divided':8}"
     lines.append(head + ("    time    peak  " if clock else "") + "what it makes")
     phase = -1
@@ -38,7 +44,7 @@ def kernels(code: Code) -> str:
         if kernel.phase != phase:
             phase = kernel.phase
             lines.append(f"phase {phase}")
-        lines.append(_line(kernel, clock.told(n, kernel) if clock else ""))
+        lines += _lines(stages, kernel, clock.told(n, kernel) if clock else "")
     if clock:
         lines.append(f"    waiting for each other: {100 * clock.waiting:.1f} % of the time")
     flops, moved = (sum(figures) for figures in zip(*(k.work() for k in schedule.kernels), strict=True))
@@ -47,13 +53,21 @@ def kernels(code: Code) -> str:
     return "\n".join(lines)
 
 
-def _line(kernel: Kernel, told: str) -> str:
+def _lines(stages: Stages, kernel: Kernel, told: str = "", indent: str = "    ") -> list[str]:
+    """A kernel, how it is computed, and what is inside of it."""
     flops, moved = kernel.work()
     space = "x".join(map(str, kernel.space)) or "1"
     divided = "-" if kernel.partition is None else f"axis {kernel.partition}"
     nodes = kernel.makes if kernel.stores.issubset(kernel.makes) else [kernel.node]
     made = ", ".join(node.name if node in kernel.stores else f"({node.name})" for node in nodes)
-    return f"    {kernel.name:12}{space:20}{figure(flops):>9}{figure(moved):>9}  {divided:8}{told}{made}"
+    lines = [
+        f"{indent}{kernel.name:12}{space:20}{figure(flops):>9}{figure(moved):>9}  {divided:8}{told}{made}"
+    ]
+    how = kernel.describe(setting(kernel, stages.threads, stages.target, stages.bfloat16))
+    lines += [f"{indent}  {how}"] * bool(how)
+    for inner in kernel.inside:
+        lines += _lines(stages, inner, indent=indent + "    ")
+    return lines
 
 
 class Clock:
@@ -89,11 +103,11 @@ def peak() -> float:
     return 2 * x.size * y.shape[1] / best
 
 
-def buffers(code: Code) -> str:
+def buffers(stages: Stages) -> str:
     """The arena: each array's place and size."""
-    places = code.schedule.places
+    places = stages.schedule.places
     needed = sum(-(-n.nbytes // LINE) * LINE for n in places)
-    size = figure(code.schedule.size)
+    size = figure(stages.schedule.size)
     lines = [f"arena of {size}B for {len(places)} arrays of {figure(needed)}B in all"]
     for node, place in sorted(places.items(), key=lambda item: (item[1], item[0].number)):
         lines.append(f"    {place:>10}  {node.dtype}{list(node.shape)}  {node.name}")

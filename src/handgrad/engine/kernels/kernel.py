@@ -33,20 +33,26 @@ class Called(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Site:
-    """Where a kernel is written: its function, and what that is given.
+class Setting:
+    """What a kernel is written for.
 
     ``parts`` say where each thread's part of the divided loop begins and ends; none, where it is not divided.
     """
 
-    f: Function
-    pointers: dict[Node, Value]
     target: Target
     parts: list[tuple[int, int]]
+    bfloat16: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Site(Setting):
+    """Where a kernel is written: its function, and what that is given."""
+
+    f: Function
+    pointers: dict[Node, Value]
     thread: Value
     scratch: Value
     finite: Value  # where it is noted that a value that is checked is not finite
-    bfloat16: bool
 
     @functools.cached_property
     def bounds(self) -> Bounds | None:
@@ -174,9 +180,20 @@ class Kernel:
         moved = sum(node.nbytes for node in {*self.arrays, *self.stores})
         return each * points + self.product_flops, moved
 
-    def scratch(self, site: Site) -> int:
+    def scratch(self, setting: Setting) -> int:
         """Bytes that each thread needs beside the arrays."""
         return 0
+
+    # What is said of it.
+
+    @property
+    def inside(self) -> list[Kernel]:
+        """Kernels that it consists of."""
+        return []
+
+    def describe(self, setting: Setting) -> str:
+        """How it is computed, in a few words, where there was a choice."""
+        return ""
 
     # How it is written.
 

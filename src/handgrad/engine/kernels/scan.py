@@ -17,7 +17,7 @@ import numpy as np
 from handgrad.engine.access import row_major
 from handgrad.engine.emit.ir import Value, i64
 from handgrad.engine.fusion import kernels_of
-from handgrad.engine.kernels.kernel import Kernel, Site, counters
+from handgrad.engine.kernels.kernel import Kernel, Setting, Site, counters
 from handgrad.engine.lowering import Load, Lowering, NotAffine
 from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Part
 from handgrad.engine.rewrite import rewritten
@@ -189,9 +189,14 @@ class ScanKernel(Kernel):
     def product_flops(self) -> int:
         return self.node.length * sum(kernel.product_flops for kernel in self.node.body.kernels)
 
-    def describe(self) -> str:
+    @property
+    def inside(self) -> list[Kernel]:
+        return self.inner.kernels
+
+    def describe(self, setting: Setting) -> str:
         phases = f", {self.inner.phases} phases each" if self.inner.phases > 1 else ""
-        return f"{len(self.node.body.kernels)} kernels a step{phases}"
+        count = len(self.node.body.kernels)
+        return f"{count} kernel{'s' * (count > 1)} a step{phases}"
 
     # How it is scheduled.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.access import ZERO, Coordinates, counter
-from handgrad.engine.kernels.kernel import Kernel, Site, rebased
+from handgrad.engine.kernels.kernel import Kernel, Setting, Site, rebased
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import is_wider
 from handgrad.engine.kernels.reduce import Reduce
@@ -151,11 +151,14 @@ class ContractKernel(Kernel):
     def signature(self, place: Callable[[Node], int]) -> Hashable:
         return (super().signature(place), signature(list(self.operands), place, {}))
 
-    def product(self, site: Site) -> Product:
-        return Product(self, site.parts, site.target, site.bfloat16)
+    def product(self, setting: Setting) -> Product:
+        return Product(self, setting.parts, setting.target, setting.bfloat16)
 
-    def scratch(self, site: Site) -> int:
-        return self.product(site).scratch_bytes
+    def describe(self, setting: Setting) -> str:
+        return self.product(setting).describe()
+
+    def scratch(self, setting: Setting) -> int:
+        return self.product(setting).scratch_bytes
 
     def emit(self, site: Site) -> None:
         self.product(site).emit(site.f, site.pointers, site.scratch, site.thread, site.finite)
