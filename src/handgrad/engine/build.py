@@ -28,6 +28,7 @@ from handgrad.engine.nodes import (
     Reshape,
     Slice,
     Transpose,
+    Windows,
     cast,
     graph_of,
 )  # fmt: skip
@@ -211,6 +212,10 @@ def _take_along_axis(build: Build, out: Any, x: Any, indices: Any, axis: int = -
     return Gather(out.shape, x.dtype, x, tuple(grid))
 
 
+def _windows(build: Build, out: Any, x: Any, size: Any, stride: Any, dilation: Any, axes: Any) -> Node:
+    return Windows(out.shape, np.dtype(out.dtype), build.array(x), axes, stride, dilation)
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "zeros_like": _filled(0),
     "ones_like": _filled(1),
@@ -223,6 +228,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "getitem": _getitem,
     "take": _take,
     "take_along_axis": _take_along_axis,
+    "windows": _windows,
     **reduce.OPERATIONS,
     **product.OPERATIONS,
     **concatenate.OPERATIONS,

@@ -210,6 +210,26 @@ class Flip(View):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Windows(View):
+    """Windows over axes of x: element j of window i lies at i·stride + j·dilation. Each j is an axis at the
+    end.
+    """
+
+    axes: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def source(self, coordinates: Coordinates) -> Coordinates | None:
+        found = list(coordinates[: len(self.x.shape)])
+        inside = coordinates[len(self.x.shape) :]
+        for a, j, s, d in zip(self.axes, inside, self.stride, self.dilation, strict=True):
+            if not (isinstance(found[a], Affine) and isinstance(j, Affine)):
+                return None
+            found[a] = found[a].scaled(s) + j.scaled(d)
+        return tuple(found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Gather(View):
     """x[index], where some parts of the index are arrays of integers."""
 

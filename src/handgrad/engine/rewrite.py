@@ -45,7 +45,7 @@ def transposed_product(node: Node, uses: Uses) -> Node | None:
     """(A B)ᵀ = Bᵀ Aᵀ"""
     if not (isinstance(node, Transpose) and node.axes == (1, 0) and isinstance(node.x, Contract)):
         return None
-    if uses[node.x] > 1:
+    if uses[node.x] > 1 or not node.x.is_of_matrices:
         return None
     A, B = node.x.args
     return matmul(transposed(B), transposed(A))
@@ -76,7 +76,9 @@ def is_once(x: object, op: str, uses: Uses) -> bool:
 
 def leading_axes(node: Node, uses: Uses) -> Node | None:
     """Many matrices times one: the rows of all of them are rows of one product."""
-    if not (isinstance(node, Contract) and len(node.x.shape) > 2 and len(node.y.shape) == 2):
+    if not (isinstance(node, Contract) and node.is_of_matrices):
+        return None
+    if len(node.x.shape) == 2 or len(node.y.shape) > 2:
         return None
     base = node.x
     while isinstance(base, Reshape):

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import contraction, shape
+from handgrad.arrays import shape
 from handgrad.program.algebra import algebra
+from handgrad.program.contracting import contractions, transposed_windows
 from handgrad.program.draft import Draft, rewrite
 from handgrad.program.inference import REDUCTIONS
 from handgrad.program.keys import Keys
@@ -141,16 +142,15 @@ def _computed(draft: Draft, operation: Operation) -> Any:
     return draft.emit(name, *operation.args, **operation.options)
 
 
-def contractions(program: Program) -> Program:
-    """Each einsum as a product of matrices, or of elements, between views."""
-    return rewrite(program, _product, of="einsum")
-
-
-def _product(draft: Draft, operation: Operation) -> Any:
-    subscripts, x, y = operation.args
-    return contraction.by_product(subscripts, x, y, draft.emit)
-
-
 LOOPS = (bodies, kept, hoisted, summed, sunk)
-PASSES = (dead_code, contractions, constants, common_subexpressions, *LOOPS, layout, algebra)
+PASSES = (
+    dead_code,
+    transposed_windows,
+    contractions,
+    constants,
+    common_subexpressions,
+    *LOOPS,
+    layout,
+    algebra,
+)
 ROUNDS = 6  # nearly always the third changes nothing

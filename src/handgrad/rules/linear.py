@@ -67,6 +67,8 @@ def einsum(arrays, /, subscripts):
         there = [i for i in inputs[k] if any(i in letters for letters, _ in others)]
         said = f"{','.join(letters for letters, _ in others)}->{''.join(there)}"
         dx = xp.einsum(said, *(x for _, x in others))
+        if len(there) == len(inputs[k]):
+            return dx
         dx = xp.reshape(dx, tuple(sizes[i] if i in there else 1 for i in inputs[k]))
         return xp.broadcast_to(dx, shapes[k])
 

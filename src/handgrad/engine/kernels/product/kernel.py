@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays.contraction import sizes_of, spelled
 from handgrad.engine.access import ZERO, Coordinates, counter
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, rebased
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import is_wider
 from handgrad.engine.kernels.reduce import Reduce
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature
-from handgrad.engine.nodes import Elementwise, Node, Reshape, Transpose, cast
+from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +41,12 @@ class Contract(Node):
     @property
     def name(self) -> str:
         return "product"
+
+    @property
+    def is_of_matrices(self) -> bool:
+        """Whether it is x y, over the last two axes of each, and no other contraction."""
+        i, j, k = (len(self.shape) + n for n in (-2, -1, 0))
+        return len(self.sizes) == k + 1 and (self.of_x[-2:], self.of_y[-2:]) == ((i, k), (k, j))
 
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, x=args[0], y=args[1])
@@ -74,7 +81,20 @@ def _matmul(build: Any, out: Any, x: Any, y: Any) -> Node:
     return made if made.shape == out.shape else Reshape(out.shape, dtype, made)
 
 
-OPERATIONS = {"matmul": _matmul}
+def _einsum(build: Any, out: Any, subscripts: str, x: Any, y: Any) -> Node:
+    """Each letter is a loop, those of the result first."""
+    (of_x, of_y), target = spelled(subscripts, [x.shape, y.shape])
+    dtype = np.dtype(out.dtype)
+    if dtype.kind != "f":
+        raise NotCompiled(f"an einsum of {dtype}")
+    sizes = sizes_of([of_x, of_y], [x.shape, y.shape])
+    loops = target + "".join(i for i in of_x if i not in target)
+    x, y = (a if a.dtype == dtype else cast(a, dtype) for a in (build.array(x), build.array(y)))
+    here, there = (tuple(map(loops.index, letters)) for letters in (of_x, of_y))
+    return Contract(out.shape, dtype, x, y, here, there, tuple(sizes[i] for i in loops))
+
+
+OPERATIONS: dict[str, Callable[..., Node]] = {"matmul": _matmul, "einsum": _einsum}
 
 
 def matmul(x: Node, y: Node) -> Node:

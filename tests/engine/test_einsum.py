@@ -1,0 +1,53 @@
+"""einsum and windows as native code: no operation is left to NumPy, and no window is stored."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.program import optimise, trace
+from handgrad.tree import leaves
+from tests.rules.test_contractions import convolution, random_subscripts
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_contractions(seed):
+    subscripts, arrays = random_subscripts(np.random.default_rng(seed))
+    f = hg.compile(lambda *arrays: hg.einsum(subscripts, *arrays))
+    np.testing.assert_allclose(f(*arrays), np.einsum(subscripts, *arrays), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "groups": 2}, {"stride": 3, "groups": 4}],
+    ids=str,
+)
+def test_a_convolution_and_its_gradients(way):
+    r = np.random.default_rng(3)
+    x, W = r.normal(size=(2, 4, 9, 8)), r.normal(size=(8, 4 // way.get("groups", 1), 3, 2))
+    dout = r.normal(size=convolution(x, W, **way).shape)
+
+    def step(x, W, dout):
+        out, backward = hg.vjp(lambda x, W: convolution(x, W, **way), x, W)
+        return out, backward(dout)
+
+    for got, wanted in zip(leaves(hg.compile(step)(x, W, dout)), leaves(step(x, W, dout)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-13)
+    names = [o.name for o in optimise(trace(step, x, W, dout)).operations]
+    assert names.count("einsum") == 3
+    assert "unwindows" not in names
+    assert names.count("scatter_add") == 1 + ("padding" in way)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"size": (2, 3)}, {"size": 3, "stride": 2, "dilation": 2}, {"size": (2, 2), "axes": (0, 2)}],
+    ids=str,
+)
+def test_windows_are_read_where_they_lie(way):
+    x = np.random.default_rng(4).normal(size=(5, 6, 7)).astype(np.float32)
+    f = hg.compile(lambda x: hg.sum(hg.windows(x, **way) ** 2, axis=-1))
+    np.testing.assert_allclose(f(x), np.sum(hg.windows(x, **way) ** 2, axis=-1), rtol=1e-5)
+    assert "windows" in f.explain()
+    g = hg.compile(hg.grad(lambda x: hg.sum(hg.max(hg.windows(x, **way), axis=-1) ** 2)))
+    wanted = hg.grad(lambda x: hg.sum(hg.max(hg.windows(x, **way), axis=-1) ** 2))(x)
+    np.testing.assert_allclose(g(x), wanted, rtol=1e-5, atol=1e-6)
