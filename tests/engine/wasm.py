@@ -1,6 +1,8 @@
-"""The engine's code for WebAssembly, run by node: every rule with its backward, and the programs of arm.py.
+"""The engine's code for WebAssembly, run by node: every rule, forward and backward, and other programs.
 
     python -m tests.engine.wasm
+
+The others are those that arm.py runs, and some of the fuzz test's.
 
 Each module is held to what its program means on NumPy. Programs that need NumPy or the C library are refused,
 and named in the end.
@@ -20,12 +22,13 @@ import numpy as np
 
 from handgrad.engine import wasm_module
 from handgrad.engine.nodes import NotCompiled
-from tests.engine import arm
+from tests.engine import arm, fuzz
 from tests.engine.support import arrays_in, assert_right
 from tests.engine.test_every_rule import Use
 from tests.rules.cases import CASES
 
 NODE = "node"
+RANDOM = 500  # programs of the fuzz test
 DRIVER = Path(__file__).with_name("wasm_driver.mjs")
 
 
@@ -36,6 +39,9 @@ def programs():
             use = Use(case, dtype)
             yield f"{case.rule.name}: {case.id}, {np.dtype(dtype)}", use.program, use.arrays
     yield from arm.programs()
+    for number in range(RANDOM):
+        program, args, *_ = fuzz.program_of(number)
+        yield f"random program {number}", program, args
 
 
 def run_in_node(folder, made, steps=1):
