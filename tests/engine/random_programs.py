@@ -266,6 +266,39 @@ def affine(draw, pool, labels):
     return hg.relu(hg.affine(x, draw.numbers(shape(x)[-1], M), draw.numbers(M)) / max(shape(x)[-1], 1))
 
 
+def windowed(draw, pool, labels):
+    """Windows of x: summed, their largest, added up again, or with weights."""
+    x = draw.pick(pool)
+    axes = [i for i, n in enumerate(shape(x)) if n]
+    axes = tuple(a for a in axes if draw.chance(2)) or tuple(axes[:1])
+    if not axes:
+        return x
+    size = tuple(draw.pick(range(1, min(shape(x)[a], 3) + 1)) for a in axes)
+    most = [(shape(x)[a] - 1) // max(k - 1, 1) for a, k in zip(axes, size, strict=True)]
+    dilation = tuple(draw.pick((1, max(1, min(2, m)))) for m in most)
+    stride = tuple(draw.pick((1, 1, 2, 3)) for _ in axes)
+    made = hg.windows(x, size, stride, dilation, axes)
+    if math.prod(shape(made)) > LARGEST:
+        return x
+    inside = tuple(range(-len(axes), 0))
+    kind = draw.pick(("sum", "max", "added", "weighed"))
+    if kind == "sum":
+        return hg.sum(made, axis=inside) / 4
+    if kind == "max":
+        return hg.max(made + draw.numbers(*shape(made)), axis=inside)
+    if kind == "added":
+        return hg.unwindows(hg.sin(made), shape(x), stride, dilation, axes) / 4
+    letters, places = "abcdefg"[: len(shape(x))], "ijklmnp"[: len(axes)]
+    W = draw.numbers(draw.pick((1, 3, 17)), *size)
+    if size_of_result(made, W) > LARGEST or len(letters) > 3:
+        return x
+    return hg.einsum(f"{letters}{places},o{places}->{draw.pick(('o' + letters, letters + 'o'))}", made, W) / 4
+
+
+def size_of_result(windows, W):
+    return math.prod(shape(windows)[: len(shape(windows)) - len(shape(W)) + 1]) * shape(W)[0]
+
+
 # Shapes.
 
 
@@ -497,5 +530,5 @@ STEPS = (
     unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic,
     normalised, matmul, matmul, matmul, rows_by_rows, long_sum, affine, transpose, transpose, reshape,
     reshape, broadcast, sliced, sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
-    looped, contracted,
+    looped, contracted, windowed,
 )  # fmt: skip

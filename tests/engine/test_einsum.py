@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
+from handgrad.engine.kernels.product.kernel import innermost_long
 from handgrad.program import optimise, trace
 from handgrad.tree import leaves
 from tests.rules.test_contractions import convolution, random_subscripts
@@ -51,3 +52,19 @@ def test_windows_are_read_where_they_lie(way):
     g = hg.compile(hg.grad(lambda x: hg.sum(hg.max(hg.windows(x, **way), axis=-1) ** 2)))
     wanted = hg.grad(lambda x: hg.sum(hg.max(hg.windows(x, **way), axis=-1) ** 2))(x)
     np.testing.assert_allclose(g(x), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("said", "sizes", "stored"),
+    [
+        ("noyx,ncyxij->ocij", {"o": 64, "c": 32, "i": 3, "j": 3}, "cijo"),  # by W
+        ("ncyxij,ocij->noyx", {"n": 8, "o": 64, "y": 28, "x": 28}, "noyx"),  # it is long enough
+        ("ncyxij,ocij->noyx", {"n": 8, "o": 64, "y": 7, "x": 7}, "nyxo"),
+        ("ik,kj->ij", {"i": 9, "j": 4}, "ji"),
+        ("ik,kj->ij", {"i": 4, "j": 4}, "ij"),
+        ("bik,bik->bi", {"b": 3, "i": 2}, "bi"),
+    ],
+)
+def test_vectors_run_along_what_is_long(said, sizes, stored):
+    (x, y), target = said.split("->")[0].split(","), said.split("->")[1]
+    assert innermost_long(target, x, y, sizes) == stored

