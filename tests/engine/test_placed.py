@@ -124,3 +124,74 @@ def test_places_at_every_level(dtype, level):
 
     args = [some(3, 5, 33, dtype=dtype), some(3, 1, 33, dtype=dtype), np.array([2, 0, 2])]
     assert_numpys_bits(f, args, (1, 3), target=here.at_level(level))
+
+
+def places(n, *shape):
+    return np.random.default_rng(n).integers(-n, n, shape)
+
+
+# name: shape, index of arrays and slices
+ADDED = {
+    "rows": ((7, 33), (places(7, 20),)),
+    "few-columns": ((7, 3), (places(7, 20),)),
+    "single-numbers": ((5,), (places(5, 60),)),
+    "one-row": ((1, 40), (places(1, 9),)),
+    "many-columns": ((4, 300), (places(4, 9),)),
+    "some-columns": ((4, 600), (places(4, 9), slice(7, 599, 2))),
+    "columns-backwards": ((4, 300), (places(4, 9), slice(None, None, -1))),
+    "indices-of-two-axes": ((5, 18), (places(5, 3, 4),)),
+    "two-axes-behind": ((5, 3, 6), (places(5, 8),)),
+    "columns": ((6, 9), (slice(None), places(9, 20))),
+    "some-rows": ((20, 9), (slice(1, 17, 3), places(9, 4))),
+    "rows-backwards": ((20, 9), (slice(None, None, -1), places(9, 4))),
+    "middle": ((4, 5, 17), (slice(None), places(5, 7))),
+    "both": ((6, 8), (places(6, 30), places(8, 30))),
+    "apart": ((6, 3, 8), (places(6, 9), slice(None), places(8, 9))),
+    "with-a-number": ((6, 3, 8), (places(6, 9), 1)),
+    "with-none": ((6, 8), (places(6, 9), None, slice(2, 5))),
+    "broadcast": ((6, 8), (places(6, 4, 1), places(8, 1, 3))),
+    "one-place": ((6, 8), (np.array(2),)),
+    "nothing": ((6, 8), (places(6, 0),)),
+    "into-nothing": ((6, 0), (places(6, 3),)),
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.bool_])
+def test_scatter_add(name, dtype):
+    """Sums of numbers that round, so that their order shows."""
+    shape, index = ADDED[name]
+    landed = np.zeros(shape)[index].shape
+    x = np.random.default_rng(0).standard_normal(landed)
+    x = (x * 1.7).astype(dtype) if np.dtype(dtype).kind == "f" else (x * 9).astype(dtype)
+    given = [i for i in index if isinstance(i, np.ndarray)]
+
+    def f(x, *given):
+        left = iter(given)
+        spot = tuple(next(left) if isinstance(i, np.ndarray) else i for i in index)
+        return xp.scatter_add(x, spot, shape)
+
+    assert_numpys_bits(f, [x, *given])
+
+
+def test_what_is_added_is_computed_there_and_read_elsewhere():
+    def f(table, x, i):
+        rows = hg.tanh(table)[i] * x
+        added = xp.scatter_add(rows * rows, i, (9, 20))
+        return added - xp.sum(added, axis=0), added.T @ rows[:9]
+
+    args = [some(9, 20), some(30, 20), places(9, 30)]
+    one, *others = (run(compiled(trace(f, *args), threads), args) for threads in (1, 2, 3, 5))
+    for got, wanted in zip(one, f(*args), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+    assert all(same_bits(other, one) for other in others)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("shape", [(5, 40), (5, 2), (5,)], ids=str)
+def test_places_out_of_range_are_noted_and_nothing_is_written_there(shape, threads):
+    i = np.array([0, 5, 3])
+    x = np.ones((3, *shape[1:]))
+    code = compiled(trace(lambda x, i: xp.scatter_add(x, i, shape), x, i), threads)
+    with pytest.raises(IndexError, match="out of range"):
+        run(code, [x, i])

@@ -14,7 +14,7 @@ from handgrad.engine.access import Shape, affine, counter, row_major, spelled_ou
 from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
-from handgrad.engine.kernels.nest import along, collapsed, lanes_for, nest, over_groups, ranges_of
+from handgrad.engine.kernels.nest import Groups, along, collapsed, lanes_for, nest, over_groups, ranges_of
 from handgrad.engine.lowering import Load, Lowering, loads
 from handgrad.engine.nodes import Fill, Flip, Node, Reshape
 
@@ -188,7 +188,8 @@ class ConcatenateEmitter:
         ranges = ranges_of(f, sizes, groups, partition, self.site.bounds)
         with nest(f, [(g, *bounds) for g, bounds in enumerate(ranges)]) as outer:
             for k in self.numbers:
-                self.lay(k, set(kernel.loops[k]) - together, groups, outer)
+                own = self.space_of(set(kernel.loops[k]) - together)
+                lay(self.site, own, kernel.values[k], self.targets[k], *self.divided(k), groups, outer)
 
     def together(self) -> set[int]:
         """The outer loops of all parts."""
@@ -203,36 +204,6 @@ class ConcatenateEmitter:
     def space_of(self, loops: set[int]) -> tuple:
         return tuple(n if loop in loops else 1 for loop, n in enumerate(self.kernel.space))
 
-    def lay(self, part: int, own: set[int], around: list, outer: dict[int, Value]) -> None:
-        f, site, node = self.f, self.site, self.node
-        value, target = self.kernel.values[part], self.targets[part]
-        divided, bounds = self.divided(part)
-        sizes, groups = collapsed(self.space_of(own), [*loads([value[1]]), target], divided)
-        (_, e), (_, target) = over_groups([value, (node, target)], [*around, *groups])
-        ranges = ranges_of(f, sizes, groups, divided, bounds)
-        first = len(around)
-        last = first + len(ranges) - 1
-
-        def store(counters: dict[int, Value], lanes: int, mask: Value | None) -> None:
-            point = Point(f, site.pointers, counters, last if lanes > 1 else None, lanes, mask, site.finite)
-            place, _ = point.address(target)
-            point.store(node, place, point.operand(e, node.dtype))
-
-        loops = [(first + g, *bounds) for g, bounds in enumerate(ranges[:-1])]
-        with self.turn(divided, bounds), nest(f, loops) as inner:
-            counters = {**outer, **inner}
-            if not ranges:
-                store(counters, 1, None)
-                return
-            lanes = lanes_for([e], site.target.vector_bytes) if target.offset.stride(last) == 1 else 1
-            along(f, *ranges[-1], lanes, lambda i, *how: store({**counters, last: i}, *how))
-
-    def turn(self, divided: int | None, bounds: Bounds | None) -> contextlib.AbstractContextManager:
-        """A divided loop of one turn is no loop, but one thread's all the same."""
-        if divided is None or bounds is None or self.kernel.space[divided] > 1:
-            return contextlib.nullcontext()
-        return self.f.when(self.f.compare("icmp slt", *bounds))
-
     def divided(self, part: int) -> tuple[int | None, Bounds | None]:
         """The loop of a part that the threads divide, and what is a thread's of it."""
         kernel, node, bounds = self.kernel, self.node, self.site.bounds
@@ -245,6 +216,46 @@ class ConcatenateEmitter:
         n, corner, step = node.parts[part].shape[axis], node.corners[part][axis], node.steps[part][axis]
         start, stop = (within(self.f, end, n, corner, step) for end in bounds)
         return loop, (start, stop)
+
+
+def lay(
+    site: Site,
+    space: tuple,
+    value: tuple[Node, Any],
+    target: Load,
+    divided: int | None,
+    bounds: Bounds | None,
+    around: Groups,
+    outer: dict[int, Value],
+) -> None:
+    """Write a value to where the target says, in loops over a space inside those that go ``around``."""
+    f = site.f
+    sizes, groups = collapsed(space, [*loads([value[1]]), target], divided)
+    (_, e), (node, target) = over_groups([value, (target.array, target)], [*around, *groups])
+    ranges = ranges_of(f, sizes, groups, divided, bounds)
+    first = len(around)
+    last = first + len(ranges) - 1
+    is_in_order = target.offset.stride(last) == 1
+    lanes = lanes_for([e], site.target.vector_bytes) if is_in_order else 1
+
+    def store(counters: dict[int, Value], lanes: int, mask: Value | None) -> None:
+        point = Point(f, site.pointers, counters, last if lanes > 1 else None, lanes, mask, site.finite)
+        place, _ = point.address(target)
+        point.store(node, place, point.operand(e, node.dtype))
+
+    loops = [(first + g, *bounds) for g, bounds in enumerate(ranges[:-1])]
+    is_one_turn = divided is not None and space[divided] == 1
+    with turn_of(f, bounds) if is_one_turn else contextlib.nullcontext(), nest(f, loops) as inner:
+        counters = {**outer, **inner}
+        if ranges:
+            along(f, *ranges[-1], lanes, lambda i, *how: store({**counters, last: i}, *how))
+        else:
+            store(counters, 1, None)
+
+
+def turn_of(f: Function, bounds: Bounds | None) -> contextlib.AbstractContextManager:
+    """A divided loop of one turn is no loop, but one thread's all the same."""
+    return contextlib.nullcontext() if bounds is None else f.when(f.compare("icmp slt", *bounds))
 
 
 def within(f: Function, end: Value, n: int, corner: int, step: int) -> Value:

@@ -85,16 +85,10 @@ def collapsed(
     """
     sizes: list[int] = []
     groups: Groups = []
-    gathers = any(load.gathers for load in reads)
     for loop, n in enumerate(space):
         if n == 1:
             continue
-        fits = (
-            bool(groups)
-            and not gathers
-            and loop != apart
-            and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
-        )
+        fits = bool(groups) and loop != apart and (kept is None or kept[groups[-1][-1][0]] == kept[loop])
         if fits and all(
             load.offset.stride(groups[-1][-1][0]) == n * load.offset.stride(loop) for load in reads
         ):
