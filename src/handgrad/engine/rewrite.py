@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 from collections.abc import Callable
 
 from handgrad.engine.kernels.product.kernel import Contract, matmul
 from handgrad.engine.kernels.reduce import in_blocks
 from handgrad.engine.nodes import (
-    Broadcast,
     Elementwise,
     Graph,
     Leaf,
     Node,
-    Reshape,
     Transpose,
     View,
     base_of,
@@ -74,26 +71,9 @@ def is_once(x: object, op: str, uses: Uses) -> bool:
     return isinstance(x, Elementwise) and x.op == op and uses[x] == 1
 
 
-def leading_axes(node: Node, uses: Uses) -> Node | None:
-    """Many matrices times one: the rows of all of them are rows of one product."""
-    if not (isinstance(node, Contract) and node.is_of_matrices):
-        return None
-    if len(node.x.shape) == 2 or len(node.y.shape) > 2:
-        return None
-    base = node.x
-    while isinstance(base, Reshape):
-        base = base.x
-    if isinstance(base, Transpose | Broadcast):
-        return None  # its rows do not lie one behind the other
-    *lead, M, K = node.x.shape
-    rows = Reshape((math.prod(lead) * M, K), node.dtype, node.x)
-    return Reshape(node.shape, node.dtype, matmul(rows, node.y))
-
-
 RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     transposed_product,
     quotient_by_root,
-    leading_axes,
     in_blocks,
 )
 

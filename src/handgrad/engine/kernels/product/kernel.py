@@ -170,8 +170,14 @@ class ContractKernel(Kernel):
         is the larger by far, so that each thread reads only its part of that.
         """
         candidates = self.divisible
-        if len(candidates) > 1 and is_wider(self.space, self.node.dtype):
-            return len(self.output_space) - 1
+        x, y = ([e.offset.stride(i) != 0 for i in candidates] for e in self.operands)
+        rows, columns = (
+            math.prod(self.space[i] for i, own, others in zip(candidates, a, b, strict=True) if own > others)
+            for a, b in ((x, y), (y, x))
+        )
+        depth = math.prod(self.space[len(self.output_space) :])
+        if len(candidates) > 1 and is_wider(rows, columns, depth, self.node.dtype):
+            return candidates[-1]
         return candidates[0] if candidates else None
 
     @property

@@ -13,10 +13,9 @@ LEAST_DEPTH_OF_DOTS = 64
 LARGE_FACTOR = 1 << 16  # bytes of a second factor that are worth dividing among threads
 
 
-def is_wider(space: tuple, dtype: np.dtype) -> bool:
+def is_wider(rows: int, columns: int, depth: int, dtype: np.dtype) -> bool:
     """Whether the second factor is the larger by far."""
-    *_, M, N, K = space
-    return N > 2 * M and N * K * dtype.itemsize >= LARGE_FACTOR
+    return columns > 2 * rows and columns * depth * dtype.itemsize >= LARGE_FACTOR
 
 
 def is_better_transposed(shape: tuple, dtype: Any, rows: int, target: Target) -> bool:
