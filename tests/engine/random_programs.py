@@ -455,7 +455,7 @@ def looped(draw, pool, labels):
     x = draw.pick(pool)
     if not shape(x):
         return hg.sin(x)
-    xs = x[: draw.pick((1, 2, 3, 4))]
+    xs = hg.astype(x[: draw.pick((1, 2, 3, 4))], draw.dtype)
     own = shape(xs)[1:]
     kinds = ["chain", "pair", "sum"]
     kinds += ["product"] * (len(own) == 2) + ["rows mixed"] * (len(own) == 2) + ["nested"] * (len(own) > 0)

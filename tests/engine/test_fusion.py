@@ -97,8 +97,8 @@ def test_a_factor_whose_places_are_values_is_packed():
     assert found == [("loop", ["gather"]), ("product", ["product"])]
 
 
-def test_thin_products_are_sums():
-    assert [kind for kind, _ in kernels(lambda x, y: x @ y, X, np.ones(20))] == ["reduce"]
+def test_products_of_depth_one_are_loops():
+    assert [kind for kind, _ in kernels(lambda x, y: x @ y, X, np.ones(20))] == ["product"]
     assert [kind for kind, _ in kernels(lambda x, y: x @ y, X[:, :1], np.ones((1, 5)))] in (
         ["reduce"],
         ["loop"],
