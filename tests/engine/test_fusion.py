@@ -156,3 +156,31 @@ def test_views_for_what_numpy_computes(what):
     """Their memory is what they are a view of, or is made: fusion comes to an end."""
     f, x = FOREIGN[what], np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(hg.compile(f)(x), f(x))
+
+
+def most_read(f, *args):
+    return max(len(kernel.arrays) for kernel in Code(trace(f, *args)).schedule.kernels)
+
+
+def test_a_sum_that_grows_and_is_read_on_the_way_is_stored():
+    """Each layer of a residual network reads what the one before left, not all that was ever added."""
+
+    def f(x, Ws):
+        for W in Ws:
+            x = x + (x - hg.mean(x, axis=1, keepdims=True)) @ W + hg.std(x, axis=1, keepdims=True)
+        return x
+
+    x = rng.standard_normal((8, 6))
+    few, many = ([rng.standard_normal((6, 6)) for _ in range(n)] for n in (3, 9))
+    assert most_read(f, x, few) == most_read(f, x, many) <= 4
+
+
+def test_what_follows_a_product_is_stored_in_its_place():
+    def f(dy, W, x, y, dz):
+        dx = (dy @ W) * (x > 0)
+        return hg.sum(dx, axis=0), hg.sum(dx * y, axis=0), dx * dz
+
+    A = rng.standard_normal((6, 6))
+    (first, *_) = Code(trace(f, A, A, A, A, A)).schedule.kernels
+    assert first.name == "product"
+    assert "product" not in [node.name for node in first.stores]

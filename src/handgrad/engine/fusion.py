@@ -54,23 +54,41 @@ def stored(graph: Graph) -> set[Node]:
     found: set[Node] = set()
     cost = dict.fromkeys(graph.nodes, 0)
     depth = dict.fromkeys(graph.nodes, 0)
+    reads: dict[Node, frozenset[Node]] = {}  # stored arrays as large as the node
     for node in graph.nodes:
         if isinstance(node, Leaf):
+            reads[node] = frozenset([node])
             continue
         is_inline = isinstance(node, Inline)
         own = COSTS.get(node.op, 1) if isinstance(node, Elementwise) else 0
         cost[node] = own + sum(cost[x] for x in node.nodes)
         depth[node] = is_inline + max((depth[x] for x in node.nodes), default=0)
+        if isinstance(node, Gather):
+            reads[node] = frozenset([node])
+        else:
+            reads[node] = frozenset(a for x in node.nodes for a in reads[x] if a.size >= node.size)
         if (
             node in wanted
             or not (is_inline or isinstance(node, View))
             or (is_inline and cost[node] >= WORTH_STORING and uses[node] > 1)
             or (is_inline and cost[node] > 2 and largest[node] > 2 * node.size)
+            or (is_inline and moves_less_stored(reads[node], uses, node))
             or depth[node] > DEEPEST
         ):
             found.add(node)
             cost[node] = depth[node] = 0
+            reads[node] = frozenset([node])
     return found
+
+
+def moves_less_stored(reads: frozenset[Node], uses: dict[Node, int], node: Node) -> bool:
+    """Whether an array is better written once than made again of ``reads`` wherever it is used.
+
+    r reads for each of n uses, and not r reads, a write and n reads. What comes after a product is written in
+    the place of that, if nothing else needs it.
+    """
+    saved = (len(reads) - 1) * (uses[node] - 1)
+    return saved > (0 if any(isinstance(x, Contract) and uses[x] == 1 for x in reads) else 2)
 
 
 def _viewed(node: Node) -> Node:
