@@ -187,10 +187,10 @@ def main() -> None:
     text = f"""# From a function to native code
 
 `python -m bench.compiling` on {processor()}, {os.cpu_count()} cores.
-Seconds of all cores / by the clock, the median of {options.times}; tracing is a part of both. Layers are of 64 units
-with a batch of 64, loss and gradients; blocks are a language model's (width 128, 4 heads, 12 sequences of
-64), with the update by Adam. Cold finds nothing on the disk; warm finds the program. The limits are by the
-clock, on two cores that do nothing else.
+Seconds of all cores / by the clock, the median of {options.times}; tracing is a part of both. Layers are of
+64 units with a batch of 64, loss and gradients; blocks are a language model's (width 128, 4 heads,
+12 sequences of 64), with the update by Adam. Cold finds nothing on the disk; warm finds the program.
+The limits are by the clock, on two cores that do nothing else.
 
 """
     text += "\n".join(table(head, rows)) + "\n"
