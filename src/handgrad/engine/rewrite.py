@@ -10,6 +10,7 @@ from handgrad.engine.kernels.product.kernel import Contract, matmul
 from handgrad.engine.kernels.reduce import in_blocks
 from handgrad.engine.nodes import (
     Elementwise,
+    Fill,
     Graph,
     Leaf,
     Node,
@@ -66,6 +67,40 @@ def quotient_by_root(node: Node, uses: Uses) -> Node | None:
     return dataclasses.replace(node, op="quotient_by_root", operands=operands)
 
 
+def logistic(node: Node, uses: Uses) -> Node | None:
+    """1 / (1 + e) where x ≥ 0, else e / (1 + e), for e = exp(-|x|), as one operation."""
+    if not (isinstance(node, Elementwise) and node.op == "where"):
+        return None
+    chosen, above, below = node.args
+    if not (is_op(chosen, "greater_equal") and is_op(above, "divide") and is_op(below, "divide")):
+        return None
+    x, zero = chosen.args
+    (one, total), (e, same) = above.args, below.args
+    if total is not same or not (is_number(zero, 0) and is_number(one, 1) and is_op(total, "add")):
+        return None
+    if not (is_number(total.args[0], 1) and total.args[1] is e and is_op(e, "exp")):
+        return None
+    (minus,) = e.args
+    is_minus_size = is_op(minus, "where") and minus.args[0] is chosen and minus.args[2] is x
+    if not (is_minus_size and is_negative(minus.args[1], x)):
+        return None
+    return dataclasses.replace(node, op="logistic", operands=(x,))
+
+
+def is_op(x: object, op: str) -> bool:
+    return isinstance(x, Elementwise) and x.op == op
+
+
+def is_number(x: object, number: float) -> bool:
+    value = x.value if isinstance(x, Fill) else x
+    return not isinstance(value, Node) and value == number
+
+
+def is_negative(x: Node, y: Node) -> bool:
+    """Whether one is the other, negated."""
+    return (is_op(x, "negative") and x.args[0] is y) or (is_op(y, "negative") and y.args[0] is x)
+
+
 def is_once(x: object, op: str, uses: Uses) -> bool:
     """Whether x is an operation of that name, and of use only here."""
     return isinstance(x, Elementwise) and x.op == op and uses[x] == 1
@@ -74,6 +109,7 @@ def is_once(x: object, op: str, uses: Uses) -> bool:
 RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     transposed_product,
     quotient_by_root,
+    logistic,
     in_blocks,
 )
 
