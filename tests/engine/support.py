@@ -108,7 +108,7 @@ def compiled(program, threads=1, **options):
 
 def assembled(program, target, threads=1, over=None):
     """The module for a computer that may be another than this one."""
-    graph = rewritten(nodes_of(optimise(program, unroll=False)))
+    graph = rewritten(nodes_of(optimise(program)))
     onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
     schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, target)

@@ -30,7 +30,7 @@ class Unshared(Assembly):
 @pytest.mark.parametrize("number", range(40))
 def test_equal_signatures_are_equal_code(number):
     program, _, options, _ = program_of(number)
-    graph = rewritten(nodes_of(optimise(program, unroll=False)))
+    graph = rewritten(nodes_of(optimise(program)))
     schedule = scheduled(kernels_of(graph), options["threads"], graph.outputs, {})
     Unshared(schedule, graph.inputs, graph.outputs, options["target"])
 

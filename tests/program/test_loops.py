@@ -34,7 +34,7 @@ def test_printed_with_its_body():
     program = trace(
         lambda w, xs: hg.scan(lambda c, x: (c * w + x, c), np.zeros(2), xs), np.ones(2), np.ones((3, 2))
     )
-    assert str(optimise(program, unroll=False)) == (
+    assert str(optimise(program)) == (
         "program(a0: float64[2], a1: float64[3,2])\n"
         "  t0: float64[2], t1: float64[3,2] = scan([a0], [[0.0, 0.0]], [a1], length=3, reverse=False)\n"
         "    program(w0: float64[2], c0: float64[2], x0: float64[2])\n"
@@ -93,7 +93,7 @@ def test_bodies_that_differ_are_told_apart():
 
 
 def test_equal_loops_are_one():
-    program = optimise(trace(lambda *a: (recurrent(*a), recurrent(*a)), *arguments()), unroll=False)
+    program = optimise(trace(lambda *a: (recurrent(*a), recurrent(*a)), *arguments()))
     assert len(loops(program)) == 1
 
 
@@ -101,7 +101,7 @@ def test_equal_loops_are_one():
 
 
 def test_what_does_not_depend_on_the_carry_is_one_product_before_the_loop():
-    program = optimise(trace(recurrent, *arguments()), unroll=False)
+    program = optimise(trace(recurrent, *arguments()))
     (scan,) = loops(program)
     products = [o for o in program.operations if o.name == "matmul"]
     assert [o.out.shape for o in products] == [(T * N, H)]
@@ -114,7 +114,7 @@ def test_a_gradient_has_one_product_in_each_loop_and_the_weights_after_it():
     def step(*args):
         return hg.grad(lambda *a: hg.sum(recurrent(*a) ** 2), argnums=(0, 1, 2, 3))(*args)
 
-    program = optimise(trace(step, *arguments()), unroll=False)
+    program = optimise(trace(step, *arguments()))
     forward, backward = loops(program)
     assert [names(o.options["body"]).count("matmul") for o in (forward, backward)] == [1, 1]
     assert "tanh" not in names(backward.options["body"])  # it is kept
@@ -136,24 +136,14 @@ def test_what_nobody_asks_for_is_not_carried():
 
     r = np.random.default_rng(1)
     x, xs = r.normal(size=2), r.normal(size=(4, 2))
-    program = optimise(trace(f, x, xs), unroll=False)
+    program = optimise(trace(f, x, xs))
     assert [len(o.outs) for o in loops(program)] == [2]
     assert_close(program(x, xs), f(x, xs), 1e-13)
 
 
 def test_a_loop_that_is_none_goes():
-    program = optimise(
-        trace(lambda xs: hg.scan(lambda c, x: (c, x * 2), xs[0], xs)[1], np.ones((3, 2))), unroll=False
-    )
+    program = optimise(trace(lambda xs: hg.scan(lambda c, x: (c, x * 2), xs[0], xs)[1], np.ones((3, 2))))
     assert names(program) == ["multiply"]
-
-
-def test_a_loop_too_long_to_be_written_out_says_so():
-    xs = np.ones((30_000, 2))
-    program = trace(lambda xs: hg.scan(lambda c, x: (hg.sin(c + x), None), xs[0], xs)[0], xs)
-    with pytest.raises(TypeError, match="30000 steps"):
-        optimise(program)
-    np.testing.assert_array_equal(optimise(program, unroll=False)(xs), program(xs))
 
 
 # Random loops.
@@ -209,6 +199,6 @@ def test_random_loops_and_their_gradients(seed):
 
     wanted = step(weights, carry, xs, dout)
     program = trace(step, weights, carry, xs, dout)
-    for made in (program, optimise(program, unroll=False), optimise(program)):
+    for made in (program, optimise(program)):
         for a, b in zip(leaves(made(weights, carry, xs, dout)), leaves(wanted), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)

@@ -37,7 +37,7 @@ class Stages:
 
     @functools.cached_property
     def optimised(self) -> Program:
-        return optimise(self.program, unroll=False)
+        return optimise(self.program)
 
     @functools.cached_property
     def graph(self) -> Graph:

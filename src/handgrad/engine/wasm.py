@@ -159,7 +159,7 @@ class Memory:
 
 
 def _assembled(program: Program, over: dict[int, int]) -> Assembly:
-    graph = rewritten(nodes_of(optimise(program, unroll=False)))
+    graph = rewritten(nodes_of(optimise(program)))
     onto = {graph.outputs[o]: graph.inputs[i] for o, i in over.items()}
     schedule = scheduled(kernels_of(graph), 1, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, elsewhere("wasm32"))

@@ -27,7 +27,6 @@ from handgrad.program.layout import layout
 from handgrad.program.looping import hoisted, kept, pruned, summed, sunk
 from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
-from handgrad.program.unrolling import unrolled
 
 __all__ = [
     "PASSES",
@@ -43,31 +42,22 @@ __all__ = [
 COMMUTATIVE = frozenset("add multiply equal not_equal logical_and logical_or".split())
 
 
-def optimise(program: Program, unroll: bool = True) -> Program:
+def optimise(program: Program) -> Program:
     """All passes, until they change nothing, but at most so many rounds that the time stays linear.
-
-    Args:
-        unroll: whether loops are written out, as the engine needs it.
 
     Raises:
         ValueError: a pass went wrong; its program is not sound.
-        TypeError: a loop is too long to be written out.
     """
     with np.errstate(all="ignore"):
-        program = _settled(program)
-        return _settled(unrolled(program)) if unroll else program
-
-
-def _settled(program: Program) -> Program:
-    for _ in range(ROUNDS):
-        before = program
-        for step in PASSES:
-            made = step(program)
-            if made is not program:
-                made.check()
-            program = made
-        if program is before:
-            break
+        for _ in range(ROUNDS):
+            before = program
+            for step in PASSES:
+                made = step(program)
+                if made is not program:
+                    made.check()
+                program = made
+            if program is before:
+                break
     return program
 
 
@@ -77,7 +67,7 @@ def bodies(program: Program) -> Program:
 
 
 def _body(draft: Draft, operation: Operation) -> Any:
-    body = _settled(operation.options["body"])
+    body = optimise(operation.options["body"])
     if body is operation.options["body"]:
         return None
     return draft.keep(dataclasses.replace(operation, options={**operation.options, "body": body}))

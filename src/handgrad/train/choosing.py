@@ -5,7 +5,10 @@ By counting, never by the clock: the same training chooses the same again, and s
 
 from __future__ import annotations
 
+import math
+
 from handgrad.arrays import shape, size
+from handgrad.arrays.contraction import sizes_of, spelled
 from handgrad.program import Program
 
 PER_OPERATION = 7e-6  # seconds that NumPy takes for one in a step, beside its arithmetic
@@ -31,6 +34,10 @@ def arithmetic(program: Program) -> int:
     for operation in program.operations:
         if operation.name == "matmul":
             total += 2 * size(operation.out) * shape(operation.args[0])[-1]
+        elif operation.name == "einsum":
+            subscripts, x, y = operation.args
+            inputs, _ = spelled(subscripts, [shape(x), shape(y)])
+            total += 2 * math.prod(sizes_of(inputs, [shape(x), shape(y)]).values())
         elif operation.name == "scan":
             total += operation.options["length"] * arithmetic(operation.options["body"])
         else:
