@@ -19,6 +19,7 @@ SOME = """
     logsumexp-strided pad-wrap split-places concatenate-last getitem-array-apart getitem-backwards take-middle
     scatter_add-arrays take_along_axis-three-axes matmul-batched matmul-strided affine-rows softmax-middle
     softmax_cross_entropy-full-index-mean binary_cross_entropy_with_logits-mean
+    einsum-heads einsum-strided einsum-convolution windows-overlapping unwindows-images
 """.split()
 CHOSEN = {case.id: case for case in CASES}
 LEVELS = pytest.mark.parametrize("level", here.levels())
