@@ -5,6 +5,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.arrays import xp
+from handgrad.arrays.windowing import windowing
 from handgrad.engine.targets import here
 from handgrad.program import trace
 from tests.engine.support import compiled, interpreted, run, same_bits
@@ -195,3 +196,37 @@ def test_places_out_of_range_are_noted_and_nothing_is_written_there(shape, threa
     code = compiled(trace(lambda x, i: xp.scatter_add(x, i, shape), x, i), threads)
     with pytest.raises(IndexError, match="out of range"):
         run(code, [x, i])
+
+
+# shape, size, stride, dilation, axes
+OVERLAPPING = [
+    ((30,), 3, 1, 1, None),
+    ((30,), 1, 4, 1, None),
+    ((31,), 4, 3, 2, None),
+    ((3, 7, 21), (2, 3), (1, 1), (1, 1), None),
+    ((3, 8, 20), (2, 2), (2, 2), (1, 1), None),
+    ((2, 9, 11, 5), (3, 2), (2, 1), (1, 3), (1, 2)),
+    ((9, 4, 18), 9, 1, 1, 0),
+    ((9, 4, 18), (3, 2), (3, 5), (2, 1), (0, 2)),
+    ((1, 5, 5), (5, 5), 1, 1, (1, 2)),
+    ((0, 4), 2, 1, 1, 1),
+    ((6, 9), (3, 2), 1, 2, (1, 0)),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.bool_])
+@pytest.mark.parametrize("how", OVERLAPPING, ids=str)
+def test_unwindows(how, dtype):
+    shape, size, *rest = how
+    count = 1 if isinstance(size, int) else len(size)
+    stride, dilation = (v if isinstance(v, tuple) else (v,) * count for v in rest[:2])
+    windows = np.zeros(windowing(shape, size, stride, dilation, rest[2]).result)
+    x = np.random.default_rng(0).standard_normal(windows.shape)
+    x = (x * 1.7).astype(dtype) if dtype != np.bool_ else x > 0.9
+    assert_numpys_bits(lambda x: xp.unwindows(x * x, shape, stride, dilation, rest[2]), [x])
+
+
+def test_overlapping_windows_at_every_level():
+    x = np.random.default_rng(0).standard_normal((3, 8, 31, 3, 3)).astype(np.float32)
+    for level in here.levels():
+        assert_numpys_bits(lambda x: xp.unwindows(x, (3, 10, 33)), [x], (1, 3), target=here.at_level(level))

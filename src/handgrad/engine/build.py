@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape as shape_of
-from handgrad.engine.kernels import concatenate, fallback, random, reduce, scan, scatter
+from handgrad.engine.kernels import concatenate, fallback, random, reduce, scan, scatter, unwindows
 from handgrad.engine.kernels.product import kernel as product
 from handgrad.engine.nodes import (
     Broadcast,
@@ -233,6 +233,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **product.OPERATIONS,
     **concatenate.OPERATIONS,
     **scatter.OPERATIONS,
+    **unwindows.OPERATIONS,
     **random.OPERATIONS,
     **scan.OPERATIONS,
 }
