@@ -230,3 +230,18 @@ def test_overlapping_windows_at_every_level():
     x = np.random.default_rng(0).standard_normal((3, 8, 31, 3, 3)).astype(np.float32)
     for level in here.levels():
         assert_numpys_bits(lambda x: xp.unwindows(x, (3, 10, 33)), [x], (1, 3), target=here.at_level(level))
+
+
+def test_windows_are_added_up_by_those_who_made_them():
+    """No barrier comes before it: each thread reads what it made itself."""
+
+    def f(x):
+        windows = hg.windows(x, (3, 3), (2, 2))
+        return xp.unwindows(xp.where(windows == xp.max(windows, axis=(-1, -2), keepdims=True), windows, 0),
+                            x.shape, (2, 2), (1, 1), (2, 3))  # fmt: skip
+
+    x = np.random.default_rng(0).standard_normal((8, 3, 7, 41))
+    code = compiled(trace(f, x), 2)
+    assert code.schedule.kernels[-1].name == "unwindows"
+    assert code.schedule.phases == 1
+    assert_numpys_bits(f, [x])

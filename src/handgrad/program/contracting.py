@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from handgrad.arrays import shape
@@ -10,8 +9,6 @@ from handgrad.arrays.contraction import by_product, sizes_of, spelled
 from handgrad.arrays.windowing import Windowing, of_windows
 from handgrad.program.draft import Draft, rewrite
 from handgrad.program.program import Operation, Program
-
-MOST_PLACES = 64  # of a window, that are written out
 
 
 def contractions(program: Program) -> Program:
@@ -34,7 +31,7 @@ def _contraction(draft: Draft, operation: Operation) -> Any:
 
 
 def transposed_windows(program: Program) -> Program:
-    """Windows that are added up: of a contraction, which is one of windows; of others, place by place.
+    """Windows of a contraction that are added up: a contraction of windows.
 
     Σ x[i]·y[j], over all i·s + j·d = h, is Σⱼ z[h + (K - 1 - j)·d]·y[j], where z is x with s - 1 zeros
     between its elements and zeros around it. So the gradient of a convolution by its input is a convolution
@@ -66,7 +63,9 @@ def _before_reshape(source: Any, x: Any, way: Windowing) -> Windowing | None:
 def _added_up_of(draft: Draft, x: Any, way: Windowing) -> Any:
     made = draft.maker(x, "einsum")
     found = None if made is None else _convolved(draft, made, way)
-    return _by_place(draft, x, way) if found is None else found
+    if found is None:
+        return draft.emit("unwindows", x, way.shape, way.stride, way.dilation, way.axes)
+    return found
 
 
 def _convolved(draft: Draft, made: Operation, way: Windowing) -> Any:
@@ -95,18 +94,3 @@ def _spread(draft: Draft, x: Any, axes: tuple[int, ...], way: Windowing) -> Any:
         index[axis] = slice(before, before + (own[axis] - 1) * s + 1, s)
         own[axis] = way.shape[where] + before
     return draft.emit("scatter_add", x, tuple(index), tuple(own))
-
-
-def _by_place(draft: Draft, x: Any, way: Windowing) -> Any:
-    """Σⱼ z[h + (K - 1 - j)·d, j], z as above."""
-    if math.prod(way.size) > MOST_PLACES:
-        return draft.emit("unwindows", x, way.shape, way.stride, way.dilation, way.axes)
-    spread, total = _spread(draft, x, way.axes, way), None
-    for j, _ in way.places():
-        index: list[Any] = [slice(None)] * len(way.shape)
-        for axis, place, K, d in zip(way.axes, j, way.size, way.dilation, strict=True):
-            start = (K - 1 - place) * d
-            index[axis] = slice(start, start + way.shape[axis])
-        part = draft.emit("getitem", spread, (*index, *j))
-        total = part if total is None else draft.emit("add", total, part)
-    return total
