@@ -55,7 +55,6 @@ PAIRS = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:runs on NumPy. cumulative_sum")  # of which the engine has no code
 @pytest.mark.parametrize(("case", "dtype"), PAIRS)
 def test_native_code_gives_the_rule_s_numbers(case, dtype):
     """The same bits each time, and with any number of threads."""

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape as shape_of
-from handgrad.engine.kernels import concatenate, fallback, random, reduce, scan, scatter, unwindows
+from handgrad.engine.kernels import (
+    concatenate,
+    cumulative,
+    fallback,
+    random,
+    reduce,
+    scan,
+    scatter,
+    unwindows,
+)
 from handgrad.engine.kernels.product import kernel as product
 from handgrad.engine.nodes import (
     Broadcast,
@@ -234,6 +243,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **concatenate.OPERATIONS,
     **scatter.OPERATIONS,
     **unwindows.OPERATIONS,
+    **cumulative.OPERATIONS,
     **random.OPERATIONS,
     **scan.OPERATIONS,
 }
