@@ -369,3 +369,22 @@ def test_the_room_that_many_objects_need():
     loaded = native.Native(objects, target)
     assert Path("/proc/self/maps").read_text().count("\n") - before <= native.MAPS
     assert all(loaded.address(f"f{n}") for n in range(100))
+
+
+def test_many_calls_are_made_into_code_quickly():
+    """Past some number of kernels the module that calls them is not optimised, and does the same."""
+    square, length = rng.standard_normal((6, 6)), building.MANY_CALLS + 2
+
+    def f(x):
+        for n in range(length):
+            x = hg.tanh(x @ square) if n % 2 else x * x - hg.sum(x, axis=1, keepdims=True)
+        return x
+
+    code = Code(program(f, square), workers=2)
+    assert len(code.schedule.kernels) > building.MANY_CALLS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "MANY_CALLS", 10_000)
+        patch.setattr(manifest, "SOURCES", "others")
+        optimised = Code(program(f, square), workers=2)
+    assert set(optimised.stages.__dict__) >= {"assembly"}
+    assert results(code, square) == results(optimised, square)

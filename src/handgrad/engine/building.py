@@ -21,6 +21,8 @@ from handgrad.engine.targets.target import Target
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 
+MANY_CALLS = 100  # of kernels in a step: from here on what a call costs is nothing beside what they compute
+
 
 @dataclasses.dataclass(eq=False)
 class Stages:
@@ -85,7 +87,10 @@ class Built:
 
 def built(stages: Stages) -> Built:
     assembly = stages.assembly
-    entries, objects = compiled(assembly.texts(), stages.target)
+    *kernels, runs = assembly.texts()
+    is_long = sum(map(len, assembly.segments)) > MANY_CALLS
+    modules = dict.fromkeys(kernels, native.SPEED) | {runs: native.PLAIN if is_long else native.SPEED}
+    entries, objects = compiled(modules, stages.target)
     return Built(
         functions=list(assembly.modules),
         runs=len(assembly.segments),
@@ -100,17 +105,22 @@ def built(stages: Stages) -> Built:
     )
 
 
-def compiled(texts: list[str], target: Target) -> tuple[list[str], list[bytes]]:
-    """Modules as objects, and their entries in the cache: from there, or made now, on all cores at once."""
-    keys: dict[str, list[str | bytes]] = {text: [text, *native.key(target)] for text in texts}
-    names = {text: cache.name(key) for text, key in keys.items()}
-    found = {text: cache.named(name) for text, name in names.items()}
-    missing = sorted((text for text, code in found.items() if code is None), key=len, reverse=True)
+def compiled(modules: dict[str, int], target: Target) -> tuple[list[str], list[bytes]]:
+    """Modules, each with its level of optimisation, as objects, and the names of their entries in the cache:
+    from there, or made now, on all cores at once.
+    """
+    keys: dict[str, list[str | bytes]] = {ir: [ir, *native.key(target, n)] for ir, n in modules.items()}
+    names = {ir: cache.name(key) for ir, key in keys.items()}
+    found = {ir: cache.named(name) for ir, name in names.items()}
+    missing = sorted((ir for ir, code in found.items() if code is None), key=len, reverse=True)
     if missing:
+
+        def make(ir: str) -> bytes:
+            return native.object_code(ir, target, modules[ir])
+
         with concurrent.futures.ThreadPoolExecutor(threads()) as pool:
-            made = pool.map(functools.partial(native.object_code, target=target), missing)
-            new = dict(zip(missing, made, strict=True))
+            new = dict(zip(missing, pool.map(make, missing), strict=True))
         native.give_back()
-        cache.write([(keys[text], code) for text, code in new.items()])
+        cache.write([(keys[ir], code) for ir, code in new.items()])
         found |= new
-    return [names[text] for text in texts], [code for text in texts if (code := found[text]) is not None]
+    return list(names.values()), [code for code in found.values() if code is not None]

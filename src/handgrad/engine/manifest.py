@@ -108,7 +108,7 @@ class Manifest:
         target = stages.target
         threads = stages.workers or (stages.usable, stages.small)
         given = (sorted(stages.over.items()), threads, stages.timed, stages.bfloat16)
-        host = (type(target).__name__, repr(target), *native.key(target), np.__version__)
+        host = (type(target).__name__, repr(target), *native.key(target, native.SPEED), np.__version__)
         self.parts = ["manifest", SOURCES, repr(host), repr(given), repr(program)]
 
     def load(self) -> Built | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handgrad.engine.targets.target import Target
 
 SPEED = 2  # LLVM's level of optimisation
+PLAIN = 0  # the same, of long rows of calls, where it takes LLVM long to save little
 TUNED = {"loop_vectorization": False, "slp_vectorization": False, "loop_interleaving": False}
 """What else LLVM is told: vectors are written as such."""
 
@@ -87,10 +88,10 @@ def host_cpu() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def target_machine(target: Target) -> llvm.TargetMachine:
+def target_machine(target: Target, speed: int) -> llvm.TargetMachine:
     """What makes code for a target."""
     _initialised()
-    options = {"cpu": target.cpu, "features": target.features, "opt": SPEED}
+    options = {"cpu": target.cpu, "features": target.features, "opt": speed}
     if not target.triple:
         here = llvm.Target.from_default_triple()
         return here.create_target_machine(reloc=target.relocation_here, codemodel="jitdefault", **options)
@@ -99,20 +100,20 @@ def target_machine(target: Target) -> llvm.TargetMachine:
     return elsewhere.create_target_machine(reloc=target.relocation, codemodel="small", **options)
 
 
-def key(target: Target) -> list[str]:
+def key(target: Target, speed: int) -> list[str]:
     """What the machine code of some IR hangs on beside it."""
-    return [llvm_version(), target.cpu, target.features, target.triple, f"speed {SPEED}, {TUNED}"]
+    return [llvm_version(), target.cpu, target.features, target.triple, f"speed {speed}, {TUNED}"]
 
 
-def object_code(ir: str, target: Target) -> bytes:
-    """Optimised machine code, as an object file."""
-    machine = target_machine(target)
+def object_code(ir: str, target: Target, speed: int = SPEED) -> bytes:
+    """Machine code, as an object file."""
+    machine = target_machine(target, speed)
     module = llvm.parse_assembly(ir, llvm.create_context())  # a context of its own, which goes with it
     module.verify()
     module.triple = machine.triple
     if target.triple:
         module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=SPEED)
+    options = llvm.create_pipeline_tuning_options(speed_level=speed)
     for name, value in TUNED.items():
         setattr(options, name, value)
     builder = llvm.create_pass_builder(machine, options)
@@ -137,7 +138,7 @@ class Native:
     def __init__(self, objects: list[bytes], target: Target):
         check_room(sum(map(len, objects)))
         empty = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(empty, target_machine(target))
+        self.engine = llvm.create_mcjit_compiler(empty, target_machine(target, SPEED))
         for code in objects:
             self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
