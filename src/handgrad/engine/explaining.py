@@ -56,7 +56,7 @@ def kernels(stages: Stages, clock: Clock | None) -> str:
 def _lines(stages: Stages, kernel: Kernel, told: str = "", indent: str = "    ") -> list[str]:
     """A kernel, how it is computed, and what is inside of it."""
     flops, moved = kernel.work()
-    space = "x".join(map(str, kernel.space)) or "1"
+    space = "x".join(map(str, kernel.told_space)) or "1"
     divided = "-" if kernel.partition is None else f"axis {kernel.partition}"
     nodes = kernel.makes if kernel.stores.issubset(kernel.makes) else [kernel.node]
     made = ", ".join(node.name if node in kernel.stores else f"({node.name})" for node in nodes)

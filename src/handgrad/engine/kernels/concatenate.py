@@ -142,6 +142,10 @@ class ConcatenateKernel(Kernel):
         return self.node.shape
 
     @property
+    def told_space(self) -> tuple:
+        return self.node.shape
+
+    @property
     def divisible(self) -> list[int]:
         return [self.axes.index(axis) for axis, n in enumerate(self.node.shape) if n > 1]
 

@@ -87,7 +87,7 @@ class Kernel:
         self.partition: int | None = None  # the loop that is divided among threads
 
     def __repr__(self) -> str:
-        return f"<{self.name} {'x'.join(map(str, self.space)) or 1}: {self.node}>"
+        return f"<{self.name} {'x'.join(map(str, self.told_space)) or 1}: {self.node}>"
 
     # What it reads and makes.
 
@@ -112,6 +112,11 @@ class Kernel:
     @property
     def output_space(self) -> tuple:
         """The loops over what it makes."""
+        return self.space
+
+    @property
+    def told_space(self) -> tuple:
+        """The space as ``explain`` tells it."""
         return self.space
 
     # What may be joined to it.
@@ -173,12 +178,21 @@ class Kernel:
         """Two for each multiplication and addition of a product."""
         return 0
 
+    @property
+    def turns(self) -> int:
+        """How often its values are computed."""
+        return math.prod(self.output_space)
+
+    @property
+    def joined(self) -> int:
+        """How many values each turn adds, or joins otherwise, to what earlier ones gave."""
+        return 0
+
     def work(self) -> tuple[float, float]:
         """Floating-point operations (a function counts as its cost in additions); bytes read and written."""
-        points = math.prod(self.output_space)
-        each = sum(COSTS.get(e.op, 1) for e in walk(self.expressions) if hasattr(e, "op"))
+        each = self.joined + sum(COSTS.get(e.op, 1) for e in walk(self.expressions) if hasattr(e, "op"))
         moved = sum(node.nbytes for node in {*self.arrays, *self.stores})
-        return each * points + self.product_flops, moved
+        return each * self.turns + self.product_flops, moved
 
     def scratch(self, setting: Setting) -> int:
         """Bytes that each thread needs beside the arrays."""

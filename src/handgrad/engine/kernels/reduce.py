@@ -135,6 +135,10 @@ class ReduceKernel(Kernel):
         kept = [i for i in range(len(self.space)) if i not in self.node.axes]
         return math.prod(self.space[i] for i in kept if i > (self.partition or 0))
 
+    @property
+    def joined(self) -> int:
+        return len(self.values)
+
     def details(self) -> Hashable:
         return (self.node.axes, tuple(node.name for node in self.makes))
 

@@ -85,6 +85,18 @@ class ScatterKernel(Kernel):
         return self.node.shape
 
     @property
+    def told_space(self) -> tuple:
+        return self.node.x.shape
+
+    @property
+    def turns(self) -> int:
+        return self.node.x.size
+
+    @property
+    def joined(self) -> int:
+        return 1
+
+    @property
     def divisible(self) -> list[int]:
         """One axis: where possible one along which places are in order, if it is the outermost or long."""
         long = [axis for axis, n in enumerate(self.node.shape) if n > 1]

@@ -71,6 +71,18 @@ class UnwindowsKernel(Kernel):
         return self.node.shape
 
     @property
+    def told_space(self) -> tuple:
+        return self.node.x.shape
+
+    @property
+    def turns(self) -> int:
+        return self.node.x.size
+
+    @property
+    def joined(self) -> int:
+        return 1
+
+    @property
     def divisible(self) -> list[int]:
         return [axis for axis, n in enumerate(self.node.shape) if n > 1]
 
