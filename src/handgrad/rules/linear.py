@@ -33,7 +33,7 @@ def matmul(x, y):
     return x @ y, backward
 
 
-class SubscriptsFirst(Rule):
+class SubscriptsFirst(Rule[...]):
     """A rule that is called as NumPy's function of that name is: ``einsum(subscripts, x, y)``."""
 
     def bind(self, args, options):
