@@ -71,19 +71,19 @@ def _libc():
     return ctypes.CDLL(None, use_errno=True)
 
 
-def run(code, inputs, at_end=True, over=None):
+def run(code, inputs, at_end=True, donated=None):
     """The outputs of ``code``, one after the other, all its memory fenced and full of nan beforehand.
 
-    ``over`` maps outputs to the inputs that they are written over, by number; all other inputs must stay as
-    they are. Where the code raises, the memory is checked all the same.
+    ``donated`` maps outputs to the inputs that they are written over, by number; all other inputs must stay
+    as they are. Where the code raises, the memory is checked all the same.
     """
     memory = Fenced(at_end)
-    over = over or {}
+    donated = donated or {}
     given = [memory.copy(x) for x in inputs]
     code.constants = [memory.copy(x) for x in code.constants]
     code.arena = memory.empty(code.arena.shape, np.uint8)
     outs = [
-        given[over[i]] if i in over else memory.empty(x.shape, x.dtype)
+        given[donated[i]] if i in donated else memory.empty(x.shape, x.dtype)
         for i, x in enumerate(outputs_of(code.program))
     ]
     try:
@@ -91,7 +91,7 @@ def run(code, inputs, at_end=True, over=None):
     finally:
         memory.check()
         for i, (now, before) in enumerate(zip(given, inputs, strict=True)):
-            assert i in over.values() or now.tobytes() == np.asarray(before).tobytes(), (
+            assert i in donated.values() or now.tobytes() == np.asarray(before).tobytes(), (
                 f"input {i} was changed"
             )
     return [out.copy() for out in outs]
@@ -106,10 +106,10 @@ def compiled(program, threads=1, **options):
     return Code(program, workers=threads, **options)
 
 
-def assembled(program, target, threads=1, over=None):
+def assembled(program, target, threads=1, donated=None):
     """The module for a computer that may be another than this one."""
     graph = rewritten(nodes_of(optimise(program)))
-    onto = {graph.outputs[o]: graph.inputs[i] for o, i in (over or {}).items()}
+    onto = {graph.outputs[o]: graph.inputs[i] for o, i in (donated or {}).items()}
     schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, target)
 

@@ -8,7 +8,7 @@ import pytest
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import Code, NotCompiledWarning, compile
-from handgrad.program import trace, watch
+from handgrad.program import check_finite, trace
 from tests.engine.support import arrays_in, assert_close, assert_means, compiled, run
 
 rng = np.random.default_rng(0)
@@ -130,7 +130,7 @@ def test_numpy_in_between_in_place_for_several_steps():
     k = rng.integers(-2, 3, (4, 6))
     program = trace(lambda x, k: (hg.tanh(x) + xp.astype(k**2, np.float64), k - k**3), X, k)
     with pytest.warns(NotCompiledWarning):
-        code = Code(program, over={0: 0, 1: 1})
+        code = Code(program, donated={0: 0, 1: 1})
     x, n = X.copy(), k.copy()
     assert code([x, n], [x, n], steps=3) == 3
     wanted = (X, k)
@@ -186,8 +186,8 @@ def test_the_same_program_is_the_same_code():
 @pytest.mark.parametrize("bad", [0, 1, 6, 7, 9, 10])
 def test_steps_are_made_until_one_is_not_finite(bad, threads):
     """In place of the flagged step nothing is promised; its number is."""
-    program = trace(lambda total, x: watch(total + x), X, X)
-    code = compiled(program, threads, over={0: 0})
+    program = trace(lambda total, x: check_finite(total + x), X, X)
+    code = compiled(program, threads, donated={0: 0})
     rows = np.ones((10, 4, 6))
     rows[bad:, 3, 5] = np.inf
     total = X.copy()

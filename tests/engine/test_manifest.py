@@ -65,7 +65,7 @@ def test_code_on_threads_written_over_its_inputs_and_timed():
 
     made = []
     for _ in range(2):
-        code = Code(program(step, rows, square), over={1: 1}, workers=2, timed=True)
+        code = Code(program(step, rows, square), donated={1: 1}, workers=2, timed=True)
         x, W = rows.copy(), square.copy()
         out = np.empty_like(x)
         code([x, W], [out, W])
@@ -165,13 +165,13 @@ def test_other_programs_are_other_entries():
 
 
 def name(program, **options):
-    given = {"over": {}, "target": this_computer(), "workers": None, "small": 2e6} | options
+    given = {"donated": {}, "target": this_computer(), "workers": None, "small": 2e6} | options
     parts = Manifest(building.Stages(program, **given)).parts
     return cache.name(parts) if parts else None
 
 
 OPTIONS = [
-    {"over": {1: 0}},
+    {"donated": {1: 0}},
     {"workers": 1},
     {"workers": 2},
     {"small": 1e6},

@@ -68,10 +68,10 @@ IN_PLACE = {
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_outputs_written_over_inputs(name, threads):
-    f, args, over = IN_PLACE[name]
+    f, args, donated = IN_PLACE[name]
     program = trace(f, *args)
-    code = compiled(program, threads, over=over)
-    got = run(code, args, over=over)
+    code = compiled(program, threads, donated=donated)
+    got = run(code, args, donated=donated)
     assert_close(got, interpreted(program, args))
     assert same_bits(got, run(compiled(program, threads), args))
 
@@ -80,8 +80,8 @@ def test_outputs_written_over_inputs(name, threads):
 @pytest.mark.parametrize("name", ["swap", "product", "picked", "transposed", "joined"])
 def test_what_is_read_elsewhere_is_copied(name, threads):
     """The new one is made in the arena, and laid over the input by a last kernel."""
-    f, args, over = IN_PLACE[name]
-    code = compiled(trace(f, *args), threads, over=over)
+    f, args, donated = IN_PLACE[name]
+    code = compiled(trace(f, *args), threads, donated=donated)
     assert len(code.schedule.places) == 1
     copy = code.schedule.kernels[-1]
     assert copy.name == "loop"
@@ -90,13 +90,13 @@ def test_what_is_read_elsewhere_is_copied(name, threads):
 
 @pytest.mark.parametrize("name", ["unchanged", "both-need-both", "weights-first", "key", "rows-summed-over"])
 def test_what_is_read_in_place_is_not_copied(name):
-    f, args, over = IN_PLACE[name]
-    assert not compiled(trace(f, *args), over=over).schedule.places
+    f, args, donated = IN_PLACE[name]
+    assert not compiled(trace(f, *args), donated=donated).schedule.places
 
 
 def test_steps_in_place_go_on_from_each_other():
     program = trace(lambda a, b: (a + b, b - a), A, B)
-    code = compiled(program, 2, over={0: 0, 1: 1})
+    code = compiled(program, 2, donated={0: 0, 1: 1})
     a, b = A.copy(), B.copy()
     code([a, b], [a, b], steps=5)
     wanted = (A, B)

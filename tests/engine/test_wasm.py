@@ -86,7 +86,7 @@ def test_modules_in_node(tmp_path):
 def test_many_steps_over_their_own_parameters(tmp_path):
     """Each on examples of its own, until one whose label is out of range."""
     program, (params, x, t) = a_step([20, 33, 5], 7)
-    module, layout = wasm_module(program, over={i: i for i in range(len(params))})
+    module, layout = wasm_module(program, donated={i: i for i in range(len(params))})
     assert layout.outputs[: len(params)] == layout.inputs[: len(params)]
     xs, ts = np.stack([x, 2 * x, -x, x]), np.stack([t, t[::-1], t, t])
     for count, bad in ((4, 4), (2, 2), (0, 0)):

@@ -107,7 +107,7 @@ vars(NUMPY).update(
     power=power,
     pow=power,
     sum=sum_in_blocks,
-    watch=stop_gradient,
+    check_finite=stop_gradient,
     astype=lambda x, dtype: np.asarray(x).astype(dtype),
     scatter_add=scatter_add,
     getitem=getitem,

@@ -188,7 +188,7 @@ class Assembly:
         f = module.function(KERNEL, parameters, attributes="noinline")
         where = dict(zip(arrays, f.args, strict=False))
         pointers = {a: where[self.schedule.memory(a)] for a in (*kernel.arrays, *kernel.stores)}
-        checks = any(getattr(e, "op", None) == "watch" for e in walk(kernel.expressions))
+        checks = any(getattr(e, "op", None) == "check_finite" for e in walk(kernel.expressions))
         finite = f.variable(I64, i64(0)) if checks else i64(0)
         scratch, status, thread = f.args[-3:]
         given = setting(kernel, self.schedule.threads, self.target, self.bfloat16)

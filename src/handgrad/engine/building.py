@@ -29,7 +29,7 @@ class Stages:
     """A program on its way to modules of IR, each stage made when it is first asked for; see ``Code``."""
 
     program: Program
-    over: dict[int, int]
+    donated: dict[int, int]
     target: Target
     workers: int | None  # None: all that may be used, where it is not small
     small: float
@@ -60,7 +60,7 @@ class Stages:
 
     @functools.cached_property
     def schedule(self) -> Schedule:
-        onto = {self.graph.outputs[o]: self.graph.inputs[i] for o, i in self.over.items()}
+        onto = {self.graph.outputs[o]: self.graph.inputs[i] for o, i in self.donated.items()}
         return scheduled(self._kernels, self.threads, self.graph.outputs, onto)
 
     @functools.cached_property

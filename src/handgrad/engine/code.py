@@ -50,7 +50,7 @@ class Code:
 
     Args:
         program: what to compile.
-        over: for an output (by number) the input (by number) that it is written over.
+        donated: for an output (by number) the input (by number) that it is written over.
         workers: threads; as many as the process may use, or one for small programs, if not said.
         target: whose instructions to use; this computer's, if not said.
         timed: whether to count cycles: see ``cycles``.
@@ -63,7 +63,7 @@ class Code:
     def __init__(
         self,
         program: Program,
-        over: dict[int, int] | None = None,
+        donated: dict[int, int] | None = None,
         workers: int | None = None,
         target: Target | None = None,
         timed: bool = False,
@@ -79,7 +79,7 @@ class Code:
         self.target = target or this_computer()
         if bfloat16 and not self.target.has_halves:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
-        self.stages = Stages(program, over or {}, self.target, workers, small, timed, bfloat16)
+        self.stages = Stages(program, donated or {}, self.target, workers, small, timed, bfloat16)
         manifest = Manifest(self.stages)
         found = manifest.load()
         made = found or built(self.stages)
@@ -122,7 +122,7 @@ class Code:
         return done
 
     def steps(self, pointers: list[int], strides: list[int] | None, steps: int) -> int:
-        """``run`` without a watch."""
+        """``run`` without the clock."""
         if len(self.functions) == 1:
             return self.call(0, pointers, strides, steps)
         for step in range(steps):

@@ -107,7 +107,7 @@ class Manifest:
             return
         target = stages.target
         threads = stages.workers or (stages.usable, stages.small)
-        given = (sorted(stages.over.items()), threads, stages.timed, stages.bfloat16)
+        given = (sorted(stages.donated.items()), threads, stages.timed, stages.bfloat16)
         host = (type(target).__name__, repr(target), *native.key(target, native.SPEED), np.__version__)
         self.parts = ["manifest", SOURCES, repr(host), repr(given), repr(program)]
 

@@ -55,7 +55,7 @@ class Layout:
         table: a uint32 for each input, constant and output, in this order: its address, which the caller may
             change for one that lies elsewhere in the memory.
         strides: an int64 for each of them: the bytes by which it moves from step to step, 0 to begin with.
-        status: six int64: that something watched was not finite, that an index was out of range, for even
+        status: six int64: that a checked value was not finite, that an index was out of range, for even
             and for odd steps; the number of steps made; one that is not used.
         arena: between the arrays above; ``arena_bytes`` of it.
         pages: of 65,536 bytes, that the memory must have at least.
@@ -72,12 +72,12 @@ class Layout:
     pages: int
 
 
-def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[bytes, Layout]:
+def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tuple[bytes, Layout]:
     """A program as a WebAssembly module, and where its arrays lie.
 
     The module imports ``env.memory``, of ``layout.pages`` pages at least, and nothing else, and exports
     ``run(steps)``, which gives the number of steps made: fewer than it was asked for where an index was out
-    of range, or a watched value not finite, in the step that follows. It needs vectors (``simd128``), bulk
+    of range, or a checked value not finite, in the step that follows. It needs vectors (``simd128``), bulk
     memory and saturating conversions, which all browsers have since 2023.
 
         bytes, layout = wasm_module(trace(f, x))
@@ -89,20 +89,20 @@ def wasm_module(program: Program, over: dict[int, int] | None = None) -> tuple[b
 
     Args:
         program: what to compile, of arrays whose shapes are known.
-        over: for an output (by number) the input (by number) that it is written over.
+        donated: for an output (by number) the input (by number) that it is written over.
 
     Raises:
         NotCompiled: an operation needs NumPy or the C library, of which WebAssembly has neither.
         MemoryError: the arrays take more than the 4 GiB that a module addresses, or one, or all that lie in
             between, 2 GiB.
     """
-    assembly = _assembled(program, over or {})
+    assembly = _assembled(program, donated or {})
     fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
     if fallbacks:
         needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
         raise NotCompiled(f"WebAssembly has no NumPy, which is needed: {needed}")
     memory = Memory(STACK)
-    layout = _laid_out(program, assembly, memory, over or {})
+    layout = _laid_out(program, assembly, memory, donated or {})
     places = {name: getattr(layout, name) for name in ("table", "strides", "status", "arena")}
     ir = assembly.text() + ENTRY.format(**places, words=8 * STATUS_WORDS, done=DONE)
     code = writer.Object(native.object_code(ir, assembly.target))
@@ -158,14 +158,14 @@ class Memory:
         return -(-self.end // PAGE)
 
 
-def _assembled(program: Program, over: dict[int, int]) -> Assembly:
+def _assembled(program: Program, donated: dict[int, int]) -> Assembly:
     graph = rewritten(nodes_of(optimise(program)))
-    onto = {graph.outputs[o]: graph.inputs[i] for o, i in over.items()}
+    onto = {graph.outputs[o]: graph.inputs[i] for o, i in donated.items()}
     schedule = scheduled(kernels_of(graph), 1, graph.outputs, onto)
     return Assembly(schedule, graph.inputs, graph.outputs, elsewhere("wasm32"))
 
 
-def _laid_out(program: Program, assembly: Assembly, memory: Memory, over: dict[int, int]) -> Layout:
+def _laid_out(program: Program, assembly: Assembly, memory: Memory, donated: dict[int, int]) -> Layout:
     """A place for each array; outputs that are written over an input have that one's."""
 
     def place(x: Any) -> Place:
@@ -175,7 +175,7 @@ def _laid_out(program: Program, assembly: Assembly, memory: Memory, over: dict[i
     inputs = [place(x) for x in leaves(program.inputs) if hasattr(x, "program")]
     constants = [place(node) for node in assembly.table if isinstance(node, Constant)]
     made = [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
-    outputs = [inputs[over[i]] if i in over else place(x) for i, x in enumerate(made)]
+    outputs = [inputs[donated[i]] if i in donated else place(x) for i, x in enumerate(made)]
     return Layout(
         inputs=tuple(inputs),
         outputs=tuple(outputs),

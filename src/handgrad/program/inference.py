@@ -23,7 +23,7 @@ ELEMENTWISE = frozenset(
     abs sign sqrt square exp expm1 log log1p sin cos tan asin acos atan sinh cosh tanh erf erfc floor
     exp2 log2 log10 logaddexp hypot atan2 asinh acosh atanh
     maximum minimum clip where equal not_equal less less_equal greater greater_equal
-    logical_and logical_or logical_not isfinite zeros_like ones_like watch
+    logical_and logical_or logical_not isfinite zeros_like ones_like check_finite
     logaddexp2
     """.split()
 )

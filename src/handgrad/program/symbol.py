@@ -133,9 +133,9 @@ def is_weak(x: Any) -> bool:
     return isinstance(x, Symbol) and x.weak
 
 
-def watch(x: Any) -> Any:
+def check_finite(x: Any) -> Any:
     """x itself, of which a compiled program notes when it is not finite."""
-    return emit("watch", (x,), {}) if isinstance(x, Symbol) else x
+    return emit("check_finite", (x,), {}) if isinstance(x, Symbol) else x
 
 
 def _method(name: str) -> Callable:

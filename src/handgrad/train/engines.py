@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import shape, xp
-from handgrad.program import Program, stable_trace, watch
+from handgrad.program import Program, check_finite, stable_trace
 from handgrad.rules.rule import told
 from handgrad.train.choosing import pays_off
 from handgrad.train.kept import as_array, states_kept, updated
@@ -273,8 +273,8 @@ class NativeSteps:
             for mine, new in zip(self.state, outputs, strict=False):  # which is written over it
                 assert (mine.shape, mine.dtype) == (shape(new), new.dtype), (mine.shape, mine.dtype, new)
             self.told[size] = outputs[len(self.state) :]
-            over = {i: i for i in range(len(self.state))}
-            self.codes[size] = Code(program, over, timed=self.timed)
+            donated = {i: i for i in range(len(self.state))}
+            self.codes[size] = Code(program, donated, timed=self.timed)
         return self.codes[size]
 
     def recompile(self) -> None:
@@ -319,7 +319,7 @@ class NativeSteps:
             x, t = xp.take(x, index, axis=0), xp.take(t, index, axis=0)
             loss, y, grads, new_states = trainer.gradients(progress, x, t)
             grads, *_ = self.turn((grads, {}, {}))
-            grads = trainer.clipped({name: watch(dp) for name, dp in grads.items()})
+            grads = trainer.clipped({name: check_finite(dp) for name, dp in grads.items()})
             moved = {
                 name: updated(trainer.optimiser, name, p, grads[name], moments[name], lr, number)
                 for name, p in params.items()
@@ -335,7 +335,7 @@ class NativeSteps:
                     xp.astype(xp.sum(per_example(name, metric, y, t)), np.float64)
                     for name, metric in self.metrics.items()
                 ]
-            return ordered(new, structure), watch(as_array(loss)), told if self.metrics else []
+            return ordered(new, structure), check_finite(as_array(loss)), told if self.metrics else []
 
         return step
 

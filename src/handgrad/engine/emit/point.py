@@ -63,8 +63,8 @@ class Point:
         if e.op == "astype":
             (x,) = e.args
             return cast(self.f, self.value(x), x.dtype, e.dtype)
-        if e.op == "watch":
-            return self.watch(self.value(e.args[0]))
+        if e.op == "check_finite":
+            return self.check_finite(self.value(e.args[0]))
         if e.op == "where":
             condition, x, y = e.args
             chosen = self.operand(condition, np.dtype(bool))
@@ -76,7 +76,7 @@ class Point:
             return number(x, type_of(kind))
         return cast(self.f, self.value(x), x.dtype, kind)
 
-    def watch(self, x: Value) -> Value:
+    def check_finite(self, x: Value) -> Value:
         """x itself; that it is not finite is noted."""
         f = self.f
         assert self.finite is not None
