@@ -106,7 +106,7 @@ def step(name: str) -> Step:
 
 
 def measured(name: str, counts: bool) -> dict[str, float]:
-    """Seconds of all cores, on two idle ones and by the clock, from the function to code; ``counts``, of what."""
+    """Seconds of all cores, on two idle ones and by the clock, from the function to code; and of what."""
     f, args = step(name)
     cpu, clock, own = time.process_time(), time.perf_counter(), time.thread_time()
     program = trace(f, *args)
@@ -191,10 +191,11 @@ def main() -> None:
 
 `python -m bench.compiling` on {processor()}, {os.cpu_count()} cores.
 Seconds of all cores / on two cores that do nothing else: of the thread that plans, and half of those
-that compile / by the clock, here, while {os.getloadavg()[0]:.0f} processes wanted to run. Medians of {options.times};
-tracing is a part of each. Cold finds nothing on the disk; warm finds the program. Layers are of 64 units
-with a batch of 64, loss and gradients; blocks are a language model's (width 128, 4 heads, 12 sequences
-of 64), with the update by Adam. The limits are for two idle cores.
+that compile / by the clock, here, while {os.getloadavg()[0]:.0f} processes wanted to run.
+Medians of {options.times}; tracing is a part of each. Cold finds nothing on the
+disk; warm finds the program. Layers are of 64 units with a batch of 64, loss and gradients; blocks are
+a language model's (width 128, 4 heads, 12 sequences of 64), with the update by Adam.
+The limits are for two idle cores.
 
 """
     text += "\n".join(table(head, rows)) + "\n"
