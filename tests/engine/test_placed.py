@@ -245,3 +245,43 @@ def test_windows_are_added_up_by_those_who_made_them():
     assert code.schedule.kernels[-1].name == "unwindows"
     assert code.schedule.phases == 1
     assert_numpys_bits(f, [x])
+
+
+def gates(z):
+    """The gradients of four slices fill an array."""
+    i, f, o, g = (z[:, k : k + 5] for k in range(0, 20, 5))
+    return hg.sum(hg.sigmoid(i) * hg.sigmoid(f) + hg.sigmoid(o) * hg.tanh(g))
+
+
+def corners(z):
+    """Here they leave something out, and lie in several ways."""
+    return hg.sum(hg.tanh(z[:2, 1:3]) * hg.sin(z[3:5, 15:17])) + hg.sum(hg.cos(z[:, 7])) + hg.tanh(z[-1, -1])
+
+
+@pytest.mark.parametrize("f", [gates, corners])
+def test_gradients_of_slices_that_lie_apart_are_laid_into_one_array(f):
+    z = np.random.default_rng(0).standard_normal((7, 20))
+    program = trace(hg.grad(f), z)
+    one, *others = (run(compiled(program, threads), [z]) for threads in (1, 2, 3))
+    np.testing.assert_allclose(one[0], hg.grad(f)(z), rtol=1e-12, atol=1e-15)
+    assert all(same_bits(other, one) for other in others)
+    assert [k.name for k in compiled(program).schedule.kernels].count("concatenate") == 1
+
+
+def test_zeros_are_added_as_numpy_adds_them():
+    x, y = np.array([-0.0, 1.0]), np.array([2.0, -0.0])
+    assert_numpys_bits(
+        lambda x, y: xp.scatter_add(x, slice(0, 2), (5,)) + xp.scatter_add(y, slice(3, 5), (5,)), [x, y]
+    )
+
+
+def test_gradients_of_slices_that_overlap_are_added():
+    z = np.random.default_rng(0).standard_normal((4, 9))
+
+    def f(z):
+        return hg.sum(hg.tanh(z[:, :5]) * z[:, 4:]) + hg.sum(z[::2, ::3] ** 2) + hg.sum(z[1] ** 3)
+
+    program = trace(hg.grad(f), z)
+    for threads in THREADS:
+        got = run(compiled(program, threads), [z])
+        np.testing.assert_allclose(got[0], hg.grad(f)(z), rtol=1e-12, atol=1e-14)

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 from collections.abc import Callable
 
+from handgrad.engine.kernels.concatenate import apart_among_zeros
 from handgrad.engine.kernels.product.kernel import Contract, matmul
 from handgrad.engine.kernels.reduce import in_blocks
 from handgrad.engine.nodes import (
@@ -111,6 +112,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     quotient_by_root,
     logistic,
     in_blocks,
+    apart_among_zeros,
 )
 
 

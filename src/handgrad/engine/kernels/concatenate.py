@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,10 @@ from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
 from handgrad.engine.kernels.nest import Groups, along, collapsed, lanes_for, nest, over_groups, ranges_of
 from handgrad.engine.lowering import Load, Lowering, loads
-from handgrad.engine.nodes import Fill, Flip, Node, Reshape
+from handgrad.engine.nodes import Elementwise, Fill, Flip, Node, Reshape
+
+MOST = 32  # arrays among zeros that are laid into one
+Box = tuple[tuple[int, int], ...]  # from where to where, along each axis
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -44,13 +47,12 @@ class Concatenate(Node):
 
 
 def side_by_side(out: Any, parts: list[Node], axis: int) -> Node:
-    ndim = len(out.shape)
-    corners, start = [], 0
+    laid, start = [], 0
     for x in parts:
-        corners.append(tuple(start if i == axis else 0 for i in range(ndim)))
-        start += x.shape[axis]
-    steps = ((1,) * ndim,) * len(parts)
-    return Concatenate(out.shape, np.dtype(out.dtype), tuple(parts), tuple(corners), steps)
+        stop = start + x.shape[axis]
+        laid.append((x, tuple((start, stop) if i == axis else (0, n) for i, n in enumerate(x.shape))))
+        start = stop
+    return of_boxes(out, laid)
 
 
 def _concat(build: Any, out: Any, arrays: Any, axis: int = 0) -> Node:
@@ -88,24 +90,78 @@ def among_zeros(x: Node, index: tuple, shape: Shape) -> Node:
         x = Reshape(tuple(sizes), x.dtype, x)
     if backwards:
         x = Flip(x.shape, x.dtype, x, tuple(backwards))
-    reach = [(c, c + (n - 1) * s + 1) for c, n, s in zip(corner, sizes, steps, strict=True)]
-    boxes = list(around(reach, shape))
-    if max(steps) > 1:
+    reach = tuple((c, c + (n - 1) * s + 1) for c, n, s in zip(corner, sizes, steps, strict=True))
+    boxes = list(cut_out(tuple((0, n) for n in shape), reach))
+    if max(steps, default=1) > 1:
         boxes.append(reach)
-    parts = tuple(Fill(tuple(high - low for low, high in box), x.dtype, 0) for box in boxes)
-    corners = tuple(tuple(low for low, _ in box) for box in boxes)
-    dense = ((1,) * len(shape),) * len(boxes)
-    return Concatenate(shape, x.dtype, (*parts, x), (*corners, tuple(corner)), (*dense, tuple(steps)))
+    return of_boxes(Fill(shape, x.dtype, 0), [*zeros(boxes, x.dtype), (x, reach)], tuple(steps))
 
 
-def around(box: list[tuple[int, int]], shape: Shape) -> Iterator[list[tuple[int, int]]]:
-    """Boxes that make up what lies around one."""
-    rest = [(0, n) for n in shape]
-    for axis, (low, high) in enumerate(box):
-        for start, stop in ((0, low), (high, shape[axis])):
-            if start < stop:
-                yield [*rest[:axis], (start, stop), *rest[axis + 1 :]]
-        rest[axis] = (low, high)
+def cut_out(box: Box, hole: Box) -> Iterator[Box]:
+    """Boxes that make up what of a box lies outside of another."""
+    if not meets(box, hole):
+        yield box
+        return
+    rest = list(box)
+    for axis, ((start, stop), (low, high)) in enumerate(zip(box, hole, strict=True)):
+        for one in ((start, low), (high, stop)):
+            if one[0] < one[1]:
+                yield (*rest[:axis], one, *rest[axis + 1 :])
+        rest[axis] = max(start, low), min(stop, high)
+
+
+def meets(one: Box, other: Box) -> bool:
+    return all(max(a, c) < min(b, d) for (a, b), (c, d) in zip(one, other, strict=True))
+
+
+def apart_among_zeros(node: Node, uses: dict[Node, int]) -> Node | None:
+    """A sum of arrays that lie apart, each among zeros: all of them among zeros."""
+    if not (isinstance(node, Elementwise) and node.op == "add" and len(set(node.nodes)) == 2):
+        return None
+    terms = [x for x in node.nodes if isinstance(x, Concatenate) and uses[x] == 1 and x.shape == node.shape]
+    if len(terms) < 2 or any(
+        x.dtype != node.dtype or any(max(s, default=1) > 1 for s in x.steps) for x in terms
+    ):
+        return None
+    (laid, rest), (more, _) = map(laid_and_left, terms)
+    if len(laid) + len(more) > MOST:
+        return None
+    if any(meets(one, other) for _, one in laid for _, other in more):
+        return None
+    for _, hole in more:
+        rest = [piece for box in rest for piece in cut_out(box, hole)]
+    parts = [(added_to_zero(x), box) for x, box in (*laid, *more)]
+    return of_boxes(node, [*zeros(rest, node.dtype), *parts])
+
+
+def laid_and_left(node: Concatenate) -> tuple[list[tuple[Node, Box]], list[Box]]:
+    """What is laid where, and the boxes of zeros."""
+    laid, left = [], []
+    for x, corner in zip(node.parts, node.corners, strict=True):
+        box = tuple((c, c + n) for c, n in zip(corner, x.shape, strict=True))
+        if isinstance(x, Fill) and x.value == 0:
+            left.append(box)
+        else:
+            laid.append((x, box))
+    return laid, left
+
+
+def added_to_zero(x: Node) -> Node:
+    """What is left of x beside a zero: -0.0 becomes 0.0."""
+    is_done = isinstance(x, Elementwise) and x.op == "add" and x.operands[1:] == (0.0,)
+    return x if is_done or x.dtype.kind != "f" else Elementwise(x.shape, x.dtype, "add", (x, 0.0), x.dtype)
+
+
+def zeros(boxes: Iterable[Box], dtype: np.dtype) -> list[tuple[Node, Box]]:
+    return [(Fill(tuple(high - low for low, high in box), dtype, 0), box) for box in boxes]
+
+
+def of_boxes(out: Any, laid: list[tuple[Node, Box]], steps: Shape | None = None) -> Concatenate:
+    """Parts laid where their boxes begin; the last one perhaps by steps."""
+    dense = (1,) * len(out.shape)
+    corners = tuple(tuple(low for low, _ in box) for _, box in laid)
+    every = [*[dense] * (len(laid) - 1), steps or dense]
+    return Concatenate(out.shape, np.dtype(out.dtype), tuple(x for x, _ in laid), corners, tuple(every))
 
 
 class ConcatenateKernel(Kernel):
