@@ -257,6 +257,15 @@ def long_sum(draw, pool, labels):
     return hg.sum(y, axis={"row": 1, "column": 0, "all": None}[kind]) / n
 
 
+def many(draw, pool, labels):
+    """So many numbers that what is left of them is made in blocks."""
+    x = draw.pick(pool)
+    scale = hg.sum(x) / max(size(x), 1)
+    n, m = draw.pick(((2**16, 1), (66, 1001), (257, 300))), draw.pick((1, 1, 3))
+    y = hg.square(draw.numbers(n[0], 1, m) - scale * draw.numbers(n[1], 1))
+    return draw.pick((hg.mean, hg.sum))(y, axis=draw.pick((None, (0, 1)))) / math.prod(n)
+
+
 def affine(draw, pool, labels):
     x = draw.pick(pool)
     x = hg.reshape(x, (1,)) if shape(x) == () else x
@@ -528,7 +537,7 @@ def contracted(draw, pool, labels):
 
 STEPS = (
     unary, unary, unary, kinked, binary, binary, binary, binary, where, astype, total, total, statistic,
-    normalised, matmul, matmul, matmul, rows_by_rows, long_sum, affine, transpose, transpose, reshape,
+    normalised, matmul, matmul, matmul, rows_by_rows, long_sum, many, affine, transpose, transpose, reshape,
     reshape, broadcast, sliced, sliced, flip, joined, split, pad, picked, picked_along, scattered, loss,
     looped, contracted, windowed,
 )  # fmt: skip
