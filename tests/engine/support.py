@@ -8,12 +8,7 @@ import sys
 import numpy as np
 
 from handgrad.engine import Code
-from handgrad.engine.assembly import Assembly
-from handgrad.engine.build import nodes_of
-from handgrad.engine.fusion import kernels_of
-from handgrad.engine.rewrite import rewritten
-from handgrad.engine.schedule import scheduled
-from handgrad.program.passes import optimise
+from handgrad.engine.building import Stages
 from handgrad.tree import leaves, tree_map
 
 PAGE = mmap.PAGESIZE
@@ -108,10 +103,7 @@ def compiled(program, threads=1, **options):
 
 def assembled(program, target, threads=1, donated=None):
     """The module for a computer that may be another than this one."""
-    graph = rewritten(nodes_of(optimise(program)))
-    onto = {graph.outputs[o]: graph.inputs[i] for o, i in (donated or {}).items()}
-    schedule = scheduled(kernels_of(graph), threads, graph.outputs, onto)
-    return Assembly(schedule, graph.inputs, graph.outputs, target)
+    return Stages(program, donated or {}, target, threads).assembly
 
 
 def same_bits(one, other):

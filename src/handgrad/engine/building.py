@@ -32,7 +32,7 @@ class Stages:
     donated: dict[int, int]
     target: Target
     workers: int | None  # None: all that may be used, where it is not small
-    small: float
+    small: float = 0.0
     timed: bool = False
     bfloat16: bool = False
     usable: int = dataclasses.field(default_factory=threads)

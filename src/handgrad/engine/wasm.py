@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.assembly import DONE, STATUS_WORDS, Assembly
-from handgrad.engine.build import nodes_of
+from handgrad.engine.building import Stages
 from handgrad.engine.code import reasons
-from handgrad.engine.fusion import kernels_of
 from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.nodes import Constant, NotCompiled
-from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime import wasm as writer
 from handgrad.engine.runtime.memory import LINE
-from handgrad.engine.schedule import scheduled
 from handgrad.engine.targets.here import elsewhere
 from handgrad.program import Program
-from handgrad.program.passes import optimise
 from handgrad.tree import leaves
 
 STACK = 1 << 14
@@ -96,7 +92,7 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
         MemoryError: the arrays take more than the 4 GiB that a module addresses, or one, or all that lie in
             between, 2 GiB.
     """
-    assembly = _assembled(program, donated or {})
+    assembly = Stages(program, donated or {}, elsewhere("wasm32"), workers=1).assembly
     fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
     if fallbacks:
         needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
@@ -156,13 +152,6 @@ class Memory:
     @property
     def pages(self) -> int:
         return -(-self.end // PAGE)
-
-
-def _assembled(program: Program, donated: dict[int, int]) -> Assembly:
-    graph = rewritten(nodes_of(optimise(program)))
-    onto = {graph.outputs[o]: graph.inputs[i] for o, i in donated.items()}
-    schedule = scheduled(kernels_of(graph), 1, graph.outputs, onto)
-    return Assembly(schedule, graph.inputs, graph.outputs, elsewhere("wasm32"))
 
 
 def _laid_out(program: Program, assembly: Assembly, memory: Memory, donated: dict[int, int]) -> Layout:
