@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.arrays.contraction import sizes_of, spelled
 from handgrad.engine.access import ZERO, Coordinates, counter
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, rebased
+from handgrad.engine.kernels.product.plan import LONG
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import is_wider
 from handgrad.engine.kernels.reduce import Reduce
@@ -119,7 +120,7 @@ def matmul(x: Node, y: Node) -> Node:
     """A product of matrices of one dtype, perhaps many at once; of a thin one a sum of products."""
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     M, K, N = x.shape[-2], x.shape[-1], y.shape[-1]
-    if x.dtype.kind != "f" or K <= 1:
+    if x.dtype.kind != "f" or K <= 1 or (N == 1 and K > LONG):  # a long sum keeps its digits as one
         return product_by_sum(x, y, (*lead, M, N))
     i, j, k = (len(lead) + n for n in range(3))
 
