@@ -21,7 +21,7 @@ from handgrad.engine.targets.target import Target
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 
-MANY_CALLS = 100  # of kernels in a step: from here on what a call costs is nothing beside what they compute
+MANY_CALLS = 100  # of kernels in a step; 167 take 0.3 of 14 µs longer where their calls are not optimised
 
 
 @dataclasses.dataclass(eq=False)
