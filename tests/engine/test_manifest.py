@@ -201,7 +201,7 @@ def test_edited_sources(tmp_path):
     """A file of the same size and time, another name, another place: each is another engine."""
     seen = [manifest.digest(tmp_path)]
     assert seen == [None]
-    for part in ("engine", "program"):
+    for part in ("arrays", "engine", "program"):
         (tmp_path / part / "inner").mkdir(parents=True)
 
     def look():

@@ -33,7 +33,9 @@ def digest(root: Path) -> str | None:
     """
     state = blake2b(digest_size=20)
     try:
-        files = sorted(file for part in ("engine", "program") for file in (root / part).rglob("*.py"))
+        files = sorted(
+            file for part in ("arrays", "engine", "program") for file in (root / part).rglob("*.py")
+        )
         for file in files:
             data = file.read_bytes()
             state.update(f"{file.relative_to(root).as_posix()}:{len(data)}:".encode())
