@@ -285,3 +285,40 @@ def test_gradients_of_slices_that_overlap_are_added():
     for threads in THREADS:
         got = run(compiled(program, threads), [z])
         np.testing.assert_allclose(got[0], hg.grad(f)(z), rtol=1e-12, atol=1e-14)
+
+
+def test_places_in_a_row_are_no_places_to_look_up():
+    """So each thread picks from its own rows, and adds to them, without a barrier."""
+
+    def f(x, t):
+        rows = np.arange(len(x))
+        x = xp.exp(x)
+        picked = x[rows, t] * 1.5
+        return xp.scatter_add(picked, (rows, t), x.shape) * x, x[rows[::-1], t]
+
+    x, t = np.random.default_rng(0).integers(-3, 3, (20, 7)) / 2, places(7, 20)
+    code = compiled(trace(lambda x, t: f(x, t)[0], x, t), 2)
+    assert code.schedule.phases == 1
+    for threads in THREADS:
+        for got, wanted in zip(run(compiled(trace(f, x, t), threads), [x, t]), f(x, t), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-14)
+
+
+CONSTANT = {
+    "row": ((9,), (np.arange(2, 7),)),
+    "steps": ((9, 40), (np.arange(1, 9, 3),)),
+    "backwards": ((9, 40), (np.arange(7, 2, -1),)),
+    "diagonal": ((9, 9), (np.arange(9), np.arange(9))),
+    "again-and-again": ((9, 3), (np.array([4, 4, 4]),)),
+    "negative": ((9, 3), (np.arange(-3, 2),)),
+    "columns": ((4, 9), (slice(None), np.arange(3, 8))),
+    "grid": ((5, 6), (np.arange(5)[:, None], np.arange(1, 4))),
+    "one": ((5, 6), (np.array([[3]]),)),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_constant_places(name):
+    shape, index = CONSTANT[name]
+    x = np.random.default_rng(0).standard_normal(np.zeros(shape)[index].shape)
+    assert_numpys_bits(lambda x, y: (xp.scatter_add(x, index, shape), y[index]), [x, some(*shape)])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.engine.access import (
+    ZERO,
     Affine,
     Coordinates,
     Gathered,
@@ -292,10 +293,23 @@ def gathered(coordinates: Coordinates, index: tuple, shape: Shape) -> Coordinate
             start, _, step = part.indices(n)
             found.append(moved(next(rest), start, step))
         elif isinstance(part, Node):
-            found.append(Gathered(part, broadcast(common, part.shape), n))
+            own = broadcast(common, part.shape)
+            found.append(in_a_row(part, own, n) or Gathered(part, own, n))
         else:
             found.append(Affine(int(part) + (n if part < 0 else 0)))
     return tuple(found) if all(c is not None for c in found) else None
+
+
+def in_a_row(index: Node, coordinates: Coordinates, size: int) -> Affine | None:
+    """The coordinate that an array of constants stands for, if these are an axis's places in a row."""
+    long = [i for i, n in enumerate(index.shape) if n != 1]
+    if not isinstance(index, Constant) or len(long) > 1 or index.size == 0:
+        return None
+    places = index.value.reshape(-1).astype(np.int64)
+    start, step = int(places[0]), int(places[1] - places[0]) if long else 0
+    if np.any(places != start + step * np.arange(len(places))) or places.min() < 0 or places.max() >= size:
+        return None
+    return moved(coordinates[long[0]] if long else ZERO, start, step)
 
 
 @dataclasses.dataclass(frozen=True)

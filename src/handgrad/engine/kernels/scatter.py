@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.access import Gathered, affine, counter, row_major
+from handgrad.engine.access import Coordinates, Gathered, affine, counter, row_major
 from handgrad.engine.emit.arithmetic import memory_type
 from handgrad.engine.emit.ir import Type, Value, i64
 from handgrad.engine.emit.point import Point
@@ -71,14 +71,23 @@ class ScatterKernel(Kernel):
     node: ScatterAdd
 
     def __init__(self, node: ScatterAdd, lowering: Lowering):
-        ndim = len(node.shape)
-        here = tuple(counter(ndim + i, n) for i, n in enumerate(node.x.shape))
+        here = self.counters(node, 0)
+        places = gathered(here, node.index, node.shape) or ()
+        both = zip(here, places, node.x.shape, node.shape, strict=False)
+        apart = [i for i, (count, place, n, size) in enumerate(both) if count != place or n != size]
+        here = self.counters(node, min([*apart, len(here), len(places)]))
         view = Gather(node.x.shape, node.dtype, node, node.index)
         target = Lowering({node, *lowering.stored}, {}).lower(view, here)
         values = [(node.x, lowering.lower(node.x, here)), (node, target)]
         self.places = gathered(here, node.index, node.shape) or ()
         self.looked_up = [axis for axis, place in enumerate(self.places) if isinstance(place, Gathered)]
         super().__init__(node, (*node.shape, *node.x.shape), values, [node])
+
+    def counters(self, node: ScatterAdd, together: int) -> Coordinates:
+        """Of the loops over what is added, some outer ones together with those over the result."""
+        ndim = len(node.shape)
+        self.updates = [i if i < together else ndim + i for i in range(len(node.x.shape))]
+        return tuple(counter(loop, n) for loop, n in zip(self.updates, node.x.shape, strict=True))
 
     @property
     def output_space(self) -> tuple:
@@ -131,7 +140,6 @@ class ScatterEmitter:
 
     def emit(self) -> None:
         kernel, node = self.kernel, self.node
-        ndim = len(node.shape)
         if node.size:
             moves = {
                 i: s for i, (n, s) in enumerate(zip(node.shape, row_major(node.shape), strict=True)) if n > 1
@@ -141,7 +149,7 @@ class ScatterEmitter:
             zero = (node, Number(0, node.dtype))
             lay(self.site, space, zero, everywhere, kernel.partition, self.site.bounds, [], {})
         if node.x.size:
-            self.add((*(1 for _ in range(ndim)), *node.x.shape))
+            self.add(tuple(n if loop in kernel.updates else 1 for loop, n in enumerate(kernel.space)))
 
     def add(self, space: tuple) -> None:
         f, site, kernel = self.f, self.site, self.kernel

@@ -49,12 +49,12 @@ def stays_inside(load: Load, kernel: Kernel, maker: Kernel, threads: int) -> boo
         return True
     if kernel.partition is None or maker.partition is None:
         return kernel.partition is maker.partition
-    if load.gathers or load.offset.start < 0:
+    if load.offset.start < 0:
         return False
     n, block = kernel.space[kernel.partition], load.offset.stride(kernel.partition)
     if not are_cut_alike(n, block, maker.space[maker.partition], maker.block, threads):
         return False
-    place = load.offset.start
+    place = load.offset.start + sum(stride * (size - 1) for _, stride, size in load.gathers)
     for loop, stride in load.offset.strides:
         if loop == kernel.partition:
             continue
