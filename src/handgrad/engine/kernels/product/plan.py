@@ -18,7 +18,8 @@ from handgrad.engine.runtime.memory import LINE
 
 FMA, DOTS, PAIRS = Fma(), Dots(), Pairs()
 
-WORTH_COPYING = 3  # tiles that use a panel
+WORTH_COPYING = 3  # tiles that use a panel of y
+WORTH_COPYING_X = 64  # multiplications that use a line of a panel of x
 MOST_COPIED = 1 << 20  # bytes of rows of x
 MOST_PAIRS = 1 << 19
 NEAR = 1 << 19  # bytes that stay in a near cache
@@ -26,7 +27,8 @@ LONG = 1024  # terms from which on a sum is made of shorter ones, which keep the
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 LEAST_DEPTH_OF_DOTS = 32
-A_TILE, A_TURNED_VECTOR, A_COPIED_VECTOR = 24, 20, 6  # instructions that each takes
+A_TILE, A_COPIED_VECTOR = 24, 8  # instructions that each takes
+A_TURNED_VECTOR = 12  # the same; where masks are no instructions of their own, three times as many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,31 +119,46 @@ def planned(c: Contraction, way: Way, mine: dict[int, int], lanes: int, register
     rows, columns = (mine.get(loop, c.sizes[loop]) for loop in (c.down, c.along))
     depth = max(c.depth / (lanes if kernel.is_along_sum else 1), 1)
     _, tile = best_tile(kernel, rows, columns, depth, lanes, registers, c.is_across)
-    inner = c.sums[-1] if c.sums else c.down
     if kernel.is_along_sum:
-        return Plan(kernel, tile, is_swapped, packs_y=c.y.strides[inner] != 1)
-    units = -(-columns // kernel.width(lanes))
+        return Plan(kernel, tile, is_swapped, packs_y=c.y.strides[c.sums[-1]] != 1)
     all_rows = rows * math.prod(mine.get(loop, c.sizes[loop]) for loop in c.outer_rows)
-    cut = cut_of(c, in_pairs, all_rows)
-    plan = Plan(kernel, tile, is_swapped, cut=cut)
-    panels, uses = -(-units // tile.units), -(-rows // tile.rows) * c.turns(c.outer_rows)
+    plan = Plan(kernel, tile, is_swapped, cut=cut_of(c, in_pairs, all_rows))
+    return with_copies(plan, c, rows, all_rows, columns, lanes)
+
+
+# What is copied, and in which order tiles are made.
+
+
+def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: int, lanes: int) -> Plan:
+    """The plan with what is copied, and by which blocks.
+
+    As it lies an array is read by pieces of lines that are far apart, which come late and push each other
+    out of the nearest cache. The first tile of a panel copies it on its way, so that this costs next to
+    nothing. Where the first factor leaves the near cache, blocks of its rows meet all panels in turn.
+    """
+    tile, in_pairs = plan.tile, plan.in_pairs
+    inner = c.sums[-1] if c.sums else c.down
+    units = -(-columns // lanes)
     size, lines = c.dtype.itemsize, plan.lines(c)
     bytes_of_x, bytes_of_y = all_rows * lines * size, c.turns(c.outer_columns) * units * lanes * lines * size
+    uses, panels = -(-rows // tile.rows) * c.turns(c.outer_rows), -(-units // tile.units)
     in_order = c.y.strides[c.along] == 1 or columns == 1
     packs_y = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
-    block = 0
-    if panels > 1 and not c.outer_rows and cut is None and bytes_of_x > NEAR >= bytes_of_y and packs_y:
-        block = max(NEAR // 4 // (tile.rows * lines * size), 1)
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
-    is_worth = is_across and panels >= WORTH_COPYING and lanes * size < LINE
+    is_slow = is_across and lanes * size < LINE  # vectors as long as a line wait less for them
+    may_block = packs_y and panels > 1 and not c.outer_rows and plan.cut is None
+    block = 0
+    if may_block and bytes_of_x > NEAR >= bytes_of_y and (is_slow or not is_across):
+        block = max(NEAR // 4 // (tile.rows * lines * size), 1)
+    is_worth = is_slow and panels * tile.rows * tile.units >= WORTH_COPYING_X
     packs_x = in_pairs or (is_worth and (block > 0 or bytes_of_x <= MOST_COPIED))
-    rows_outside = bool(c.outer_rows) and cut is None and bytes_of_y <= NEAR and not packs_x
+    by_rows = bool(c.outer_rows) and plan.cut is None and bytes_of_y <= NEAR and not packs_x
     return dataclasses.replace(
         plan,
         packs_x=packs_x,
         packs_y=packs_y,
         keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block),
-        rows_outside=rows_outside or block > 0,
+        rows_outside=by_rows or block > 0,
         block=block,
     )
 
@@ -158,7 +175,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
     found: list[tuple[float, Microkernel, bool]] = []
     for is_swapped in (False, True):
         one = c.swapped() if is_swapped else c
-        if is_swapped and (c.is_elementwise or (one.is_across and c.depth > LONG)):
+        if is_swapped and c.is_elementwise:
             continue
         around = c.turns([*one.outer_rows, *one.outer_columns])
         rows, columns = one.sizes[one.down], one.sizes[one.along]
@@ -166,7 +183,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
         cost, _ = best_tile(FMA, rows, columns, depth, lanes, registers, one.is_across)
         units = -(-columns // lanes)
         if one.is_across:
-            cost += rows * units * A_TURNED_VECTOR
+            cost += rows * units * A_TURNED_VECTOR * (1 if lanes * c.dtype.itemsize == LINE else 3)
         is_copied = one.y.strides[one.along] != 1 and columns > 1
         copying = depth * units * c.turns(one.outer_columns) * A_COPIED_VECTOR * is_copied
         found.append((cost * around + copying, FMA, is_swapped))
@@ -174,7 +191,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
             cost, _ = best_tile(DOTS, rows, columns, depth / lanes, lanes, registers)
             is_copied = one.y.strides[one.sums[-1]] != 1
             copying = depth / lanes * columns * A_COPIED_VECTOR * is_copied
-            found.append((cost * around + copying, DOTS, is_swapped))
+            found.append((1.05 * cost * around + copying, DOTS, is_swapped))
     _, kernel, is_swapped = min(found, key=lambda way: way[0])
     return Way(kernel, is_swapped)
 
