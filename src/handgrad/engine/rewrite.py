@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from handgrad.engine.kernels.concatenate import apart_among_zeros
 from handgrad.engine.kernels.product.kernel import Contract, matmul
-from handgrad.engine.kernels.reduce import in_blocks
+from handgrad.engine.kernels.reduce import Reduce, in_blocks
 from handgrad.engine.nodes import (
     Elementwise,
     Fill,
@@ -105,6 +105,21 @@ def is_negative(x: Node, y: Node) -> bool:
 def is_once(x: object, op: str, uses: Uses) -> bool:
     """Whether x is an operation of that name, and of use only here."""
     return isinstance(x, Elementwise) and x.op == op and uses[x] == 1
+
+
+def summed_product(node: Node, uses: Uses) -> Node | None:
+    """A sum over axes of a product: loops of the product that are summed too."""
+    if not (isinstance(node, Reduce) and node.op == "sum" and isinstance(node.x, Contract)):
+        return None
+    product = node.x
+    if uses[product] > 1 or product.dtype != node.dtype:
+        return None
+    kept = [i for i in range(len(product.shape)) if i not in node.axes]
+    order = [*kept, *node.axes, *range(len(product.shape), len(product.sizes))]
+    place = {loop: n for n, loop in enumerate(order)} | {-1: -1}
+    of_x, of_y = (tuple(place[loop] for loop in loops) for loops in (product.of_x, product.of_y))
+    sizes = tuple(product.sizes[loop] for loop in order)
+    return dataclasses.replace(product, shape=node.shape, of_x=of_x, of_y=of_y, sizes=sizes)
 
 
 RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (

@@ -21,6 +21,7 @@ from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, map
 from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
 
 FILLED = 16  # elements that fill a vector
+SOME_TURNS = 4  # of a loop that threads divide
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -168,18 +169,17 @@ class ContractKernel(Kernel):
 
     def preferred_division(self) -> int | None:
         """The rows, so that a thread goes on with its own examples; or the columns where the second factor
-        is the larger by far, so that each thread reads only its part of that.
+        is the larger by far, so that each thread reads only its part of that. Of those the outermost loop
+        that has some turns for each thread.
         """
-        candidates = self.divisible
-        x, y = ([e.offset.stride(i) != 0 for i in candidates] for e in self.operands)
-        rows, columns = (
-            math.prod(self.space[i] for i, own, others in zip(candidates, a, b, strict=True) if own > others)
-            for a, b in ((x, y), (y, x))
-        )
+        x, _ = self.operands
+        rows = [i for i in self.divisible if x.offset.stride(i)]
+        columns = [i for i in self.divisible if i not in rows]
+        down, across = (math.prod(self.space[i] for i in loops) for loops in (rows, columns))
         depth = math.prod(self.space[len(self.output_space) :])
-        if len(candidates) > 1 and is_wider(rows, columns, depth, self.node.dtype):
-            return candidates[-1]
-        return candidates[0] if candidates else None
+        loops = columns if is_wider(down, across, depth, self.node.dtype) else rows or columns
+        many = (i for i in loops if self.space[i] >= SOME_TURNS)
+        return next(many, max(loops, key=lambda i: self.space[i], default=None))
 
     @property
     def product_flops(self) -> int:
