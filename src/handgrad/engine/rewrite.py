@@ -126,6 +126,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     transposed_product,
     quotient_by_root,
     logistic,
+    summed_product,
     in_blocks,
     apart_among_zeros,
 )
