@@ -1,0 +1,370 @@
+"""A plan as code: the loops around tiles, the panels that they read, the sums that are not finished."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from handgrad.engine.emit.ir import Function, Value, i64, number
+from handgrad.engine.kernels.product.contraction import Contraction, Factor
+from handgrad.engine.kernels.product.epilogue import Epilogue
+from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
+from handgrad.engine.kernels.product.plan import Plan, tiles
+from handgrad.engine.kernels.product.source import Block, copy, copy_pairs
+from handgrad.engine.kernels.product.sums import Part, Sums
+
+if TYPE_CHECKING:
+    from handgrad.engine.kernels.product.product import Product
+
+Size = int | Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """A panel's columns: the first, how many units, how many columns that are there, and the last vector's
+    mask.
+    """
+
+    first: Value
+    units: int
+    count: Size
+    mask: Value | None
+
+
+class Rows(NamedTuple):
+    """Rows in tiles of one size: which of this thread's is the first, and the end."""
+
+    begin: Value
+    end: Value
+    tile: int
+
+
+class Emission:
+    """The code of a plan, for as many turns of each loop as ``sizes`` says."""
+
+    def __init__(self, product: Product, plan: Plan, sizes: dict[int, int]):
+        self.product, self.plan, self.sizes = product, plan, sizes
+        c = product.contraction
+        self.c: Contraction = c.swapped() if plan.is_swapped else c
+        self.lanes, self.type = product.lanes, product.type
+        self.width = plan.microkernel.width(self.lanes)
+        self.units = -(-sizes[self.c.along] // self.width)
+
+    # Memory: panels of y, sums that are not finished, panels of x.
+
+    def memory(self) -> list[int]:
+        """Bytes, in whole lines; each with room for a vector behind."""
+        elements = [self.y_elements(), self.unfinished_elements(), self.x_elements()]
+        width = self.type.bits // 8
+        return [-(-(n + self.lanes) * width // 64) * 64 if n else 0 for n in elements]
+
+    def turns(self, loops: list[int]) -> int:
+        found = 1
+        for loop in loops:
+            found *= self.sizes[loop]
+        return found
+
+    @property
+    def padded_columns(self) -> int:
+        return self.units * self.width * self.turns(self.c.outer_columns)
+
+    def padded(self, n: int) -> int:
+        """In whole vectors."""
+        return -(-n // self.lanes) * self.lanes
+
+    @property
+    def lines(self) -> int:
+        """Lines of a panel: of a part of the sums, at most."""
+        return self.plan.lines(self.c)
+
+    def y_elements(self) -> int:
+        if not self.plan.packs_y:
+            return 0
+        if self.plan.is_whole_y:
+            return self.padded(self.lines) * self.padded_columns
+        return self.lines * min(self.plan.tile.units, self.units) * self.width
+
+    def unfinished_elements(self) -> int:
+        rows = self.turns(self.c.row_loops)
+        return rows * self.padded_columns if self.plan.cut else 0
+
+    def x_elements(self) -> int:
+        if not self.plan.packs_x:
+            return 0
+        rows = self.plan.block * self.plan.tile.rows or self.turns(self.c.row_loops)
+        return self.lines * rows
+
+    # Code.
+
+    def emit(
+        self, f: Function, pointers: dict, scratch: Value, starts: dict[int, Value], finite: Value
+    ) -> None:
+        self.f, self.pointers, self.starts = f, pointers, starts
+        y, unfinished, _ = self.memory()
+        self.panels_of_y = scratch
+        self.unfinished = f.offset(scratch, i64(y), "i8")
+        self.panels_of_x = f.offset(scratch, i64(y + unfinished), "i8")
+        self.sums = Sums(f, self.c, self.plan, self.type.of(self.lanes))
+        self.epilogue = Epilogue(f, self.c, self.plan.microkernel, self.product, pointers, finite)
+        with self.nest(self.c.batch) as at:
+            if self.plan.cut is None:
+                self.part(at, Part.whole(self.c))
+            else:
+                self.clear()
+                with self.sums.parts() as part:
+                    self.part(at, part)
+                self.finish(at)
+
+    def start(self, loop: int) -> Value:
+        return self.starts.get(loop, i64(0))
+
+    @contextlib.contextmanager
+    def nest(self, loops: list[int]) -> Iterator[Counters]:
+        with contextlib.ExitStack() as stack:
+            at = {}
+            for loop in loops:
+                first = self.start(loop)
+                end = self.f.binary("add", first, i64(self.sizes[loop]))
+                at[loop] = stack.enter_context(self.f.loop(first, end))
+            yield at
+
+    def flat(self, loops: list[int], at: Counters) -> Value:
+        """Which turn of those loops this is, of this thread's."""
+        f, n = self.f, i64(0)
+        for loop in loops:
+            turn = f.binary("sub", at[loop], self.start(loop))
+            n = f.binary("add", f.binary("mul", n, i64(self.sizes[loop])), turn)
+        return n
+
+    def part(self, at: Counters, part: Part) -> None:
+        """All tiles, over a part of the sums."""
+        plan, c = self.plan, self.c
+        if plan.packs_y and plan.is_whole_y:
+            self.copy_y(at, part)
+        if plan.rows_outside:
+            with self.nest(c.outer_rows) as rows:
+                for runs in self.blocks():
+                    self.panels_of_rows({**at, **rows}, part, runs)
+        else:
+            self.panels_of_rows(at, part, self.runs())
+
+    def panels_of_rows(self, at: Counters, part: Part, runs: list[Rows]) -> None:
+        """The tiles of some rows, panel after panel."""
+        c = self.c
+        if self.plan.packs_x:
+            self.copy_x(at, part, runs)
+        inside = [] if self.plan.rows_outside else c.outer_rows
+        with self.nest(c.outer_columns) as columns:
+            for panel in self.panels():
+                here = {**at, **columns}
+                y = self.y(here, part, panel)
+                with self.nest(inside) as rows:
+                    self.tiles({**here, **rows}, part, panel, y, runs)
+
+    def runs(self) -> list[Rows]:
+        """All rows, in tiles of at most two sizes."""
+        runs = tiles(self.sizes[self.c.down], self.plan.tile.rows)
+        return [Rows(i64(r.start), i64(r.start + r.count * r.size), r.size) for r in runs]
+
+    def blocks(self) -> Iterator[list[Rows]]:
+        """Rows in blocks of some tiles, in loops."""
+        f = self.f
+        if not self.plan.block:
+            yield self.runs()
+            return
+        for run in self.runs():
+            size = self.plan.block * run.tile
+            with f.loop(run.begin, run.end, size) as begin:
+                end = f.intrinsic("smin", f.binary("add", begin, i64(size)), run.end)
+                yield [Rows(begin, end, run.tile)]
+
+    def panels(self) -> Iterator[Columns]:
+        """The columns in panels, in loops; where masks cost little the last one is as the others."""
+        f, width, columns = self.f, self.width, self.sizes[self.c.along]
+        first, rest = self.start(self.c.along), columns % width
+        for run in tiles(self.units, self.plan.tile.units):
+            begin, step = run.start * width, run.size * width
+            is_last = rest and run.start + run.count * run.size == self.units
+            is_one = bool(is_last) and (run.count == 1 or self.lanes == 16)
+            whole = run.count - (1 if is_last and not is_one else 0)
+            if whole:
+                with f.loop(i64(begin), i64(begin + whole * step), step) as j:
+                    count, mask = self.left(j, run.size) if is_one else (step, None)
+                    yield Columns(f.binary("add", j, first), run.size, count, mask)
+            if whole < run.count:
+                begin += whole * step
+                count, mask = self.left(i64(begin), run.size)
+                yield Columns(f.binary("add", i64(begin), first), run.size, columns - begin, mask)
+
+    def left(self, j: Value, units: int) -> tuple[Value, Value]:
+        """How many columns a panel has that begins at the j-th, and which lanes of its last vector."""
+        f = self.f
+        left = f.binary("sub", i64(self.sizes[self.c.along]), j)
+        count = f.intrinsic("smin", left, i64(units * self.width))
+        last = f.binary("sub", left, i64((units - 1) * self.width))
+        return count, f.compare("icmp slt", f.lane_numbers(self.lanes), last)
+
+    # Factors.
+
+    def address(self, factor: Factor, at: Counters) -> Value:
+        f, place = self.f, i64(factor.start)
+        for loop, count in at.items():
+            place = f.binary("add", place, f.binary("mul", count, i64(factor.strides[loop])))
+        return f.offset(self.pointers[factor.array], place, self.type.scalar)
+
+    def copy(self, block: Block, target: Value, width: int) -> None:
+        vector = self.type.of(self.lanes)
+        (copy_pairs if self.plan.in_pairs else copy)(self.f, block, target, width, vector)
+
+    def lines_of(self, factor: Factor, part: Part) -> list[tuple[int, int, Size]]:
+        return [(loop, factor.strides[loop], n) for loop, n in part.loops]
+
+    def copy_x(self, at: Counters, part: Part, runs: list[Rows]) -> None:
+        """Each tile's rows as a panel of their own."""
+        c = self.c
+        self.first_row = runs[0].begin
+        with self.nest([] if self.plan.rows_outside else c.outer_rows) as outer:
+            for rows in runs:
+                with self.f.loop(rows.begin, rows.end, rows.tile) as i:
+                    row = self.f.binary("add", i, self.start(c.down))
+                    here = {**at, **outer, **part.at, c.down: row}
+                    lines = self.lines_of(c.x, part)
+                    block = Block(self.address(c.x, here), c.x.strides[c.down], rows.tile, lines)
+                    self.copy(block, self.panel_of_x({**at, **outer}, i), rows.tile)
+
+    def panel_of_x(self, at: Counters, i: Value) -> Value:
+        f, c = self.f, self.c
+        row = f.binary("sub", i, self.first_row)
+        if not self.plan.rows_outside:
+            outer = f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down]))
+            row = f.binary("add", outer, row)
+        return f.offset(self.panels_of_x, f.binary("mul", row, i64(self.lines)), self.type.scalar)
+
+    def x(self, at: Counters, part: Part, i: Value, size: int) -> Panel:
+        c = self.c
+        if self.plan.packs_x:
+            strides = part.row_major(self.plan, size, self.f)
+            return Panel(self.panel_of_x(at, i), strides, 1, False)
+        strides = {loop: c.x.strides[loop] for loop, _ in part.loops}
+        is_vector = c.x.strides[c.along] != 0
+        return Panel(self.address(c.x, {**at, **part.at}), strides, c.x.strides[c.down], is_vector)
+
+    def copy_y(self, at: Counters, part: Part) -> None:
+        """All panels, one behind the other; where vectors run along the sum, all rows of y."""
+        c = self.c
+        if self.plan.microkernel.is_along_sum:
+            ((inner, depth),) = part.loops
+            whole = Columns(self.start(c.along), self.units, self.units, None)
+            lines: list[tuple[int, int, Size]] = [(c.along, c.y.strides[c.along], self.units)]
+            with self.nest(c.outer_columns) as columns:
+                here = {**at, **columns, c.along: whole.first}
+                block = Block(self.address(c.y, here), c.y.strides[inner], depth, lines)
+                self.copy(block, self.panel_of_y(here, whole), self.padded(as_int(depth)))
+            return
+        with self.nest(c.outer_columns) as columns:
+            for panel in self.panels():
+                self.copy_panel({**at, **columns}, part, panel)
+
+    def copy_panel(self, at: Counters, part: Part, panel: Columns) -> None:
+        c = self.c
+        here = {**at, **part.at, c.along: panel.first}
+        block = Block(self.address(c.y, here), c.y.strides[c.along], panel.count, self.lines_of(c.y, part))
+        self.copy(block, self.panel_of_y(at, panel), panel.units * self.width)
+
+    def panel_of_y(self, at: Counters, panel: Columns) -> Value:
+        f, c = self.f, self.c
+        if not self.plan.is_whole_y:
+            return self.panels_of_y
+        outer = f.binary("mul", self.flat(c.outer_columns, at), i64(self.units * self.width))
+        column = f.binary("sub", panel.first, self.start(c.along))
+        lines = self.padded(self.lines) if self.width == 1 else self.lines
+        place = f.binary("mul", f.binary("add", outer, column), i64(lines))
+        return f.offset(self.panels_of_y, place, self.type.scalar)
+
+    def y(self, at: Counters, part: Part, panel: Columns) -> Panel:
+        """A panel of y as it lies, or copied so that its lines lie one behind the other.
+
+        Lines that are far apart fall on few of the nearest cache's, and push each other out of it.
+        """
+        if not self.plan.packs_y:
+            return self.y_as_it_lies(at, part, panel)
+        if not (self.plan.is_whole_y or self.plan.keeps_y):
+            self.copy_panel(at, part, panel)
+        if self.width == 1:
+            ((inner, depth),) = part.loops
+            return Panel(self.panel_of_y(at, panel), {inner: 1}, self.padded(as_int(depth)))
+        strides = part.row_major(self.plan, panel.units * self.width, self.f)
+        return Panel(self.panel_of_y(at, panel), strides, self.lanes)
+
+    def y_as_it_lies(self, at: Counters, part: Part, panel: Columns) -> Panel:
+        c = self.c
+        here = {**at, **part.at, c.along: panel.first}
+        strides = {loop: c.y.strides[loop] for loop, _ in part.loops}
+        apart = c.y.strides[c.along] if self.width == 1 else self.lanes
+        return Panel(self.address(c.y, here), strides, apart)
+
+    # Tiles.
+
+    def tiles(self, at: Counters, part: Part, panel: Columns, y: Panel, runs: list[Rows]) -> None:
+        """A panel's tiles, row after row."""
+        mask = None if self.plan.packs_y else panel.mask
+        first, *rest = runs
+        if self.plan.keeps_y:
+            keeping = self.y_as_it_lies(at, part, panel)._replace(kept=y)
+            self.tile(at, part, panel, keeping, first.begin, first.tile, panel.mask)
+            first = first._replace(begin=self.f.binary("add", first.begin, i64(first.tile)))
+        for rows in (first, *rest):
+            if rows.begin != rows.end:
+                with self.f.loop(rows.begin, rows.end, rows.tile) as i:
+                    self.tile(at, part, panel, y, i, rows.tile, mask)
+
+    def tile(
+        self, at: Counters, part: Part, panel: Columns, y: Panel, i: Value, rows: int, mask: Value | None
+    ) -> None:
+        c = self.c
+        row = self.f.binary("add", i, self.start(c.down))
+        here = {**at, c.down: row, c.along: panel.first}
+        tile = Tile(rows, panel.units)
+        x = self.x(here, part, i, rows)
+        old = self.unfinished_of(here, i, panel) if self.plan.cut else None
+        sums = self.sums.of(tile, x, y, part, mask, old, self.epilogue.ahead(here, tile))
+        if old is None:
+            self.epilogue.tile(here, tile, sums, panel.count, panel.mask)
+
+    def unfinished_of(self, at: Counters, i: Value, panel: Columns) -> Value:
+        """Where a tile's unfinished sums are: row after row of a panel."""
+        f, c = self.f, self.c
+        column = f.binary("sub", panel.first, self.start(c.along))
+        outer = f.binary("mul", self.flat(c.outer_columns, at), i64(self.units * self.width))
+        above = f.binary("mul", f.binary("add", outer, column), i64(self.turns(c.row_loops)))
+        row = f.binary("add", f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down])), i)
+        place = f.binary("add", above, f.binary("mul", row, i64(panel.units * self.width)))
+        return f.offset(self.unfinished, place, self.type.scalar)
+
+    def clear(self) -> None:
+        """Unfinished sums begin at 0."""
+        f, vector = self.f, self.type.of(self.lanes)
+        with f.loop(i64(0), i64(self.unfinished_elements()), self.lanes) as n:
+            f.store(number(0, vector), f.offset(self.unfinished, n, self.type.scalar))
+
+    def finish(self, at: Counters) -> None:
+        """What is made of the sums, row by row, when all parts are in them."""
+        f, c = self.f, self.c
+        vector = self.type.of(self.lanes)
+        with self.nest(c.outer_columns) as columns:
+            for panel in self.panels():
+                with self.nest([*c.outer_rows, c.down]) as rows:
+                    here = {**at, **columns, **rows, c.along: panel.first}
+                    i = f.binary("sub", here[c.down], self.start(c.down))
+                    place = self.unfinished_of(here, i, panel)
+                    offsets = (
+                        f.offset(place, i64(v * self.lanes), vector.scalar) for v in range(panel.units)
+                    )
+                    self.epilogue.row(here, c.along, [f.load(p, vector) for p in offsets], panel.mask)
+
+
+def as_int(n: Size) -> int:
+    assert isinstance(n, int)
+    return n
