@@ -112,6 +112,9 @@ class ScatterKernel(Kernel):
         looked_up = [axis for axis in long if axis in self.looked_up]
         in_order = [axis for axis in long if self.slice(axis)]
         good = [axis for axis in in_order if axis == long[0] or self.node.shape[axis] >= WIDE]
+        are_many = self.node.x.size > self.node.size and len(self.node.shape) - 1 in self.looked_up
+        if are_many and not good:
+            return []  # of numbers one by one, to look whose each is takes as long as to add it
         return (good or looked_up or in_order)[:1]
 
     def slice(self, axis: int) -> tuple[int, int, int] | None:
