@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from handgrad.engine.costs import COSTS
 from handgrad.engine.emit.arithmetic import memory_type
 from handgrad.engine.emit.ir import Function, Type, Value, i64
 from handgrad.engine.emit.point import Point
@@ -13,7 +14,7 @@ from handgrad.engine.kernels.product.contraction import Contraction
 from handgrad.engine.kernels.product.microkernel import Counters, Microkernel, Tile
 from handgrad.engine.lowering import loads, walk
 
-LARGE = 8  # parts of expressions beyond which they are written down once for all rows of a tile
+LARGE = 8  # operations beyond which they are written down once for all rows of a tile
 
 
 class Epilogue:
@@ -32,7 +33,7 @@ class Epilogue:
         self.node, self.values, self.stores = product.kernel.node, product.values, product.kernel.stores
         self.vector: Type = product.type.of(product.lanes)
         expressions = [e for _, e in self.values]
-        self.is_large = len(walk(expressions)) > LARGE
+        self.is_large = sum(COSTS.get(getattr(e, "op", ""), 1) for e in walk(expressions)) > LARGE
         self.late = [
             e
             for e in loads(expressions)
