@@ -30,7 +30,7 @@ def some(shape, dtype):
 
 
 @pytest.mark.parametrize(("shape", "axis"), MANY, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.bool_])
+@pytest.mark.parametrize("dtype", [np.float32, np.bool_])
 def test_reductions_of_many(shape, axis, dtype):
     x = some(shape, dtype)
     names = ["sum", "max", "any"] if dtype != np.bool_ else ["sum", "min", "all"]
