@@ -153,3 +153,34 @@ def test_memory_is_each_process_s_own(nbytes):
 
     assert in_a_child(work)
     assert not mine.any()
+
+
+COMPILING = """
+from handgrad.engine.runtime import native
+from handgrad.engine.targets.here import this_computer
+
+IR = "define void @f(ptr %a) {\n  store float 1.0, ptr %a\n  ret void\n}\n"
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+def compile(times):
+    for _ in range(times):
+        native.object_code(IR, this_computer())
+    native.give_back()
+
+compile(30)
+before = resident()
+compile(200)
+print((resident() - before) // 200)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc to read the memory in use from")
+def test_compiling_keeps_no_memory():
+    """llvmlite kept 50 kB of each module."""
+    told = subprocess.run(
+        [sys.executable, "-c", COMPILING], capture_output=True, text=True, check=True
+    ).stdout
+    assert int(told) < 10_000

@@ -117,8 +117,17 @@ def object_code(ir: str, target: Target, speed: int = SPEED) -> bytes:
     for name, value in TUNED.items():
         setattr(options, name, value)
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager()
+    passes.run(module, builder)
+    dispose(passes)
     return machine.emit_object(module)
+
+
+def dispose(passes: llvm.ModulePassManager) -> None:
+    """Free a pass manager, of which llvmlite keeps some 50 kB: it looks for how in the wrong base class."""
+    free = getattr(llvm.ffi.lib, "LLVMPY_DisposeNewModulePassManger", None)
+    if free is not None and type(passes)._dispose is llvm.ffi.ObjectRef._dispose:
+        free(passes)
 
 
 def give_back() -> None:
