@@ -155,7 +155,7 @@ def test_memory_is_each_process_s_own(nbytes):
     assert not mine.any()
 
 
-COMPILING = """
+COMPILING = r"""
 from handgrad.engine.runtime import native
 from handgrad.engine.targets.here import this_computer
 
