@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import functools
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from handgrad.engine.runtime import cache, native
 from handgrad.engine.runtime.threads import threads
 from handgrad.engine.schedule import Schedule, scheduled
 from handgrad.engine.targets.target import Target
+from handgrad.once import once
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 
@@ -37,33 +37,33 @@ class Stages:
     bfloat16: bool = False
     usable: int = dataclasses.field(default_factory=threads)
 
-    @functools.cached_property
+    @once
     def optimised(self) -> Program:
         return optimise(self.program)
 
-    @functools.cached_property
+    @once
     def graph(self) -> Graph:
         return rewritten(nodes_of(self.optimised))
 
-    @functools.cached_property
+    @once
     def flops(self) -> float:
         """Of a step."""
         return sum(k.work()[0] for k in self._kernels)
 
-    @functools.cached_property
+    @once
     def _kernels(self) -> list:
         return kernels_of(self.graph)  # which the schedule and the assembly go on to change
 
-    @functools.cached_property
+    @once
     def threads(self) -> int:
         return self.workers or (self.usable if self.flops > self.small else 1)
 
-    @functools.cached_property
+    @once
     def schedule(self) -> Schedule:
         onto = {self.graph.outputs[o]: self.graph.inputs[i] for o, i in self.donated.items()}
         return scheduled(self._kernels, self.threads, self.graph.outputs, onto)
 
-    @functools.cached_property
+    @once
     def assembly(self) -> Assembly:
         graph = self.graph
         return Assembly(self.schedule, graph.inputs, graph.outputs, self.target, self.timed, self.bfloat16)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import is_array, shape
+from handgrad.once import once
 from handgrad.program import loops
 from handgrad.program.inference import by_numpy, result
 from handgrad.tree import leaves, tree_map
@@ -34,22 +34,22 @@ class Operation:
     options: dict
     origin: str = ""  # the rule in whose body or backward it was written
 
-    @functools.cached_property
+    @once
     def outs(self) -> tuple:
         """Its results; nearly always one."""
         return self.out if isinstance(self.out, tuple) else (self.out,)
 
-    @functools.cached_property
+    @once
     def symbols(self) -> list[Any]:
         """The symbols among its arguments."""
         return symbols((self.args, self.options))
 
-    @functools.cached_property
+    @once
     def uses(self) -> frozenset[int]:
         """The ids of those symbols."""
         return frozenset(map(id, self.symbols))
 
-    @functools.cached_property
+    @once
     def inferred(self) -> list:
         """Shape and dtype that each of its results has by its arguments."""
         if self.name == "scan":

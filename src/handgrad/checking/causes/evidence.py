@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from handgrad.checking.findings import Cause
 from handgrad.checking.quietly import quiet
 from handgrad.checking.trial import InputTrial, Trial
+from handgrad.once import once
 
 CLOSE = 2e-6
 Guess = Callable[..., np.ndarray]  # of dout, and of what a loop has bound to further parameters
@@ -40,11 +40,11 @@ class Evidence:
         assert self.J is not None
         return (u @ self.J).reshape(self.shape)
 
-    @cached_property
+    @once
     def expected(self) -> list[np.ndarray]:
         return [self.due(u) for u in self.douts]
 
-    @cached_property
+    @once
     def wrong(self) -> np.ndarray:
         """Which elements are wrong."""
         mask = np.zeros(self.x.size, bool)
@@ -52,7 +52,7 @@ class Evidence:
             mask[self.columns.elements] = self.result.wrong
         return mask.reshape(self.shape)
 
-    @cached_property
+    @once
     def rough(self) -> np.ndarray:
         mask = np.zeros(self.x.size, bool)
         mask[self.columns.elements] = self.columns.rough
@@ -93,7 +93,7 @@ class Evidence:
 
     # Shapes of the outputs.
 
-    @cached_property
+    @once
     def out_shapes(self) -> list[tuple[int, ...]]:
         return [np.shape(o) for o in self.trial.outs if np.asarray(o).dtype.kind == "f"]
 
@@ -102,7 +102,7 @@ class Evidence:
         """The output's shape, if there is one output."""
         return self.out_shapes[0] if len(self.out_shapes) == 1 else None
 
-    @cached_property
+    @once
     def out(self) -> np.ndarray:
         """The output, if there is one."""
         return next(np.asarray(o) for o in self.trial.outs if np.asarray(o).dtype.kind == "f")
@@ -112,7 +112,7 @@ class Evidence:
         start = sum(int(np.prod(s)) for s in self.out_shapes[:i])
         return slice(start, start + int(np.prod(self.out_shapes[i]))), self.out_shapes[i]
 
-    @cached_property
+    @once
     def is_diagonal(self) -> bool:
         """Whether each output depends on the one element in its place: an elementwise operation."""
         if self.J is None or self.J.shape[0] != self.J.shape[1] or not self.is_whole:
@@ -120,7 +120,7 @@ class Evidence:
         off = np.max(np.abs(self.J - np.diag(np.diag(self.J))), initial=0.0)
         return bool(off <= 1e-9 * np.max(np.abs(self.J), initial=0.0))
 
-    @cached_property
+    @once
     def others(self) -> list[int]:
         """The other inputs that are differentiated by."""
         return [j for j, c in enumerate(self.trial.subject.checked) if c and j != self.index]

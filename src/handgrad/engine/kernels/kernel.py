@@ -7,7 +7,6 @@ in a file of its own, beside the nodes that it makes and the function that makes
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -18,6 +17,7 @@ from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.lowering import Load, Lowering, loads, mapped, signature, walk
 from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.targets.target import Target
+from handgrad.once import once
 
 if TYPE_CHECKING:
     from handgrad.engine.assembly import Assembly, Run
@@ -54,7 +54,7 @@ class Site(Setting):
     scratch: Value
     finite: Value  # where it is noted that a value that is checked is not finite
 
-    @functools.cached_property
+    @once
     def bounds(self) -> Bounds | None:
         """Where this thread's part of the divided loop begins and ends."""
         if not self.parts:
@@ -95,11 +95,11 @@ class Kernel:
     def expressions(self) -> list[Any]:
         return [e for _, e in self.values]
 
-    @functools.cached_property
+    @once
     def reads(self) -> list[Load]:
         return loads(self.expressions)
 
-    @functools.cached_property
+    @once
     def arrays(self) -> dict[Node, None]:
         """All arrays that are read, in order."""
         return dict.fromkeys(load.array for load in self.reads)

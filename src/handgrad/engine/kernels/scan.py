@@ -9,7 +9,6 @@ the same step or the one before, no step waits for another thread.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Part
 from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.schedule import Schedule, scheduled, stays_inside
+from handgrad.once import once
 
 if TYPE_CHECKING:
     from handgrad.engine.assembly import Assembly, Run
@@ -204,7 +204,7 @@ class ScanKernel(Kernel):
         body = self.node.body
         self.inner = scheduled(list(body.kernels), threads, body.graph.outputs, {})
 
-    @functools.cached_property
+    @once
     def waits(self) -> bool:
         """Whether threads meet between steps."""
         if self.inner.threads == 1:

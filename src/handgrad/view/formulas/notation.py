@@ -53,6 +53,9 @@ _TOKEN = re.compile(
 )
 
 
+LONGEST = 1000  # words and signs; deeper ones would be as deep as calls may be
+
+
 class Unreadable(Exception):
     """This text is no formula."""
 
@@ -100,6 +103,8 @@ class Parser:
 
     def __init__(self, text: str, numbers: dict[str, str]):
         self.tokens = tokens(text)
+        if len(self.tokens) > LONGEST:
+            raise Unreadable("it is too long")
         self.numbers = numbers
         self.place = 0
         self.open: list[str] = []

@@ -8,7 +8,6 @@ columns those that the first does not, batch those of both.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import numpy as np
 from handgrad.engine.access import affine, row_major
 from handgrad.engine.kernels.nest import Groups, collapsed
 from handgrad.engine.lowering import Load
+from handgrad.once import once
 
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn
 
@@ -56,7 +56,7 @@ class Contraction:
     def loops(self) -> range:
         return range(len(self.sizes) - 2)
 
-    @functools.cached_property
+    @once
     def along(self) -> int:
         """The loop of vectors: of columns, or of a batch where all three arrays lie in order along it."""
         inner = [loop for loop in self.batch_loops if self.out[loop] == 1]
@@ -64,7 +64,7 @@ class Contraction:
             return inner[0]
         return self._innermost(self.column_loops, NO_COLUMN)
 
-    @functools.cached_property
+    @once
     def down(self) -> int:
         """The loop that a tile's rows run along."""
         return self._innermost(self.row_loops, NO_ROW)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -19,6 +18,7 @@ from handgrad.engine.kernels.product.shapes import is_wider
 from handgrad.engine.kernels.reduce import Reduce
 from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature
 from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
+from handgrad.once import once
 
 FILLED = 16  # elements that fill a vector
 SOME_TURNS = 4  # of a loop that threads divide
@@ -155,7 +155,7 @@ class ContractKernel(Kernel):
         super().__init__(node, node.sizes, [(node, Made(node, node.dtype))])
         self.operands = operands
 
-    @functools.cached_property
+    @once
     def reads(self) -> list[Load]:
         return [*loads(self.expressions), *self.operands]
 
