@@ -144,8 +144,8 @@ def cast(x: Node, dtype: Any, shape: Shape | None = None) -> Elementwise:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class View(Node):
-    """The elements of another array, elsewhere."""
+class OfOne(Node):
+    """Made of one array."""
 
     x: Node
 
@@ -155,6 +155,11 @@ class View(Node):
 
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, x=args[0])
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class View(OfOne):
+    """The elements of another array, elsewhere."""
 
     def source(self, coordinates: Coordinates) -> Coordinates | None:
         """Coordinates in x, of those in the view; None where they are not affine."""

@@ -15,22 +15,14 @@ from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.kernel import Bounds, Kernel, Site, counters
 from handgrad.engine.kernels.nest import along, lanes_for, nest, total
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node, NotCompiled, cast
+from handgrad.engine.nodes import Node, NotCompiled, OfOne, cast
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class CumulativeSum(Node):
+class CumulativeSum(OfOne):
     """out[..., t, ...] = Σ x[..., s, ...] over s ≤ t, one after the other, as NumPy's."""
 
-    x: Node
     axis: int
-
-    @property
-    def args(self) -> tuple:
-        return (self.x,)
-
-    def with_args(self, args: tuple) -> Node:
-        return dataclasses.replace(self, x=args[0])
 
     def kernel(self, lowering: Lowering) -> Kernel:
         x = lowering.lower(self.x, counters(self.x.shape))

@@ -247,6 +247,28 @@ class Kernel:
         return ()
 
 
+class AddingKernel(Kernel):
+    """Adds an array x to places of its result: its space are the loops over that, and more over x."""
+
+    node: Any  # which has that x
+
+    @property
+    def output_space(self) -> tuple:
+        return self.node.shape
+
+    @property
+    def told_space(self) -> tuple:
+        return self.node.x.shape
+
+    @property
+    def turns(self) -> int:
+        return self.node.x.size
+
+    @property
+    def joined(self) -> int:
+        return 1
+
+
 def counters(space: tuple) -> Coordinates:
     return tuple(counter(i, n) for i, n in enumerate(space))
 

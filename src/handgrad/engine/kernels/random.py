@@ -12,44 +12,27 @@ from handgrad.engine.emit.ir import I32, I64, Function, Type, Value, i64, number
 from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.kernel import Kernel, Site, counters
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node
+from handgrad.engine.nodes import Node, OfOne
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class RandomUniform(Node):
-    """Numbers in [0, 1) that a key gives."""
-
-    key: Node
-
-    @property
-    def args(self) -> tuple:
-        return (self.key,)
-
-    def with_args(self, args: tuple) -> Node:
-        return dataclasses.replace(self, key=args[0])
+class RandomUniform(OfOne):
+    """Numbers in [0, 1) that the key x gives."""
 
     def kernel(self, lowering: Lowering) -> Kernel:
-        key = lowering.lower(self.key, counters(self.key.shape))
-        return RandomKernel(self, self.shape, [(self.key, key)], [self])
+        key = lowering.lower(self.x, counters(self.x.shape))
+        return RandomKernel(self, self.shape, [(self.x, key)], [self])
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class FoldIn(Node):
-    """A new key of a key and a number."""
+class FoldIn(OfOne):
+    """A new key of the key x and a number."""
 
-    key: Node
     n: int
 
-    @property
-    def args(self) -> tuple:
-        return (self.key,)
-
-    def with_args(self, args: tuple) -> Node:
-        return dataclasses.replace(self, key=args[0])
-
     def kernel(self, lowering: Lowering) -> Kernel:
-        key = lowering.lower(self.key, counters(self.key.shape))
-        return FoldInKernel(self, self.shape, [(self.key, key)], [self])
+        key = lowering.lower(self.x, counters(self.x.shape))
+        return FoldInKernel(self, self.shape, [(self.x, key)], [self])
 
 
 def _random_uniform(build: Any, out: Any, x: Any, key: Any) -> Node:

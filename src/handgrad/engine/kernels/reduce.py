@@ -27,7 +27,7 @@ from handgrad.engine.kernels.nest import (
     whole_blocks,
 )  # fmt: skip
 from handgrad.engine.lowering import Load, Lowering, loads
-from handgrad.engine.nodes import Node, NotCompiled, Reshape
+from handgrad.engine.nodes import Node, NotCompiled, OfOne, Reshape
 
 FLOAT64 = np.dtype(np.float64)
 AT_ONCE = 4  # vectors that a sum over rows carries along
@@ -41,23 +41,15 @@ ABOUT = 64  # how many blocks are best
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Reduce(Node):
+class Reduce(OfOne):
     """A reduction over axes that go."""
 
-    x: Node
     op: str
     axes: tuple[int, ...]
 
     @property
-    def args(self) -> tuple:
-        return (self.x,)
-
-    @property
     def name(self) -> str:
         return self.op
-
-    def with_args(self, args: tuple) -> Node:
-        return dataclasses.replace(self, x=args[0])
 
     def kernel(self, lowering: Lowering) -> Kernel:
         return ReduceKernel(self, self.x.shape, [(self, lowering.lower(self.x, counters(self.x.shape)))])

@@ -15,7 +15,7 @@ from handgrad.engine.emit.arithmetic import memory_type
 from handgrad.engine.emit.ir import Type, Value, i64
 from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.concatenate import among_zeros, lay, within
-from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
+from handgrad.engine.kernels.kernel import AddingKernel, Bounds, Kernel, Site
 from handgrad.engine.kernels.nest import along, collapsed, lanes_for, nest, over_groups, ranges_of
 from handgrad.engine.lowering import Load, Lowering, Number, loads
 from handgrad.engine.nodes import Broadcast, Gather, Node, gathered, nodes_in, with_nodes
@@ -59,7 +59,7 @@ def _scatter_add(build: Any, out: Any, x: Any, index: Any, shape: Any) -> Node:
 OPERATIONS = {"scatter_add": _scatter_add}
 
 
-class ScatterKernel(Kernel):
+class ScatterKernel(AddingKernel):
     """Its space are the loops over the axes of the result, and those over what is added.
 
     Threads divide the result. Each goes through all that is added, in order, and adds what falls into its own
@@ -88,22 +88,6 @@ class ScatterKernel(Kernel):
         ndim = len(node.shape)
         self.updates = [i if i < together else ndim + i for i in range(len(node.x.shape))]
         return tuple(counter(loop, n) for loop, n in zip(self.updates, node.x.shape, strict=True))
-
-    @property
-    def output_space(self) -> tuple:
-        return self.node.shape
-
-    @property
-    def told_space(self) -> tuple:
-        return self.node.x.shape
-
-    @property
-    def turns(self) -> int:
-        return self.node.x.size
-
-    @property
-    def joined(self) -> int:
-        return 1
 
     @property
     def divisible(self) -> list[int]:

@@ -12,25 +12,17 @@ from handgrad.arrays.windowing import Windowing, of_windows
 from handgrad.engine.access import affine, counter, row_major
 from handgrad.engine.emit.ir import Value, i64
 from handgrad.engine.kernels.concatenate import lay, within
-from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
+from handgrad.engine.kernels.kernel import AddingKernel, Bounds, Kernel, Site
 from handgrad.engine.kernels.nest import collapsed, nest, ranges_of
 from handgrad.engine.lowering import Apply, Load, Lowering, Number, loads
-from handgrad.engine.nodes import Node
+from handgrad.engine.nodes import Node, OfOne
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Unwindows(Node):
+class Unwindows(OfOne):
     """Zeros, to which each place of the windows x is added where it was, one place after the other."""
 
-    x: Node
     how: Windowing
-
-    @property
-    def args(self) -> tuple:
-        return (self.x,)
-
-    def with_args(self, args: tuple) -> Node:
-        return dataclasses.replace(self, x=args[0])
 
     def kernel(self, lowering: Lowering) -> Kernel:
         return UnwindowsKernel(self, lowering)
@@ -47,7 +39,7 @@ def _unwindows(build: Any, out: Any, x: Any, *how: Any, **options: Any) -> Node:
 OPERATIONS = {"unwindows": _unwindows}
 
 
-class UnwindowsKernel(Kernel):
+class UnwindowsKernel(AddingKernel):
     """Its space are the loops over the axes of the result, of which those before the first that windows slide
     along are the windows' too; then those over the places in a window, and over the other axes of windows.
     """
@@ -65,22 +57,6 @@ class UnwindowsKernel(Kernel):
         loops = [*range(self.outer), *self.along.values(), *self.within]
         here = tuple(counter(loop, space[loop]) for loop in loops)
         super().__init__(node, space, [(node.x, lowering.lower(node.x, here))], [node])
-
-    @property
-    def output_space(self) -> tuple:
-        return self.node.shape
-
-    @property
-    def told_space(self) -> tuple:
-        return self.node.x.shape
-
-    @property
-    def turns(self) -> int:
-        return self.node.x.size
-
-    @property
-    def joined(self) -> int:
-        return 1
 
     @property
     def divisible(self) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 from handgrad.engine.access import affine, row_major
 from handgrad.engine.kernels.nest import Groups, collapsed
 from handgrad.engine.lowering import Load
+from handgrad.engine.nodes import Node
 from handgrad.once import once
 
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn
@@ -124,16 +125,17 @@ def contraction(
     outputs: int,
     operands: tuple[Load, Load],
     beside: list[Load],
-    dtype: np.dtype,
+    node: Node,
     apart: int | None = None,
 ) -> tuple[Contraction, Groups]:
     """A contraction over ``space``, whose first loops are the output's axes, in fewest loops.
 
     Neighbouring loops are one where both factors, the output and what is read ``beside`` them run through
-    them as through one; the loop ``apart`` begins one. Also gives the loops that each was made of.
+    them as through one; the output is ``node``, and the loop ``apart`` begins one. Also gives the loops that
+    each was made of.
     """
     steps = row_major(space[:outputs])
-    written = Load(None, affine(0, dict(enumerate(steps))), (), dtype)  # type: ignore[arg-type]
+    written = Load(node, affine(0, dict(enumerate(steps))), (), node.dtype)
     x, y = operands
     kinds = [
         (loop < outputs, x.offset.stride(loop) != 0, y.offset.stride(loop) != 0) for loop in range(len(space))
@@ -145,5 +147,5 @@ def contraction(
     ]
     out = tuple(steps[loop] if loop < outputs else 0 for loop in last)
     sums = tuple(g for g, loop in enumerate(last) if loop >= outputs)
-    made = Contraction((*sizes, 1, 1), (*out, 0, 0), sums, factors[0], factors[1], dtype)
+    made = Contraction((*sizes, 1, 1), (*out, 0, 0), sums, factors[0], factors[1], node.dtype)
     return made, groups

@@ -154,6 +154,7 @@ class ContractKernel(Kernel):
     def __init__(self, node: Contract, operands: tuple[Load, Load]):
         super().__init__(node, node.sizes, [(node, Made(node, node.dtype))])
         self.operands = operands
+        self.planned: tuple[Setting, Product] | None = None
 
     @once
     def reads(self) -> list[Load]:
@@ -197,7 +198,10 @@ class ContractKernel(Kernel):
         return (super().signature(place), signature(list(self.operands), place, {}))
 
     def product(self, setting: Setting) -> Product:
-        return Product(self, setting.parts, setting.target, setting.bfloat16)
+        """Its plan, made once for a setting."""
+        if self.planned is None or self.planned[0] is not setting:
+            self.planned = (setting, Product(self, setting.parts, setting.target, setting.bfloat16))
+        return self.planned[1]
 
     def describe(self, setting: Setting) -> str:
         return self.product(setting).describe()

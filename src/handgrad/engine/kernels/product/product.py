@@ -32,7 +32,7 @@ class Product:
         self.lanes = target.vector_bytes // (self.type.bits // 8)
         beside = loads(kernel.expressions)
         outputs = len(kernel.output_space)
-        given = kernel.space, outputs, kernel.operands, beside, kernel.node.dtype
+        given = kernel.space, outputs, kernel.operands, beside, kernel.node
         made, groups = contraction(*given, kernel.partition)
         self.values = over_groups(kernel.values, groups)
         self.contraction = made
