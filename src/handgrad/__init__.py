@@ -17,30 +17,31 @@ import handgrad.interrupts as _interrupts  # noqa: F401, before what takes long
 import builtins as _builtins
 import typing as _typing
 
-from handgrad import layers as layers
-from handgrad import rules as rules
-from handgrad.layers import AddLayer as AddLayer
-from handgrad.layers import MulLayer as MulLayer
-from handgrad.layers import SoftmaxWithLoss as SoftmaxWithLoss
-from handgrad.layers import cross_entropy_error as cross_entropy_error
-from handgrad.layers import load as load
-from handgrad.layers import save as save
+from handgrad import layers as layers, rules as rules
+from handgrad.layers import (
+    AddLayer as AddLayer,
+    MulLayer as MulLayer,
+    SoftmaxWithLoss as SoftmaxWithLoss,
+    cross_entropy_error as cross_entropy_error,
+    load as load,
+    save as save,
+)
 from handgrad.rules import *
-from handgrad.rules import Rule as Rule
-from handgrad.rules import elementwise as elementwise
-from handgrad.rules import rule as rule
-from handgrad.tape import NoGradientWarning as NoGradientWarning
-from handgrad.tape import Variable as Variable
-from handgrad.tape import grad as grad
-from handgrad.tape import hessian as hessian
-from handgrad.tape import hvp as hvp
-from handgrad.tape import jacobian as jacobian
-from handgrad.tape import jvp as jvp
-from handgrad.tape import scan as scan
-from handgrad.tape import stop_gradient as stop_gradient
-from handgrad.tape import value_and_grad as value_and_grad
-from handgrad.tape import variable as variable
-from handgrad.tape import vjp as vjp
+from handgrad.rules import Rule as Rule, elementwise as elementwise, rule as rule
+from handgrad.tape import (
+    NoGradientWarning as NoGradientWarning,
+    Variable as Variable,
+    grad as grad,
+    hessian as hessian,
+    hvp as hvp,
+    jacobian as jacobian,
+    jvp as jvp,
+    scan as scan,
+    stop_gradient as stop_gradient,
+    value_and_grad as value_and_grad,
+    variable as variable,
+    vjp as vjp,
+)
 
 # What is imported when it is first asked for, so that only those who compile load LLVM, and so on.
 _MODULES = ("checking", "data", "engine", "optim", "program", "tape", "testing", "train", "view")
@@ -52,15 +53,17 @@ _FUNCTIONS = {
 }
 
 if _typing.TYPE_CHECKING:
-    from handgrad import checking as checking
-    from handgrad import data as data
-    from handgrad import engine as engine
-    from handgrad import optim as optim
-    from handgrad import program as program
-    from handgrad import tape as tape
-    from handgrad import testing as testing
-    from handgrad import train as train
-    from handgrad import view as view
+    from handgrad import (
+        checking as checking,
+        data as data,
+        engine as engine,
+        optim as optim,
+        program as program,
+        tape as tape,
+        testing as testing,
+        train as train,
+        view as view,
+    )
     from handgrad.checking import check as check
     from handgrad.engine import compile as compile
     from handgrad.train import Trainer as Trainer

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from handgrad.data import Preparation, Rows, load
-from handgrad.data import rows as rows_module
+from handgrad.data import Preparation, Rows, load, rows as rows_module
 
 
 @pytest.fixture

@@ -27,8 +27,7 @@ from tests.engine.support import arrays_in, assembled, assert_right, same_bits
 from tests.engine.test_every_rule import Use
 from tests.engine.test_levels import CHOSEN, SOME
 from tests.engine.test_other_processors import NETWORKS, a_step
-from tests.engine.test_products import FORMS, factors
-from tests.engine.test_products import SOME as SIZES
+from tests.engine.test_products import FORMS, SOME as SIZES, factors
 from tests.engine.test_scans import CASES as LOOPS
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"

@@ -11,8 +11,7 @@ from handgrad.arrays import xp
 from handgrad.engine import NotCompiledWarning
 from handgrad.layers import BatchNorm, Layer, Sequential, mlp
 from handgrad.optim import SGD, Adam, Momentum, cosine
-from handgrad.train import CheckpointError, NonFiniteError, Trainer
-from handgrad.train import engines as engines_module
+from handgrad.train import CheckpointError, NonFiniteError, Trainer, engines as engines_module
 from tests.engine.test_layers import arrays
 
 N = 90

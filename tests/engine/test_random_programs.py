@@ -1,8 +1,7 @@
 """Random compositions of rules; many more of them by ``make fuzz N=20000``."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.engine import fuzz
 from tests.engine.random_programs import random_program

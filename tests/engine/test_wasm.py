@@ -11,8 +11,7 @@ import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import wasm_module
 from handgrad.engine.nodes import NotCompiled
-from handgrad.engine.runtime import native
-from handgrad.engine.runtime import wasm as writer
+from handgrad.engine.runtime import native, wasm as writer
 from handgrad.engine.targets.here import elsewhere
 from handgrad.layers import mlp
 from handgrad.program import trace

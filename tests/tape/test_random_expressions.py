@@ -1,8 +1,7 @@
 """Random trees of elementwise rules over arrays that broadcast: gradient and Hessian-vector product."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import handgrad as hg
 

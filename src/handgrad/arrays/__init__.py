@@ -28,80 +28,32 @@ and three that much is made of:
 import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY
 from handgrad.arrays.dispatch import (
     NUMPY as NUMPY,
-)
-from handgrad.arrays.dispatch import (
     NUMPY_TYPES as NUMPY_TYPES,
-)
-from handgrad.arrays.dispatch import (
     Dispatcher as Dispatcher,
-)
-from handgrad.arrays.dispatch import (
     Library as Library,
-)
-from handgrad.arrays.dispatch import (
     Operators as Operators,
-)
-from handgrad.arrays.dispatch import (
     Recorded as Recorded,
-)
-from handgrad.arrays.dispatch import (
     beside as beside,
-)
-from handgrad.arrays.dispatch import (
     library_of as library_of,
-)
-from handgrad.arrays.dispatch import (
     namespace_of as namespace_of,
-)
-from handgrad.arrays.dispatch import (
     stripped as stripped,
-)
-from handgrad.arrays.dispatch import (
     xp as xp,
 )
 from handgrad.arrays.lacking import polynomial as polynomial
 from handgrad.arrays.questions import (
     as_numpys as as_numpys,
-)
-from handgrad.arrays.questions import (
     cast as cast,
-)
-from handgrad.arrays.questions import (
     check_arithmetic as check_arithmetic,
-)
-from handgrad.arrays.questions import (
     check_numbers as check_numbers,
-)
-from handgrad.arrays.questions import (
     is_array as is_array,
-)
-from handgrad.arrays.questions import (
     is_floating as is_floating,
-)
-from handgrad.arrays.questions import (
     is_half as is_half,
-)
-from handgrad.arrays.questions import (
     is_integer as is_integer,
-)
-from handgrad.arrays.questions import (
     is_plain as is_plain,
-)
-from handgrad.arrays.questions import (
     is_symbolic as is_symbolic,
-)
-from handgrad.arrays.questions import (
     plain as plain,
-)
-from handgrad.arrays.questions import (
     shape as shape,
-)
-from handgrad.arrays.questions import (
     size as size,
-)
-from handgrad.arrays.questions import (
     sum_to as sum_to,
-)
-from handgrad.arrays.questions import (
     values_are_known as values_are_known,
 )

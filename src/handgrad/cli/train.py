@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.cli.faults import about
-from handgrad.cli.train_options import NOT_OPTIONS, OPTIMISERS, check_nothing_else_changes, training_of
-from handgrad.cli.train_options import add as add
+from handgrad.cli.train_options import (
+    NOT_OPTIONS,
+    OPTIMISERS,
+    add as add,
+    check_nothing_else_changes,
+    training_of,
+)
 from handgrad.data.errors import counted
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from handgrad.engine.building import Stages
 from handgrad.engine.code import reasons
 from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.nodes import Constant, NotCompiled
-from handgrad.engine.runtime import native
-from handgrad.engine.runtime import wasm as writer
+from handgrad.engine.runtime import native, wasm as writer
 from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.targets.here import elsewhere
 from handgrad.program import Program

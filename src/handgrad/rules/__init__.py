@@ -13,9 +13,7 @@ from handgrad.rules.indexing import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.reduction import *
-from handgrad.rules.rule import Rule as Rule
-from handgrad.rules.rule import elementwise as elementwise
-from handgrad.rules.rule import rule as rule
+from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
 from handgrad.rules.shaping import *
 
 ALL: dict[str, Rule] = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}

@@ -5,8 +5,7 @@ import operator
 
 import numpy as np
 
-from handgrad.arrays import shape as shape_of
-from handgrad.arrays import sum_to, xp
+from handgrad.arrays import shape as shape_of, sum_to, xp
 from handgrad.rules.reduction import axes_of
 from handgrad.rules.rule import rule
 

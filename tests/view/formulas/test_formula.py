@@ -5,8 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from handgrad.rules import ALL, elementwise
 from handgrad.view.equations import plugged, sizes

@@ -14,8 +14,7 @@ from handgrad.view.still.drawing import svg
 from handgrad.view.summary import LEVELS, Thumb, summary, thumb
 from handgrad.view.thumbnails import DIVERGING, GREY, NOT_FINITE, data_uri
 from tests.view import graphs
-from tests.view.reading import SVG as NAMESPACE
-from tests.view.reading import at, boxes, every, parsed, said, words
+from tests.view.reading import SVG as NAMESPACE, at, boxes, every, parsed, said, words
 
 
 def of_class(root, kind):

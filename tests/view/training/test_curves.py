@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from handgrad.view import curves
 from tests.view.reading import assert_apart, assert_within, axes, dots, every, parsed, said, strokes
