@@ -11,7 +11,7 @@ from handgrad.engine.assembly import setting
 from handgrad.engine.building import Stages
 from handgrad.engine.code import Code
 from handgrad.engine.kernels.kernel import Kernel
-from handgrad.engine.runtime.memory import LINE
+from handgrad.engine.runtime.memory import in_lines
 from handgrad.program import trace
 
 
@@ -58,8 +58,9 @@ def _lines(stages: Stages, kernel: Kernel, told: str = "", indent: str = "    ")
     flops, moved = kernel.work()
     space = "x".join(map(str, kernel.told_space)) or "1"
     divided = "-" if kernel.partition is None else f"axis {kernel.partition}"
-    nodes = kernel.makes if kernel.stores.issubset(kernel.makes) else [kernel.node]
-    made = ", ".join(node.name if node in kernel.stores else f"({node.name})" for node in nodes)
+    made = kernel.node.name
+    if kernel.stores.issubset(kernel.makes):
+        made = ", ".join(node.name if node in kernel.stores else f"({node.name})" for node in kernel.makes)
     lines = [
         f"{indent}{kernel.name:12}{space:20}{figure(flops):>9}{figure(moved):>9}  {divided:8}{told}{made}"
     ]
@@ -106,7 +107,7 @@ def peak() -> float:
 def buffers(stages: Stages) -> str:
     """The arena: each array's place and size."""
     places = stages.schedule.places
-    needed = sum(-(-n.nbytes // LINE) * LINE for n in places)
+    needed = sum(in_lines(n.nbytes) for n in places)
     size = figure(stages.schedule.size)
     lines = [f"arena of {size}B for {len(places)} arrays of {figure(needed)}B in all"]
     for node, place in sorted(places.items(), key=lambda item: (item[1], item[0].number)):

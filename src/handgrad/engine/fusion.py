@@ -15,7 +15,7 @@ from handgrad.engine.kernels.kernel import Kernel
 from handgrad.engine.kernels.loop import LoopKernel
 from handgrad.engine.kernels.product.kernel import Contract
 from handgrad.engine.lowering import Lowering, NotAffine, loads, storage
-from handgrad.engine.nodes import Elementwise, Gather, Graph, Inline, Leaf, Node, View, base_of
+from handgrad.engine.nodes import Elementwise, Gather, Graph, Inline, Leaf, Node, Result, View, base_of
 from handgrad.engine.order import Order
 
 WORTH_STORING = 10  # what it may cost, in additions, to compute a value twice
@@ -109,6 +109,9 @@ class Fusion:
 
     def make(self, node: Node) -> None:
         """The kernel that stores a node; before it those of what must be stored for it after all."""
+        if isinstance(node, Result):
+            self.maker[node] = self.maker[node.x]
+            self.maker[node].stores.add(node)
         while node not in self.maker:
             try:
                 self.add(kernel_of(node, self.stored))

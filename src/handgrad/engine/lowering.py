@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.access import ZERO, Affine, Coordinates, Gathered, broadcast, row_major
-from handgrad.engine.nodes import Elementwise, Fill, Leaf, Node, Part, Reshape, View
+from handgrad.engine.nodes import Elementwise, Fill, Leaf, Node, Reshape, View
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -64,8 +64,7 @@ def storage(node: Node, stored: set[Node]) -> Node | None:
     """The stored array whose memory this one is, as it stands or in another shape."""
     while isinstance(node, Reshape) and node not in stored:
         node = node.x
-    is_there = node in stored or isinstance(node, Leaf) or (isinstance(node, Part) and node.x in stored)
-    return node if is_there else None
+    return node if node in stored or isinstance(node, Leaf) else None
 
 
 class Lowering:
@@ -96,8 +95,6 @@ class Lowering:
                 return self.load(array, node.shape, coordinates)
         if isinstance(node, Fill):
             return Number(node.value, node.dtype)
-        if isinstance(node, Part):
-            return self.load(node, node.shape, coordinates, is_copied=True)
         if isinstance(node, View):
             source = node.source(coordinates)
             if source is None:
@@ -112,17 +109,15 @@ class Lowering:
             return args[0]
         return Apply(node.op, args, node.kind, node.dtype)
 
-    def load(self, array: Node, shape: tuple, coordinates: Coordinates, is_copied: bool = False) -> Load:
-        """An element of a stored array; of a part of another, from that one unless a copy is stored."""
-        offset, gathers, dtype = ZERO, [], array.dtype
-        if isinstance(array, Part) and (is_copied or array not in self.stored):
-            offset, array = Affine(array.start // dtype.itemsize), array.x
+    def load(self, array: Node, shape: tuple, coordinates: Coordinates) -> Load:
+        """An element of a stored array."""
+        offset, gathers = ZERO, []
         for c, step in zip(coordinates, row_major(shape), strict=True):
             if isinstance(c, Gathered):
                 gathers.append((self.lower(c.index, c.coordinates), step, c.size))
             else:
                 offset = offset + c.scaled(step)
-        return Load(array, offset, tuple(gathers), dtype)
+        return Load(array, offset, tuple(gathers), array.dtype)
 
 
 def walk(expressions: list) -> list:

@@ -253,14 +253,10 @@ class Gather(View):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Part(View):
-    """An array in the memory of another, which is bytes, from a byte on."""
+class Result(OfOne):
+    """One of several arrays that the kernel of x makes, in memory of its own."""
 
-    start: int
-
-    def check(self) -> None:
-        if self.x.dtype.itemsize != 1 or self.start + self.nbytes > self.x.size:
-            raise ValueError(f"{self}: it does not lie in {self.x}")
+    index: int
 
 
 def nodes_in(index: tuple) -> tuple[Node, ...]:

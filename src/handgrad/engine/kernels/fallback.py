@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +10,7 @@ import numpy as np
 
 from handgrad.engine.kernels.kernel import Kernel, counters
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node, Part
-from handgrad.engine.runtime.memory import LINE
+from handgrad.engine.nodes import Node, Result
 from handgrad.program.loops import meaning
 from handgrad.program.program import Operation
 from handgrad.program.symbol import Symbol
@@ -28,7 +26,6 @@ class Fallback(Node):
     given: tuple
     keywords: dict[str, Any]
     why: str
-    parts: tuple[tuple[int, tuple, np.dtype], ...] = ()  # of several results: where each lies in its bytes
 
     @property
     def args(self) -> tuple:
@@ -65,12 +62,8 @@ def of(build: Any, operation: Operation, why: str) -> Node | tuple[Node, ...]:
     made = arrays, operation.name, given, keywords, f"{operation.name}{where}: {why}"
     if not isinstance(out, tuple):
         return Fallback(out.shape, np.dtype(out.dtype), *made)
-    places, end = [], 0
-    for x in out:
-        places.append((end, x.shape, np.dtype(x.dtype)))
-        end += -(-math.prod(x.shape) * np.dtype(x.dtype).itemsize // LINE) * LINE
-    memory = Fallback((end,), np.dtype(np.uint8), *made, tuple(places))
-    return tuple(Part(shape, dtype, memory, start) for start, shape, dtype in places)
+    several = Fallback((0,), np.dtype(np.uint8), *made)
+    return tuple(Result(x.shape, np.dtype(x.dtype), several, i) for i, x in enumerate(out))
 
 
 class FallbackKernel(Kernel):
@@ -87,11 +80,7 @@ class FallbackKernel(Kernel):
             return array_of(held[x]).reshape(x.shape) if isinstance(x, Node) else x
 
         given, keywords = tree_map(array, (self.node.given, self.node.keywords))
-        memory = array_of(self.node)
         with np.errstate(all="ignore"):
             made = meaning(self.node.function)(*given, **keywords)
-        if not self.node.parts:
-            memory[...] = made
-        for (start, shape, dtype), x in zip(self.node.parts, made if self.node.parts else (), strict=True):
-            nbytes = math.prod(shape) * dtype.itemsize
-            memory[start : start + nbytes].view(dtype).reshape(shape)[...] = x
+        for node in self.stores:
+            array_of(node)[...] = made[node.index] if isinstance(node, Result) else made

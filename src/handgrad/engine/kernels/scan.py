@@ -1,9 +1,9 @@
 """Loops: a program inside the program, whose kernels run once for each step.
 
-Everything that a scan makes lies in one piece of memory: its results, two places for each array that it
-carries (one is read, the other written, by turns), and what its body stores in between. The body's kernels
-are kernels like others, divided among the same threads. Where each thread reads only what it made itself, in
-the same step or the one before, no step waits for another thread.
+The body's kernels are kernels like others, divided among the same threads. Each array that is carried has
+two places (one is read, the other written, by turns; the first step reads what the loop was given, the last
+writes the result). Where each thread reads only what it made itself, in the same step or the one before, no
+step waits for another thread.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from handgrad.engine.emit.ir import Value, i64
 from handgrad.engine.fusion import kernels_of
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, counters
 from handgrad.engine.lowering import Load, Lowering, NotAffine
-from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Part
+from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Result
 from handgrad.engine.rewrite import rewritten
-from handgrad.engine.runtime.memory import LINE
+from handgrad.engine.runtime.memory import in_lines
 from handgrad.engine.schedule import Schedule, scheduled, stays_inside
 from handgrad.once import once
 
@@ -58,53 +58,12 @@ class Body:
         return self.graph.outputs[self.carried :]
 
 
-class Room:
-    """Places one behind the other."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def take(self, nbytes: int) -> int:
-        start = self.size
-        self.size += max(-(-nbytes // LINE) * LINE, LINE)
-        return start
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """Where things lie in a scan's memory, in bytes."""
-
-    carry: tuple[int, ...]
-    written: tuple[int, ...]
-    turns: tuple[int, ...]  # for each carried array, the first of its two places
-    inner: int  # what the body stores
-    size: int
-
-
-def laid_out(body: Body, length: int) -> Layout:
-    room = Room()
-    carry = tuple(room.take(x.nbytes) for x in body.after)
-    written = tuple(room.take(length * x.nbytes) for x in body.written)
-    turns = tuple(room.take(2 * padded(x)) for x in body.after)
-    inner = room.size
-    outside = set(body.graph.outputs)
-    for kernel in body.kernels:
-        for node in kernel.stores - outside:
-            room.take(node.nbytes)
-    return Layout(carry, written, turns, inner, room.size)
-
-
-def padded(x: Node) -> int:
-    return -(-x.nbytes // LINE) * LINE
-
-
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Scan(Node):
-    """The memory of a loop; its results are parts of it."""
+    """A loop: its results are what it carries in the end, and the sequences that it writes."""
 
     given: tuple[Node, ...]  # weights, carry, sequences
     body: Body
-    layout: Layout
     length: int
     reverse: bool
 
@@ -123,6 +82,11 @@ class Scan(Node):
         shapes = [x.shape for x in self.given[:first]] + [x.shape[1:] for x in self.given[first:]]
         if shapes != [x.shape for x in self.body.graph.inputs]:
             raise ValueError(f"{self}: its body takes {[x.shape for x in self.body.graph.inputs]}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Room(Node):
+    """The memory of a loop for itself: the places of what it carries, and what its body stores."""
 
 
 def as_it_lies(x: Node, lowering: Lowering) -> Load:
@@ -160,10 +124,8 @@ def _scan(
     missing = [kernel for kernel in made.kernels if not kernel.is_native]
     if missing:
         raise NotCompiled(f"its body needs NumPy: {missing[0].node.name}")
-    layout = laid_out(made, length)
-    scan = Scan((layout.size,), BYTES, given, made, layout, length, reverse)
-    places = (*layout.carry, *layout.written)
-    return tuple(Part(x.shape, np.dtype(x.dtype), scan, place) for x, place in zip(out, places, strict=True))
+    scan = Scan((0,), BYTES, given, made, length, reverse)
+    return tuple(Result(x.shape, np.dtype(x.dtype), scan, i) for i, x in enumerate(out))
 
 
 OPERATIONS = {"scan": _scan}
@@ -176,7 +138,11 @@ class ScanKernel(Kernel):
     writes_in_order = False
     keeps_to_slices = False
     node: Scan
-    inner: Schedule
+    inner: Schedule  # of a step
+    room: Room
+    results: dict[int, Result]  # those that somebody reads
+    turns_at: list[int]  # where in the room the first of the two places of each carried array is
+    unread_at: dict[int, int]  # and what nobody reads
 
     def __init__(self, node: Scan, values: list[tuple[Node, Any]]):
         super().__init__(node, (node.length,), values, [node])
@@ -203,6 +169,19 @@ class ScanKernel(Kernel):
     def arrange(self, threads: int) -> None:
         body = self.node.body
         self.inner = scheduled(list(body.kernels), threads, body.graph.outputs, {})
+        size = self.inner.size
+
+        def take(nbytes: int) -> int:
+            nonlocal size
+            size += in_lines(nbytes)
+            return size - in_lines(nbytes)
+
+        self.results = {node.index: node for node in self.stores if isinstance(node, Result)}
+        self.turns_at = [take(2 * in_lines(x.nbytes)) for x in body.after]
+        sizes = [x.nbytes for x in body.after] + [self.node.length * x.nbytes for x in body.written]
+        self.unread_at = {i: take(nbytes) for i, nbytes in enumerate(sizes) if i not in self.results}
+        self.room = Room((size,), BYTES)
+        self.stores = {*self.results.values(), self.room}
 
     @once
     def waits(self) -> bool:
@@ -247,11 +226,14 @@ class Steps:
 
     def emit(self, run: Run, where: dict[Node, Value]) -> None:
         f, kernel = run.f, self.kernel
-        node, body, layout = kernel.node, kernel.node.body, kernel.node.layout
-        memory = where[node]
+        node, body, memory = kernel.node, kernel.node.body, where[kernel.room]
         given = [f.offset(where[array], i64(start), "i8") for array, start in self.given]
         first = body.weights
         starts, sequences = given[first : first + body.carried], given[first + body.carried :]
+        made = {i: where[run.schedule.memory(result)] for i, result in kernel.results.items()}
+        made |= {i: f.offset(memory, i64(place), "i8") for i, place in kernel.unread_at.items()}
+        finals, written = made, [made[body.carried + i] for i in range(len(body.written))]
+        inside = {array: f.offset(memory, i64(place), "i8") for array, place in kernel.inner.places.items()}
         with f.loop(i64(0), i64(node.length)) as step:
             t = f.binary("sub", i64(node.length - 1), step) if node.reverse else step
             is_first = f.compare("icmp eq", step, i64(0))
@@ -260,23 +242,16 @@ class Steps:
             for i, (before, after) in enumerate(zip(body.carry, body.after, strict=True)):
                 turn, other = (self.turn(run, memory, i, step, by) for by in (0, 1))
                 here[before] = f.select(is_first, starts[i], turn)
-                here[after] = f.select(is_last, f.offset(memory, i64(layout.carry[i]), "i8"), other)
-            for x, start in zip(body.parts, sequences, strict=True):
+                here[after] = f.select(is_last, finals[i], other)
+            for x, start in zip((*body.parts, *body.written), (*sequences, *written), strict=True):
                 here[x] = f.offset(start, f.binary("mul", t, i64(x.nbytes)), "i8")
-            for y, place in zip(body.written, layout.written, strict=True):
-                here[y] = f.offset(
-                    memory, f.binary("add", f.binary("mul", t, i64(y.nbytes)), i64(place)), "i8"
-                )
-            inner = f.offset(memory, i64(layout.inner), "i8")
-            for array, place in kernel.inner.places.items():
-                here[array] = f.offset(inner, i64(place), "i8")
-            run.calls(self.calls, {**run.constants, **here})
+            run.calls(self.calls, {**run.constants, **inside, **here})
             if kernel.waits:
                 run.wait()
 
     def turn(self, run: Run, memory: Value, i: int, step: Value, by: int) -> Value:
         """One of a carried array's two places: the one that this step reads, or, ``by`` one, writes."""
-        f, node = run.f, self.kernel.node
+        f, kernel = run.f, self.kernel
         parity = f.binary("and", f.binary("add", step, i64(by)), i64(1))
-        place = f.binary("mul", parity, i64(padded(node.body.after[i])))
-        return f.offset(memory, f.binary("add", place, i64(node.layout.turns[i])), "i8")
+        place = f.binary("mul", parity, i64(in_lines(kernel.node.body.after[i].nbytes)))
+        return f.offset(memory, f.binary("add", place, i64(kernel.turns_at[i])), "i8")

@@ -17,6 +17,11 @@ LARGE_PAGE = 1 << 21
 STAGGER = 5 * LINE  # so that arrays of like size do not meet at the same place of a page
 
 
+def in_lines(nbytes: int) -> int:
+    """As many bytes as the cache lines have that hold so many; those of one at least."""
+    return max(-(-nbytes // LINE), 1) * LINE
+
+
 def aligned(size: int) -> np.ndarray:
     """Bytes that begin at a cache line; large ones at a large page."""
     if size < LARGE_PAGE // 4:
@@ -43,7 +48,7 @@ def side_by_side(arrays: Sequence[Any]) -> list[np.ndarray]:
     starts, end = [], 0
     for a in arrays:
         starts.append(end)
-        end += -(-a.nbytes // LINE) * LINE + STAGGER
+        end += in_lines(a.nbytes) + STAGGER
     memory = aligned(end)
     copies = []
     for a, start in zip(arrays, starts, strict=True):

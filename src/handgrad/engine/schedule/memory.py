@@ -7,7 +7,7 @@ import heapq
 
 from handgrad.engine.kernels.kernel import Kernel
 from handgrad.engine.nodes import Node
-from handgrad.engine.runtime.memory import LINE
+from handgrad.engine.runtime.memory import in_lines
 
 
 class Arena:
@@ -51,7 +51,7 @@ def places_of(order: list[Kernel], moments: list[int], outside: set[Node]) -> tu
             arena.give(start, stop)
         for node in sorted(kernel.stores, key=lambda n: n.number):
             if node not in outside:
-                need = max(-(-node.nbytes // LINE) * LINE, LINE)
+                need = in_lines(node.nbytes)
                 places[node] = arena.take(need)
                 heapq.heappush(living, (last.get(node, now), places[node], places[node] + need))
     return places, arena.size
