@@ -133,6 +133,19 @@ def _permute_dims(draft: Draft, out: Symbol, x: Any, axes: Any) -> Any:
     return x if order == tuple(range(len(order))) else None
 
 
+def _as_reshape(draft: Draft, out: Symbol, x: Any, *args: Any, **options: Any) -> Any:
+    return draft.emit("reshape", x, out.shape)
+
+
+def _moveaxis(draft: Draft, out: Symbol, x: Any, source: Any, destination: Any) -> Any:
+    numbered = np.empty(tuple(range(len(shape(x)))))  # axis i has size i
+    return draft.emit("permute_dims", x, np.moveaxis(numbered, source, destination).shape)
+
+
+def _matrix_transpose(draft: Draft, out: Symbol, x: Any) -> Any:
+    return _moveaxis(draft, out, x, -1, -2)
+
+
 def _getitem(draft: Draft, out: Symbol, x: Any, index: Any) -> Any:
     return x if shape(x) == out.shape and takes_all_in_order(x, index, out) else None
 
@@ -159,17 +172,21 @@ RULES: dict[str, Callable[..., Any]] = {
     "broadcast_to": _reshape,
     "concat": _concat,
     "divide": _divide,
+    "expand_dims": _as_reshape,
     "flip": _flip,
     "getitem": _getitem,
     "logical_not": _logical_not,
+    "matrix_transpose": _matrix_transpose,
     "maximum": _extreme,
     "minimum": _extreme,
+    "moveaxis": _moveaxis,
     "multiply": _multiply,
     "negative": _negative,
     "permute_dims": _permute_dims,
     "pow": _power,
     "power": _power,
     "reshape": _reshape,
+    "squeeze": _as_reshape,
     "subtract": _subtract,
     "where": _where,
 }

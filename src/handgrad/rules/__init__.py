@@ -10,8 +10,10 @@ from handgrad.rules.activation import *
 from handgrad.rules.arithmetic import *
 from handgrad.rules.elementary import *
 from handgrad.rules.indexing import *
+from handgrad.rules.likelihood import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
+from handgrad.rules.margin import *
 from handgrad.rules.reduction import *
 from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
 from handgrad.rules.shaping import *

@@ -2,9 +2,10 @@
 
 import math
 
-from handgrad.arrays import xp
+from handgrad.arrays import shape, xp
 from handgrad.rules.elementary import logistic
-from handgrad.rules.rule import elementwise
+from handgrad.rules.reduction import axes_of, exponentials
+from handgrad.rules.rule import elementwise, rule
 
 
 @elementwise
@@ -132,3 +133,255 @@ def dropout(x, key, rate=0.5):
         return scaled(dout), None
 
     return scaled(x), backward
+
+
+@elementwise
+def logsigmoid(x):
+    """Logarithm of the logistic function, out = min(x, 0) - log(1 + e⁻|ˣ|).   dx = sigmoid(-x)·dout"""
+
+    def backward(dout):
+        return dout * logistic(-x)
+
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x))), backward
+
+
+@elementwise
+def mish(x):
+    """out = x·tanh(log(1 + eˣ)).   dx = (w + x·(1 - w²)·sigmoid(x))·dout with w = tanh(log(1 + eˣ))
+
+    log(1 + eˣ), softplus, has the derivative sigmoid(x), and tanh has 1 - w².   Misra 2019
+    """
+    w = xp.tanh(xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))))
+
+    def backward(dout):
+        return dout * (w + x * (1 - w * w) * logistic(x))
+
+    return x * w, backward
+
+
+@elementwise
+def selu(x):
+    """Scaled exponential linear unit: λ·x where x > 0, else λα·(eˣ - 1).   Klambauer et al. 2017
+
+    out = 1.0507009873554805·x where x > 0, else 1.7580993408473766·(eˣ - 1)
+    dx = 1.0507009873554805·dout where x > 0, else 1.7580993408473766·eˣ·dout
+
+    With these λ and λα the outputs of a layer tend to mean 0 and variance 1.
+    """
+    scale, scaled_alpha = 1.0507009873554805, 1.7580993408473766
+    below = scaled_alpha * xp.expm1(xp.minimum(x, 0))
+
+    def backward(dout):
+        return xp.where(x > 0, scale * dout, dout * (below + scaled_alpha))
+
+    return xp.where(x > 0, scale * x, below), backward
+
+
+@elementwise
+def celu(x, alpha=1.0):
+    """Continuously differentiable exponential linear unit, out = x where x > 0, else α·(exp(x / α) - 1).
+
+    dx = dout where x > 0, else exp(x / α)·dout.   Barron 2017
+    """
+    below = xp.expm1(xp.minimum(x, 0) / alpha)
+
+    def backward(dout):
+        return xp.where(x > 0, dout, dout * (below + 1))
+
+    return xp.where(x > 0, x, alpha * below), backward
+
+
+@elementwise
+def prelu(x, a):
+    """Leaky rectifier whose slope is learned, out = x where x > 0, else a·x.   He et al. 2015
+
+    dx = dout where x > 0, else a·dout.   da = 0 where x > 0, else x·dout
+
+    a broadcasts: (C,) is a slope for each column of x (N, C), (C, 1, 1) one for each channel of (N, C, H, W).
+    """
+
+    def backward(dout):
+        return xp.where(x > 0, dout, a * dout), xp.where(x > 0, 0, x) * dout
+
+    return xp.where(x > 0, x, a * x), backward
+
+
+@elementwise
+def softsign(x):
+    """out = x / (1 + |x|).   dx = dout / (1 + |x|)²"""
+    d = 1 + xp.abs(x)
+
+    def backward(dout):
+        return dout / d / d
+
+    return x / d, backward
+
+
+@elementwise
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    """out = min(max(x, min_val), max_val).   dx = dout where min_val < x < max_val, else 0
+
+    Raises:
+        ValueError: ``min_val`` is not below ``max_val``.
+    """
+    if not min_val < max_val:
+        raise ValueError(f"min_val is below max_val, not {min_val} and {max_val}")
+
+    def backward(dout):
+        return xp.where((x > min_val) & (x < max_val), dout, xp.zeros_like(dout))
+
+    return xp.clip(x, min_val, max_val), backward
+
+
+@elementwise
+def relu6(x):
+    """Rectifier with a ceiling, out = min(max(x, 0), 6).   dx = dout where 0 < x < 6, else 0"""
+
+    def backward(dout):
+        return xp.where((x > 0) & (x < 6), dout, xp.zeros_like(dout))
+
+    return xp.minimum(xp.maximum(x, 0), 6), backward
+
+
+@elementwise
+def hardsigmoid(x):
+    """out = min(max(x/6 + 1/2, 0), 1).   dx = dout / 6 where -3 < x < 3, else 0"""
+
+    def backward(dout):
+        return xp.where((x > -3) & (x < 3), dout / 6, xp.zeros_like(dout))
+
+    return xp.clip(x / 6 + 0.5, 0, 1), backward
+
+
+@elementwise
+def hardswish(x):
+    """out = x·min(max(x/6 + 1/2, 0), 1).   dx = s·dout, where s is x/3 + 1/2 for -3 < x < 3, 1 above, 0 below
+
+    Howard et al. 2019
+    """
+
+    def backward(dout):
+        inside = xp.clip(x, -3, 3)  # so that dout, if it is small, meets no large number
+        slope = xp.where(x >= 3, 1, xp.where(x <= -3, 0, inside / 3 + 0.5))
+        return slope * dout
+
+    return x * xp.clip(x / 6 + 0.5, 0, 1), backward
+
+
+@elementwise
+def softshrink(x, lambd=0.5):
+    """out = sign(x)·max(|x| - lambd, 0).   dx = dout where |x| > lambd, else 0"""
+
+    def backward(dout):
+        return xp.where(xp.abs(x) > lambd, dout, xp.zeros_like(dout))
+
+    return x - xp.clip(x, -lambd, lambd), backward
+
+
+@elementwise
+def hardshrink(x, lambd=0.5):
+    """out = x where |x| > lambd, else 0.   dx = dout where |x| > lambd, else 0"""
+    kept = xp.abs(x) > lambd
+
+    def backward(dout):
+        return xp.where(kept, dout, xp.zeros_like(dout))
+
+    return xp.where(kept, x, 0 * x), backward
+
+
+@elementwise
+def threshold(x, threshold=0.0, value=0.0):
+    """out = x where x > threshold, else value.   dx = dout where x > threshold, else 0"""
+
+    def backward(dout):
+        return xp.where(x > threshold, dout, xp.zeros_like(dout))
+
+    return xp.where(x > threshold, x, value), backward
+
+
+# Of halves of an axis, and over one.
+
+
+def halves(x, axis):
+    """x as two arrays, cut in the middle of an axis; and which axis that is.
+
+    Raises:
+        ValueError: the axis has an odd number of elements.
+    """
+    (where,) = axes_of(axis, len(shape(x)))
+    n = shape(x)[where]
+    if n % 2:
+        raise ValueError(f"axis {axis} has size {n}, and is cut into two halves: an even size is needed")
+    lead = (slice(None),) * where
+    return x[(*lead, slice(0, n // 2), ...)], x[(*lead, slice(n // 2, n), ...)], where
+
+
+@rule
+def glu(x, axis=-1):
+    """Gated linear unit, out = a·sigmoid(b) with x = [a b] along an axis.   Dauphin et al. 2017
+
+    da = sigmoid(b)·dout, db = a·s·(1 - s)·dout with s = sigmoid(b).   dx = [da db]
+
+    x (..., 2C) -> (..., C).
+
+    Raises:
+        ValueError: the axis has an odd number of elements.
+    """
+    a, b, where = halves(x, axis)
+    s = logistic(b)
+
+    def backward(dout):
+        return xp.concat([s * dout, a * s * logistic(-b) * dout], axis=where)
+
+    return a * s, backward
+
+
+@rule
+def swiglu(x, axis=-1):
+    """Gated linear unit with silu for a gate, out = a·sigmoid(a)·b with x = [a b] along an axis.
+
+    da = (s + a·s·(1 - s))·b·dout with s = sigmoid(a), db = a·s·dout.   dx = [da db]
+
+    x (..., 2C) -> (..., C).   Shazeer 2020
+
+    Raises:
+        ValueError: the axis has an odd number of elements.
+    """
+    a, b, where = halves(x, axis)
+    s = logistic(a)
+
+    def backward(dout):
+        return xp.concat([(s + a * s * logistic(-a)) * b * dout, a * s * dout], axis=where)
+
+    return a * s * b, backward
+
+
+@rule
+def gumbel_softmax(x, key, tau=1.0, hard=False, axis=-1):
+    """A random point near a corner of the simplex, out = softmax((x + g) / τ) with g = -log(-log u).
+
+    dx = y·(dout - Σ y·dout) / τ with y = softmax((x + g) / τ)
+
+    u is uniform, a function of ``key`` (two uint32 numbers) and the shape of x. The place of the largest
+    y is a draw from softmax(x); ``hard=True`` gives its one-hot row, and keeps the gradient of y
+    (straight-through).   Jang, Gu & Poole 2017
+
+    Raises:
+        ValueError: ``tau`` is not above 0.
+    """
+    if not tau > 0:
+        raise ValueError(f"tau is a temperature above 0, not {tau}")
+    u = xp.maximum(xp.random_uniform(x, key), 1e-20)
+    _, _, e, total = exponentials((x - xp.log(-xp.log(u))) / tau, axis)
+    y = e / total
+
+    def backward(dout):
+        return y * (dout - xp.sum(y * dout, axis=axis, keepdims=True)) / tau, None
+
+    return first_largest(y, axis) if hard else y, backward
+
+
+def first_largest(y, axis):
+    """1 at the first of the largest elements along an axis, else 0."""
+    is_largest = xp.astype(y == xp.max(y, axis=axis, keepdims=True), y.dtype)
+    return xp.where(xp.cumulative_sum(is_largest, axis=axis) == 1, is_largest, 0 * y)

@@ -107,17 +107,17 @@ def traced_class_indices(t, C, ignore_index):
     return xp.where(ignored, t, xp.take(classes, xp.where(ignored, 0, places), axis=0))
 
 
-def _per_class_loss(q, log_y):
+def per_class_loss(q, log_y):
     """-Σ q·log y over the classes; a class of weight 0 adds 0, whatever its logarithm."""
     return -xp.sum(q * xp.where(q == 0, xp.zeros_like(log_y), log_y), axis=-1)
 
 
-def _column(rows):
+def as_column(rows):
     """One number a row, beside the classes: (...) -> (..., 1)."""
     return xp.reshape(rows, (*shape(rows), 1))
 
 
-def _reduced(loss, reduction, count):
+def reduced(loss, reduction, count):
     """The loss as asked for, and the way from its gradient to that of each row."""
     if reduction == "none":
         return loss, lambda dout: dout
@@ -152,10 +152,10 @@ def cross_entropy(y, t, eps=0.0, reduction="mean"):
     q, _ = class_weights(t, y)
     p = y + eps
     safe = xp.where((q != 0) | (p > 0), p, xp.ones_like(p))
-    loss, to_rows = _reduced(_per_class_loss(q, xp.log(safe)), reduction, max(size(y) // shape(y)[-1], 1))
+    loss, to_rows = reduced(per_class_loss(q, xp.log(safe)), reduction, max(size(y) // shape(y)[-1], 1))
 
     def backward(dout):
-        rows = _column(to_rows(dout))
+        rows = as_column(to_rows(dout))
         return -rows * q / safe, (-rows * xp.log(safe) if is_floating(t) else None)
 
     return loss, backward
@@ -211,10 +211,10 @@ def softmax_cross_entropy(x, t, weight=None, label_smoothing=0.0, ignore_index=N
         q = (1 - label_smoothing) * q + (uniform if counted is None else uniform * counted)
     if weight is not None:
         q = q * weight
-    loss, to_rows = _reduced(_per_class_loss(q, log_y), reduction, total_weight)
+    loss, to_rows = reduced(per_class_loss(q, log_y), reduction, total_weight)
 
     def backward(dout):
-        d = _column(to_rows(dout))
+        d = as_column(to_rows(dout))
         dx = d * (e / total * xp.sum(q, axis=-1, keepdims=True) - q)
         if by_index or not is_floating(t):
             return dx, None
@@ -245,7 +245,7 @@ def mean_squared_error(y, t, reduction="mean"):
     """
     same_shape(y, t)
     r = y - t
-    loss, to_elements = _reduced(r * r, reduction, size(y) or float("nan"))
+    loss, to_elements = reduced(r * r, reduction, size(y) or float("nan"))
 
     def backward(dout):
         dy = 2 * r * to_elements(dout)
@@ -267,7 +267,7 @@ def mean_absolute_error(y, t, reduction="mean"):
     """
     same_shape(y, t)
     r = y - t
-    loss, to_elements = _reduced(xp.abs(r), reduction, size(y) or float("nan"))
+    loss, to_elements = reduced(xp.abs(r), reduction, size(y) or float("nan"))
 
     def backward(dout):
         dy = xp.sign(r) * to_elements(dout)
@@ -294,7 +294,7 @@ def huber(y, t, delta=1.0, reduction="mean"):
     same_shape(y, t)
     r = y - t
     c = xp.clip(r, -delta, delta)
-    loss, to_elements = _reduced(c * (r - c / 2), reduction, size(y) or float("nan"))
+    loss, to_elements = reduced(c * (r - c / 2), reduction, size(y) or float("nan"))
 
     def backward(dout):
         dy = c * to_elements(dout)
@@ -321,7 +321,7 @@ def binary_cross_entropy_with_logits(x, t, reduction="mean"):
     same_shape(x, t)
     target = cast(t, like=x)
     elements = xp.maximum(x, 0) - x * target + xp.log1p(xp.exp(-xp.abs(x)))
-    loss, to_elements = _reduced(elements, reduction, size(x) or float("nan"))
+    loss, to_elements = reduced(elements, reduction, size(x) or float("nan"))
 
     def backward(dout):
         d = to_elements(dout)

@@ -13,11 +13,24 @@ from .arithmetic import arithmetic
 from .case import Case as Case
 from .elementary import elementary
 from .indexing import indexing
+from .likelihood import likelihood
 from .linear import linear
 from .loss import loss
+from .margin import margin
 from .reduction import reduction
 from .shaping import shaping
 
-FAMILIES = (arithmetic, elementary, activation, reduction, shaping, indexing, linear, loss)
+FAMILIES = (
+    arithmetic,
+    elementary,
+    activation,
+    reduction,
+    shaping,
+    indexing,
+    linear,
+    loss,
+    likelihood,
+    margin,
+)
 CASES = [case for family in FAMILIES for case in family()]
 ALIASES = {name for name, rule in ALL.items() if name != rule.name}

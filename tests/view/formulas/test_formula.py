@@ -316,7 +316,16 @@ def test_formulas_with_numbers_come_to_what_they_say(name, numbers):
     assert sum(read) >= (1 if name in LETTERED else 2)
 
 
-LETTERED = ("silu", "sign", "log2", "log10", "arctan2", "atan2")  # s, r and log₂ are no numbers here
+LETTERED = (
+    "silu",
+    "mish",
+    "hardswish",
+    "sign",
+    "log2",
+    "log10",
+    "arctan2",
+    "atan2",
+)  # s, r and log₂ are no numbers here
 LOSSES = {
     "Σ(y - t)² / n": lambda y, t: np.sum((y - t) ** 2) / y.size,
     "Σ(y - t)²": lambda y, t: np.sum((y - t) ** 2),
