@@ -146,6 +146,17 @@ ELSEWHERE = {
     "dropout": "its generator is its own; test_torch.test_dropout",
     "softmax_cross_entropy": "test_cross_entropy",
     **dict.fromkeys(("einsum", "windows", "unwindows"), "rules/test_contractions.py"),
+    **dict.fromkeys(
+        """
+        binary_cross_entropy celu cosine_embedding cosine_similarity focal gaussian_nll glu hardshrink
+        hardsigmoid hardswish hardtanh hinge hinge_embedding info_nce kl_divergence logsigmoid margin_ranking
+        mish multi_margin nll pairwise_distance poisson_nll prelu relu6 selu soft_margin softshrink softsign
+        threshold triplet_margin
+        """.split(),
+        "test_torch_rules.py",
+    ),
+    **dict.fromkeys(("swiglu", "dice"), "it has none; differences in rules/test_every_rule.py"),
+    "gumbel_softmax": "its generator is its own; test_torch_rules.py",
 }
 HAS_NOT = {
     "clip-neither": "wants a bound",
