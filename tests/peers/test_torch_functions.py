@@ -81,6 +81,31 @@ def pad(x, width, mode="constant", value=0):
     )
 
 
+def convolution(theirs):
+    """Uneven padding is done before."""
+
+    def convolved(x, W, b, padding=0, **options):
+        if isinstance(padding, tuple) and isinstance(padding[0], tuple):
+            x, padding = F.pad(x, [n for pair in padding[::-1] for n in pair]), 0
+        lead = x.shape[: x.dim() - W.dim() + 1]
+        out = theirs(x.reshape(lead.numel(), *x.shape[len(lead) :]), W, b, padding=padding, **options)
+        return out.reshape(*lead, *out.shape[1:])
+
+    return convolved
+
+
+def transposed(theirs):
+    """Uneven padding is cut off after."""
+
+    def made(x, W, b, padding=0, **options):
+        if isinstance(padding, int) or isinstance(padding[0], int):
+            return theirs(x, W, b, padding=padding, **options)
+        out = theirs(x, W, b, **options)
+        return F.pad(out, [-n for pair in padding[::-1] for n in pair])
+
+    return made
+
+
 NAMES = """
     negative square sqrt abs sign clip where exp expm1 log log1p sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh erf erfc sigmoid matmul exp2 log2 log10
@@ -134,6 +159,8 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "take_along_axis": lambda x, i, axis=-1: torch.take_along_dim(x, i % x.shape[axis], axis),
     "affine": lambda x, W, b: F.linear(x, W.T, b),
     "batch_norm": batch_norm,
+    **{f"conv{n}d": convolution(getattr(F, f"conv{n}d")) for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": transposed(getattr(F, f"conv_transpose{n}d")) for n in (1, 2, 3)},
     "cross_entropy": lambda y, t, eps, reduction: F.nll_loss(torch.log(y + eps), t, reduction=reduction),
     "mean_squared_error": F.mse_loss,
     "mean_absolute_error": F.l1_loss,
@@ -182,6 +209,7 @@ def theirs(case):
     return out, arrays
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("case", [c for c in cases_for("torch") if c.values[0].rule.name in THEIRS])
 def test_values_and_gradients_are_pytorchs(case):
     if case.id in HAS_NOT or case.label.startswith("none-of-them"):

@@ -23,6 +23,9 @@ and three that much is made of:
                                      come last; ``unwindows(w, shape, ...)`` adds up what overlaps
 ``scan(f, carry, xs)``               a loop along the first axis of xs: ``f(carry, x)`` gives
                                      (carry, y), and the result is (carry, ys)
+
+A convolution is an einsum of windows. Since JAX and PyTorch have their own, which are quicker there, it is a
+function as well: ``convolution(x, W, how)`` and its gradients ``convolution_dx`` and ``convolution_dW``.
 """
 
 import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY

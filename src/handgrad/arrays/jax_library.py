@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from handgrad.arrays import loops, windowing
+from handgrad.arrays.convolution import Convolution
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import getitem
 from handgrad.arrays.questions import shape
@@ -39,12 +40,35 @@ def jax_library() -> Library:
             out = out.at[index].add(x[(..., *j)])
         return out
 
+    def convolution(x: Any, W: Any, how: Convolution) -> Any:
+        dtype = jnp.result_type(x, W)
+        return jax.lax.conv_general_dilated(
+            jnp.asarray(x, dtype),
+            jnp.asarray(W, dtype),
+            how.stride,
+            how.padding,
+            rhs_dilation=how.dilation,
+            feature_group_count=how.groups,
+        )
+
+    def transposed(f: Any, shape: tuple[int, ...], dout: Any) -> Any:
+        return jax.linear_transpose(f, jax.ShapeDtypeStruct(shape, dout.dtype))(dout)[0]
+
+    def convolution_dx(dout: Any, W: Any, shape: tuple[int, ...], how: Convolution) -> Any:
+        return transposed(lambda x: convolution(x, W, how), shape, dout)
+
+    def convolution_dW(dout: Any, x: Any, shape: tuple[int, ...], how: Convolution) -> Any:
+        return transposed(lambda W: convolution(x, W, how), shape, dout)
+
     return Library(
         jnp,
         has_loops=True,
         scan=scan,
         windows=windowing.windows,
         unwindows=unwindows,
+        convolution=convolution,
+        convolution_dx=convolution_dx,
+        convolution_dW=convolution_dW,
         scatter_add=lambda dout, index, shape: jnp.zeros(shape, dout.dtype).at[index].add(dout),
         getitem=getitem,
         erf=jax.scipy.special.erf,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays.contraction import are_distinct, by_product, in_pairs, spelled
+from handgrad.arrays.convolution import convolution, convolution_dW, convolution_dx
 from handgrad.arrays.dispatch import NUMPY
 from handgrad.arrays.lacking import erf, erfc, getitem, stop_gradient
 from handgrad.arrays.loops import scan
@@ -104,6 +105,9 @@ vars(NUMPY).update(
     einsum=einsum,
     windows=windows,
     unwindows=unwindows,
+    convolution=convolution,
+    convolution_dx=convolution_dx,
+    convolution_dW=convolution_dW,
     power=power,
     pow=power,
     sum=sum_in_blocks,

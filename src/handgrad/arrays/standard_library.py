@@ -10,6 +10,7 @@ import numpy as np
 
 from handgrad.arrays import numpy_library, windowing
 from handgrad.arrays.contraction import by_product, in_pairs
+from handgrad.arrays.convolution import convolution, convolution_dW, convolution_dx
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import erf, erfc, stop_gradient
 from handgrad.arrays.loops import scan
@@ -48,6 +49,9 @@ def standard_library(standard: Any) -> Library:
         pad=windowing.pad,
         windows=windowing.windows,
         unwindows=windowing.unwindows,
+        convolution=convolution,
+        convolution_dx=convolution_dx,
+        convolution_dW=convolution_dW,
         taken=taken,
         exp2=lambda x: standard.pow(2.0, x),
         logaddexp2=lambda x, y: standard.logaddexp(x * math.log(2), y * math.log(2)) / math.log(2),

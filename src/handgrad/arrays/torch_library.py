@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from handgrad.arrays import windowing
+from handgrad.arrays.convolution import Convolution
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.loops import scan
 from handgrad.arrays.numpy_library import fold_in
@@ -60,6 +61,33 @@ def torch_library() -> Library:
             out[index] += x[(..., *j)]
         return out
 
+    def evenly_padded(x: Any, how: Convolution) -> tuple[Any, list[int]]:
+        """x, with zeros after it where it is padded unevenly, and the padding that is left to do."""
+        least = [min(pair) for pair in how.padding]
+        more = [n for pair, p in zip(how.padding, least, strict=True) for n in (pair[0] - p, pair[1] - p)]
+        return (torch.nn.functional.pad(x, _last_first(more)) if any(more) else x), least
+
+    def convolution(x: Any, W: Any, how: Convolution) -> Any:
+        x, padding = evenly_padded(x, how)
+        zeros = [0] * how.ndim
+        way = (how.stride, padding, how.dilation, False, zeros, how.groups)
+        return torch.ops.aten.convolution(x, W, None, *way)
+
+    def gradient(dout: Any, x: Any, W: Any, how: Convolution, of: int) -> Any:
+        x, padding = evenly_padded(x, how)
+        zeros, wanted = [0] * how.ndim, [of == 0, of == 1, False]
+        way = (how.stride, padding, how.dilation, False, zeros, how.groups)
+        return torch.ops.aten.convolution_backward(dout, x, W, None, *way, wanted)[of]
+
+    def convolution_dx(dout: Any, W: Any, shape: tuple[int, ...], how: Convolution) -> Any:
+        dx = gradient(dout, dout.new_zeros(1).expand(shape), W, how, of=0)
+        uneven = [max(before - after, 0) for before, after in how.padding]
+        inner = [slice(skip, skip + n) for skip, n in zip(uneven, shape[2:], strict=True)]
+        return dx[(..., *inner)]
+
+    def convolution_dW(dout: Any, x: Any, shape: tuple[int, ...], how: Convolution) -> Any:
+        return gradient(dout, x, dout.new_zeros(1).expand(shape), how, of=1)
+
     return Library(
         compat,
         scan=scan,
@@ -67,6 +95,9 @@ def torch_library() -> Library:
         pad=windowing.pad,
         windows=windows,
         unwindows=unwindows,
+        convolution=convolution,
+        convolution_dx=convolution_dx,
+        convolution_dW=convolution_dW,
         taken=lambda x, like: torch.as_tensor(x, device=like.device),
         scatter_add=scatter_add,
         getitem=getitem,
@@ -79,6 +110,11 @@ def torch_library() -> Library:
         arange_like=lambda x, n: torch.arange(n, device=x.device),
         stop_gradient=lambda x: x.detach(),
     )
+
+
+def _last_first(pairs: list[int]) -> list[int]:
+    """Padding, the last axis first."""
+    return [n for i in reversed(range(0, len(pairs), 2)) for n in pairs[i : i + 2]]
 
 
 def _forwards(index: Any, shape: tuple[int, ...]) -> tuple[Any, list[int]]:

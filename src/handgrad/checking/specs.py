@@ -25,6 +25,7 @@ SIZES = (5, 3, 7, 9, 6, 8, 10, 11, 12, 13, 4, 2)
 USUAL = {"D": 6, "B": 3, "C": 2, "H": 6, "W": 8, "L": 8, "F": 10}
 USUAL |= dict.fromkeys(("h", "kh", "kH", "KH", "HH", "R", "K", "k"), 3)
 USUAL |= dict.fromkeys(("w", "kw", "kW", "KW", "WW", "S"), 2)
+USUAL |= {"KD": 4}
 WORDS = {"true": True, "false": False, "True": True, "False": False, "None": None, "none": None}
 MOST_EDGES = 3
 

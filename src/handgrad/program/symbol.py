@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Operators, contraction, windowing
+from handgrad.arrays import Operators, contraction, convolution as convolutions, windowing
 from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
 from handgrad.rules.rule import at_work
@@ -37,6 +37,9 @@ class SymbolNamespace:
         return scan(*args, **options)
 
     pad = staticmethod(windowing.pad)
+    convolution = staticmethod(convolutions.convolution)
+    convolution_dx = staticmethod(convolutions.convolution_dx)
+    convolution_dW = staticmethod(convolutions.convolution_dW)
 
     @staticmethod
     def einsum(subscripts: str, *arrays: Any) -> Any:

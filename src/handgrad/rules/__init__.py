@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from handgrad.rules.activation import *
 from handgrad.rules.arithmetic import *
+from handgrad.rules.convolution import *
 from handgrad.rules.elementary import *
 from handgrad.rules.indexing import *
 from handgrad.rules.likelihood import *

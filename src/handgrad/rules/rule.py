@@ -9,7 +9,8 @@
 Parameters without a default are *inputs*: arrays, or lists, tuples and dicts of them, each of which
 ``backward`` answers with a gradient, in order, or with ``None`` where there is none (labels,
 indices). Parameters with a default are *options* and have no gradient. Where an option must be
-given, a ``/`` marks where the inputs end: ``def reshape(x, /, shape)``.
+given, a ``/`` marks where the inputs end: ``def reshape(x, /, shape)``; an input before it that has a
+default, ``def conv2d(x, W, b=None, /, stride=1)``, may be left out.
 
 Calling a rule gives its output alone. ``rule.vjp(...)`` gives the pair ``(out, backward)``.
 """
@@ -47,6 +48,7 @@ class Rule(Generic[P]):
         self.name = body.__name__
         self.inputs = tuple(p.name for p in inputs)
         self.options = tuple(p.name for p in parameters if p.name not in self.inputs)
+        self.usual = {p.name: p.default for p in inputs if p.default is not p.empty}
 
     def __repr__(self) -> str:
         return f"<rule {self.name}{inspect.signature(self.body)}>"
@@ -114,10 +116,12 @@ class Rule(Generic[P]):
                 most = count + len(self.options)
                 raise TypeError(f"{self.name} takes at most {most} arguments, got {len(args)}")
             options = dict(zip(self.options, args[count:], strict=False), **options)
-            missing = [name for name in self.inputs[len(args) :] if name not in options]
+            given = self.usual | options
+            missing = [name for name in self.inputs[len(args) :] if name not in given]
             if missing:
                 raise TypeError(f"{self.name} needs {', '.join(missing)} too")
-            args = args[:count] + tuple(options.pop(name) for name in self.inputs[len(args) :])
+            options = {name: value for name, value in options.items() if name not in self.inputs[len(args) :]}
+            args = args[:count] + tuple(given[name] for name in self.inputs[len(args) :])
         for name, value in options.items():
             if isinstance(value, Recorded):
                 raise TypeError(

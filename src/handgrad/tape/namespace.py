@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import convolution as convolutions
 from handgrad.rules import ALL
 from handgrad.tape.functions import TABLE
 from handgrad.tape.functions.values import STANDARD, on_values
@@ -16,6 +17,10 @@ BY_NAME = {name: TABLE[found] for name, found in vars(np).items() if callable(fo
 
 class RecordedNamespace:
     """``namespace.exp`` is the rule; ``namespace.argmax`` works on values and returns a plain array."""
+
+    convolution = staticmethod(convolutions.convolution)
+    convolution_dx = staticmethod(convolutions.convolution_dx)
+    convolution_dW = staticmethod(convolutions.convolution_dW)
 
     def __getattr__(self, name: str) -> Any:
         if name in ALL:

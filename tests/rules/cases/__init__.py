@@ -11,6 +11,7 @@ from handgrad.rules import ALL
 from .activation import activation
 from .arithmetic import arithmetic
 from .case import Case as Case
+from .convolution import convolution
 from .elementary import elementary
 from .indexing import indexing
 from .likelihood import likelihood
@@ -28,6 +29,7 @@ FAMILIES = (
     shaping,
     indexing,
     linear,
+    convolution,
     loss,
     likelihood,
     margin,
