@@ -1,4 +1,4 @@
-"""Cumulative sums as native code."""
+"""Cumulative sums and products as native code."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,13 @@ rng = np.random.default_rng(0)
         ((3, 40, 17), 1),
     ],
 )
-def test_cumulative_sums_are_numpys_bit_for_bit(shape, axis, dtype):
+@pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
+def test_they_are_numpys_bit_for_bit(name, shape, axis, dtype):
     x = (rng.normal(size=shape) * 3).astype(dtype)
-    program = trace(lambda x: xp.cumulative_sum(x, axis=axis), x)
+    program = trace(lambda x: getattr(xp, name)(x, axis=axis), x)
     for threads in (1, 2, 3):
         (got,) = run(compiled(program, threads), [x])
-        assert same_bits([got], [np.cumulative_sum(x, axis=axis)])
+        assert same_bits([got], [getattr(np, name)(x, axis=axis)])
 
 
 @pytest.mark.filterwarnings("error")

@@ -11,6 +11,8 @@ from ..rules.elsewhere import cases_for, converted
 from ..rules.numerics import assert_close, random_like
 
 torch = pytest.importorskip("torch")
+from . import torch_arrays  # noqa: E402, which needs it
+
 F = torch.nn.functional
 
 
@@ -124,7 +126,6 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "arctan2": lambda y, x: torch.atan2(*map(tensor, (y, x))),
     "remainder": lambda x, y: torch.remainder(*map(tensor, (x, y))),
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
-    "norm": over_axes(torch.linalg.vector_norm),
     "reshape": lambda x, shape: torch.reshape(x, (shape,) if isinstance(shape, int) else shape),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "relu": F.relu,
@@ -167,6 +168,7 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "huber": F.huber_loss,
     "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
 }
+THEIRS |= torch_arrays.ARRAYS
 
 ELSEWHERE = {
     "astype": "test_torch.test_astype",
@@ -194,6 +196,7 @@ HAS_NOT = {
     "pad-wrap": "wraps in whole turns only",
     "cross_entropy-one-hot-mean": "takes indices only",
     **{f"cross_entropy-soft-{reduction}": "takes indices only" for reduction in ("mean", "sum", "none")},
+    **torch_arrays.HAS_NOT,
 }
 
 

@@ -148,9 +148,13 @@ def _reshaped(call: Callable, x: Any, target: Shape) -> Any:
     return x if shape(x) == target else call("reshape", x, target)
 
 
-def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
-    """Σ over as many of the last axes of x and the first of y as ``axes`` says, or those that it names."""
-    nx, ny = len(shape(x)), len(shape(y))
+def letters_of_tensordot(nx: int, ny: int, axes: Any = 2) -> tuple[str, str, str]:
+    """The letters of x, y and the result, for a sum over as many of the last axes of x and the first of y as
+    ``axes`` says, or over those that it names.
+
+    Raises:
+        ValueError: it does not name as many axes of x as of y.
+    """
     if hasattr(axes, "__index__"):
         axes = (range(nx - int(axes), nx), range(int(axes)))
     of_x, of_y = ([a] if hasattr(a, "__index__") else list(a) for a in axes)
@@ -162,4 +166,4 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     for i, j in zip(of_x, of_y, strict=True):
         b[j] = a[i]
     target = [i for i in a if i not in b] + [i for i in b if i not in a]
-    return xp.einsum(f"{''.join(a)},{''.join(b)}->{''.join(target)}", x, y)
+    return "".join(a), "".join(b), "".join(target)

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 from handgrad.rules.activation import *
 from handgrad.rules.arithmetic import *
 from handgrad.rules.convolution import *
+from handgrad.rules.distance import *
 from handgrad.rules.elementary import *
 from handgrad.rules.indexing import *
 from handgrad.rules.likelihood import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.margin import *
+from handgrad.rules.ordering import *
+from handgrad.rules.products import *
+from handgrad.rules.rearranging import *
 from handgrad.rules.reduction import *
 from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
+from handgrad.rules.sequences import *
 from handgrad.rules.shaping import *
 
 ALL: dict[str, Rule] = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}

@@ -60,13 +60,18 @@ def take_along_axis(x, indices, axis=-1):
     indices = beside(indices, x)
 
     def backward(dout):
-        index = tuple(
-            indices if i == where else xp.reshape(xp.arange_like(indices, n), _column(i, len(shape(x))))
-            for i, n in enumerate(shape(dout))
-        )
-        return xp.scatter_add(dout, index, shape(x)), None
+        return xp.scatter_add(dout, along(indices, where, shape(dout)), shape(x)), None
 
     return xp.take_along_axis(x, indices, axis=where), backward
+
+
+def along(indices, axis, own=None):
+    """The index of ``x[i, indices[i, j]]``: along the other axes of a shape, each place itself."""
+    own = shape(indices) if own is None else own
+    return tuple(
+        indices if i == axis else xp.reshape(xp.arange_like(indices, n), _column(i, len(own)))
+        for i, n in enumerate(own)
+    )
 
 
 def _column(i, ndim):

@@ -36,7 +36,7 @@ def count(x, axis):
     return reduced or float("nan")
 
 
-def _finish(out, x, axis, keepdims):
+def finish(out, x, axis, keepdims):
     """A result that has kept its axes, without them unless they are wanted."""
     if keepdims:
         return out
@@ -84,7 +84,7 @@ def cumsum(x, axis=None):
     return xp.cumulative_sum(flat, axis=along), backward
 
 
-def _extreme(pick, x, axis, keepdims):
+def extreme(pick, x, axis, keepdims):
     peak = pick(x, axis=axis, keepdims=True)
     hit = xp.astype(x == peak, peak.dtype)
     ties = xp.maximum(xp.sum(hit, axis=axis, keepdims=True), 1)  # nan is equal to nothing
@@ -92,7 +92,7 @@ def _extreme(pick, x, axis, keepdims):
     def backward(dout):
         return spread(dout, x, axis) * (hit / ties)
 
-    return _finish(peak, x, axis, keepdims), backward
+    return finish(peak, x, axis, keepdims), backward
 
 
 @rule
@@ -101,7 +101,7 @@ def max(x, axis=None, keepdims=False):
 
     dx = dout / n where x = out, else 0: n elements tie
     """
-    return _extreme(xp.max, x, axis, keepdims)
+    return extreme(xp.max, x, axis, keepdims)
 
 
 @rule
@@ -110,7 +110,7 @@ def min(x, axis=None, keepdims=False):
 
     dx = dout / n where x = out, else 0: n elements tie
     """
-    return _extreme(xp.min, x, axis, keepdims)
+    return extreme(xp.min, x, axis, keepdims)
 
 
 @rule
@@ -170,7 +170,7 @@ def var(x, axis=None, correction=0, keepdims=False):
     def backward(dout):
         return 2 / divisor * _without_mean(deviation, axis) * spread(dout, x, axis)
 
-    return _finish(out, x, axis, keepdims), backward
+    return finish(out, x, axis, keepdims), backward
 
 
 @rule
@@ -187,7 +187,7 @@ def std(x, axis=None, correction=0, keepdims=False):
         slope = xp.where(flat, variance, 1 / root)
         return _without_mean(deviation * slope, axis) * spread(dout, x, axis) / divisor
 
-    return _finish(xp.where(flat, variance, root), x, axis, keepdims), backward
+    return finish(xp.where(flat, variance, root), x, axis, keepdims), backward
 
 
 @rule
@@ -201,7 +201,7 @@ def logsumexp(x, axis=None, keepdims=False):
     def backward(dout):
         return spread(dout, x, axis) * (e / total)
 
-    return _finish(xp.log(total) + peak, x, axis, keepdims), backward
+    return finish(xp.log(total) + peak, x, axis, keepdims), backward
 
 
 def exponentials(x, axis):
@@ -216,22 +216,6 @@ def exponentials(x, axis):
     e = xp.exp(shifted)
     total = xp.sum(e, axis=axis, keepdims=True)
     return peak, shifted, e, xp.where(peak == -math.inf, xp.ones_like(total), total)
-
-
-@rule
-def norm(x, axis=None, keepdims=False):
-    """Euclidean length, out = √Σ x², without overflow on the way.   dx = x / out·dout, 0 where out = 0"""
-    unit = xp.stop_gradient((xp.max if size(x) else xp.sum)(xp.abs(x), axis=axis, keepdims=True))
-    unit = xp.where(xp.isfinite(unit) & (unit > 0), unit, xp.ones_like(unit))
-    scaled = x / unit
-    squares = xp.sum(scaled * scaled, axis=axis, keepdims=True)
-    is_zero = squares == 0
-    length = xp.sqrt(xp.where(is_zero, xp.ones_like(squares), squares))
-
-    def backward(dout):
-        return spread(dout, x, axis) * xp.where(is_zero, xp.zeros_like(scaled), scaled / length)
-
-    return _finish(unit * xp.where(is_zero, squares, length), x, axis, keepdims), backward
 
 
 cumulative_sum = cumsum

@@ -18,7 +18,7 @@ from handgrad import rules
 from handgrad.arrays import shape, stripped, xp
 from handgrad.rules.reduction import axes_of
 from handgrad.tape.functions.products import einsum
-from handgrad.tape.functions.shaping import diagonal, moveaxis, moved, swapaxes
+from handgrad.tape.functions.shaping import moveaxis, swapaxes
 from handgrad.tape.numpy_functions import understood
 from handgrad.tape.refusals import IN_PLACE, HistoryLost
 from handgrad.tree import tree_map
@@ -164,11 +164,11 @@ def expand(input: Any, *sizes: Any) -> Any:
 
 
 def repeat(input: Any, *sizes: Any) -> Any:
-    return moved(np.tile)(input, _numbers(sizes))
+    return rules.tile(input, _numbers(sizes))
 
 
 def repeat_interleave(input: Any, repeats: Any, dim: Any = None) -> Any:
-    return moved(np.repeat)(input, repeats, axis=dim)
+    return rules.repeat(input, np.asarray(stripped(repeats)), axis=dim)
 
 
 def flip(input: Any, *dims: Any) -> Any:
@@ -176,7 +176,7 @@ def flip(input: Any, *dims: Any) -> Any:
 
 
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
-    return moved(np.roll)(input, shifts, axis=dims)
+    return rules.roll(input, shifts, axis=dims)
 
 
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple:
@@ -195,9 +195,24 @@ def unbind(input: Any, dim: int = 0) -> tuple:
     return tuple(rows[i] for i in range(shape(rows)[0]))
 
 
-def sort(input: Any, dim: int = -1) -> Extreme:
-    indices = xp.argsort(stripped(input), axis=dim)
+def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Extreme:
+    indices = xp.argsort(stripped(input), axis=dim, descending=descending)
     return Extreme(rules.take_along_axis(input, indices, axis=dim), indices)
+
+
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Extreme:
+    values, indices = sort(input, dim, largest)
+    first = (slice(None),) * (dim % len(shape(input))) + (slice(None, k),)
+    return Extreme(values[first], indices[first])
+
+
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    parts = [x for x in (prepend, input, append) if x is not None]
+    return rules.diff(rules.concatenate(parts, axis=dim) if len(parts) > 1 else input, n, dim)
+
+
+def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: Any = None) -> Any:
+    return rules.cdist(x1, x2, p)
 
 
 def gather(input: Any, dim: int, index: Any) -> Any:
@@ -234,8 +249,12 @@ FUNCTIONS: dict[str, Callable] = {
     "clone": lambda input: input,
     "cross_entropy": cross_entropy,
     "conj": lambda input: input,
+    "cumprod": lambda input, dim: rules.cumprod(input, axis=dim),
     "cumsum": lambda input, dim: rules.cumsum(input, axis=dim),
-    "diagonal": lambda input, offset=0, dim1=0, dim2=1: diagonal(input, offset, dim1, dim2),
+    "cdist": cdist,
+    "diag": lambda input, diagonal=0: rules.diag(input, diagonal),
+    "diagonal": lambda input, offset=0, dim1=0, dim2=1: rules.diagonal(input, offset, dim1, dim2),
+    "diff": diff,
     "div": rules.divide,
     "einsum": lambda equation, *operands: einsum(equation, *operands),
     "elu": lambda input, alpha=1.0: rules.elu(input, alpha=alpha),
@@ -245,17 +264,20 @@ FUNCTIONS: dict[str, Callable] = {
     "gather": gather,
     "gelu": lambda input, *, approximate="none": rules.gelu(input, approximate=approximate),
     "index_select": lambda input, dim, index: rules.take(input, stripped(index), axis=dim),
+    "inner": lambda input, other: rules.inner(input, other),
+    "kron": lambda input, other: rules.kron(input, other),
     "l1_loss": _loss(rules.mean_absolute_error),
     "leaky_relu": lambda input, negative_slope=0.01: rules.leaky_relu(input, negative_slope=negative_slope),
     "linear": linear,
     "log_softmax": _along(rules.log_softmax),
+    "logcumsumexp": lambda input, dim: rules.logcumsumexp(input, axis=dim),
     "logsumexp": _over(rules.logsumexp),
     "max": _extreme(rules.max, rules.maximum, "argmax"),
     "mean": _over(rules.mean),
     "min": _extreme(rules.min, rules.minimum, "argmin"),
     "movedim": lambda input, source, destination: moveaxis(input, source, destination),
     "mse_loss": _loss(rules.mean_squared_error),
-    "outer": lambda input, vec2: rules.reshape(input, (-1, 1)) * vec2,
+    "outer": lambda input, vec2: rules.outer(input, vec2),
     "permute": permute,
     "prod": _over(rules.prod),
     "reciprocal": lambda input: 1.0 / input,
@@ -274,9 +296,13 @@ FUNCTIONS: dict[str, Callable] = {
     "sub": sub,
     "sum": _over(rules.sum),
     "t": t,
+    "tensordot": lambda a, b, dims=2: rules.tensordot(a, b, dims),
     "tile": repeat,
-    "trace": lambda input: rules.sum(diagonal(input), axis=-1),
+    "topk": topk,
+    "trace": lambda input: rules.trace(input),
     "transpose": transpose,
+    "tril": lambda input, diagonal=0: rules.tril(input, diagonal),
+    "triu": lambda input, diagonal=0: rules.triu(input, diagonal),
     "unbind": unbind,
     "unsqueeze": lambda input, dim: rules.expand_dims(input, axis=dim),
     "var": _moment(rules.var),

@@ -141,21 +141,15 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
     return p + (xp.unwrap(value, discont, axis, period=period) - value)
 
 
-def _intervals(points: Any, x: Any) -> Any:
-    """Between which of the points each x lies, or would if the first and last line went on."""
-    return xp.clip(xp.searchsorted(points, x, side="right") - 1, 0, len(points) - 2)
-
-
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """Straight lines between the points (xp, fp)."""
     if period is not None:
         raise TypeError("np.interp of recorded arrays has no period=: take the remainder first")
     x, xp, fp = gathered(x), gathered(xp), gathered(fp)
-    places = _intervals(stripped(xp), stripped(x))
-    x0, y0 = xp[places], fp[places]
-    inside = y0 + (fp[places + 1] - y0) / (xp[places + 1] - x0) * (x - x0)
-    out = rules.where(stripped(x) < stripped(xp[0]), fp[0] if left is None else left, inside)
-    return rules.where(stripped(x) > stripped(xp[-1]), fp[-1] if right is None else right, out)
+    constant = [None if isinstance(end, Recorded) else end for end in (left, right)]
+    out = rules.interp(x, xp, fp, *constant)
+    if isinstance(left, Recorded):
+        out = rules.where(stripped(x) < stripped(xp[0]), left, out)
+    return rules.where(stripped(x) > stripped(xp[-1]), right, out) if isinstance(right, Recorded) else out
 
 
 def real_if_close(a: Any, tol: Any = 100) -> Any:

@@ -23,10 +23,7 @@ def sort(
     descending: bool = False,
 ) -> Any:
     """Each element with the gradient of the place where it stands after."""
-    a = gathered(a)
-    if axis is None:
-        a, axis = rules.reshape(a, (-1,)), -1
-    return rules.take_along_axis(a, xp.argsort(stripped(a), axis=axis), axis=axis)
+    return rules.sort(gathered(a), axis, descending)
 
 
 def partition(a: Any, kth: Any, axis: Any = -1) -> Any:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import contraction, shape, stripped, xp
+from handgrad.arrays import contraction, shape
 from handgrad.tape.functions.creation import gathered
-from handgrad.tape.functions.shaping import diagonal, moveaxis, swapaxes
+from handgrad.tape.functions.shaping import moveaxis, swapaxes
 from handgrad.tape.refusals import unwritten
 
 
@@ -26,15 +26,12 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def inner(a: Any, b: Any, /) -> Any:
-    a, b = gathered(a), gathered(b)
-    if shape(a) == () or shape(b) == ():
-        return rules.multiply(a, b)
-    return tensordot(a, b, ([-1], [-1]))
+    return rules.inner(gathered(a), gathered(b))
 
 
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     unwritten("np.outer", out)
-    return rules.multiply(rules.reshape(gathered(a), (-1, 1)), rules.reshape(gathered(b), (1, -1)))
+    return rules.outer(gathered(a), gathered(b))
 
 
 def vdot(a: Any, b: Any, /) -> Any:
@@ -46,7 +43,7 @@ def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    return contraction.tensordot(gathered(a), gathered(b), axes)
+    return rules.tensordot(gathered(a), gathered(b), axes)
 
 
 def einsum(subscripts: Any, /, *operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
@@ -70,18 +67,13 @@ def _distinct(indices: str, x: Any, sizes: dict[str, int]) -> tuple[str, Any]:
     for i in [i for i in dict.fromkeys(indices) if indices.count(i) > 1]:
         while indices.count(i) > 1:
             first, second = indices.index(i), indices.rindex(i)
-            x = diagonal(x, 0, first, second)
+            x = rules.diagonal(x, 0, first, second)
             indices = "".join(j for k, j in enumerate(indices) if k not in (first, second)) + i
     return indices, rules.broadcast_to(x, tuple(sizes[i] for i in indices))
 
 
 def kron(a: Any, b: Any) -> Any:
-    a, b = gathered(a), gathered(b)
-    ndim = max(len(shape(a)), len(shape(b)))
-    a_shape, b_shape = ((1,) * (ndim - len(s)) + s for s in (shape(a), shape(b)))
-    spread_a = rules.reshape(a, tuple(n for m in a_shape for n in (m, 1)))
-    spread_b = rules.reshape(b, tuple(n for m in b_shape for n in (1, m)))
-    return rules.reshape(spread_a * spread_b, tuple(map(operator.mul, a_shape, b_shape)))
+    return rules.kron(gathered(a), gathered(b))
 
 
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
@@ -95,14 +87,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """out[i + j] = Σ a[i]·v[j]"""
-    a, v = gathered(a), gathered(v)
-    n, m = len(a), len(v)
-    places = np.arange(n)[:, None] + np.arange(m)
-    full = rules.scatter_add(outer(a, v), places, (n + m - 1,))
-    length = {"full": n + m - 1, "same": max(n, m), "valid": max(n, m) - min(n, m) + 1}[mode]
-    start = (n + m - 1 - length) // 2
-    return full[start : start + length]
+    return rules.convolve(gathered(a), gathered(v), mode)
 
 
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
@@ -143,35 +128,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         axis = (0, 1)
     if isinstance(axis, tuple) and len(axis) == 2 and ord not in (None, "fro"):
         return _matrix_norm(x, ord, axis, keepdims)
-    return _vector_norm(x, 2 if ord in (None, "fro") else ord, axis, keepdims)
-
-
-def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
-    kept = {"axis": axis, "keepdims": keepdims}
-    if ord == 2:
-        return rules.norm(x, **kept)
-    if ord == 1:
-        return rules.sum(rules.abs(x), **kept)
-    if ord == math.inf:
-        return rules.max(rules.abs(x), **kept)
-    if ord == -math.inf:
-        return rules.min(rules.abs(x), **kept)
-    if not isinstance(ord, (int, float)) or ord == 0:
-        raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded arrays")
-    return _power_norm(x, ord, axis, keepdims)
-
-
-def _power_norm(x: Any, p: float, axis: Any, keepdims: bool) -> Any:
-    """(Σ |x|ᵖ)^(1/p), in units of the largest |x|: no power overflows. Of zeros it is 0."""
-    value = xp.abs(stripped(x))
-    unit = xp.max(value, axis=axis, keepdims=True) if math.prod(shape(x)) else 1.0
-    unit = xp.where((unit > 0) & xp.isfinite(unit), unit, 1.0)
-    total = rules.sum(rules.power(rules.abs(x) / unit, p), axis=axis, keepdims=True)
-    is_nothing = stripped(total) == 0
-    made = rules.where(is_nothing, 0.0, unit * rules.power(rules.where(is_nothing, 1.0, total), 1.0 / p))
-    if keepdims:
-        return made
-    return rules.reshape(made, ()) if axis is None else rules.squeeze(made, axis=axis)
+    return rules.norm(x, axis=axis, keepdims=keepdims, ord=2 if ord in (None, "fro") else ord)
 
 
 def _matrix_norm(x: Any, ord: Any, axis: tuple[int, int], keepdims: bool) -> Any:
@@ -188,7 +145,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    return _vector_norm(gathered(x), ord, axis, keepdims)
+    return rules.norm(gathered(x), axis=axis, keepdims=keepdims, ord=ord)
 
 
 TABLE: dict[Any, Callable] = {
@@ -207,7 +164,7 @@ TABLE: dict[Any, Callable] = {
     np.polyval: polyval,
     np.vander: vander,
     np.linalg.cross: lambda a, b, /, *, axis=-1: cross(a, b, axis=axis),
-    np.linalg.diagonal: lambda x, /, *, offset=0: diagonal(x, offset, -2, -1),
+    np.linalg.diagonal: lambda x, /, *, offset=0: rules.diagonal(x, offset, -2, -1),
     np.linalg.matmul: lambda a, b, /: rules.matmul(a, b),
     np.linalg.matrix_norm: matrix_norm,
     np.linalg.matrix_power: matrix_power,
@@ -216,7 +173,7 @@ TABLE: dict[Any, Callable] = {
     np.linalg.norm: norm,
     np.linalg.outer: lambda a, b, /: outer(a, b),
     np.linalg.tensordot: lambda a, b, /, *, axes=2: tensordot(a, b, axes),
-    np.linalg.trace: lambda x, /, *, offset=0: rules.sum(diagonal(x, offset, -2, -1), axis=-1),
+    np.linalg.trace: lambda x, /, *, offset=0: rules.trace(x, offset, -2, -1),
     np.linalg.vecdot: lambda a, b, /, *, axis=-1: vecdot(a, b, axis),
     np.linalg.vector_norm: vector_norm,
 }

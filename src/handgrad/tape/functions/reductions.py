@@ -164,16 +164,8 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
 
 
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """Each element the product of all before it: n products, without division, so that zeros are right."""
     unwritten("np.cumprod", out)
-    a = typed(a, dtype)
-    a = rules.reshape(a, (-1,)) if axis is None else a
-    axis = 0 if axis is None else axis % len(shape(a))
-    n = shape(a)[axis]
-    order = (*(i for i in range(len(shape(a))) if i != axis), axis)
-    rows = rules.transpose(a, order)[..., None, :]
-    products = rules.prod(rules.where(np.tri(n, dtype=bool), rows, 1), axis=-1)
-    return rules.transpose(products, tuple(order.index(i) for i in range(len(order))))
+    return rules.cumprod(typed(a, dtype), axis=axis)
 
 
 def _with_initial(cumulative: Callable, start: float) -> Callable:

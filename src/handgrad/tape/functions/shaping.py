@@ -58,30 +58,40 @@ def moved(numpy_function: Callable) -> Callable:
     return function
 
 
-diagonal = moved(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return rules.diagonal(gathered(a), offset, axis1, axis2)
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     unwritten("np.trace", out)
-    a = a if dtype is None else a.astype(dtype)
-    return rules.sum(diagonal(a, offset, axis1, axis2), axis=-1)
+    a = gathered(a)
+    return rules.trace(a if dtype is None else a.astype(dtype), offset, axis1, axis2)
 
 
 def diag(v: Any, k: int = 0) -> Any:
-    v = gathered(v)
-    if len(shape(v)) != 1:
-        return diagonal(v, k)
-    n = len(v) + np.abs(k)
-    rows, columns = np.diag_indices(len(v))
-    return rules.scatter_add(v, (rows - np.minimum(k, 0), columns + np.maximum(k, 0)), (n, n))
+    return rules.diag(gathered(v), k)
 
 
-def _triangle(keeps: Callable) -> Callable:
+def _triangle(rule: Callable) -> Callable:
+    """Of a vector NumPy takes the triangle of the matrix that has it in each row."""
+
     def function(m: Any, k: int = 0) -> Any:
         m = gathered(m)
-        return rules.where(keeps(np.ones(shape(m)[-2:], bool), k), m, 0)
+        return rule(rules.broadcast_to(m, shape(m) * 2) if len(shape(m)) == 1 else m, k)
 
     return function
+
+
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    return rules.roll(gathered(a), shift, axis)
+
+
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    return rules.repeat(gathered(a), stripped(repeats), axis)
+
+
+def tile(A: Any, reps: Any) -> Any:
+    return rules.tile(gathered(A), reps if np.ndim(reps) == 0 else tuple(reps))
 
 
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -90,10 +100,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     ends = [x if x is None or np.ndim(stripped(x)) else np.full(edge, x) for x in (prepend, append)]
     parts = [x for x in (ends[0], a, ends[1]) if x is not None]
     a = concatenate(parts, axis) if len(parts) > 1 else a
-    along = (slice(None),) * (axis % len(shape(a)))
-    for _ in range(n):
-        a = a[(*along, slice(1, None))] - a[(*along, slice(None, -1))]
-    return a
+    return rules.diff(a, n, axis)
 
 
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
@@ -263,8 +270,8 @@ TABLE: dict[Any, Callable] = {
     np.diagflat: lambda v, k=0: diag(ravel(v), k),
     np.diagonal: diagonal,
     np.trace: trace,
-    np.tril: _triangle(np.tril),
-    np.triu: _triangle(np.triu),
+    np.tril: _triangle(rules.tril),
+    np.triu: _triangle(rules.triu),
     np.diff: diff,
     np.ediff1d: ediff1d,
     np.gradient: gradient,
@@ -274,11 +281,11 @@ TABLE: dict[Any, Callable] = {
     np.compress: compress,
     np.extract: extract,
     np.choose: choose,
-    np.repeat: moved(np.repeat),
+    np.repeat: repeat,
     np.resize: moved(np.resize),
-    np.roll: moved(np.roll),
+    np.roll: roll,
     np.rot90: moved(np.rot90),
-    np.tile: moved(np.tile),
+    np.tile: tile,
     np.split: split,
     np.array_split: array_split,
     np.hsplit: _split_along(1),
