@@ -16,7 +16,7 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from handgrad.engine.emit.ir import I64, PTR, Module, Value, i64
 from handgrad.engine.emit.point import STATUS
@@ -26,6 +26,7 @@ from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.schedule import Schedule, slices
 from handgrad.engine.targets.target import Target
+from handgrad.once import once
 
 STATUS_WORDS = 6
 DONE = 4
@@ -76,6 +77,13 @@ def segments(kernels: list[Kernel]) -> list[list[Kernel]]:
         else:
             runs.append([])
     return runs
+
+
+def every(kernels: Iterable[Kernel]) -> Iterator[Kernel]:
+    """Kernels, each with those that it consists of behind it."""
+    for kernel in kernels:
+        yield kernel
+        yield from every(kernel.inside)
 
 
 def setting(kernel: Kernel, threads: int, target: Target, bfloat16: bool) -> Setting:
@@ -148,7 +156,12 @@ class Assembly:
 
     @property
     def clock_bytes(self) -> int:
-        return 8 * (len(self.schedule.kernels) + 1)
+        return 8 * (len(self.clock) + 1)
+
+    @once
+    def clock(self) -> dict[Kernel, int]:
+        """Which clock is a kernel's: of all kernels, and of those that they consist of."""
+        return {kernel: n for n, kernel in enumerate(every(self.schedule.kernels))}
 
     # One kernel.
 
@@ -233,7 +246,6 @@ class Run:
         parameters += [("steps", I64, ""), ("thread", I64, ""), ("yield", PTR, "")]
         self.f = runs.module.function(title, parameters)
         self.table, self.strides, self.arena, self.status, _, self.steps, self.thread, _ = self.f.args
-        self.number = {kernel: n for n, kernel in enumerate(self.schedule.kernels)}
         saved = self.target.flush(self.f)
         own = self.own(self.schedule.size, self.assembly.scratch)
         self.scratch = self.f.offset(self.arena, own, "i8")
@@ -283,7 +295,7 @@ class Run:
             if kernel.phase > phase:
                 self.wait()
                 phase = kernel.phase
-            with self.clocked(self.number.get(kernel)):
+            with self.clocked(self.assembly.clock[kernel]):
                 call.emit(self, where)
 
     def note(self, step: Value, stopped: Value) -> None:
@@ -298,14 +310,14 @@ class Run:
 
     def wait(self) -> None:
         if self.schedule.threads > 1:
-            with self.clocked(len(self.schedule.kernels)):
+            with self.clocked(len(self.assembly.clock)):
                 self.f.do(f"call void @barrier(ptr %barrier, i64 {self.schedule.threads}, ptr %yield)")
 
     @contextlib.contextmanager
-    def clocked(self, number: int | None) -> Iterator[None]:
+    def clocked(self, number: int) -> Iterator[None]:
         """Add the cycles that something takes to a thread's clock of that number."""
         f = self.f
-        if number is None or not self.assembly.timed:
+        if not self.assembly.timed:
             yield
             return
         began = f.call("llvm.readcyclecounter", I64)

@@ -159,7 +159,9 @@ class Code:
         return int(status[DONE])
 
     def cycles(self) -> np.ndarray:
-        """Of timed code, the cycles so far: (threads, kernels + 1), the last column is waiting."""
+        """Of timed code, the cycles so far, (threads, kernels + 1): of the kernels, each followed by those
+        that it consists of, and of waiting.
+        """
         clocks = self.arena[self.clocks :].view(np.int64)
         return clocks.reshape(self.workers, -1)
 

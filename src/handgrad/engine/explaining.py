@@ -40,11 +40,11 @@ def kernels(stages: Stages, clock: Clock | None) -> str:
     head = f"    {'kernel':12}{'space':20}{'flops':>9}{'bytes':>9}  {'divided':8}"
     lines.append(head + ("    time    peak  " if clock else "") + "what it makes")
     phase = -1
-    for n, kernel in enumerate(schedule.kernels):
+    for kernel in schedule.kernels:
         if kernel.phase != phase:
             phase = kernel.phase
             lines.append(f"phase {phase}")
-        lines += _lines(stages, kernel, clock.told(n, kernel) if clock else "")
+        lines += _lines(stages, kernel, clock)
     if clock:
         lines.append(f"    waiting for each other: {100 * clock.waiting:.1f} % of the time")
     flops, moved = (sum(figures) for figures in zip(*(k.work() for k in schedule.kernels), strict=True))
@@ -53,9 +53,10 @@ def kernels(stages: Stages, clock: Clock | None) -> str:
     return "\n".join(lines)
 
 
-def _lines(stages: Stages, kernel: Kernel, told: str = "", indent: str = "    ") -> list[str]:
+def _lines(stages: Stages, kernel: Kernel, clock: Clock | None, indent: str = "    ") -> list[str]:
     """A kernel, how it is computed, and what is inside of it."""
     flops, moved = kernel.work()
+    told = clock.told(kernel) if clock else ""
     space = "x".join(map(str, kernel.told_space)) or "1"
     divided = "-" if kernel.partition is None else f"axis {kernel.partition}"
     made = kernel.node.name
@@ -67,7 +68,7 @@ def _lines(stages: Stages, kernel: Kernel, told: str = "", indent: str = "    ")
     how = kernel.describe(setting(kernel, stages.threads, stages.target, stages.bfloat16))
     lines += [f"{indent}  {how}"] * bool(how)
     for inner in kernel.inside:
-        lines += _lines(stages, inner, indent=indent + "    ")
+        lines += _lines(stages, inner, clock, indent + "    ")
     return lines
 
 
@@ -77,14 +78,16 @@ class Clock:
     def __init__(self, code: Code):
         cycles = code.cycles()
         self.slowest = cycles.max(axis=0)  # of the threads
-        self.total = cycles.sum(axis=1).max()
+        self.number = code.assembly.clock
+        outermost = [self.number[kernel] for kernel in code.schedule.kernels]
+        self.total = (cycles[:, outermost].sum(axis=1) + cycles[:, -1]).max()
         self.waiting = cycles[:, -1].mean() / self.total
         self.code = code
         self.peak = peak()
 
-    def told(self, n: int, kernel: Kernel) -> str:
+    def told(self, kernel: Kernel) -> str:
         """Its share of the time, and of a product its share of the peak."""
-        share = self.slowest[n] / self.total
+        share = self.slowest[self.number[kernel]] / self.total
         seconds = share * self.code.seconds
         flops = kernel.product_flops / self.code.workers
         reached = f"{100 * flops / seconds / self.peak:4.0f} %" if flops and seconds else " " * 6
