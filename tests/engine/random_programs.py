@@ -490,8 +490,11 @@ def sum_body(draw, own, xs):
 
 
 def product_body(draw, own, xs):
-    W = draw.numbers(own[1], own[1]) / max(own[1], 1)
-    return lambda h, x: ((h := hg.tanh(h @ W + x)), h), draw.numbers(*own)
+    """Rows times a weight, perhaps one that is packed before the loop, as it is or transposed."""
+    M = draw.pick((own[1], own[1], 17, 33))
+    V, W = draw.numbers(own[1], M) / max(own[1], 1), draw.numbers(M, M) / max(M, 1)
+    W = W.T if draw.chance(2) else W
+    return lambda h, x: ((h := hg.tanh(h @ W + x @ V)), h), draw.numbers(own[0], M)
 
 
 def mixing_body(draw, own, xs):

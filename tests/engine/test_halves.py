@@ -40,6 +40,24 @@ def test_a_product_of_rounded_factors(size, form, threads):
 
 
 @needs_halves
+@pytest.mark.parametrize("size", [(5, 32), (33, 21), (4, 1101)], ids=str)
+def test_weights_of_a_loop_are_rounded_once(size):
+    rows, N = size
+    rng = np.random.default_rng(size)
+    h, W, xs = (rng.standard_normal(s, np.float32) for s in ((rows, N), (N, N), (3, rows, N)))
+
+    def f(h, W, xs):
+        return hg.scan(lambda h, x: ((h := h @ W + x), h), h, xs)[1]
+
+    got = compile(f, threads=1, bfloat16=True)(h, W, xs)
+    assert got.tobytes() == compile(f, threads=3, bfloat16=True)(h, W, xs).tobytes()
+    for x, out in zip(xs, got, strict=True):
+        wanted = rounded(h).astype(np.float64) @ rounded(W).astype(np.float64) + x
+        np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-6 * N**0.5 * np.abs(wanted).max())
+        h = out
+
+
+@needs_halves
 def test_what_follows_a_product_is_in_float32():
     rng = np.random.default_rng(0)
     x, W, b = (rng.standard_normal(s, np.float32) for s in ((20, 30), (30, 40), (40,)))

@@ -6,6 +6,8 @@ import pytest
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import NotCompiledWarning
+from handgrad.engine.explaining import explain
+from handgrad.engine.targets.here import at_level, levels
 from handgrad.program import trace
 from tests.engine.support import arrays_in, assert_means, compiled, run, same_bits
 
@@ -92,7 +94,31 @@ def cumulative(W, h, xs):
     return zs
 
 
+def recurrent(h, W, xs):
+    return hg.scan(lambda h, x: ((h := hg.tanh(h @ W + x)), h * 2), h, xs)
+
+
+def turned(h, W, xs):
+    """A weight as it is, and transposed, in the same step."""
+    return hg.scan(lambda h, x: ((h := hg.tanh((h @ W + x) @ W.T)), h), h, xs)
+
+
+def square(N, rows, dtype=np.float64, steps=4):
+    sizes = [(*rows, N), (N, N), (steps, *rows, N)]
+    h, W, xs = (rng.normal(size=size).astype(dtype) for size in sizes)
+    return h, W / N**0.5, xs
+
+
 H4 = rng.normal(size=(3, 4))
+PACKED = {
+    "whole vectors": (recurrent, square(32, (5,))),
+    "odd columns": (recurrent, square(21, (7,), np.float32)),
+    "more vectors than a tile": (recurrent, square(100, (3,), np.float32)),
+    "many columns": (recurrent, square(520, (4,), np.float32)),
+    "a long sum": (recurrent, square(1100, (4,), np.float32, steps=2)),
+    "rows of rows": (recurrent, square(20, (2, 3))),
+    "a weight and its transpose": (turned, square(40, (6,), np.float32)),
+}
 CASES = {
     "lstm": (lstm, network(5, 3, 4, 2)),
     "lstm, float32, wide": (lstm, network(3, 33, 5, 17, np.float32)),
@@ -101,6 +127,9 @@ CASES = {
     "one step": (lstm_gradients, network(1, 3, 4, 2)),
     "no step": (lstm, network(0, 3, 4, 2)),
     "a batch of one": (lstm_gradients, network(3, 1, 2, 1)),
+    **PACKED,
+    "threads take columns": (recurrent, square(520, (3,), np.float32)),
+    "nested, wide": (nested, (rng.normal(size=(18, 18)) / 4, rng.normal(size=(3, 2, 5, 18)))),
     "nested": (nested, (rng.normal(size=(4, 4)) / 2, rng.normal(size=(3, 2, 5, 4)))),
     "mixed rows": (
         mixed_rows,
@@ -145,6 +174,36 @@ def test_a_step_is_compiled_once():
     f, _ = CASES["lstm's gradients"]
     sizes = [len(compiled(trace(f, *network(T, 3, 4, 2))).assembly.modules) for T in (3, 30)]
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("name", PACKED)
+def test_weights_are_packed_once(name, level):
+    f, args = PACKED[name]
+    program = trace(f, *args)
+    code = compiled(program, target=at_level(level))
+    assert_means(code, args)
+    assert same_bits(
+        run(compiled(program, 3, target=at_level(level)), arrays_in(args)), run(code, arrays_in(args))
+    )
+    kernels = [kernel.name for kernel in code.schedule.kernels]
+    assert kernels.count("panels") == (2 if f is turned else 1)
+    assert "y packed once" in explain(code)
+    assert not loop_of(f, args, 2).waits
+
+
+def test_weights_of_a_loop_in_a_loop_are_packed_before_both():
+    f, args = CASES["nested, wide"]
+    code = compiled(trace(f, *args))
+    assert [kernel.name for kernel in code.schedule.kernels].count("panels") == 1
+    outer = loop_of(f, args, 1)
+    assert not [kernel for kernel in outer.inside if kernel.name == "panels"]
+
+
+def test_few_rows_and_few_columns_are_not_packed():
+    for rows, N in ((2, 32), (5, 15)):
+        code = compiled(trace(recurrent, *square(N, (rows,))))
+        assert not [kernel for kernel in code.schedule.kernels if kernel.name == "panels"]
 
 
 def test_what_a_body_needs_numpy_for_numpy_computes():

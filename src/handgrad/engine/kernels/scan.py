@@ -17,6 +17,7 @@ from handgrad.engine.access import row_major
 from handgrad.engine.emit.ir import Value, i64
 from handgrad.engine.fusion import kernels_of
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, counters
+from handgrad.engine.kernels.product.panels import packed_before
 from handgrad.engine.lowering import Load, Lowering, NotAffine
 from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Result
 from handgrad.engine.rewrite import rewritten
@@ -119,8 +120,10 @@ def _scan(
             build.array(carry[i]) if i < len(carry) else Fill(x.shape, np.dtype(x.dtype), 0)
             for i, x in enumerate(out)
         )
-    graph = rewritten(build.inside(body))
-    made = Body(graph, tuple(kernels_of(graph)), len(weights), len(carry))
+    inside = rewritten(build.inside(body))
+    graph, same = packed_before(inside, dict(zip(inside.inputs, given[: len(weights)], strict=False)))
+    given = (*same.values(), *given[len(weights) :])
+    made = Body(graph, tuple(kernels_of(graph)), len(same), len(carry))
     missing = [kernel for kernel in made.kernels if not kernel.is_native]
     if missing:
         raise NotCompiled(f"its body needs NumPy: {missing[0].node.name}")

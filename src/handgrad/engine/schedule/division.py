@@ -32,9 +32,14 @@ def partition_of(kernel: Kernel, maker: dict[Node, Kernel], threads: int) -> int
 def slices(n: int, threads: int) -> list[tuple[int, int]]:
     """Where each thread's part of n turns begins and ends."""
     share = -(-n // threads)
-    if n >= ROUNDED * VECTOR:
+    if are_cut_at_vectors(n):
         share = -(-share // VECTOR) * VECTOR
     return [(min(t * share, n), min((t + 1) * share, n)) for t in range(threads)]
+
+
+def are_cut_at_vectors(n: int) -> bool:
+    """Whether n turns are cut at multiples of a vector, whatever the number of threads."""
+    return n >= ROUNDED * VECTOR
 
 
 def stays_inside(load: Load, kernel: Kernel, maker: Kernel, threads: int) -> bool:

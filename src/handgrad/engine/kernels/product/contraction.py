@@ -40,6 +40,7 @@ class Contraction:
         sums: the loops that are summed.
         x, y: the factors.
         dtype: of factors and output.
+        has_panels: whether y lies in panels: all lines of a vector's columns, then the next columns.
     """
 
     sizes: tuple[int, ...]
@@ -48,6 +49,7 @@ class Contraction:
     x: Factor
     y: Factor
     dtype: np.dtype
+    has_panels: bool = False
 
     def swapped(self) -> Contraction:
         """The same, rows for columns."""

@@ -288,6 +288,8 @@ class Emission:
 
         Lines that are far apart fall on few of the nearest cache's, and push each other out of it.
         """
+        if self.plan.has_panels:
+            return self.y_packed_before(part, panel)
         if not self.plan.packs_y:
             return self.y_as_it_lies(at, part, panel)
         if not (self.plan.is_whole_y or self.plan.keeps_y):
@@ -305,11 +307,24 @@ class Emission:
         apart = c.y.strides[c.along] if self.width == 1 else self.lanes
         return Panel(self.address(c.y, here), strides, apart)
 
+    def y_packed_before(self, part: Part, panel: Columns) -> Panel:
+        """All lines of a vector of columns lie one behind the other."""
+        f, y = self.f, self.c.y
+        ((loop, _),) = part.loops
+        depth = self.c.sizes[loop]
+        lines, first = depth, part.at.get(loop, i64(0))
+        if self.plan.in_pairs:
+            lines, first = -(-depth // 2), f.binary("lshr", first, i64(1))
+        place = f.binary("mul", panel.first, i64(lines))
+        place = f.binary("add", place, f.binary("mul", first, i64(self.lanes)))
+        start = f.offset(self.pointers[y.array], f.binary("add", i64(y.start), place), self.type.scalar)
+        return Panel(start, {loop: self.lanes}, lines * self.lanes)
+
     # Tiles.
 
     def tiles(self, at: Counters, part: Part, panel: Columns, y: Panel, runs: list[Rows]) -> None:
         """A panel's tiles, row after row."""
-        mask = None if self.plan.packs_y else panel.mask
+        mask = None if self.plan.packs_y or self.plan.has_panels else panel.mask
         first, *rest = runs
         if self.plan.keeps_y:
             keeping = self.y_as_it_lies(at, part, panel)._replace(kept=y)

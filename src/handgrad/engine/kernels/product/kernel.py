@@ -14,10 +14,11 @@ from handgrad.engine.access import ZERO, Coordinates, counter
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, rebased
 from handgrad.engine.kernels.product.plan import LONG
 from handgrad.engine.kernels.product.product import Product
-from handgrad.engine.kernels.product.shapes import is_wider
+from handgrad.engine.kernels.product.shapes import in_panels, is_wider
 from handgrad.engine.kernels.reduce import Reduce
-from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature
+from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature, storage
 from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
+from handgrad.engine.schedule.division import are_cut_at_vectors
 from handgrad.once import once
 
 FILLED = 16  # elements that fill a vector
@@ -29,7 +30,7 @@ class Contract(Node):
     """Σ x[...]·y[...] over loops of ``sizes``, of which the first are the axes of the result.
 
     ``of_x`` and ``of_y`` say which loop each axis of a factor runs along; -1, where it is of size one and
-    repeated.
+    repeated. ``has_panels``: y is a matrix (K, N) that lies in panels, as ``Panels`` makes them.
     """
 
     x: Node
@@ -37,6 +38,7 @@ class Contract(Node):
     of_x: tuple[int, ...]
     of_y: tuple[int, ...]
     sizes: tuple[int, ...]
+    has_panels: bool = False
 
     @property
     def args(self) -> tuple:
@@ -56,13 +58,26 @@ class Contract(Node):
         return dataclasses.replace(self, x=args[0], y=args[1])
 
     def kernel(self, lowering: Lowering) -> Kernel:
-        operands = []
-        for a, loops in ((self.x, self.of_x), (self.y, self.of_y)):
-            made = lowering.lower(a, self.coordinates(loops))
-            if not isinstance(made, Load) or made.gathers:
-                raise NotAffine(a)
-            operands.append(made)
-        return ContractKernel(self, (operands[0], operands[1]))
+        x = self.operand(self.x, self.of_x, lowering)
+        y = self.panels(lowering) if self.has_panels else self.operand(self.y, self.of_y, lowering)
+        return ContractKernel(self, (x, y))
+
+    def operand(self, a: Node, loops: tuple[int, ...], lowering: Lowering) -> Load:
+        made = lowering.lower(a, self.coordinates(loops))
+        if not isinstance(made, Load) or made.gathers:
+            raise NotAffine(a)
+        return made
+
+    def panels(self, lowering: Lowering) -> Load:
+        """The panels of y as if it lay in order: which loops move it counts, not how far."""
+        array = storage(self.y, lowering.stored)
+        if array is None:
+            raise NotAffine(self.y)
+        return lowering.load(array, self.of_loops(self.of_y), self.coordinates(self.of_y))
+
+    def of_loops(self, loops: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an array whose axes run along loops."""
+        return tuple(1 if loop < 0 else self.sizes[loop] for loop in loops)
 
     def coordinates(self, loops: tuple[int, ...]) -> Coordinates:
         return tuple(ZERO if loop < 0 else counter(loop, self.sizes[loop]) for loop in loops)
@@ -71,7 +86,8 @@ class Contract(Node):
         if self.shape != self.sizes[: len(self.shape)]:
             raise ValueError(f"{self}: its loops are {self.sizes}")
         for a, loops in ((self.x, self.of_x), (self.y, self.of_y)):
-            if a.shape != tuple(1 if loop < 0 else self.sizes[loop] for loop in loops):
+            shape = self.of_loops(loops)
+            if a.shape != (in_panels(*shape) if self.has_panels and a is self.y else shape):
                 raise ValueError(f"{self}: {a} does not fit its loops")
 
 
@@ -166,19 +182,27 @@ class ContractKernel(Kernel):
 
     @property
     def divisible(self) -> list[int]:
-        return [i for i, n in enumerate(self.output_space) if n > 1]
+        """All loops over what it makes; not one over panels that threads would cut elsewhere than at
+        vectors.
+        """
+        loops = [i for i, n in enumerate(self.output_space) if n > 1]
+        if self.node.has_panels and not are_cut_at_vectors(self.space[loops[-1]]):
+            loops.pop()
+        return loops
 
     def preferred_division(self) -> int | None:
         """The rows, so that a thread goes on with its own examples; or the columns where the second factor
-        is the larger by far, so that each thread reads only its part of that. Of those the outermost loop
-        that has some turns for each thread.
+        is the larger by far, so that each thread reads (and copies) only its part of that. Of those the
+        outermost loop that has some turns for each thread.
         """
         x, _ = self.operands
         rows = [i for i in self.divisible if x.offset.stride(i)]
         columns = [i for i in self.divisible if i not in rows]
         down, across = (math.prod(self.space[i] for i in loops) for loops in (rows, columns))
         depth = math.prod(self.space[len(self.output_space) :])
-        loops = columns if is_wider(down, across, depth, self.node.dtype) else rows or columns
+        is_copied = not self.node.has_panels or down < SOME_TURNS
+        is_better_apart = is_copied and is_wider(down, across, depth, self.node.dtype)
+        loops = columns if is_better_apart else rows or columns
         many = (i for i in loops if self.space[i] >= SOME_TURNS)
         return next(many, max(loops, key=lambda i: self.space[i], default=None))
 
@@ -192,7 +216,7 @@ class ContractKernel(Kernel):
         self.operands = (first, second)
 
     def details(self) -> Hashable:
-        return (self.node.shape,)
+        return (self.node.shape, self.node.has_panels)
 
     def signature(self, place: Callable[[Node], int]) -> Hashable:
         return (super().signature(place), signature(list(self.operands), place, {}))

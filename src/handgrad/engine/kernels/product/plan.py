@@ -70,6 +70,7 @@ class Plan:
     packs_x: bool = False
     packs_y: bool = False
     keeps_y: bool = False  # the first tile of a panel copies it as it reads
+    has_panels: bool = False  # y lies in panels already
     rows_outside: bool = False  # some rows of the output are finished after the other, not panels
     block: int = 0  # how many tiles of rows, if so
     cut: Cut | None = None
@@ -99,6 +100,7 @@ class Plan:
         parts = [f"{self.tile.rows} x {self.tile.units} {self.microkernel.unit}"]
         parts += ["rows for columns"] * self.is_swapped
         parts += [f"{' and '.join(copied)} copied"] * bool(copied)
+        parts += ["y packed once"] * self.has_panels
         parts += [f"by blocks of {self.block} tiles" if self.block else "rows outside"] * self.rows_outside
         parts += [f"sums in parts of {self.cut.block}"] if self.cut else []
         return ", ".join(parts)
@@ -143,10 +145,11 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
     bytes_of_x, bytes_of_y = all_rows * lines * size, c.turns(c.outer_columns) * units * lanes * lines * size
     uses, panels = -(-rows // tile.rows) * c.turns(c.outer_rows), -(-units // tile.units)
     in_order = c.y.strides[c.along] == 1 or columns == 1
-    packs_y = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
+    is_copied = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
+    packs_y = is_copied and not c.has_panels
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
     is_slow = is_across and lanes * size < LINE  # vectors as long as a line wait less for them
-    may_block = packs_y and panels > 1 and not c.outer_rows and plan.cut is None
+    may_block = (packs_y or c.has_panels) and panels > 1 and not c.outer_rows and plan.cut is None
     block = 0
     if may_block and bytes_of_x > NEAR >= bytes_of_y and (is_slow or not is_across):
         block = max(NEAR // 4 // (tile.rows * lines * size), 1)
@@ -158,6 +161,7 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
         packs_x=packs_x,
         packs_y=packs_y,
         keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block),
+        has_panels=c.has_panels,
         rows_outside=by_rows or block > 0,
         block=block,
     )
@@ -172,6 +176,8 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
     """
     if in_pairs and not c.is_elementwise:
         return Way(PAIRS, False)
+    if c.has_panels:
+        return Way(FMA, False)
     found: list[tuple[float, Microkernel, bool]] = []
     for is_swapped in (False, True):
         one = c.swapped() if is_swapped else c

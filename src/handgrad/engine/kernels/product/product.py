@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from handgrad.engine.emit.arithmetic import type_of
-from handgrad.engine.emit.ir import Function, Value, i64
+from handgrad.engine.emit.ir import Function, Type, Value, i64
 from handgrad.engine.kernels.nest import over_groups
 from handgrad.engine.kernels.product.contraction import contraction
 from handgrad.engine.kernels.product.emission import Emission
@@ -15,6 +18,16 @@ from handgrad.engine.targets.target import Target
 
 if TYPE_CHECKING:
     from handgrad.engine.kernels.product.kernel import ContractKernel
+
+
+def vectors_of(dtype: np.dtype, target: Target) -> Type:
+    scalar = type_of(dtype)
+    return scalar.of(target.vector_bytes // (scalar.bits // 8))
+
+
+def are_pairs(dtype: np.dtype, target: Target) -> bool:
+    """Whether factors can be rounded to pairs of bfloat16."""
+    return target.has_halves and dtype == np.float32
 
 
 class Product:
@@ -28,15 +41,15 @@ class Product:
         in_pairs: bool = False,
     ):
         self.kernel = kernel
-        self.type = type_of(kernel.node.dtype)
-        self.lanes = target.vector_bytes // (self.type.bits // 8)
+        self.type = vectors_of(kernel.node.dtype, target)
+        self.lanes = self.type.lanes
         beside = loads(kernel.expressions)
         outputs = len(kernel.output_space)
         given = kernel.space, outputs, kernel.operands, beside, kernel.node
         made, groups = contraction(*given, kernel.partition)
         self.values = over_groups(kernel.values, groups)
-        self.contraction = made
-        in_pairs = in_pairs and bool(made.sums) and target.has_halves and self.type.scalar == "float"
+        self.contraction = made = dataclasses.replace(made, has_panels=kernel.node.has_panels)
+        in_pairs = in_pairs and bool(made.sums) and are_pairs(kernel.node.dtype, target)
         self.apart, factor = None, 1  # the loop that threads divide
         for g, members in enumerate(groups):
             if kernel.partition in dict(members):
@@ -44,6 +57,7 @@ class Product:
         self.slices = [(start * factor, stop * factor) for start, stop in slices] or [(0, 0)]
         sizes = dict.fromkeys(stop - start for start, stop in self.slices)
         whole, _ = contraction(*given)
+        whole = dataclasses.replace(whole, has_panels=made.has_panels)
         way = best_way(whole, self.lanes, target.registers, in_pairs)
         self.plans = {}
         for size in sizes:

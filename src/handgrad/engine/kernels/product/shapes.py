@@ -10,7 +10,13 @@ from handgrad.engine.targets.target import Target
 
 MOST_ROWS_OF_DOTS = 192  # of more rows, the adding up of lanes costs more than a transposed copy
 LEAST_DEPTH_OF_DOTS = 64
+WIDTH = 16  # columns that lie side by side in a panel: a vector or some, whatever the target
 LARGE_FACTOR = 1 << 16  # bytes of a second factor that are worth dividing among threads
+
+
+def in_panels(depth: int, columns: int) -> tuple[int, int, int]:
+    """The shape of a matrix that lies in panels."""
+    return (-(-columns // WIDTH), depth, WIDTH)
 
 
 def is_wider(rows: int, columns: int, depth: int, dtype: np.dtype) -> bool:
