@@ -177,7 +177,7 @@ def rng():
 @pytest.mark.parametrize("name", sorted(hg.rules.ALL))
 def test_every_rule(name):
     rule = hg.rules.ALL[name]
-    if (
+    if "pool" in name or (
         name
         in "astype scatter_add reshape expand_dims broadcast_to split pad einsum windows unwindows".split()
     ):

@@ -108,6 +108,21 @@ def transposed(theirs):
     return made
 
 
+def adaptive(kind, n):
+    return lambda x, size: getattr(F, f"adaptive_{kind}_pool{n}d")(x, size)
+
+
+def pooling(theirs, value):
+    """Uneven padding is done before, and each option is called by PyTorch's name."""
+
+    def pooled(x, size, padding=0, **options):
+        if isinstance(padding, tuple) and isinstance(padding[0], tuple):
+            x, padding = F.pad(x, [n for pair in padding[::-1] for n in pair], value=value), 0
+        return theirs(x, size, padding=padding, **options)
+
+    return pooled
+
+
 NAMES = """
     negative square sqrt abs sign clip where exp expm1 log log1p sin cos tan arcsin arccos arctan sinh cosh
     tanh arcsinh arccosh arctanh erf erfc sigmoid matmul exp2 log2 log10
@@ -162,6 +177,9 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "batch_norm": batch_norm,
     **{f"conv{n}d": convolution(getattr(F, f"conv{n}d")) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": transposed(getattr(F, f"conv_transpose{n}d")) for n in (1, 2, 3)},
+    **{f"max_pool{n}d": pooling(getattr(F, f"max_pool{n}d"), -np.inf) for n in (1, 2, 3)},
+    **{f"avg_pool{n}d": pooling(getattr(F, f"avg_pool{n}d"), 0) for n in (1, 2, 3)},
+    **{f"adaptive_{kind}_pool{n}d": adaptive(kind, n) for kind in ("max", "avg") for n in (1, 2, 3)},
     "cross_entropy": lambda y, t, eps, reduction: F.nll_loss(torch.log(y + eps), t, reduction=reduction),
     "mean_squared_error": F.mse_loss,
     "mean_absolute_error": F.l1_loss,

@@ -24,8 +24,13 @@ and three that much is made of:
 ``scan(f, carry, xs)``               a loop along the first axis of xs: ``f(carry, x)`` gives
                                      (carry, y), and the result is (carry, ys)
 
-A convolution is an einsum of windows. Since JAX and PyTorch have their own, which are quicker there, it is a
-function as well: ``convolution(x, W, how)`` and its gradients ``convolution_dx`` and ``convolution_dW``.
+What is made of windows is quicker in another way on NumPy's arrays, and where a library has it as a whole, so
+it is a function as well:
+
+``convolution(x, W, how)``           an einsum of windows with W; its gradients are ``convolution_dx`` and
+                                     ``convolution_dW``
+``sum_of_windows(w, n)``             the sum over the last n axes
+``max_of_windows(w, n)``             the largest over them, and at which place
 """
 
 import handgrad.arrays.numpy_library as _numpy_library  # noqa: F401, which completes NUMPY

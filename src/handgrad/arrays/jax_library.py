@@ -66,6 +66,8 @@ def jax_library() -> Library:
         scan=scan,
         windows=windowing.windows,
         unwindows=unwindows,
+        sum_of_windows=windowing.sum_of_windows,
+        max_of_windows=windowing.max_of_windows,
         convolution=convolution,
         convolution_dx=convolution_dx,
         convolution_dW=convolution_dW,

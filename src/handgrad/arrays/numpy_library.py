@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -100,11 +101,33 @@ def unwindows(
     return out
 
 
+def sum_of_windows(w: Any, n: int) -> Any:
+    """Place by place: a sum over many short axes is slow."""
+    total = w[(..., *(0,) * n)].copy()
+    for j in itertools.islice(np.ndindex(w.shape[-n:]), 1, None):
+        total += w[(..., *j)]
+    return total
+
+
+def max_of_windows(w: Any, n: int) -> tuple[Any, Any]:
+    """Place by place, as ``sum_of_windows``."""
+    peak = w[(..., *(0,) * n)].copy()
+    place = np.zeros_like(peak)
+    for k, j in enumerate(np.ndindex(w.shape[-n:])):
+        here = w[(..., *j)]
+        is_larger = (here > peak) | ((here != here) & (peak == peak))
+        np.copyto(peak, here, where=is_larger)
+        np.copyto(place, k, where=is_larger)
+    return peak, place
+
+
 vars(NUMPY).update(
     scan=scan,
     einsum=einsum,
     windows=windows,
     unwindows=unwindows,
+    sum_of_windows=sum_of_windows,
+    max_of_windows=max_of_windows,
     convolution=convolution,
     convolution_dx=convolution_dx,
     convolution_dW=convolution_dW,

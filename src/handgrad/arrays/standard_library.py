@@ -49,6 +49,8 @@ def standard_library(standard: Any) -> Library:
         pad=windowing.pad,
         windows=windowing.windows,
         unwindows=windowing.unwindows,
+        sum_of_windows=windowing.sum_of_windows,
+        max_of_windows=windowing.max_of_windows,
         convolution=convolution,
         convolution_dx=convolution_dx,
         convolution_dW=convolution_dW,

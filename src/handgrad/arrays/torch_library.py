@@ -95,6 +95,8 @@ def torch_library() -> Library:
         pad=windowing.pad,
         windows=windows,
         unwindows=unwindows,
+        sum_of_windows=windowing.sum_of_windows,
+        max_of_windows=windowing.max_of_windows,
         convolution=convolution,
         convolution_dx=convolution_dx,
         convolution_dW=convolution_dW,

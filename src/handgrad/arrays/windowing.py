@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays.dispatch import xp
-from handgrad.arrays.questions import shape as shape_of
+from handgrad.arrays.questions import cast, shape as shape_of
 
 Shape = tuple[int, ...]
 
@@ -112,3 +113,22 @@ def pad(x: Any, width: Any) -> Any:
     inner = tuple(slice(before, before + n) for n, (before, _) in zip(shape_of(x), pairs, strict=True))
     target = tuple(n + sum(pair) for n, pair in zip(shape_of(x), pairs, strict=True))
     return xp.scatter_add(x, inner, target)
+
+
+def sum_of_windows(windows: Any, n: int) -> Any:
+    """The sum over the last n axes, which are those of windows."""
+    return xp.sum(windows, axis=tuple(range(-n, 0)))
+
+
+def max_of_windows(windows: Any, n: int) -> tuple[Any, Any]:
+    """The largest of each window, over the last n axes, and at which place in the window it is the first.
+
+    A nan is the largest. Places are counted along the last axis first, in the windows' dtype.
+    """
+    size, axes = shape_of(windows)[-n:], tuple(range(-n, 0))
+    last = math.prod(size)
+    order = cast(xp.reshape(xp.arange_like(windows, last), size), like=windows)
+    peak = xp.max(windows, axis=axes, keepdims=True)
+    is_largest = (windows == peak) | (windows != windows)
+    place = xp.min(xp.where(is_largest, order, xp.zeros_like(order) + last), axis=axes)
+    return xp.reshape(peak, shape_of(place)), place

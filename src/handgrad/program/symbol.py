@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Operators, contraction, convolution as convolutions, windowing
+from handgrad.arrays import NUMPY, Operators, contraction, convolution as convolutions, windowing
 from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
 from handgrad.rules.rule import at_work
@@ -36,6 +36,8 @@ class SymbolNamespace:
         return scan(*args, **options)
 
     pad = staticmethod(windowing.pad)
+    sum_of_windows = staticmethod(windowing.sum_of_windows)
+    max_of_windows = staticmethod(windowing.max_of_windows)
     convolution = staticmethod(convolutions.convolution)
     convolution_dx = staticmethod(convolutions.convolution_dx)
     convolution_dW = staticmethod(convolutions.convolution_dW)
@@ -43,9 +45,12 @@ class SymbolNamespace:
     @staticmethod
     def einsum(subscripts: str, *arrays: Any) -> Any:
         """Two arrays at a time, their letters spelled out."""
-        return contraction.in_pairs(
-            subscripts, list(arrays), lambda said, x, y: emit("einsum", (said, x, y), {})
-        )
+
+        def contract(said: str, x: Any, y: Any) -> Any:
+            is_known = not isinstance(x, Symbol) and not isinstance(y, Symbol)
+            return NUMPY.einsum(said, x, y) if is_known else emit("einsum", (said, x, y), {})
+
+        return contraction.in_pairs(subscripts, list(arrays), contract)
 
     @staticmethod
     def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> Any:

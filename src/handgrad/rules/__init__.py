@@ -17,6 +17,7 @@ from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.margin import *
 from handgrad.rules.ordering import *
+from handgrad.rules.pooling import *
 from handgrad.rules.products import *
 from handgrad.rules.rearranging import *
 from handgrad.rules.reduction import *

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import convolution as convolutions
+from handgrad.arrays import convolution as convolutions, windowing
 from handgrad.rules import ALL
 from handgrad.tape.functions import TABLE
 from handgrad.tape.functions.values import STANDARD, on_values
@@ -21,6 +21,7 @@ class RecordedNamespace:
     convolution = staticmethod(convolutions.convolution)
     convolution_dx = staticmethod(convolutions.convolution_dx)
     convolution_dW = staticmethod(convolutions.convolution_dW)
+    sum_of_windows = staticmethod(windowing.sum_of_windows)
 
     def __getattr__(self, name: str) -> Any:
         if name in ALL:

@@ -25,7 +25,7 @@ NAMES = """
 STANDARD = frozenset(NAMES) | frozenset(
     """
     isdtype finfo iinfo arange arange_like asarray empty eye full ones zeros
-    random_uniform stop_gradient
+    random_uniform stop_gradient max_of_windows
     e pi inf nan newaxis
     bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64
     """.split()
