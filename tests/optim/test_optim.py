@@ -5,9 +5,22 @@ import numpy as np
 import pytest
 
 from handgrad import optim
-from handgrad.optim import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
+from handgrad.optim import (
+    SGD,
+    Adafactor,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Lion,
+    Momentum,
+    Muon,
+    Nesterov,
+    RAdam,
+    RMSProp,
+)
 
-ALL = [SGD(0.1), Momentum(0.1), Nesterov(0.1), AdaGrad(0.5), RMSProp(0.1), Adam(0.3), AdamW(0.3)]
+ALL = [SGD(0.1), Momentum(0.1), Nesterov(0.1), AdaGrad(0.5), RMSProp(0.1), Adam(0.3), AdamW(0.3),
+       RAdam(0.3), Lion(0.02, beta2=0.9), Adafactor(0.1), Muon(0.05)]  # fmt: skip
 
 
 def by_name(optimiser):
@@ -25,7 +38,7 @@ def test_descends_and_keeps_dtype_and_arguments(optimiser, dtype):
         assert np.array_equal(p, old[0])
         assert all(np.array_equal(state[k], v) for k, v in old[1].items())
         assert new_p.dtype == dtype
-        assert all(v.dtype == dtype and v.shape == p.shape for v in new_state.values())
+        assert all(v.dtype == dtype and v.shape == state[k].shape for k, v in new_state.items())
         p, state = new_p, new_state
     assert np.abs(p).max() < 0.3
 

@@ -13,7 +13,6 @@ import numpy as np
 from handgrad.cli.faults import about
 from handgrad.cli.train_options import (
     NOT_OPTIONS,
-    OPTIMISERS,
     add as add,
     check_nothing_else_changes,
     training_of,
@@ -246,14 +245,19 @@ def trainer_of(started: Run, examples: int, **rest: Any) -> Trainer:
 
 def base_rate(options: dict[str, Any]) -> float:
     """The learning rate, before any schedule."""
-    return options["lr"] or (1e-3 if options["optimiser"].startswith("adam") else 1e-2)
+    return options["lr"] or _optimiser_class(options)().lr
+
+
+def _optimiser_class(options: dict[str, Any]) -> Any:
+    from handgrad import optim
+
+    return next(getattr(optim, name) for name in optim.__all__ if name.lower() == options["optimiser"])
 
 
 def _optimiser(options: dict[str, Any], n: int) -> Any:
     from handgrad import optim
     from handgrad.train.trainer import batch_count
 
-    makers = {name.lower(): getattr(optim, name) for name in optim.__all__ if name.lower() in OPTIMISERS}
     lr = base_rate(options)
     steps = options["epochs"] * batch_count(n, options["batch_size"]) - options["warm_up"]
     schedule = {
@@ -262,7 +266,7 @@ def _optimiser(options: dict[str, Any], n: int) -> Any:
         "step": lambda: optim.step_decay(lr, max(steps // 3, 1)),
     }[options["schedule"]]()
     rate = optim.warm_up(schedule, options["warm_up"]) if options["warm_up"] else schedule
-    return makers[options["optimiser"]](lr=rate)
+    return _optimiser_class(options)(lr=rate)
 
 
 def _tell(

@@ -35,7 +35,9 @@ EXAMPLES = """examples:
   handgrad train --resume runs/first"""
 EPOCHS = "passes over the data (default 20, and for small data as many as make 1,000 steps)"
 TASK = "classification or regression, where the target leaves it open"
-OPTIMISERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+OPTIMISERS = """
+    sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
+""".split()
 SCHEDULES = ["constant", "cosine", "step"]
 NOT_OPTIONS = (
     "run",

@@ -52,6 +52,8 @@ class Optimiser:
     """
 
     lr: float | Schedule = number(1e-3)
+    is_elementwise: typing.ClassVar[bool] = False
+    """Whether each element moves by its own gradient and state alone, whatever shape it stands in."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -70,6 +72,10 @@ class Optimiser:
             return self.lr
         return checked_number(f"{type(self).__name__}: lr({step}), the schedule's rate,", self.lr(step))
 
+    def of(self, name: str) -> Optimiser:
+        """The optimiser of the parameter of that name."""
+        return self
+
     def init(self, p: Any) -> State:
         """The state of a parameter before the first step."""
         return {}
@@ -84,6 +90,7 @@ class SGD(Optimiser):
     """p ← p - lr·dp."""
 
     lr: float | Schedule = number(1e-2)
+    is_elementwise = True
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         return p - cast(lr, like=p) * dp, state
@@ -94,6 +101,7 @@ class Momentum(Optimiser):
     """v ← momentum·v + dp,   p ← p - lr·v.   Polyak 1964"""
 
     lr: float | Schedule = number(1e-2)
+    is_elementwise = True
     momentum: float = number(0.9, below=1)
 
     def init(self, p: Any) -> State:
@@ -118,6 +126,7 @@ class AdaGrad(Optimiser):
     """h ← h + dp²,   p ← p - lr·dp / (√h + eps).   Duchi et al. 2011"""
 
     lr: float | Schedule = number(1e-2)
+    is_elementwise = True
     eps: float = number(1e-10)
 
     def init(self, p: Any) -> State:
@@ -133,6 +142,7 @@ class RMSProp(Optimiser):
     """h ← decay·h + (1 - decay)·dp²,   p ← p - lr·dp / (√h + eps).   Tieleman & Hinton 2012"""
 
     lr: float | Schedule = number(1e-2)
+    is_elementwise = True
     decay: float = number(0.99, below=1)
     eps: float = number(1e-8)
 
@@ -155,6 +165,7 @@ class Adam(Optimiser):
     beta1: float = number(0.9, below=1)
     beta2: float = number(0.999, below=1)
     eps: float = number(1e-8)
+    is_elementwise = True
 
     def init(self, p: Any) -> State:
         return {"m": xp.zeros_like(p), "v": xp.zeros_like(p)}
@@ -178,3 +189,48 @@ class AdamW(Adam):
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         return super().update(p * cast(1 - lr * self.weight_decay, like=p), dp, state, lr, t)
+
+
+@hyperparameters
+class RAdam(Adam):
+    """Adam whose √v̂ counts only when enough gradients were seen to know it.   Liu et al. 2020
+
+    ρ∞ = 2 / (1 - β₂) - 1,   ρ = ρ∞ - 2t·β₂ᵗ / (1 - β₂ᵗ)
+    p ← p - lr·r·m̂·√(1 - β₂ᵗ) / (√v + eps)   with   r² = (ρ - 4)(ρ - 2)·ρ∞ / ((ρ∞ - 4)(ρ∞ - 2)·ρ)
+    where ρ > 5, else p ← p - lr·m̂
+    """
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        m = self.beta1 * state["m"] + (1 - self.beta1) * dp
+        v = self.beta2 * state["v"] + (1 - self.beta2) * dp * dp
+        power = self.beta2**t
+        most = 2 / (1 - self.beta2) - 1
+        seen = most - 2 * t * power / (1 - power)
+        safe = xp.maximum(seen, 5.0)
+        r = ((safe - 4) * (safe - 2) * most / ((most - 4) * (most - 2) * safe)) ** 0.5
+        step = cast(lr / (1 - self.beta1**t), like=p)
+        adaptive = cast(r * (1 - power) ** 0.5, like=p) / (xp.sqrt(v) + self.eps)
+        return p - step * m * xp.where(seen > 5, adaptive, xp.ones_like(p)), {"m": m, "v": v}
+
+
+@hyperparameters
+class Lion(Optimiser):
+    """Steps of one size, by the sign of the momentum.   Chen et al. 2023
+
+    u = sign(β₁m + (1 - β₁)dp),   p ← (1 - lr·weight_decay)·p - lr·u,   m ← β₂m + (1 - β₂)dp
+    """
+
+    lr: float | Schedule = number(1e-4)
+    beta1: float = number(0.9, below=1)
+    beta2: float = number(0.99, below=1)
+    weight_decay: float = number(0.0)
+    is_elementwise = True
+
+    def init(self, p: Any) -> State:
+        return {"m": xp.zeros_like(p)}
+
+    def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
+        m = state["m"]
+        u = xp.sign(self.beta1 * m + (1 - self.beta1) * dp)
+        m = self.beta2 * m + (1 - self.beta2) * dp
+        return p * cast(1 - lr * self.weight_decay, like=p) - cast(lr, like=p) * u, {"m": m}

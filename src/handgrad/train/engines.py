@@ -344,16 +344,22 @@ def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
     """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes
     empty.
 
-    Only handgrad's optimisers are known to treat each element alike.
+    Where the optimiser treats each element alike.
     """
     from handgrad.engine import is_better_transposed
     from handgrad.engine.targets.here import this_computer
 
-    if not type(trainer.optimiser).__module__.startswith("handgrad."):
+    if not treats_elements_alike(trainer.optimiser):
         return frozenset()
     params = trainer.progress.params.items()
     here = this_computer()
     return frozenset(name for name, p in params if is_better_transposed(p.shape, p.dtype, batch_size, here))
+
+
+def treats_elements_alike(optimiser: Any) -> bool:
+    """Whether it is one of handgrad's, and around no other's, of which it is known."""
+    is_ours, base = type(optimiser).__module__.startswith("handgrad."), getattr(optimiser, "base", None)
+    return is_ours and optimiser.is_elementwise and (base is None or treats_elements_alike(base))
 
 
 def ordered(tree: Any, like: Any) -> Any:

@@ -46,6 +46,7 @@ def _array(x: Any, what: str) -> np.ndarray:
 
 
 def _moments(optimiser: Optimiser, p: np.ndarray, name: str) -> Arrays:
+    optimiser = own(optimiser, name)
     made = optimiser.init(p)
     if not isinstance(made, dict):
         raise TypeError(
@@ -53,6 +54,11 @@ def _moments(optimiser: Optimiser, p: np.ndarray, name: str) -> Arrays:
             f"arrays, as {{'v': np.zeros_like(p)}} or {{}}"
         )
     return {key: _array(moment, _moment(optimiser, key, name)) for key, moment in made.items()}
+
+
+def own(optimiser: Optimiser, name: str) -> Optimiser:
+    """The optimiser of a parameter; one that is not below ``Optimiser`` is that of all."""
+    return optimiser.of(name) if hasattr(optimiser, "of") else optimiser
 
 
 def updated(
@@ -63,6 +69,7 @@ def updated(
     Raises:
         ValueError: the optimiser gives something else.
     """
+    optimiser = own(optimiser, name)
     made = optimiser.update(p, dp, state, lr, t)
     who = f"{type(optimiser).__name__}.update"
     if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], dict):

@@ -19,6 +19,7 @@ from handgrad.layers import Layer
 from handgrad.layers.untrained import untrained
 from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.optim.checks import checked_count
+from handgrad.optim.combined import AVERAGE
 from handgrad.tape import value_and_grad
 from handgrad.train.arguments import check_fit, check_trainer, examples, inputs
 from handgrad.train.changes import Changes
@@ -435,6 +436,20 @@ class Trainer:
                     metrics = default_metrics(t) if hasattr(y, "shape") else {}
                 totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
         return _means(totals)
+
+    def averaged(self) -> Layer:
+        """A copy of the network with the averaged weights of ``optim.Average``, in evaluation.
+
+        Statistics of batch norm are those of the last weights.
+
+        Raises:
+            ValueError: the optimiser keeps no averages.
+        """
+        moments = self.progress.moments
+        if not all(AVERAGE in each for each in moments.values()):
+            raise ValueError(f"{self.optimiser!r} keeps no averages: wrap it, as Average(Adam())")
+        weights = {name: moments[name][AVERAGE] for name in self.progress.params}
+        return self.net.bind(weights, self.progress.states).evaluate()
 
     def cast(self, x: Any) -> Any:
         return cast_to(next(iter(self.progress.params.values()), None), x)

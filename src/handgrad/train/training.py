@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import is_array, shape
+from handgrad.optim import Optimiser
 from handgrad.program import Program, trace
 from handgrad.program.symbol import Symbol
 from handgrad.program.tracing import difference
+from handgrad.train.kept import own
 from handgrad.tree import leaves
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ def _plain(value: Any) -> Any:
         return float(value)
     if hasattr(value, "dtype"):
         return checksum(np.asarray(value))
+    if isinstance(value, Optimiser):
+        return {"name": type(value).__name__, **hyperparameters(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
     if callable(value):
         return _rates(value)
     return type(value).__name__
@@ -133,7 +139,7 @@ def _programs(trainer: Trainer, x: Any, t: Any, outputs: Any) -> dict[str, str |
     made = {
         "network": _digest(network, progress.params, progress.states, x),
         "loss": _digest(trainer.loss, outputs, t),
-        "optimiser": _digest(trainer.optimiser.update, p, p, progress.moments[name], 0.0, 0.0),
+        "optimiser": _digest(own(trainer.optimiser, name).update, p, p, progress.moments[name], 0.0, 0.0),
     }
     if trainer.penalty is not None:
         made["penalty"] = _digest(trainer.penalty, progress.params)
