@@ -26,6 +26,11 @@ def test_astype():
     assert dx.tolist() == [0.5, 3.0]
 
 
+def test_one_hot():
+    x = torch.tensor([[0, 3], [1, 1]])
+    assert torch.equal(hg.one_hot(x, classes=4), torch.nn.functional.one_hot(x, 4))
+
+
 def test_dropout():
     x, key = torch.ones(1000, dtype=torch.float64), torch.tensor([1, 2])
     out, backward = hg.dropout.vjp(x, key, rate=0.25)

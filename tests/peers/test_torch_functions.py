@@ -108,6 +108,35 @@ def transposed(theirs):
     return made
 
 
+def last_axes(theirs):
+    """Normalised axes are the last ones; γ and β are arrays, or nothing, and have these axes."""
+
+    def normalised(x, *gains, axis=None, eps=1e-5):
+        n = next((g.dim() for g in gains if g is not None), 1)
+        axes = tuple(range(-n, 0)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = sorted(a % x.dim() for a in axes)
+        order = [a for a in range(x.dim()) if a not in axes] + axes
+        moved = x.permute(order)
+        out = theirs(moved, moved.shape[x.dim() - len(axes) :], *gains, eps)
+        return out.permute([order.index(a) for a in range(x.dim())])
+
+    return normalised
+
+
+layer_norm, rms_norm = last_axes(F.layer_norm), last_axes(F.rms_norm)
+
+
+def weight_norm(v, g, axis):
+    if axis is None:
+        return torch._weight_norm(v, g, -1)  # which is all axes there
+    along = [n if a == axis % v.dim() else 1 for a, n in enumerate(v.shape)]
+    return torch._weight_norm(v, g.reshape(along), axis % v.dim())
+
+
+def embedding(x, W, padding_idx=None):
+    return F.embedding(x, W, padding_idx)
+
+
 def adaptive(kind, n):
     return lambda x, size: getattr(F, f"adaptive_{kind}_pool{n}d")(x, size)
 
@@ -177,6 +206,12 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "batch_norm": batch_norm,
     **{f"conv{n}d": convolution(getattr(F, f"conv{n}d")) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": transposed(getattr(F, f"conv_transpose{n}d")) for n in (1, 2, 3)},
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "group_norm": lambda x, gamma, beta, groups, eps=1e-5: F.group_norm(x, groups, gamma, beta, eps),
+    "instance_norm": lambda x, gamma, beta: F.instance_norm(x, None, None, gamma, beta),
+    "weight_norm": weight_norm,
+    "embedding": embedding,
     **{f"max_pool{n}d": pooling(getattr(F, f"max_pool{n}d"), -np.inf) for n in (1, 2, 3)},
     **{f"avg_pool{n}d": pooling(getattr(F, f"avg_pool{n}d"), 0) for n in (1, 2, 3)},
     **{f"adaptive_{kind}_pool{n}d": adaptive(kind, n) for kind in ("max", "avg") for n in (1, 2, 3)},
@@ -190,6 +225,7 @@ THEIRS |= torch_arrays.ARRAYS
 
 ELSEWHERE = {
     "astype": "test_torch.test_astype",
+    "one_hot": "has no gradient; test_torch.test_one_hot",
     "dropout": "its generator is its own; test_torch.test_dropout",
     "softmax_cross_entropy": "test_cross_entropy",
     **dict.fromkeys(("einsum", "windows", "unwindows"), "rules/test_contractions.py"),
@@ -206,6 +242,7 @@ ELSEWHERE = {
     "gumbel_softmax": "its generator is its own; test_torch_rules.py",
 }
 HAS_NOT = {
+    "layer_norm-size-one": "rounds a gradient that is 0",
     "clip-neither": "wants a bound",
     "var-empty": "warns, though there is nothing to divide",
     "std-empty": "warns, though there is nothing to divide",

@@ -172,6 +172,8 @@ def test_float32_is_float64_rounded(case):
 @every_case
 def test_variables_and_vjp_give_the_same(case):
     use = Use(case)
+    if not any(map(is_differentiable, leaves(use.inputs))):
+        pytest.skip("there is nothing to record")
     recorded = tree_map(lambda x: hg.variable(x) if is_differentiable(x) else x, use.inputs)
     result = case.rule(*recorded, **case.options)
     assert_close(tree_map(lambda v: v.value, result), use.out, 0)

@@ -16,6 +16,7 @@ from handgrad.rules.likelihood import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.margin import *
+from handgrad.rules.normalisation import *
 from handgrad.rules.ordering import *
 from handgrad.rules.pooling import *
 from handgrad.rules.products import *

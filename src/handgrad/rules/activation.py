@@ -111,20 +111,25 @@ def silu(x):
 
 
 @elementwise
-def dropout(x, key, rate=0.5):
+def dropout(x, key, rate=0.5, axes=None):
     """x with a random share ``rate`` of its elements zeroed, the rest scaled by 1 / (1 - rate).
 
     out = x / (1 - rate) where kept, else 0.   dx = dout / (1 - rate) where kept, else 0
 
     The mask is a function of ``key`` (two uint32 numbers) and the shape of x alone, so that the
-    backward's mask is the forward's.   Srivastava et al. 2014
+    backward's mask is the forward's.   Srivastava et al. 2014. With ``axes``, what lies at one place of these
+    is zeroed together: axes=(0, 1) drops whole channels of x (N, C, H, W).   Tompson et al. 2015
 
     Raises:
-        ValueError: ``rate`` is not in [0, 1).
+        ValueError: ``rate`` is not in [0, 1), or x has no such axes.
     """
     if not 0 <= rate < 1:
         raise ValueError(f"rate is the share to drop, in [0, 1), not {rate}")
-    kept = xp.random_uniform(x, key) >= rate
+    of = x
+    if axes is not None:
+        one_by_one = axes_of(axes, len(shape(x)))
+        of = x[tuple(slice(None) if a in one_by_one else slice(1) for a in range(len(shape(x))))]
+    kept = xp.random_uniform(of, key) >= rate
 
     def scaled(a):
         return xp.where(kept, a / (1 - rate), xp.zeros_like(a))

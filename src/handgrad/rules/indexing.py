@@ -1,6 +1,6 @@
 """Elements picked by place. What is picked twice collects both gradients."""
 
-from handgrad.arrays import beside, shape, xp
+from handgrad.arrays import beside, cast, is_integer, shape, size, values_are_known, xp
 from handgrad.rules.reduction import axes_of
 from handgrad.rules.rule import rule
 
@@ -72,6 +72,54 @@ def along(indices, axis, own=None):
         indices if i == axis else xp.reshape(xp.arange_like(indices, n), _column(i, len(own)))
         for i, n in enumerate(own)
     )
+
+
+@rule
+def embedding(x, W, padding_idx=None):
+    """Rows of W, out = W[x].   dW = Σ dout at x, else 0
+
+    x (...) integers, W (V, D) -> (..., D)
+
+    What is looked up twice collects both gradients. The row ``padding_idx``, which stands for no word, has
+    none.
+
+    Raises:
+        TypeError: x are not integers.
+        ValueError: one of x is not in 0 .. V-1.
+    """
+    V, D = shape(W)
+    if not is_integer(x):
+        raise TypeError(f"embedding looks up integers, not {x.dtype if hasattr(x, 'dtype') else x!r}")
+    if values_are_known(x) and xp.any((x < 0) | (x >= V)):
+        raise ValueError(f"embedding has rows 0 .. {V - 1}, and was asked for {xp.min(x)} .. {xp.max(x)}")
+    places = xp.reshape(beside(x, W), (-1,) if size(x) else (0,))
+
+    def backward(dout):
+        rows = xp.reshape(dout, (*shape(places), D))
+        if padding_idx is not None:
+            is_padding = xp.reshape(places == padding_idx % V, (*shape(places), 1))
+            rows = xp.where(is_padding, xp.zeros_like(rows), rows)
+        return None, xp.scatter_add(rows, (places,), (V, D))
+
+    return xp.reshape(xp.take(W, places, axis=0), (*shape(x), D)), backward
+
+
+@rule
+def one_hot(x, /, classes):
+    """A row for each integer, out[j] = 1 where x = j, else 0.   dx = 0
+
+    x (...) integers -> (..., classes), of x's dtype; there is no gradient by what is counted.
+
+    Raises:
+        TypeError: x are not integers.
+        ValueError: one of x is not in 0 .. classes-1.
+    """
+    if not is_integer(x):
+        raise TypeError(f"one_hot is of integers, not {x.dtype if hasattr(x, 'dtype') else x!r}")
+    if values_are_known(x) and size(x) and xp.any((x < 0) | (x >= classes)):
+        raise ValueError(f"one_hot has {classes} classes, and was asked for {xp.min(x)} .. {xp.max(x)}")
+    column = xp.reshape(x, (*shape(x), 1))
+    return cast(column == xp.arange_like(column, classes), like=x), lambda dout: (None,)
 
 
 def _column(i, ndim):

@@ -4,7 +4,7 @@ import math
 
 from handgrad.arrays import shape, sum_to, xp
 from handgrad.arrays.contraction import are_distinct, sizes_of, spelled
-from handgrad.rules.rule import Rule, elementwise, rule
+from handgrad.rules.rule import Rule, rule
 
 
 def transposed(x):
@@ -96,24 +96,3 @@ def affine(x, W, b):
         return dx, dW, db
 
     return x @ W + b, backward
-
-
-@elementwise
-def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
-    """Normalise and rescale, out = γ·x̂ + β with x̂ = (x - mean) / √(var + eps).   Ioffe & Szegedy 2015
-
-    dx = γ·dout / √(var + eps), dmean = -Σ dx, dvar = -Σ γ·x̂·dout / 2(var + eps), dγ = Σ x̂·dout, dβ = Σ dout
-
-    The statistics are inputs: the batch's own while training, so that their gradients flow on
-    through ``mean`` and ``var``, the running ones in evaluation.
-    """
-    scale = 1 / xp.sqrt(var + eps)
-    x_hat = (x - mean) * scale
-
-    def backward(dout):
-        dx_hat = dout * gamma
-        dx = dx_hat * scale
-        dvar = -0.5 * dx_hat * x_hat * scale * scale
-        return dx, -dx, dvar, dout * x_hat, dout
-
-    return gamma * x_hat + beta, backward

@@ -12,6 +12,8 @@ import handgrad as hg
 from ..draws import away, normal
 from .case import Case, elementwise
 
+OWN_NUMBERS = dict.fromkeys(("jax", "torch"), "draws its own random numbers from the same key")
+
 
 def activation() -> Iterator[Case]:
     for rule in (hg.sigmoid, hg.softplus, hg.gelu, hg.silu):
@@ -54,5 +56,10 @@ def activation() -> Iterator[Case]:
         yield Case(
             hg.dropout, f"rate-{rate}",
             lambda r: (normal(r, 5, 3), np.array([1, 7], np.uint32)), {"rate": rate},
-            dict.fromkeys(("jax", "torch"), "draws its own random numbers from the same key"),
+            OWN_NUMBERS,
+        )  # fmt: skip
+    for name, axes in {"channels": (0, 1), "last-axis": -1}.items():
+        yield Case(
+            hg.dropout, name,
+            lambda r: (normal(r, 3, 4, 2, 2), np.array([1, 7], np.uint32)), {"axes": axes}, OWN_NUMBERS,
         )  # fmt: skip

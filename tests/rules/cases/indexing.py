@@ -72,3 +72,13 @@ def indexing() -> Iterator[Case]:
     yield Case(hg.take_along_axis, "wider", at(2, 2, index=pick % 2))
     yield Case(hg.take_along_axis, "negative", at(2, 3, index=pick - 3))
     yield Case(hg.take_along_axis, "three-axes", at(2, 3, 2, index=pick.reshape(2, 3, 1)[:, :2]), {"axis": 1})
+    words = {
+        "repeated": (np.array([[0, 2, 2], [3, 0, 2]]), {}),
+        "padded": (np.array([2, 3, 2, 0]), {"padding_idx": 1}),  # which is not there: it has no gradient
+        "padded-from-the-end": (np.array([[0, 0, 1]]), {"padding_idx": -1}),
+        "one": (np.array(2), {}),
+        "none": (np.zeros((0, 2), int), {}),
+    }
+    for name, (x, options) in words.items():
+        yield Case(hg.embedding, name, lambda r, x=x: (x, normal(r, 4, 3)), options)
+        yield Case(hg.one_hot, name, lambda r, x=x: (x,), {"classes": 4})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import handgrad as hg
 
-from ..draws import integers, normal, within
+from ..draws import integers, normal
 from .case import MIXED, Case
 
 
@@ -41,11 +41,6 @@ def linear() -> Iterator[Case]:
     )
     yield Case(hg.affine, "integers", lambda r: (integers(9)(r, 3, 4), normal(r, 4, 2), normal(r, 2)),
                cannot={**MIXED, "torch": "multiplies no matrices of two dtypes"})  # fmt: skip
-    for name, stats in {"columns": (3,), "kept": (1, 3)}.items():
-        yield Case(
-            hg.batch_norm, name, lambda r, s=stats: (
-                normal(r, 4, 3), normal(r, *s), within(0.5, 2)(r, *s), normal(r, 3), normal(r, 3)),
-        )  # fmt: skip
     for name, (subscripts, *shapes) in {
         "product": ("ij,jk->ik", (3, 4), (4, 2)),
         "implicit": ("ij,jk", (3, 4), (4, 2)),
@@ -71,7 +66,3 @@ def linear() -> Iterator[Case]:
     yield Case(
         hg.einsum, "strided", lambda r: ([normal(r, 4, 3).T, normal(r, 8, 3)[::-2]],), {"subscripts": "ij,jk"}
     )
-    yield Case(
-        hg.batch_norm, "eps",
-        lambda r: (normal(r, 4), 0.3, within(0.5, 2)(r), normal(r, 4), normal(r, 1)), {"eps": 0.1},
-    )  # fmt: skip
