@@ -58,7 +58,12 @@ PAIRS = [
 ]
 
 
-BY_NUMPY = frozenset("interp sort topk".split())
+BY_NUMPY = frozenset(
+    """
+    interp sort topk inv solve solve_triangular det adjugate slogdet cholesky qr eigh svd pinv lstsq expm
+    matrix_power
+    """.split()
+)
 """The rules of which NumPy computes a part in between; it must be known that they are."""
 
 

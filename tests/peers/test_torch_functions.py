@@ -11,7 +11,7 @@ from ..rules.elsewhere import cases_for, converted
 from ..rules.numerics import assert_close, random_like
 
 torch = pytest.importorskip("torch")
-from . import torch_arrays  # noqa: E402, which needs it
+from . import torch_arrays, torch_linalg  # noqa: E402, which needs it
 
 F = torch.nn.functional
 
@@ -221,7 +221,7 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "huber": F.huber_loss,
     "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
 }
-THEIRS |= torch_arrays.ARRAYS
+THEIRS |= torch_arrays.ARRAYS | torch_linalg.LINALG
 
 ELSEWHERE = {
     "astype": "test_torch.test_astype",
@@ -252,6 +252,7 @@ HAS_NOT = {
     "cross_entropy-one-hot-mean": "takes indices only",
     **{f"cross_entropy-soft-{reduction}": "takes indices only" for reduction in ("mean", "sum", "none")},
     **torch_arrays.HAS_NOT,
+    **torch_linalg.HAS_NOT,
 }
 
 

@@ -16,7 +16,8 @@ in one file for each library, with one small implementation there; to a rule the
 ``arange_like(x, n)``                0 .. n-1 on the device of ``x``
 ``stop_gradient(x)``                 ``x``, held constant
 
-and three that much is made of:
+what linear algebra is made of, in ``linear_algebra``: ``inv solve solve_triangular det slogdet cholesky qr
+eigh svd pinv expm``, of matrices in the last two axes; and three that much is made of:
 
 ``einsum("ij,jk->ik", x, y)``        the sum of products that the letters say
 ``windows(x, size, stride, dilation, axes)``     windows sliding over axes of x, as axes of their own, which

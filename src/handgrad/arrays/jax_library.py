@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from handgrad.arrays import loops, windowing
+from handgrad.arrays import linear_algebra, loops, windowing
 from handgrad.arrays.convolution import Convolution
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import getitem
@@ -62,6 +62,7 @@ def jax_library() -> Library:
 
     return Library(
         jnp,
+        **linear_algebra.of_jax(),
         has_loops=True,
         scan=scan,
         windows=windowing.windows,

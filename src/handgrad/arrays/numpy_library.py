@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import linear_algebra
 from handgrad.arrays.contraction import are_distinct, by_product, in_pairs, spelled
 from handgrad.arrays.convolution import convolution, convolution_dW, convolution_dx
 from handgrad.arrays.dispatch import NUMPY
@@ -122,6 +123,7 @@ def max_of_windows(w: Any, n: int) -> tuple[Any, Any]:
 
 
 vars(NUMPY).update(
+    **linear_algebra.OF_NUMPY,
     scan=scan,
     einsum=einsum,
     windows=windows,

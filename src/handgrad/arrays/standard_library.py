@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import numpy_library, windowing
+from handgrad.arrays import linear_algebra, numpy_library, windowing
 from handgrad.arrays.contraction import by_product, in_pairs
 from handgrad.arrays.convolution import convolution, convolution_dW, convolution_dx
 from handgrad.arrays.dispatch import Library
@@ -44,6 +44,7 @@ def standard_library(standard: Any) -> Library:
 
     return Library(
         standard,
+        **(linear_algebra.of_standard(standard) if hasattr(standard, "linalg") else {}),
         scan=scan,
         einsum=lambda subscripts, *arrays: in_pairs(subscripts, list(arrays), by_product),
         pad=windowing.pad,

@@ -6,7 +6,7 @@ import functools
 import math
 from typing import Any
 
-from handgrad.arrays import windowing
+from handgrad.arrays import linear_algebra, windowing
 from handgrad.arrays.convolution import Convolution
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.loops import scan
@@ -90,6 +90,7 @@ def torch_library() -> Library:
 
     return Library(
         compat,
+        **linear_algebra.of_torch(),
         scan=scan,
         einsum=torch.einsum,
         pad=windowing.pad,

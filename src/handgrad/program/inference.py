@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, contraction, shape, size, windowing
+from handgrad.arrays import NUMPY, contraction, linear_algebra, shape, size, windowing
 from handgrad.tree import leaves, tree_map
 
 Shape = tuple[int, ...]
@@ -214,9 +214,36 @@ def _reduction(name: str) -> Inferred:
     return Inferred(_reduced, lambda x, axis=None, keepdims=False: kinds(x.dtype))
 
 
+def _solve(A: Any, b: Any, lower: bool = False) -> Shape:
+    lead = np.broadcast_shapes(shape(A)[:-2], shape(b)[:-2])
+    return (*lead, *shape(b)[-2:])
+
+
+def _packed(name: str, x: Any) -> Shape:
+    lead = shape(x)[:-2]
+    parts = linear_algebra.parts_of(name, shape(x))
+    return (*lead, sum(math.prod(part[len(lead) :]) for part in parts))
+
+
+def _floating_dtype(*args: Any) -> Any:
+    """That of the arrays; of whole numbers float64."""
+    found = _joint_dtype([x for x in args if _is_array(x)])
+    return found if found.kind == "f" else np.float64
+
+
+LINEAR_ALGEBRA: dict[str, Inferred] = {
+    **{name: Inferred(shape, _floating_dtype) for name in ("inv", "cholesky", "expm")},
+    "det": Inferred(lambda x: shape(x)[:-2], _floating_dtype),
+    "pinv": Inferred(lambda x, rtol=None: (*shape(x)[:-2], *shape(x)[:-3:-1]), _floating_dtype),
+    **{name: Inferred(_solve, _floating_dtype) for name in ("solve", "solve_triangular")},
+    "packed": Inferred(_packed, _floating_dtype),
+}
+
+
 OPERATIONS: dict[str, Inferred] = {
     **{name: _elementwise(name) for name in ELEMENTWISE},
     **{name: _reduction(name) for name in REDUCTIONS},
+    **LINEAR_ALGEBRA,
     "astype": Inferred(lambda x, dtype: shape(x), lambda x, dtype: dtype),
     "broadcast_to": Inferred(lambda x, target: np.broadcast_shapes(shape(x), target), _own_dtype),
     "concat": Inferred(_concat, _joint_dtype),

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import NUMPY, Operators, contraction, convolution as convolutions, windowing
+from handgrad.arrays import (
+    NUMPY,
+    Operators,
+    contraction,
+    convolution as convolutions,
+    linear_algebra,
+    windowing,
+)
 from handgrad.program.inference import ELEMENTWISE, OPERATIONS, PYTHON, by_numpy, result, sample
 from handgrad.program.program import Operation, Program
 from handgrad.rules.rule import at_work
@@ -62,6 +69,11 @@ class SymbolNamespace:
         found = windowing.of_windows(x, shape, stride, dilation, axes)
         return emit("unwindows", (x, found.shape, found.stride, found.dilation, found.axes), {})
 
+    slogdet = staticmethod(lambda x: factors("slogdet", x))
+    qr = staticmethod(lambda x: factors("qr", x))
+    eigh = staticmethod(lambda x: factors("eigh", x))
+    svd = staticmethod(lambda x: factors("svd", x))
+
     def __getattr__(self, name: str) -> Callable:
         if name not in OPERATIONS and by_numpy(name) is None:
             raise AttributeError(f"symbols have no operation {name}, and NumPy has no function of that name")
@@ -92,6 +104,11 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     out = Symbol(program.fresh_name(), found_shape, dtype, program, stays_weak)
     program.operations.append(Operation(out, name, args, options, at_work.get()))
     return out
+
+
+def factors(name: str, x: Any) -> tuple:
+    """What a factorisation gives: one operation, and the parts of its result."""
+    return linear_algebra.unpacked(name, emit("packed", (name, x), {}), x.shape)
 
 
 def inside(program: Program, x: Any, name: str) -> Any:

@@ -11,11 +11,14 @@ from handgrad.rules.arithmetic import *
 from handgrad.rules.convolution import *
 from handgrad.rules.distance import *
 from handgrad.rules.elementary import *
+from handgrad.rules.factorisations import *
 from handgrad.rules.indexing import *
 from handgrad.rules.likelihood import *
+from handgrad.rules.linalg import *
 from handgrad.rules.linear import *
 from handgrad.rules.loss import *
 from handgrad.rules.margin import *
+from handgrad.rules.matrix_functions import *
 from handgrad.rules.normalisation import *
 from handgrad.rules.ordering import *
 from handgrad.rules.pooling import *

@@ -125,14 +125,14 @@ def prod(x, axis=None, keepdims=False):
 
     def backward(dout):
         flat = xp.reshape(xp.permute_dims(x, order), (size(dout), -1 if size(x) else 0))
-        dflat = _products_of_others(flat, xp.reshape(dout, (size(dout), 1)))
+        dflat = products_of_others(flat, xp.reshape(dout, (size(dout), 1)))
         moved = xp.reshape(dflat, tuple(shape(x)[i] for i in order))
         return xp.permute_dims(moved, tuple(order.index(i) for i in range(len(order))))
 
     return xp.prod(x, axis=axis, keepdims=keepdims), backward
 
 
-def _products_of_others(x, dout):
+def products_of_others(x, dout):
     """For x (N, n) and dout (N, 1): dout times the product of each row's other elements.
 
     A binary tree of products on the way up; on the way down each half is handed the product of
@@ -144,7 +144,7 @@ def _products_of_others(x, dout):
     half = n // 2
     left, right, odd = x[:, :half], x[:, half : 2 * half], x[:, 2 * half :]
     pairs = xp.concat([left * right, odd], axis=1)
-    outside = _products_of_others(pairs, dout)
+    outside = products_of_others(pairs, dout)
     of_pairs, of_odd = outside[:, :half], outside[:, half:]
     return xp.concat([of_pairs * right, of_pairs * left, of_odd], axis=1)
 

@@ -220,6 +220,8 @@ class Parser:
 
     def script(self) -> list:
         text = self.take().text
+        if text in SIGNS:
+            return ["mo", text]
         return TRANSPOSED if text == "T" else Parser(text, self.numbers).formula()
 
     def atom(self) -> list:
