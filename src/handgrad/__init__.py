@@ -31,11 +31,14 @@ from handgrad.rules import Rule as Rule, elementwise as elementwise, rule as rul
 from handgrad.tape import (
     NoGradientWarning as NoGradientWarning,
     Variable as Variable,
+    checkpoint as checkpoint,
+    fixed_point as fixed_point,
     grad as grad,
     hessian as hessian,
     hvp as hvp,
     jacobian as jacobian,
     jvp as jvp,
+    odeint as odeint,
     scan as scan,
     stop_gradient as stop_gradient,
     value_and_grad as value_and_grad,
@@ -75,8 +78,9 @@ else:
     # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
-        "check", "cross_entropy_error", "elementwise", "grad", "hessian", "hvp", "jacobian", "jvp", "layers",
-        "load", "rule", "rules", "save", "scan", "show", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "check", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point", "grad", "hessian", "hvp",
+        "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules", "save", "scan", "show",
+        "stop_gradient", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

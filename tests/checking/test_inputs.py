@@ -186,6 +186,8 @@ def test_every_rule(name):
         with pytest.raises(ValueError, match="has to be given"):
             made_for(rule)
         return
+    if rule.body.__module__ == hg.rules.straight_through.body.__module__:
+        return  # whose backward is no derivative
     sets = made_for(rule)
     assert len(sets) > 1
     assert all(len(inputs) == len(rule.inputs) for _, inputs in sets)

@@ -239,6 +239,7 @@ ELSEWHERE = {
         "test_torch_rules.py",
     ),
     **dict.fromkeys(("swiglu", "dice"), "it has none; differences in rules/test_every_rule.py"),
+    **dict.fromkeys(("straight_through", "clip_gradient", "reverse_gradient"), "tape/test_surrogates.py"),
     "gumbel_softmax": "its generator is its own; test_torch_rules.py",
 }
 HAS_NOT = {

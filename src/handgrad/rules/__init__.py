@@ -28,6 +28,7 @@ from handgrad.rules.reduction import *
 from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
 from handgrad.rules.sequences import *
 from handgrad.rules.shaping import *
+from handgrad.rules.surrogate import *
 
 ALL: dict[str, Rule] = {name: found for name, found in list(globals().items()) if isinstance(found, Rule)}
 for found in ALL.values():

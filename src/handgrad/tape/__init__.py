@@ -14,12 +14,16 @@ from handgrad.tape.derivatives import (
     vjp_with_aux,
 )
 from handgrad.tape.graph import Backpropagation, Node, Scope, backpropagate, paired, scope
+from handgrad.tape.implicit import fixed_point
 from handgrad.tape.loops import scan
+from handgrad.tape.memory import checkpoint
+from handgrad.tape.odes import odeint
 from handgrad.tape.refusals import HistoryLost
 from handgrad.tape.variable import Variable, variable
 
 __all__ = [
     "Backpropagation", "HistoryLost", "NoGradientWarning", "Node", "Scope", "Variable", "backpropagate",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "paired", "scan", "scope", "stop_gradient", "stripped",
+    "checkpoint", "fixed_point", "grad", "hessian", "hvp", "jacobian", "jvp", "odeint", "paired", "scan",
+    "scope", "stop_gradient", "stripped",
     "value_and_grad", "variable", "vjp", "vjp_with_aux",
 ]  # fmt: skip

@@ -15,13 +15,16 @@ from ..draws import Draw
 
 @dataclass(frozen=True)
 class Case:
-    """One use of a rule. ``cannot`` says which array library has no such operation, and why."""
+    """One use of a rule. ``cannot`` says which array library has no such operation, and why;
+    ``is_derivative``, whether its backward is meant to be the derivative of its forward.
+    """
 
     rule: Rule
     label: str
     make: Callable[[np.random.Generator], tuple]
     options: dict[str, Any] = field(default_factory=dict)
     cannot: dict[str, str] = field(default_factory=dict)
+    is_derivative: bool = True
 
     @property
     def id(self) -> str:

@@ -1,0 +1,55 @@
+"""Forwards that are computed again instead of kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from handgrad.arrays import is_floating
+from handgrad.rules.rule import rule
+from handgrad.tape.closures import Closure
+from handgrad.tree import leaves
+
+
+def checkpoint(f: Callable) -> Callable:
+    """f, of which a recording keeps the arguments alone: its backward runs it again, and records it then.
+
+    out = f(x).   dx by the vjp of f at x, run again
+
+    A network of n equal parts, each a checkpoint, needs the memory of one part and n arrays between, for one
+    forward more.   Griewank 1992, Chen et al. 2016. What f closes over has its gradient too; f must give the
+    same each time it is called. Compiled code keeps what it likes: for it, this is f.
+    """
+
+    @functools.wraps(f)
+    def function(*xs: Any, **options: Any) -> Any:
+        return _kept_by_its_arguments(functools.partial(f, **options), xs)
+
+    return function
+
+
+def _kept_by_its_arguments(f: Callable, xs: tuple) -> Any:
+    closure = Closure(f, *xs)
+    if closure.level < 0:
+        return closure.made
+    out, values = closure.lowered(closure.made), closure.lowered(xs)
+    inputs = [i for i, x in enumerate(leaves(xs)) if closure.is_ours(x)]
+    outputs = [i for i, x in enumerate(leaves(closure.made)) if closure.is_ours(x) and is_floating(x)]
+    closure.made = None  # with all that it was computed by
+    if not outputs:
+        return out
+
+    def backward(given: tuple) -> tuple:
+        return closure.way_back(values, inputs)(dict(zip(outputs, given, strict=True)))
+
+    given = [leaves(xs)[i] for i in inputs]
+    return closure.recorded(CHECKPOINT, out, outputs, (closure.closed_over, given), backward)
+
+
+@rule
+def CHECKPOINT(closed_over, xs):
+    raise NotImplementedError
+
+
+CHECKPOINT.name = "checkpoint"
