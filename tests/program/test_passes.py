@@ -459,8 +459,8 @@ def test_every_rule_keeps_its_bits(case):
     short = optimise(program)
     assert str(optimise(short)) == str(short)
     got, wanted = run(short, given, dout), run(program, given, dout)
-    contracts = (hg.einsum, hg.tensordot, hg.inner, hg.windows, hg.unwindows)
-    if case.rule in contracts:  # which become several; products round as they lie
+    contracts = {"einsum", "windows", "unwindows"} & {o.name for o in program.operations}
+    if contracts:  # which become several; products round as they lie
         tree_map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-14), got, wanted)
     else:
         assert len(short.operations) <= len(program.operations)
