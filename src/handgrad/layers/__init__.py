@@ -1,16 +1,37 @@
 """Layers: rules that own parameters, and the notebook's layers."""
 
 from handgrad.layers import initialisers
+from handgrad.layers.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
+from handgrad.layers.embedding import Embedding
 from handgrad.layers.layer import Layer
+from handgrad.layers.normalisation import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from handgrad.layers.notebook import AddLayer, MulLayer, SoftmaxWithLoss, cross_entropy_error
+from handgrad.layers.pooling import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    GlobalAvgPool,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
 from handgrad.layers.saving import load, save
 from handgrad.layers.standard import (
     ACTIVATIONS,
     ELU,
     GELU,
     Affine,
-    BatchNorm,
     Dropout,
+    Dropout2d,
     Flatten,
     LeakyReLU,
     ReLU,
@@ -19,11 +40,15 @@ from handgrad.layers.standard import (
     SiLU,
     Softplus,
     Tanh,
+    Unflatten,
     mlp,
 )
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GELU", "AddLayer", "Affine", "BatchNorm", "Dropout", "Flatten", "Layer",
-    "LeakyReLU", "MulLayer", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "SoftmaxWithLoss",
-    "Tanh", "cross_entropy_error", "initialisers", "load", "mlp", "save",
+    "ACTIVATIONS", "ELU", "GELU", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AddLayer", "Affine", "AvgPool1d",
+    "AvgPool2d", "AvgPool3d", "BatchNorm", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d", "Dropout", "Dropout2d", "Embedding", "Flatten", "GlobalAvgPool", "GroupNorm",
+    "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MulLayer",
+    "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "SoftmaxWithLoss", "Tanh", "Unflatten",
+    "cross_entropy_error", "initialisers", "load", "mlp", "save",
 ]  # fmt: skip

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import cast, shape, xp
+from handgrad.arrays import shape, xp
 from handgrad.layers import initialisers
 from handgrad.layers.layer import Layer
+from handgrad.layers.normalisation import BatchNorm
 
 if TYPE_CHECKING:  # numpy.random is not needed before the first layer is made
     Seed = int | np.random.Generator | None
@@ -128,60 +129,26 @@ class Dropout(Layer):
         key = np.random.default_rng(seed).integers(2**32, size=2, dtype=np.uint32)
         self.state = {"key": key}
 
+    axes: tuple[int, ...] | None = None  # along which each place is dropped by itself: all
+
     def forward(self, x: Any) -> Any:
         if not self.is_training() or self.rate == 0:
             return x
         key = self.state["key"]
         self.state["key"] = xp.fold_in(key, 1)
-        return rules.dropout(x, key, rate=self.rate)
+        return rules.dropout(x, key, rate=self.rate, axes=self.axes)
 
     def describe(self) -> str:
         return f"Dropout({self.rate})"
 
 
-class BatchNorm(Layer):
-    """Normalise each feature, out = γ·(x - mean) / √(var + eps) + β.   Ioffe & Szegedy 2015
+class Dropout2d(Dropout):
+    """``Dropout`` of whole channels of x (N, C, ...).   Tompson et al. 2015"""
 
-    x (N, D), or (N, D, ...) where the statistics are over all axes but the second. While training they
-    are the batch's, and the running ones move towards them by ``momentum`` (the variance's towards the
-    unbiased one); in evaluation the running ones are used.
-    """
-
-    def __init__(self, D: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32):
-        self.momentum, self.eps = momentum, eps
-        self.params = {"gamma": np.ones(D, dtype), "beta": np.zeros(D, dtype)}
-        self.state = {"running_mean": np.zeros(D, dtype), "running_var": np.ones(D, dtype)}
-
-    def forward(self, x: Any) -> Any:
-        gamma, beta = self.params["gamma"], self.params["beta"]
-        D = shape(gamma)[0]
-        if len(shape(x)) < 2 or shape(x)[1] != D:
-            raise ValueError(f"{self.label} takes x of shape (N, {D}) or (N, {D}, ...), got {shape(x)}")
-        mean, var = self._batch_statistics(x) if self.is_training() else self._running_statistics()
-        along = (D,) + (1,) * (len(shape(x)) - 2)
-        mean, var, gamma, beta = (rules.reshape(a, along) for a in (mean, var, gamma, beta))
-        return rules.batch_norm(x, mean, var, gamma, beta, eps=self.eps)
-
-    def _running_statistics(self) -> tuple[Any, Any]:
-        return self.state["running_mean"], self.state["running_var"]
-
-    def _batch_statistics(self, x: Any) -> tuple[Any, Any]:
-        axes = tuple(i for i in range(len(shape(x))) if i != 1)
-        n = math.prod(shape(x)[i] for i in axes)
-        if n < 2:
-            raise ValueError(f"{self.label} needs two examples to train on, got x of shape {shape(x)}")
-        mean, var = rules.mean(x, axis=axes), rules.var(x, axis=axes)
-        self._move("running_mean", mean)
-        self._move("running_var", var * (n / (n - 1)))
-        return mean, var
-
-    def _move(self, name: str, towards: Any) -> None:
-        old = self.state[name]
-        new = (1 - self.momentum) * old + self.momentum * xp.stop_gradient(towards)
-        self.state[name] = cast(new, like=old)
+    axes = (0, 1)
 
     def describe(self) -> str:
-        return f"BatchNorm({shape(self.params['gamma'])[0]})"
+        return f"Dropout2d({self.rate})"
 
 
 class Flatten(Layer):
@@ -189,6 +156,21 @@ class Flatten(Layer):
 
     def forward(self, x: Any) -> Any:
         return rules.reshape(x, (shape(x)[0], math.prod(shape(x)[1:])))
+
+
+class Unflatten(Layer):
+    """(N, D) -> (N, *target), D the product of ``target``: the way back of ``Flatten``."""
+
+    def __init__(self, *target: int):
+        self.target = target
+
+    def forward(self, x: Any) -> Any:
+        if math.prod(shape(x)[1:]) != math.prod(self.target):
+            raise ValueError(f"{self.label} makes (N, {', '.join(map(str, self.target))}), not of {shape(x)}")
+        return rules.reshape(x, (shape(x)[0], *self.target))
+
+    def describe(self) -> str:
+        return f"Unflatten({', '.join(map(str, self.target))})"
 
 
 class Sequential(Layer):

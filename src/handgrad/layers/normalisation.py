@@ -1,0 +1,121 @@
+"""Normalisations, with a gain and a shift that are learnt."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad import rules
+from handgrad.arrays import cast, shape, xp
+from handgrad.layers.layer import Layer
+
+
+class BatchNorm(Layer):
+    """Normalise each feature, out = γ·(x - mean) / √(var + eps) + β.   Ioffe & Szegedy 2015
+
+    x (N, D), or (N, D, ...) where the statistics are over all axes but the second. While training they
+    are the batch's, and the running ones move towards them by ``momentum`` (the variance's towards the
+    unbiased one); in evaluation the running ones are used.
+    """
+
+    def __init__(self, D: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32):
+        self.momentum, self.eps = momentum, eps
+        self.params = {"gamma": np.ones(D, dtype), "beta": np.zeros(D, dtype)}
+        self.state = {"running_mean": np.zeros(D, dtype), "running_var": np.ones(D, dtype)}
+
+    def forward(self, x: Any) -> Any:
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        D = shape(gamma)[0]
+        if len(shape(x)) < 2 or shape(x)[1] != D:
+            raise ValueError(f"{self.label} takes x of shape (N, {D}) or (N, {D}, ...), got {shape(x)}")
+        mean, var = self._batch_statistics(x) if self.is_training() else self._running_statistics()
+        along = (D,) + (1,) * (len(shape(x)) - 2)
+        mean, var, gamma, beta = (rules.reshape(a, along) for a in (mean, var, gamma, beta))
+        return rules.batch_norm(x, mean, var, gamma, beta, eps=self.eps)
+
+    def _running_statistics(self) -> tuple[Any, Any]:
+        return self.state["running_mean"], self.state["running_var"]
+
+    def _batch_statistics(self, x: Any) -> tuple[Any, Any]:
+        axes = tuple(i for i in range(len(shape(x))) if i != 1)
+        n = math.prod(shape(x)[i] for i in axes)
+        if n < 2:
+            raise ValueError(f"{self.label} needs two examples to train on, got x of shape {shape(x)}")
+        mean, var = rules.mean(x, axis=axes), rules.var(x, axis=axes)
+        self._move("running_mean", mean)
+        self._move("running_var", var * (n / (n - 1)))
+        return mean, var
+
+    def _move(self, name: str, towards: Any) -> None:
+        old = self.state[name]
+        new = (1 - self.momentum) * old + self.momentum * xp.stop_gradient(towards)
+        self.state[name] = cast(new, like=old)
+
+    def describe(self) -> str:
+        return f"BatchNorm({shape(self.params['gamma'])[0]})"
+
+
+class LayerNorm(Layer):
+    """Normalise each example over its last axes, out = γ·(x - mean) / √(var + eps) + β.   Ba et al. 2016
+
+    x (..., *widths), of which ``widths`` is one number or several; γ and β have these axes.
+    """
+
+    def __init__(self, widths: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
+        self.eps = eps
+        self.params = {"gamma": np.ones(widths, dtype), "beta": np.zeros(widths, dtype)}
+
+    def forward(self, x: Any) -> Any:
+        return rules.layer_norm(x, self.params["gamma"], self.params["beta"], eps=self.eps)
+
+    def describe(self) -> str:
+        return f"LayerNorm({', '.join(map(str, shape(self.params['gamma'])))})"
+
+
+class RMSNorm(Layer):
+    """Divide each example by its root mean square, out = γ·x / √(mean(x²) + eps).   Zhang & Sennrich 2019
+
+    x (..., *widths), of which ``widths`` is one number or several; γ has these axes.
+    """
+
+    def __init__(self, widths: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
+        self.eps = eps
+        self.params = {"gamma": np.ones(widths, dtype)}
+
+    def forward(self, x: Any) -> Any:
+        return rules.rms_norm(x, self.params["gamma"], eps=self.eps)
+
+    def describe(self) -> str:
+        return f"RMSNorm({', '.join(map(str, shape(self.params['gamma'])))})"
+
+
+class GroupNorm(Layer):
+    """Normalise groups of channels of each example, out = γ·(x - mean) / √(var + eps) + β.   Wu & He 2018
+
+    x (N, C, ...), γ and β (C,); ``groups`` divides C.
+    """
+
+    def __init__(self, groups: int, C: int, eps: float = 1e-5, dtype: Any = np.float32):
+        if groups < 1 or C % groups:
+            raise ValueError(f"{type(self).__name__}: {C} channels do not divide into {groups} groups")
+        self.groups, self.eps = groups, eps
+        self.params = {"gamma": np.ones(C, dtype), "beta": np.zeros(C, dtype)}
+
+    def forward(self, x: Any) -> Any:
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        return rules.group_norm(x, gamma, beta, groups=self.groups, eps=self.eps)
+
+    def describe(self) -> str:
+        return f"GroupNorm({self.groups}, {shape(self.params['gamma'])[0]})"
+
+
+class InstanceNorm(GroupNorm):
+    """Normalise each channel of each example: ``GroupNorm`` of as many groups.   Ulyanov et al. 2016"""
+
+    def __init__(self, C: int, eps: float = 1e-5, dtype: Any = np.float32):
+        super().__init__(C, C, eps, dtype)
+
+    def describe(self) -> str:
+        return f"InstanceNorm({self.groups})"

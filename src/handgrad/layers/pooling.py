@@ -1,0 +1,80 @@
+"""Pooling: layers without parameters."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from handgrad import rules
+from handgrad.arrays import shape
+from handgrad.layers.layer import Layer
+
+
+class Pooling(Layer):
+    """What all poolings are: a rule and its options."""
+
+    rule: ClassVar[Any]
+
+    def __init__(self, size: int | tuple[int, ...], **options: Any):
+        self.options = {"size": size, **options}
+
+    def forward(self, x: Any) -> Any:
+        return self.rule(x, **self.options)
+
+    def describe(self) -> str:
+        size, *rest = (f"{name}={value}" for name, value in self.options.items())
+        return f"{type(self).__name__}({', '.join([size.removeprefix('size='), *rest])})"
+
+
+class MaxPool1d(Pooling):
+    """The largest in each window, x (N, C, T) -> (N, C, OT); options of ``handgrad.max_pool1d``."""
+
+    rule = rules.max_pool1d
+
+
+class MaxPool2d(Pooling):
+    """The largest in each window, x (N, C, H, W) -> (N, C, OH, OW); options of ``handgrad.max_pool2d``."""
+
+    rule = rules.max_pool2d
+
+
+class MaxPool3d(Pooling):
+    """The largest in each window, x (N, C, D, H, W) -> ...; options of ``handgrad.max_pool3d``."""
+
+    rule = rules.max_pool3d
+
+
+class AvgPool1d(Pooling):
+    """The mean of each window, x (N, C, T) -> (N, C, OT); options of ``handgrad.avg_pool1d``."""
+
+    rule = rules.avg_pool1d
+
+
+class AvgPool2d(Pooling):
+    """The mean of each window, x (N, C, H, W) -> (N, C, OH, OW); options of ``handgrad.avg_pool2d``."""
+
+    rule = rules.avg_pool2d
+
+
+class AvgPool3d(Pooling):
+    """The mean of each window, x (N, C, D, H, W) -> ...; options of ``handgrad.avg_pool3d``."""
+
+    rule = rules.avg_pool3d
+
+
+class AdaptiveAvgPool2d(Pooling):
+    """The mean of each of ``size`` parts, x (N, C, H, W) -> (N, C, *size)."""
+
+    rule = rules.adaptive_avg_pool2d
+
+
+class AdaptiveMaxPool2d(Pooling):
+    """The largest in each of ``size`` parts, x (N, C, H, W) -> (N, C, *size)."""
+
+    rule = rules.adaptive_max_pool2d
+
+
+class GlobalAvgPool(Layer):
+    """The mean of each channel, over all its places.   x (N, C, ...) -> (N, C)"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.mean(x, axis=tuple(range(2, len(shape(x)))))
