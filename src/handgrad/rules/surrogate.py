@@ -6,7 +6,7 @@ from handgrad.rules.rule import rule
 
 @rule
 def straight_through(x, y):
-    """The value of y with the gradient of x, for a y made of x by steps: out = y.   dx = dout
+    """The value of y with the gradient of x, for a y made of x by steps: out = y.   dx = dout, dy = 0
 
     ``straight_through(x, np.round(x))`` learns through rounding.   Bengio, Léonard & Courville 2013
 
@@ -17,7 +17,7 @@ def straight_through(x, y):
         raise ValueError(f"y of shape {shape(y)} stands in for x of shape {shape(x)}: they must be alike")
 
     def backward(dout):
-        return dout, None
+        return dout, xp.zeros_like(dout)
 
     return xp.stop_gradient(cast(y, like=x)), backward
 
