@@ -110,6 +110,22 @@ def test_what_does_not_depend_on_the_carry_is_one_product_before_the_loop():
     assert_close(program(*arguments()), recurrent(*arguments()), 1e-13)
 
 
+def test_elementwise_operations_stay_in_the_loop_that_reads_them():
+    def f(h, xs, W):
+        def step(h, x):
+            y, z = hg.exp(x), hg.tanh(hg.sin(x) @ W)
+            return (h := h * y + z), (h, hg.cos(x))
+
+        return hg.scan(step, h, xs)[1]
+
+    args = np.ones((2, 3)), np.linspace(0, 1, 24).reshape(4, 2, 3), np.eye(3)
+    program = optimise(trace(f, *args))
+    (scan,) = loops(program)
+    assert sorted(names(scan.options["body"])) == ["add", "exp", "multiply"]
+    assert {"sin", "matmul", "tanh", "cos"} <= set(names(program))
+    tree_map(lambda got, wanted: assert_close(got, wanted, 1e-13), program(*args), f(*args))
+
+
 def test_a_gradient_has_one_product_in_each_loop_and_the_weights_after_it():
     def step(*args):
         return hg.grad(lambda *a: hg.sum(recurrent(*a) ** 2), argnums=(0, 1, 2, 3))(*args)

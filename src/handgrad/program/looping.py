@@ -1,6 +1,7 @@
 """Loops made shorter: what a step need not compute itself stands before or after the loop, as one operation.
 
-- What does not depend on the carry is computed for all steps before the loop: xₜ W for all t is one product.
+- Products and sums that do not depend on the carry are computed for all steps before the loop, with what they
+  are made of: xₜ W for all t is one product.
 - A sum of products, which a loop carries on, is one product after it: Σₜ aₜᵀ bₜ over steps and rows. So is
   what a sequence alone needs, bₜ Wᵀ.
 - What a loop has computed already is kept for a later one, which would compute it again for a gradient.
@@ -19,6 +20,7 @@ from typing import Any
 from handgrad.arrays import shape
 from handgrad.program.batching import Batch
 from handgrad.program.draft import Draft, rewrite
+from handgrad.program.inference import ELEMENTWISE
 from handgrad.program.keys import Keys
 from handgrad.program.program import Operation, Program, symbols
 from handgrad.program.symbol import Symbol
@@ -30,6 +32,8 @@ CHEAP = frozenset(
     """.split()
 )
 """Operations whose results are not worth keeping."""
+
+LIGHT = ELEMENTWISE | CHEAP
 
 
 @dataclasses.dataclass
@@ -126,14 +130,15 @@ def _needed(lines: list[Operation], outputs: Any) -> set[int]:
 
 
 def hoisted(program: Program) -> Program:
-    """What does not depend on the carry computed before the loop, for all steps at once."""
+    """What does not depend on the carry, and is better made at once, computed before the loop."""
     return rewrite(program, _hoisted, of="scan")
 
 
 def _hoisted(draft: Draft, operation: Operation) -> Any:
     loop = Loop.of(operation)
     batch = Batch(draft, loop.length, dict_of(loop.weights), dict_of(loop.xs))
-    lines = [line for line in loop.lines if not batch.takes(line)]
+    outside = _better_outside(loop)
+    lines = [line for line in loop.lines if not (id(line.out) in outside and batch.takes(line))]
     if len(lines) == len(loop.lines):
         return None
     inside = {id(x) for _, x in (*loop.weights, *loop.xs)}
@@ -154,6 +159,35 @@ def _hoisted(draft: Draft, operation: Operation) -> Any:
     loop.lines = lines
     draft.keep(loop.scan())
     return tuple(results.get(id(out), out) for out in operation.outs)
+
+
+def _better_outside(loop: Loop) -> set[int]:
+    """What does not depend on the carry, and is better made for all steps at once: what has products or sums
+    in it, what they are made of, what is the same in each step, and what the loop does not read.
+
+    Anything else would be written to memory, and read again by the step that it can be a part of.
+    """
+    same = {id(inside) for _, inside in loop.weights}
+    free = same | {id(inside) for _, inside in loop.xs}
+    heavy: set[int] = set()
+    read = set(map(id, symbols([after for _, _, after, _ in loop.carry])))
+    lines = []
+    for line in loop.lines:
+        if line.name == "scan" or not line.uses <= free:
+            read |= line.uses
+            continue
+        lines.append(line)
+        free.add(id(line.out))
+        if line.uses <= same:
+            same.add(id(line.out))
+        elif line.name not in LIGHT or not line.uses.isdisjoint(heavy):
+            heavy.add(id(line.out))
+    for line in reversed(lines):
+        if id(line.out) in heavy:
+            heavy |= line.uses
+        elif id(line.out) in read:
+            read |= line.uses
+    return heavy | same | (free - read)
 
 
 def dict_of(pairs: list[tuple[Any, Any]]) -> dict[int, Any]:
