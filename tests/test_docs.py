@@ -80,3 +80,13 @@ def test_readme_commands_run(monkeypatch, tmp_path):
         command = [sys.executable, *(["-m", "handgrad"] if name == "handgrad" else []), *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ran.returncode == (1 if arguments[0] == "check" else 0), f"{line}\n{ran.stdout}{ran.stderr}"
+
+
+def test_the_list_of_rules_is_what_they_say():
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "build_rules.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
