@@ -22,9 +22,10 @@ LONGEST = 10
 
 HEAD = """# The rules
 
-{count} operations, each a forward with the backward that belongs to it, in one function of `src/handgrad/rules`.
-This page is made of their docstrings by `python docs/build_rules.py`. `handgrad.rules.ALL` has them by name;
-a rule is used as `hg.softmax(x)`, by hand as `hg.softmax.vjp(x)`, and `dout` is the gradient of the loss by `out`.
+{count} operations, each a forward with the backward that belongs to it, in one function of
+`src/handgrad/rules`. This page is made of their docstrings by `python docs/build_rules.py`.
+`handgrad.rules.ALL` has them by name; a rule is used as `hg.softmax(x)`, by hand as `hg.softmax.vjp(x)`, and
+`dout` is the gradient of the loss by `out`.
 """
 
 
@@ -69,8 +70,8 @@ def longest(by_file: dict[str, list[Rule]]) -> str:
     middle = sorted(lengths.values())[len(lengths) // 2]
     rows = "".join(f"| `{name}` | {lines} |\n" for name, lines in most)
     return (
-        f"\n## The longest\n\nLines of code of a rule, without its docstring, helpers apart; half of all rules "
-        f"have {middle} or fewer.\n\n|  | lines |\n|---|---:|\n{rows}"
+        f"\n## The longest\n\nLines of code of a rule, without its docstring, helpers apart; half of all "
+        f"rules have {middle} or fewer.\n\n|  | lines |\n|---|---:|\n{rows}"
     )
 
 
