@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..rules.draws import apart, away, normal, within
+from .linalg_calls import LINALG_CALLS
 
 positive = within(0.5, 2.0)
 
@@ -271,3 +272,4 @@ CALLS |= {
 if hasattr(np, "matvec"):  # since NumPy 2.2
     CALLS["matvec"] = (lambda x, y: np.matvec(x, y), [(2, 3, 2), (2,)], normal)
     CALLS["vecmat"] = (lambda x, y: np.vecmat(x, y), [(2, 3), (3, 2)], normal)
+CALLS |= LINALG_CALLS

@@ -32,10 +32,12 @@ def parts_of(name: str, own: Shape) -> list[Shape]:
     return [(*lead, *part) for part in shapes[name]]
 
 
-def packed(name: str, x: Any) -> np.ndarray:
+def packed(name: str, x: Any, *how: Any) -> np.ndarray:
     """What a factorisation gives, each matrix's parts flat, one after the other: (..., their elements)."""
     lead = shape(x)[:-2]
-    made = [np.reshape(part, (*lead, math.prod(shape(part)[len(lead) :]))) for part in OF_NUMPY[name](x)]
+    made = [
+        np.reshape(part, (*lead, math.prod(shape(part)[len(lead) :]))) for part in OF_NUMPY[name](x, *how)
+    ]
     return np.concatenate(made, axis=-1)
 
 
@@ -122,7 +124,7 @@ OF_NUMPY: dict[str, Callable] = {
     "slogdet": _wide(lambda x: tuple(np.linalg.slogdet(x))),
     "cholesky": _wide(np.linalg.cholesky),
     "qr": _wide(lambda x: tuple(np.linalg.qr(x))),
-    "eigh": _wide(lambda x: tuple(np.linalg.eigh(x))),
+    "eigh": _wide(lambda x, UPLO="L": tuple(np.linalg.eigh(x, UPLO))),
     "svd": _wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False))),
     "pinv": _wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol)),
     "expm": _wide(expm),
@@ -130,7 +132,7 @@ OF_NUMPY: dict[str, Callable] = {
 }
 
 
-SHARED = "inv solve det slogdet cholesky qr eigh".split()  # names and meaning in all libraries
+SHARED = "inv solve det slogdet cholesky qr".split()  # names and meaning in all libraries
 
 
 def of_standard(standard: Any) -> dict[str, Callable]:
@@ -139,6 +141,7 @@ def of_standard(standard: Any) -> dict[str, Callable]:
     return {
         **{name: getattr(linalg, name) for name in SHARED},
         "solve_triangular": solve_triangular,
+        "eigh": lambda x, UPLO="L": linalg.eigh(x),
         "svd": lambda x: linalg.svd(x, full_matrices=False),
         "pinv": lambda x, rtol=None: linalg.pinv(x, rtol=rtol),
         "expm": lambda x: standard.asarray(expm(np.asarray(x))),
@@ -156,6 +159,7 @@ def of_jax() -> dict[str, Callable]:
     return {
         **{name: getattr(jnp.linalg, name) for name in SHARED},
         "solve_triangular": triangular,
+        "eigh": jnp.linalg.eigh,
         "svd": lambda x: jnp.linalg.svd(x, full_matrices=False),
         "pinv": lambda x, rtol=None: jnp.linalg.pinv(x, rtol=rtol),
         "expm": jax.scipy.linalg.expm,
@@ -168,6 +172,7 @@ def of_torch() -> dict[str, Callable]:
     return {
         **{name: getattr(linalg, name) for name in SHARED},
         "solve_triangular": lambda A, b, lower=False: linalg.solve_triangular(A, b, upper=not lower),
+        "eigh": linalg.eigh,
         "svd": lambda x: linalg.svd(x, full_matrices=False),
         "pinv": lambda x, rtol=None: linalg.pinv(x, rtol=rtol),
         "expm": linalg.matrix_exp,

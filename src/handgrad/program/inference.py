@@ -219,7 +219,7 @@ def _solve(A: Any, b: Any, lower: bool = False) -> Shape:
     return (*lead, *shape(b)[-2:])
 
 
-def _packed(name: str, x: Any) -> Shape:
+def _packed(name: str, x: Any, *how: Any) -> Shape:
     lead = shape(x)[:-2]
     parts = linear_algebra.parts_of(name, shape(x))
     return (*lead, sum(math.prod(part[len(lead) :]) for part in parts))

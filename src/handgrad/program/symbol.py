@@ -71,7 +71,7 @@ class SymbolNamespace:
 
     slogdet = staticmethod(lambda x: factors("slogdet", x))
     qr = staticmethod(lambda x: factors("qr", x))
-    eigh = staticmethod(lambda x: factors("eigh", x))
+    eigh = staticmethod(lambda x, UPLO="L": factors("eigh", x, UPLO))
     svd = staticmethod(lambda x: factors("svd", x))
 
     def __getattr__(self, name: str) -> Callable:
@@ -106,9 +106,9 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
     return out
 
 
-def factors(name: str, x: Any) -> tuple:
+def factors(name: str, x: Any, *how: Any) -> tuple:
     """What a factorisation gives: one operation, and the parts of its result."""
-    return linear_algebra.unpacked(name, emit("packed", (name, x), {}), x.shape)
+    return linear_algebra.unpacked(name, emit("packed", (name, x, *how), {}), x.shape)
 
 
 def inside(program: Program, x: Any, name: str) -> Any:

@@ -104,14 +104,15 @@ def qr(x):
 
 
 @rule
-def eigh(x):
+def eigh(x, UPLO="L"):
     """Eigenvalues w, growing, and eigenvectors, the columns of V, of symmetric matrices, x = V w Vᵀ.
 
     out = w, V.   dx = V (diag(dw) + E) Vᵀ with Eᵢⱼ = (Vᵀ dV - dVᵀ V)ᵢⱼ / 2(wⱼ - wᵢ), and Eᵢᵢ = 0
 
     x (..., N, N) -> (..., N), (..., N, N). From Δx V + x ΔV = ΔV w + V Δw, with ΔV = V K and K antisymmetric:
     Vᵀ Δx V = Δw + K w - w K, whose diagonal is Δw and whose other elements are Kᵢⱼ (wⱼ - wᵢ).
-    x is taken to be symmetric: they are those of (x + xᵀ) / 2, and dx is symmetric too.
+    x is taken to be symmetric: they are those of (x + xᵀ) / 2, and dx is symmetric too. ``UPLO``, "L" or "U", is
+    the triangle that LAPACK works in, which may choose other signs.
 
     Of equal eigenvalues the vectors have no derivative, and dx is not finite; unless dV is 0 for these, as in
     a loss of eigenvalues alone, of which dx is right if it treats equal ones equally.
@@ -121,7 +122,7 @@ def eigh(x):
         LinAlgError: the iteration did not converge (NumPy's).
     """
     require_square(x, "eigh")
-    w, V = xp.eigh(_symmetric(x))
+    w, V = xp.eigh(_symmetric(x), UPLO)
 
     def backward(douts):
         dw, dV = douts

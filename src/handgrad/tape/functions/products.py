@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 from handgrad import rules
 from handgrad.arrays import contraction, shape
 from handgrad.tape.functions.creation import gathered
-from handgrad.tape.functions.shaping import moveaxis, swapaxes
+from handgrad.tape.functions.shaping import moveaxis
 from handgrad.tape.refusals import unwritten
 
 
@@ -106,48 +104,6 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     return rules.power(rules.expand_dims(x, axis=-1), powers if increasing else powers[::-1])
 
 
-def matrix_power(a: Any, n: int) -> Any:
-    if n < 0:
-        raise TypeError(f"np.linalg.matrix_power of a recorded array has no rule for n = {n}")
-    a = gathered(a)
-    if n == 0:
-        return np.broadcast_to(np.eye(shape(a)[-1], dtype=a.dtype), shape(a))
-    half = matrix_power(a, n // 2) if n > 1 else None
-    return a if half is None else half @ half @ a if n % 2 else half @ half
-
-
-def multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    unwritten("np.linalg.multi_dot", out)
-    return functools.reduce(operator.matmul, map(gathered, arrays))
-
-
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The vector norms of any order, and of the matrix norms Frobenius', 1 and inf."""
-    x = gathered(x)
-    if axis is None and ord is not None and len(shape(x)) == 2:
-        axis = (0, 1)
-    if isinstance(axis, tuple) and len(axis) == 2 and ord not in (None, "fro"):
-        return _matrix_norm(x, ord, axis, keepdims)
-    return rules.norm(x, axis=axis, keepdims=keepdims, ord=2 if ord in (None, "fro") else ord)
-
-
-def _matrix_norm(x: Any, ord: Any, axis: tuple[int, int], keepdims: bool) -> Any:
-    if ord not in (1, -1, math.inf, -math.inf):
-        raise TypeError(f"np.linalg.norm with ord={ord!r} has no rule for recorded matrices")
-    rows, columns = axis if ord in (1, -1) else axis[::-1]
-    sums = rules.sum(rules.abs(x), axis=rows, keepdims=True)
-    made = (rules.max if ord > 0 else rules.min)(sums, axis=columns, keepdims=True)
-    return made if keepdims else rules.squeeze(made, axis=axis)
-
-
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return norm(x, ord, (-2, -1), keepdims)
-
-
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    return rules.norm(gathered(x), axis=axis, keepdims=keepdims, ord=ord)
-
-
 TABLE: dict[Any, Callable] = {
     np.matmul: rules.matmul,
     np.dot: dot,
@@ -163,19 +119,6 @@ TABLE: dict[Any, Callable] = {
     np.correlate: correlate,
     np.polyval: polyval,
     np.vander: vander,
-    np.linalg.cross: lambda a, b, /, *, axis=-1: cross(a, b, axis=axis),
-    np.linalg.diagonal: lambda x, /, *, offset=0: rules.diagonal(x, offset, -2, -1),
-    np.linalg.matmul: lambda a, b, /: rules.matmul(a, b),
-    np.linalg.matrix_norm: matrix_norm,
-    np.linalg.matrix_power: matrix_power,
-    np.linalg.matrix_transpose: lambda x, /: swapaxes(x, -1, -2),
-    np.linalg.multi_dot: multi_dot,
-    np.linalg.norm: norm,
-    np.linalg.outer: lambda a, b, /: outer(a, b),
-    np.linalg.tensordot: lambda a, b, /, *, axes=2: tensordot(a, b, axes),
-    np.linalg.trace: lambda x, /, *, offset=0: rules.trace(x, offset, -2, -1),
-    np.linalg.vecdot: lambda a, b, /, *, axis=-1: vecdot(a, b, axis),
-    np.linalg.vector_norm: vector_norm,
 }
 if hasattr(np, "matvec"):  # since NumPy 2.2
     TABLE[np.matvec] = lambda a, v: (a @ rules.expand_dims(gathered(v), axis=-1))[..., 0]
