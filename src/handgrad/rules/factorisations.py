@@ -111,8 +111,8 @@ def eigh(x, UPLO="L"):
 
     x (..., N, N) -> (..., N), (..., N, N). From Δx V + x ΔV = ΔV w + V Δw, with ΔV = V K and K antisymmetric:
     Vᵀ Δx V = Δw + K w - w K, whose diagonal is Δw and whose other elements are Kᵢⱼ (wⱼ - wᵢ).
-    x is taken to be symmetric: they are those of (x + xᵀ) / 2, and dx is symmetric too. ``UPLO``, "L" or "U", is
-    the triangle that LAPACK works in, which may choose other signs.
+    x is taken to be symmetric: they are those of (x + xᵀ) / 2, and dx is symmetric too. ``UPLO``, "L" or
+    "U", is the triangle that LAPACK works in, which may choose other signs.
 
     Of equal eigenvalues the vectors have no derivative, and dx is not finite; unless dV is 0 for these, as in
     a loss of eigenvalues alone, of which dx is right if it treats equal ones equally.
