@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from handgrad.arrays.dispatch import xp
-from handgrad.arrays.questions import is_array, shape
+import numpy as np
+
+from handgrad.arrays.dispatch import namespace_of, stripped, xp
+from handgrad.arrays.questions import is_array, is_symbolic, shape
 from handgrad.tree import leaves, tree_map
 
 
@@ -30,7 +32,18 @@ def steps_of(xs: Any, length: int | None) -> int:
 
 def part(xs: Any, t: int) -> Any:
     """What step t sees of the sequences."""
-    return tree_map(lambda x: x[t] if is_array(x) else x, xs)
+    return tree_map(lambda x: _part(x, t) if is_array(x) else x, xs)
+
+
+def _part(x: Any, t: int) -> Any:
+    return x[t, ...] if len(shape(x)) > 1 else x[t]  # the standard asks for all axes
+
+
+def _zeros(x: Any) -> Any:
+    """What a step would see of a sequence of no step."""
+    inner = stripped(x)
+    library = np if is_symbolic(inner) else namespace_of(inner)
+    return library.zeros(shape(x)[1:], dtype=x.dtype)
 
 
 def result_of(made: Any, carry: Any, is_first: bool = False) -> tuple[Any, Any]:
@@ -75,7 +88,7 @@ def order(length: int, reverse: bool) -> range:
 def stacked(ys: list[Any], like: Any, length: int, reverse: bool) -> Any:
     """The ys of all steps, in the order of the sequences; of no step, empty ones like that."""
     if not ys:
-        return tree_map(lambda y: xp.zeros_like(xp.stack([y]))[:0] if is_array(y) else y, like)
+        return tree_map(lambda y: xp.zeros_like(xp.stack([y]))[:0, ...] if is_array(y) else y, like)
     ys = ys[::-1] if reverse else ys
     return tree_map(lambda *parts: xp.stack([*parts]) if is_array(parts[0]) else parts[0], *ys)
 
@@ -86,7 +99,7 @@ def scan(
     """Step after step: a loop of Python's."""
     n = steps_of(xs, length)
     if not n:
-        nothing = tree_map(lambda x: xp.zeros(shape(x)[1:], dtype=x.dtype) if is_array(x) else x, xs)
+        nothing = tree_map(lambda x: _zeros(x) if is_array(x) else x, xs)
         after, y = result_of(f(carry, nothing), carry, is_first=True)
         return like(carry, after), stacked([], y, 0, reverse)
     ys = []

@@ -188,6 +188,7 @@ def at_place(name: str, place: tuple[int, ...]) -> str:
 
 def of_rule(rule: Rule, inputs: tuple, options: dict) -> Subject:
     """A rule's body, its gradients as they are before the rule repairs or refuses them."""
+    inputs, options = rule.bind(inputs, options)  # with those that may be left out
     made = of_pair(rule.body, inputs, options, rule.name, list(rule.inputs))
 
     def fit(k: int, dx: Any) -> Any:

@@ -7,7 +7,9 @@ This module is also the array namespace of recorded arrays: the standard's own n
 from typing import TYPE_CHECKING
 
 from handgrad.rules.activation import *
+from handgrad.rules.alignment import *
 from handgrad.rules.arithmetic import *
+from handgrad.rules.attention import *
 from handgrad.rules.convolution import *
 from handgrad.rules.distance import *
 from handgrad.rules.elementary import *
@@ -22,8 +24,10 @@ from handgrad.rules.matrix_functions import *
 from handgrad.rules.normalisation import *
 from handgrad.rules.ordering import *
 from handgrad.rules.pooling import *
+from handgrad.rules.positions import *
 from handgrad.rules.products import *
 from handgrad.rules.rearranging import *
+from handgrad.rules.recurrent import *
 from handgrad.rules.reduction import *
 from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
 from handgrad.rules.sequences import *
