@@ -47,7 +47,7 @@ from handgrad.tape import (
 )
 
 # What is imported when it is first asked for, so that only those who compile load LLVM, and so on.
-_MODULES = ("checking", "data", "engine", "optim", "program", "tape", "testing", "train", "view")
+_MODULES = ("checking", "data", "engine", "models", "optim", "program", "tape", "testing", "train", "view")
 _FUNCTIONS = {
     "Trainer": "train",
     "check": "checking",
@@ -60,6 +60,7 @@ if _typing.TYPE_CHECKING:
         checking as checking,
         data as data,
         engine as engine,
+        models as models,
         optim as optim,
         program as program,
         tape as tape,

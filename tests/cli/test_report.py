@@ -46,6 +46,12 @@ class Page(HTMLParser):
         self.tag = ""
 
 
+def test_the_filters_of_a_convolution(trained):
+    _, page, _ = trained("digits", "--model", "lenet", "--epochs", 1, "--quiet", "--show")
+    assert page.facts["Network"] == "lenet, 1 x 8 x 8 → 10, 31,050 parameters"
+    assert "What each filter adds up (orange) and takes away (blue)" in " ".join(page.words)
+
+
 @pytest.fixture
 def trained(handgrad, tmp_path):
     """Train with --show: the folder, the page, and what was printed."""

@@ -514,3 +514,48 @@ def test_a_full_disk_is_said_with_the_file_and_the_way_on(handgrad, fails, tmp_p
     assert said == f"handgrad: {run / name}: No space left on device ({on})"
     assert handgrad("train", "--resume", run, "--quiet")[0] == 0
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_model_by_its_name(handgrad, tmp_path):
+    """Trained, stopped and resumed, told of, evaluated; and refused where it does not fit."""
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    given = ("train", "digits", "--model", "lenet", "--quiet")
+    code, _, err = handgrad(*given, "--epochs", 1, "--out", folder)
+    assert code == 0, err
+    config = json.loads((folder / "config.json").read_text())
+    network = {"model": "lenet", "image": [1, 8, 8], "outputs": 10, "dtype": "float32"}
+    assert config["network"] == network
+    assert handgrad("train", "--resume", folder, "--epochs", 3, "--quiet")[0] == 0
+    assert handgrad(*given, "--epochs", 3, "--out", whole)[0] == 0
+    ours, theirs = (load_file(f / "model.safetensors") for f in (folder, whole))
+    assert ours["1.W"].shape == (16, 1, 5, 5)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    code, out, _ = handgrad("evaluate", folder, "digits")
+    assert code == 0
+    assert "accuracy" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            ["--model", "alexnet"],
+            "(or resnet8, resnet20, ...), not 'alexnet'",
+        ),
+        (["--model", "resnet9"], "a resnet has 6n + 2 layers, 8, 14, 20, ..., not 9"),
+        (["--model", "lenet", "--hidden", "30"], "--hidden is of --model mlp, and lenet has none"),
+        (["--model", "lenet", "--batch-norm"], "--batch-norm is of --model mlp, and lenet has none"),
+    ],
+)
+def test_a_model_that_is_not_is_refused(handgrad, tmp_path, options, says):
+    code, _, err = handgrad("train", "digits", *options, "--out", tmp_path / "run")
+    assert code == 2
+    assert says in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_is_no_image(handgrad, tmp_path, table):
+    given = ("--target", "kind", "--drop", "soil", "--model", "lenet", "--out", tmp_path / "run")
+    code, _, err = handgrad("train", table, *given)
+    assert code == 2
+    assert "examples of shape (2,) are no images" in err

@@ -188,6 +188,7 @@ def run(tmp_path_factory):
         ("network.dtype", "int32", "dtype is float32 or float64"),
         ("network.activation", "eval", "activation is one of"),
         ("network.depth", 3, "network has 'depth', which is unknown"),
+        ("network.model", "lenet", "network has no 'image'"),
         ("training.seed", "a", "training has 'seed' = a"),
         ("training.source", None, "'source' = None"),
     ],

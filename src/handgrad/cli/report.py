@@ -105,10 +105,13 @@ class Gathered:
 
     def network(self) -> list[str]:
         made = self.run.network
+        parameters = f"{sum(p.size for p in self.run.net.parameters().values()):,} parameters"
+        if "model" in made:
+            return [made["model"], f"{' x '.join(map(str, made['image']))} → {made['outputs']}", parameters]
         layers = [" → ".join(map(str, made["widths"])), *[made["activation"]] * (len(made["widths"]) > 2)]
         layers += ["batch norm"] * made["batch_norm"]
         layers += [f"dropout {made['dropout']:g}"] * (made["dropout"] > 0)
-        return [*layers, f"{sum(p.size for p in self.run.net.parameters().values()):,} parameters"]
+        return [*layers, parameters]
 
     def training(self) -> list[str]:
         options = self.run.training
@@ -153,20 +156,23 @@ class Gathered:
 
     def weights(self) -> str:
         W = next(iter(self.run.net.parameters().values()))
-        shape = self.run.preparation.shape
+        shape, kind = self.run.preparation.shape, "unit"
+        if len(W.shape) == 4:  # a convolution's, (M, C, KH, KW)
+            shape, kind = W.shape[1:] if W.shape[1] > 1 else W.shape[2:], "filter"
+            W = W.reshape(len(W), -1).T
         if is_image(shape):
-            which = f"the {TILES} largest of {W.shape[1]:,} units" if W.shape[1] > TILES else "each unit"
+            which = f"the {TILES} largest of {W.shape[1]:,} {kind}s" if W.shape[1] > TILES else f"each {kind}"
             note = f"What {which} adds up (orange) and takes away (blue), the largest norm first."
-            return section(WEIGHTS, note, tiles(W, shape, self.units("unit ")))
-        drawn = heat_map(W, self.run.preparation.columns, self.units(""), WEIGHTS)
+            return section(WEIGHTS, note, tiles(W, shape, self.units(f"{kind} ", W.shape[1])))
+        drawn = heat_map(W, self.run.preparation.columns, self.units("", W.shape[1]), WEIGHTS)
         note = '<p class="muted">A row for each input, a column for each unit, the largest norm first.</p>'
         return picture(drawn, legend(float(np.abs(W).max())), note)
 
-    def units(self, prefix: str) -> list[str]:
+    def units(self, prefix: str, count: int) -> list[str]:
         """Names of the first layer's units, which without hidden layers are the outputs."""
-        if len(self.run.network["widths"]) == 2 and self.run.classes is not None:
+        if len(self.run.network.get("widths", ())) == 2 and self.run.classes is not None:
             return list(self.run.classes)
-        return [f"{prefix}{j}" for j in range(self.run.network["widths"][1])]
+        return [f"{prefix}{j}" for j in range(count)]
 
     # The worst example, step by step.
 

@@ -14,6 +14,7 @@ from handgrad.cli.faults import about
 from handgrad.cli.train_options import (
     NOT_OPTIONS,
     add as add,
+    check_model_alone,
     check_nothing_else_changes,
     training_of,
 )
@@ -129,18 +130,32 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
     else:
         targets = np.asarray(train.t).reshape(len(train), -1)
         scale, outputs = TargetScale.fit(targets), targets.shape[1]
-    inputs = int(np.prod(preparation.shape))
-    network = {
-        "widths": [inputs, *args.hidden, outputs],
-        "activation": args.activation,
-        "batch_norm": args.batch_norm,
-        "dropout": args.dropout,
-        "dtype": args.dtype,
-    }
+    network = network_of(args, preparation.shape, outputs)
     options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
     return Run(network, preparation, train.classes, scale, options, build(network, args.seed))
+
+
+def network_of(args: argparse.Namespace, shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
+    """What the network is made of: the options of a multi-layer perceptron, or a model's name and images.
+
+    Raises:
+        ValueError: options of another network, or examples that the model does not take.
+    """
+    if args.model == "mlp":
+        return {
+            "widths": [int(np.prod(shape)), *args.hidden, outputs],
+            "activation": args.activation,
+            "batch_norm": args.batch_norm,
+            "dropout": args.dropout,
+            "dtype": args.dtype,
+        }
+    from handgrad.models import image_of
+
+    check_model_alone(args)
+    image = image_of(tuple(shape))
+    return {"model": args.model, "image": list(image), "outputs": outputs, "dtype": args.dtype}
 
 
 def _ready(started: Run, parts: dict[str, Dataset]) -> dict[str, tuple[Any, np.ndarray]]:

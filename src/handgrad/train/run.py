@@ -21,7 +21,8 @@ from handgrad import rules
 from handgrad.data import Dataset, Fingerprints, Preparation, Rows, TargetScale
 from handgrad.data.dataset import check_classes
 from handgrad.files import read_json, write_atomically, write_json
-from handgrad.layers import Sequential, mlp
+from handgrad.layers import Layer, mlp
+from handgrad.models import named
 from handgrad.train.folder import CONFIG, MODEL, TRAINED_ON
 from handgrad.train.trainer import predict
 
@@ -29,6 +30,7 @@ FORMAT = 1
 FIELDS = {"format": int, "classes": list | None, "network": dict, "preparation": dict,
           "target_scale": dict | None, "training": dict}  # fmt: skip
 NETWORK = {"widths": list, "activation": str, "batch_norm": bool, "dropout": float | int, "dtype": str}
+MODEL_NETWORK = {"model": str, "image": list, "outputs": int, "dtype": str}  # of one known by name
 MAY_CHANGE = ("epochs", "source", "show")  # options that may be others than at the start of a training
 
 
@@ -40,12 +42,12 @@ class RunError(ValueError):
 class Run:
     """A network with all that is needed to use it on raw data."""
 
-    network: dict[str, Any]  # the arguments of mlp, but for its seed
+    network: dict[str, Any]  # the arguments of mlp, or of a model and its name, but for the seed
     preparation: Preparation
     classes: tuple[str, ...] | None  # None: regression
     scale: TargetScale | None  # of regression's targets
     training: dict[str, Any]  # the command's options
-    net: Sequential
+    net: Layer
 
     def outputs(self, x: Any, unseen: str = "error") -> np.ndarray:
         """Class probabilities (N, C), or targets (N, M) in the units of the data.
@@ -127,8 +129,24 @@ def scaled_targets(data: Dataset, scale: TargetScale | None, dtype: Any) -> np.n
     return np.asarray(scale.scale(t.reshape(len(t), -1)), dtype)
 
 
-def build(network: dict[str, Any], seed: int) -> Sequential:
-    return mlp(**{**network, "dtype": np.dtype(network["dtype"])}, seed=seed)
+def build(network: dict[str, Any], seed: int) -> Layer:
+    """The network before training.
+
+    Raises:
+        ValueError: there is no such model, or it does not take such images.
+    """
+    dtype = np.dtype(network["dtype"])
+    if "model" in network:
+        made = named(network["model"])
+        return made(tuple(network["image"]), network["outputs"], seed=seed, dtype=dtype)
+    return mlp(**{**network, "dtype": dtype}, seed=seed)
+
+
+def ends(network: dict[str, Any]) -> tuple[int, int]:
+    """How many numbers go into a network, and come out of it, for each example."""
+    if "model" in network:
+        return math.prod(network["image"]), network["outputs"]
+    return network["widths"][0], network["widths"][-1]
 
 
 def load_known(folder: Path) -> Fingerprints | None:
@@ -183,7 +201,7 @@ def _described(folder: Path) -> Run:
             training=dict(config["training"]),
             net=build(config["network"], config["training"]["seed"]),
         )
-        inputs, outputs = run.network["widths"][0], run.network["widths"][-1]
+        inputs, outputs = ends(run.network)
         if math.prod(run.preparation.shape) != inputs or len(classes or range(outputs)) != outputs:
             raise ValueError(f"a network of {inputs} inputs and {outputs} outputs does not fit the data")
     except KeyError as error:
@@ -207,13 +225,17 @@ def check_config(config: Any) -> None:
     if (config["classes"] is None) == (config["target_scale"] is None):
         raise ValueError("there are classes or there is target_scale, one of the two")
     network = config["network"]
-    check_fields(network, NETWORK, "network")
-    if unknown := set(network) - set(NETWORK):
+    fields = MODEL_NETWORK if "model" in network else NETWORK
+    check_fields(network, fields, "network")
+    if unknown := set(network) - set(fields):
         raise ValueError(f"network has {', '.join(map(repr, sorted(unknown)))}, which is unknown")
     if network["dtype"] not in ("float32", "float64"):
         raise ValueError(f"network: dtype is float32 or float64, not {network['dtype']!r}")
-    if len(network["widths"]) < 2 or not all(type(n) is int and n > 0 for n in network["widths"]):
-        raise ValueError(f"network: widths are two or more whole numbers from 1, not {network['widths']}")
+    name, least = ("image", 3) if "model" in network else ("widths", 2)
+    sizes = network[name]
+    if len(sizes) < least or not all(type(n) is int and n > 0 for n in sizes):
+        count = "three" if least == 3 else "two or more"
+        raise ValueError(f"network: {name} are {count} whole numbers from 1, not {sizes}")
     check_fields(config["training"], {"seed": int, "source": str}, "training")
 
 
