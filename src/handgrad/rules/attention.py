@@ -5,10 +5,25 @@ Positions lie along the second last axis, heads along the one before: (..., H, T
 
 import math
 
-from handgrad.arrays import beside, cast, is_floating, is_integer, shape, sum_to, xp
+from handgrad.arrays import (
+    beside,
+    cast,
+    is_floating,
+    is_integer,
+    is_symbolic,
+    shape,
+    size,
+    stripped,
+    sum_to,
+    xp,
+)
+from handgrad.rules.attention_blocks import attention_in_blocks
 from handgrad.rules.linear import affine, transposed
 from handgrad.rules.reduction import exponentials
 from handgrad.rules.rule import rule
+
+SOME_SCORES = 2048  # of a head of causal queries, from which half of them are worth leaving out
+MANY_SCORES = 2**22  # of all heads, from which they are worth making twice
 
 
 @rule
@@ -25,7 +40,8 @@ def scaled_dot_product_attention(q, k, v, mask=None, key=None, /, causal=False, 
     ``mask`` broadcasts to the scores: truth values, False where a key is not seen, or floats that are added
     (-∞: not seen), which have a gradient, dS. ``causal``: query t sees keys 0 to t. Who sees no key has an
     out and gradients of 0. ``scale`` replaces 1 / √D. With ``rate`` that share of the weights is dropped,
-    by ``key`` (two uint32 numbers), and the rest scaled by 1 / (1 - rate).
+    by ``key`` (two uint32 numbers), and the rest scaled by 1 / (1 - rate). Compiled, without mask and rate,
+    it goes head by head and by blocks of queries, where that is quicker or needs much less memory.
 
     Raises:
         ValueError: shapes do not fit, H is no multiple of G, or there is a ``rate`` and no key.
@@ -34,6 +50,8 @@ def scaled_dot_product_attention(q, k, v, mask=None, key=None, /, causal=False, 
     groups = groups_of(q, k, v)
     T, D = shape(q)[-2:]
     scale = 1 / math.sqrt(max(D, 1)) if scale is None else scale
+    if mask is None and not rate and pays_in_blocks(q, k, v, causal):
+        return by_heads(q, k, v, causal, scale)
     queries = folded(q, groups)
     scores = unfolded(queries @ transposed(k) * scale, groups, T)
     mask = as_mask(mask, scores)
@@ -91,6 +109,28 @@ def unfolded(x, groups, T):
         return x
     *lead, G, _, D = shape(x)
     return xp.reshape(x, (*lead, G * groups, T, D))
+
+
+def pays_in_blocks(q, k, v, causal):
+    """Whether compiled code is quicker, or needs much less memory, when it goes head by head."""
+    if not is_symbolic(stripped(q)) or not shape(q)[:-2] == shape(k)[:-2] == shape(v)[:-2]:
+        return False
+    scores = shape(q)[-2] * shape(k)[-2]
+    return scores >= SOME_SCORES if causal else size(q) // shape(q)[-1] * shape(k)[-2] >= MANY_SCORES
+
+
+def by_heads(q, k, v, causal, scale):
+    """``attention_in_blocks`` of any leading axes."""
+    lead = shape(q)[:-2]
+
+    def flat(x):
+        return xp.reshape(x, (math.prod(lead), *shape(x)[-2:]))
+
+    def shaped(x):
+        return xp.reshape(x, (*lead, *shape(x)[-2:]))
+
+    out, backward = attention_in_blocks(flat(q), flat(k), flat(v), causal, scale)
+    return shaped(out), lambda dout: (*map(shaped, backward(flat(dout))), None, None)
 
 
 def as_mask(mask, scores):
