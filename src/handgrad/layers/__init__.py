@@ -1,6 +1,7 @@
 """Layers: rules that own parameters, and the notebook's layers."""
 
 from handgrad.layers import initialisers
+from handgrad.layers.attention import MultiHeadAttention
 from handgrad.layers.convolution import (
     Conv1d,
     Conv2d,
@@ -24,6 +25,7 @@ from handgrad.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from handgrad.layers.recurrent import GRU, LSTM, RNN
 from handgrad.layers.saving import load, save
 from handgrad.layers.standard import (
     ACTIVATIONS,
@@ -45,10 +47,11 @@ from handgrad.layers.standard import (
 )
 
 __all__ = [
-    "ACTIVATIONS", "ELU", "GELU", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AddLayer", "Affine", "AvgPool1d",
-    "AvgPool2d", "AvgPool3d", "BatchNorm", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
-    "ConvTranspose3d", "Dropout", "Dropout2d", "Embedding", "Flatten", "GlobalAvgPool", "GroupNorm",
-    "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MulLayer",
-    "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softplus", "SoftmaxWithLoss", "Tanh", "Unflatten",
-    "cross_entropy_error", "initialisers", "load", "mlp", "save",
+    "ACTIVATIONS", "ELU", "GELU", "GRU", "LSTM", "RNN", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d",
+    "AddLayer", "Affine", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BatchNorm", "Conv1d", "Conv2d", "Conv3d",
+    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Dropout2d", "Embedding", "Flatten",
+    "GlobalAvgPool", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d",
+    "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "RMSNorm", "ReLU", "Sequential", "SiLU",
+    "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh", "Unflatten", "cross_entropy_error", "initialisers",
+    "load", "mlp", "save",
 ]  # fmt: skip

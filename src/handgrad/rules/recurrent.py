@@ -7,7 +7,7 @@ for each of K gates. Sequences are (N, T, D). What a step is, forward and backwa
 from collections.abc import Callable
 from typing import NamedTuple
 
-from handgrad.arrays import beside, namespace_of, shape, xp
+from handgrad.arrays import beside, cast, namespace_of, shape, xp
 from handgrad.rules.elementary import logistic
 from handgrad.rules.rule import rule
 
@@ -238,7 +238,9 @@ def over_time(cell, x, state, W, U, b, d, lengths, reverse):
         after = tuple(held(seen, new, old) for new, old in zip(after, state, strict=True))
         return after, (held(seen, after[0], 0), state, kept)
 
-    last, (hs, states, kept) = scan(forward_step, state, (time_first(x @ W.T + b), *inside), reverse=reverse)
+    a = time_first(x @ W.T + b)
+    state = tuple(promoted(s, a, U, *state) for s in state)
+    last, (hs, states, kept) = scan(forward_step, state, (a, *inside), reverse=reverse)
 
     def backward(dout):
         def backward_step(dstate, at):
@@ -277,6 +279,13 @@ def time_first(x):
     if isinstance(x, list):
         return [time_first(each) for each in x]
     return xp.permute_dims(x, (1, 0, *range(2, len(shape(x)))))
+
+
+def promoted(x, *others):
+    """x in the dtype that it has beside others: a loop keeps that of what it carries."""
+    if all(y.dtype == x.dtype for y in others):
+        return x
+    return cast(x, like=sum(xp.sum(y) for y in others))
 
 
 def rows(x):
