@@ -73,4 +73,5 @@ $(VENV)/.axe: Makefile | $(BIN)/python
 
 $(VENV)/.peers: pyproject.toml $(VENV)/.test
 	$(PIP) --editable ".[peers]"
+	$(PIP) --no-deps "silero-vad>=6.2"  # for the weights in its wheel
 	@touch $@
