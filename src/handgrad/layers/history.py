@@ -16,11 +16,13 @@ MOST_BYTES = 2**26  # of arrays that they keep
 class History:
     """The last forwards, answered last first; when all are answered, the last answer is given again.
 
-    At most ``LIMIT`` are kept, and ``MOST_BYTES`` but for the last, so that forwards alone do not fill the
-    memory; a warning says so when the first is dropped. A copy or a pickle of a layer begins with none.
+    At most ``limit`` are kept, and ``MOST_BYTES`` but for the last, so that forwards alone do not fill the
+    memory; a warning says so when the first is dropped, unless forwards alone are usual. A copy or a pickle
+    of a layer begins with none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT, warns: bool = True) -> None:
+        self.limit, self.warns = limit, warns
         self.kept: collections.deque[tuple[Any, int]] = collections.deque()
         self.held = 0  # bytes
         self.dropped = 0
@@ -28,7 +30,7 @@ class History:
         self.last: Any = None
 
     def __reduce__(self) -> tuple:
-        return History, ()
+        return History, (self.limit, self.warns)
 
     def push(self, remembered: Any, held: int, layer: str) -> None:
         """Keep what the backward of one forward needs, ``held`` bytes."""
@@ -36,10 +38,10 @@ class History:
             self.dropped = 0
         self.kept.append((remembered, held))
         self.held += held
-        while len(self.kept) > 1 and (len(self.kept) > LIMIT or self.held > MOST_BYTES):
+        while len(self.kept) > 1 and (len(self.kept) > self.limit or self.held > MOST_BYTES):
             self.held -= self.kept.popleft()[1]
             self.dropped += 1
-        if self.dropped and not self.has_warned:
+        if self.dropped and self.warns and not self.has_warned:
             self.has_warned = True
             warnings.warn(
                 f"{layer}: {self.dropped + len(self.kept)} forwards wait for their backward, and only the "

@@ -6,6 +6,15 @@
 >>> da, dx3 = add.backward(1)
 >>> mul.backward(da), dx3
 ((2, 100), 1)
+
+And the rest of their family, as books teach it: ``forward(x)``, then ``backward(dout)``, which gives dx and
+leaves ``dW`` and ``db``. W and b are the caller's own arrays, so that an update of them in place is the
+layer's. With
+
+    from handgrad.layers.notebook import *
+
+in place of a book's ``from common.layers import *`` (Saito 2016) its two-layer and its convolutional network
+run. This project's own networks are of ``handgrad.layers``, whose classes hold their parameters themselves.
 """
 
 from __future__ import annotations
@@ -16,9 +25,15 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape, sum_to, xp
+from handgrad.arrays import is_floating, shape, sum_to, xp
 from handgrad.layers.history import History
 from handgrad.rules.rule import Rule
+from handgrad.tape import vjp
+
+__all__ = [
+    "AddLayer", "Affine", "BatchNormalization", "Convolution", "Dropout", "Embedding", "MulLayer", "Pooling",
+    "ReLU", "Relu", "Sigmoid", "SoftmaxWithLoss", "cross_entropy_error",
+]  # fmt: skip
 
 
 def _taken(x: Any) -> Any:
@@ -140,3 +155,198 @@ class SoftmaxWithLoss:
         """
         dx, _ = self.history.pop("SoftmaxWithLoss")(dout)
         return dx
+
+
+class UnaryLayer:
+    """A layer of one input and the parameters ``names``, whose gradients ``backward`` leaves as ``dW``.
+
+    Each forward is remembered until its backward, the last first, as far as a few; what was passed forward
+    without a backward, to measure accuracy, is then forgotten.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, *params: Any) -> None:
+        for name, array in zip(self.names, params, strict=True):
+            setattr(self, name, np.asarray(array) if isinstance(array, (list, tuple)) else array)
+            setattr(self, "d" + name, None)
+        self.history = History(limit=8, warns=False)
+
+    def compute(self, x: Any, *params: Any) -> Any:
+        """The output, made of rules."""
+        raise NotImplementedError
+
+    def forward(self, x: Any) -> Any:
+        """The output for x, an array or a list; integers count as floats."""
+        return self._passed(self.compute, x)
+
+    def _passed(self, compute: Any, x: Any) -> Any:
+        x = _taken(x)
+        x = x if is_floating(x) else np.asarray(x, np.float64)
+        params = [getattr(self, name) for name in self.names]
+        out, backward = vjp(compute, x, *params)
+        self.history.push((backward, shape(out)), getattr(x, "nbytes", 0), type(self).__name__)
+        return out
+
+    def backward(self, dout: Any) -> Any:
+        """dx of the last forward not yet answered.
+
+        Raises:
+            ValueError: ``dout`` does not have the output's shape.
+            RuntimeError: there was no forward.
+        """
+        backward, out_shape = self.history.pop(type(self).__name__)
+        dout = _taken(dout)
+        if shape(dout) != out_shape:
+            raise ValueError(f"{type(self).__name__}: dout has shape {shape(dout)}, the output {out_shape}")
+        dx, *grads = backward(dout)
+        for name, grad in zip(self.names, grads, strict=True):
+            setattr(self, "d" + name, grad)
+        return dx
+
+
+class ReLU(UnaryLayer):
+    """out = max(x, 0).   dx = dout where x > 0, else 0"""
+
+    def compute(self, x: Any) -> Any:
+        return rules.relu(x)
+
+
+Relu = ReLU
+
+
+class Sigmoid(UnaryLayer):
+    """out = 1 / (1 + e⁻ˣ).   dx = out·(1 - out)·dout"""
+
+    def compute(self, x: Any) -> Any:
+        return rules.sigmoid(x)
+
+
+def _rows(x: Any) -> Any:
+    """(N, ...) -> (N, D); a vector is one example."""
+    return rules.reshape(x, (shape(x)[0] if len(shape(x)) > 1 else 1, -1)) if len(shape(x)) != 2 else x
+
+
+class Affine(UnaryLayer):
+    """out = x W + b.   dx = dout Wᵀ, dW = xᵀ dout, db = Σ dout
+
+    x (N, ...), made flat, W (D, M), b (M,) -> (N, M)
+    """
+
+    names = ("W", "b")
+
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
+        return rules.affine(_rows(x), W, b)
+
+
+class Dropout(UnaryLayer):
+    """While training, a share of x is zeroed, by ``np.random``; else out = (1 - rate)·x, the mean of that.
+
+    out = x where kept, else 0.   dx = dout where kept, else 0
+
+    ``handgrad.dropout`` scales while training instead, and draws by a key.   Srivastava et al. 2014
+    """
+
+    def __init__(self, dropout_ratio: float = 0.5) -> None:
+        super().__init__()
+        self.dropout_ratio = dropout_ratio
+        self.mask: Any = None
+
+    def forward(self, x: Any, train_flg: bool = True) -> Any:
+        """x where kept; of another share at each forward."""
+        if not train_flg:
+            return self._passed(lambda x: x * (1.0 - self.dropout_ratio), x)
+        self.mask = mask = np.random.rand(*shape(x)) > self.dropout_ratio
+        return self._passed(lambda x: x * mask, x)
+
+
+class BatchNormalization(UnaryLayer):
+    """out = γ·x̂ + β with x̂ = (x - mean) / √(var + 1e-6) over the batch; the running ones where not training.
+
+    dx = (dx̂ - mean(dx̂) - x̂·mean(x̂·dx̂)) / √(var + 1e-6) with dx̂ = γ·dout, dγ = Σ x̂·dout, dβ = Σ dout
+
+    x (N, ...), made flat, gamma (D,), beta (D,) -> of x's shape.   Ioffe & Szegedy 2015
+    """
+
+    names = ("gamma", "beta")
+    eps = 1e-6
+
+    def __init__(
+        self,
+        gamma: Any,
+        beta: Any,
+        momentum: float = 0.9,
+        running_mean: Any = None,
+        running_var: Any = None,
+    ) -> None:
+        super().__init__(gamma, beta)
+        self.momentum, self.running_mean, self.running_var = momentum, running_mean, running_var
+
+    def forward(self, x: Any, train_flg: bool = True) -> Any:
+        """Normalised by the batch, which the running statistics follow; or by these."""
+        rows = np.reshape(np.asarray(x, np.float64), (len(x), -1))
+        if self.running_mean is None or self.running_var is None:
+            self.running_mean, self.running_var = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        if not train_flg:
+            mean, var = self.running_mean, self.running_var
+            return self._passed(
+                lambda x, gamma, beta: rules.reshape(
+                    rules.batch_norm(_rows(x), mean, var, gamma, beta, eps=self.eps), shape(x)
+                ),
+                x,
+            )
+        share = 1 - self.momentum
+        self.running_mean = self.momentum * self.running_mean + share * rows.mean(axis=0)
+        self.running_var = self.momentum * self.running_var + share * rows.var(axis=0)
+        return self._passed(self.compute, x)
+
+    def compute(self, x: Any, gamma: Any, beta: Any) -> Any:
+        x_hat = rules.layer_norm(_rows(x), axis=0, eps=self.eps)
+        return rules.reshape(x_hat * gamma + beta, shape(x))
+
+
+class Convolution(UnaryLayer):
+    """out[i] = Σ W[j]·x[i·stride + j] + b.   ``handgrad.conv2d``'s gradients
+
+    x (N, C, H, W), W (FN, C, FH, FW), b (FN,) -> (N, FN, OH, OW), OH = (H + 2·pad - FH) // stride + 1
+    """
+
+    names = ("W", "b")
+
+    def __init__(self, W: Any, b: Any, stride: int = 1, pad: int = 0) -> None:
+        super().__init__(W, b)
+        self.stride, self.pad = stride, pad
+
+    def compute(self, x: Any, W: Any, b: Any) -> Any:
+        return rules.conv2d(x, W, b, stride=self.stride, padding=self.pad)
+
+
+class Pooling(UnaryLayer):
+    """The largest in each window, the first where some tie.   ``handgrad.max_pool2d``'s gradient
+
+    x (N, C, H, W) -> (N, C, OH, OW), OH = (H + 2·pad - pool_h) // stride + 1
+    """
+
+    def __init__(self, pool_h: int, pool_w: int, stride: int = 1, pad: int = 0) -> None:
+        super().__init__()
+        self.size, self.stride, self.pad = (pool_h, pool_w), stride, pad
+
+    def compute(self, x: Any) -> Any:
+        return rules.max_pool2d(x, size=self.size, stride=self.stride, padding=self.pad)
+
+
+class Embedding(UnaryLayer):
+    """Rows of W, out = W[idx].   dW = Σ dout at idx; there is no dx
+
+    idx (...) integers, W (V, D) -> (..., D)
+    """
+
+    names = ("W",)
+    W: Any
+
+    def forward(self, idx: Any) -> Any:
+        """The rows of these indices."""
+        idx = _taken(idx)
+        out, backward = vjp(lambda W: rules.embedding(idx, W), self.W)
+        self.history.push((lambda dout: (None, *backward(dout)), shape(out)), idx.nbytes, "Embedding")
+        return out
