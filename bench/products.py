@@ -100,18 +100,18 @@ def forms(names: list[str]) -> dict[Form, str]:
 
 def handgrad(form: Form, threads: int) -> Callable[[int], object]:
     from handgrad.engine import Code
-    from handgrad.program import trace
+    from handgrad.program import repeated, trace
 
     x, y = form.factors()
-    code = Code(trace(lambda x, y: np.matmul(*form.views(x, y)), x, y), workers=threads)
-    out = np.zeros((form.rows, form.columns), np.float32)
-    code([x, y], [out])
+    out, made = np.zeros((form.rows, form.columns), np.float32), np.array(0)
+    step = trace(lambda out, x, y: np.matmul(*form.views(x, y)), out, x, y)
+    code = Code(repeated(step, 1), {0: 0}, workers=threads)
+    code([out, x, y, np.array(1)], [out, made])
     np.testing.assert_allclose(out, np.matmul(*form.views(x, y)), rtol=0, atol=1e-3)
-    pointers, kept = [a.ctypes.data for a in (x, y, out)], (x, y, out)
-    return lambda n: code.run(pointers, steps=n) and kept
+    return lambda n: code([out, x, y, np.array(n)], [out, made])
 
 
-def repeated(call: Callable[[], object]) -> Callable[[int], object]:
+def by_python(call: Callable[[], object]) -> Callable[[int], object]:
     def run(n: int) -> None:
         for _ in range(n):
             call()
@@ -125,7 +125,7 @@ def openblas(form: Form, threads: int) -> Callable[[int], object]:
     a, b = form.views(*form.factors())
     out = np.zeros((form.rows, form.columns), np.float32)
     threadpool_limits(threads, "blas")
-    return repeated(lambda: np.matmul(a, b, out=out))
+    return by_python(lambda: np.matmul(a, b, out=out))
 
 
 def mkl(form: Form, threads: int) -> Callable[[int], object]:
@@ -134,7 +134,7 @@ def mkl(form: Form, threads: int) -> Callable[[int], object]:
     torch.set_num_threads(threads)
     a, b = form.views(*map(torch.from_numpy, form.factors()))
     out = torch.zeros(form.rows, form.columns)
-    return repeated(lambda: torch.mm(a, b, out=out))
+    return by_python(lambda: torch.mm(a, b, out=out))
 
 
 def onednn(form: Form, threads: int) -> Callable[[int], object]:
@@ -143,7 +143,7 @@ def onednn(form: Form, threads: int) -> Callable[[int], object]:
     torch.set_num_threads(threads)
     a, b = form.views(*map(torch.from_numpy, form.factors()))
     linear = torch.ops.mkldnn._linear_pointwise
-    return repeated(lambda: linear(a, b.T, None, "none", [], ""))
+    return by_python(lambda: linear(a, b.T, None, "none", [], ""))
 
 
 CONTESTANTS = {"handgrad": handgrad, "OpenBLAS": openblas, "MKL": mkl, "oneDNN": onednn}

@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef void (*Run)(void **, int64_t *, void *, int64_t *, void *, int64_t, int64_t, int (*)(void));
+typedef void (*Run)(void **, void *, int64_t *, void *, int64_t, int (*)(void));
 #include "runs.h"
 
 static Run run;
 static void **table, *arena, *barrier;
-static int64_t *strides, status[6];
+static int64_t status[4];
 
 static void *work(void *thread) {
-    run(table, strides, arena, status, barrier, 1, (int64_t)(intptr_t)thread, sched_yield);
+    run(table, arena, status, barrier, (int64_t)(intptr_t)thread, sched_yield);
     return NULL;
 }
 
@@ -30,7 +30,6 @@ int main(int argc, char **argv) {
     if (fread(head, 8, 3, stdin) != 3 || head[0] > 4096) return 2;
     if (fread(size, 8, head[0], stdin) != (size_t)head[0]) return 2;
     table = room(8 * head[0]);
-    strides = calloc(head[0] + 1, 8);
     for (int64_t n = 0; n < head[0]; n++) {
         table[n] = room(size[n]);
         if (fread(table[n], 1, size[n], stdin) != (size_t)size[n]) return 2;
@@ -42,6 +41,6 @@ int main(int argc, char **argv) {
     work(0);
     for (int64_t t = 1; t < head[2]; t++) pthread_join(team[t], NULL);
     for (int64_t n = 0; n < head[0]; n++) fwrite(table[n], 1, size[n], stdout);
-    fwrite(status, 8, 6, stdout);
+    fwrite(status, 8, 4, stdout);
     return 0;
 }

@@ -8,7 +8,7 @@ import pytest
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.engine import Code, NotCompiledWarning, compile
-from handgrad.program import check_finite, trace
+from handgrad.program import check_finite, repeated, trace
 from tests.engine.support import arrays_in, assert_close, assert_means, compiled, run
 
 rng = np.random.default_rng(0)
@@ -130,9 +130,10 @@ def test_numpy_in_between_in_place_for_several_steps():
     k = rng.integers(-2, 3, (4, 6))
     program = trace(lambda x, k: (hg.tanh(x) + xp.astype(k**2, np.float64), k - k**3), X, k)
     with pytest.warns(NotCompiledWarning):
-        code = Code(program, donated={0: 0, 1: 1})
-    x, n = X.copy(), k.copy()
-    assert code([x, n], [x, n], steps=3) == 3
+        code = Code(repeated(program, 2), donated={0: 0, 1: 1})
+    x, n, made = X.copy(), k.copy(), np.array(0)
+    assert code([x, n, np.array(3)], [x, n, made])
+    assert made == 3
     wanted = (X, k)
     for _ in range(3):
         wanted = program(*wanted)
@@ -187,11 +188,11 @@ def test_the_same_program_is_the_same_code():
 def test_steps_are_made_until_one_is_not_finite(bad, threads):
     """In place of the flagged step nothing is promised; its number is."""
     program = trace(lambda total, x: check_finite(total + x), X, X)
-    code = compiled(program, threads, donated={0: 0})
+    code = compiled(repeated(program, 1, moving=1, length=10), threads, donated={0: 0})
     rows = np.ones((10, 4, 6))
     rows[bad:, 3, 5] = np.inf
-    total = X.copy()
-    pointers = [a.ctypes.data for a in (total, rows, total)]
-    assert code.run(pointers, [0, rows[0].nbytes, 0], steps=10) == min(bad, 10)
+    total, made = X.copy(), np.array(-1)
+    assert code([total, rows, np.array(10)], [total, made]) == (bad == 10)
+    assert made == bad
     if bad == 10:
         np.testing.assert_allclose(total, X + 10)

@@ -89,7 +89,7 @@ f = hg.compile(lambda x: hg.sum(hg.tanh(x)), threads=1)
 x = np.ones(1000)
 wanted = f(x)
 (made,) = f.codes.values()
-code, steps, said = made.code, made.code.steps, []
+code, parts, said = made.code, made.code.parts, []
 
 def handler(number, frame):
     try:
@@ -99,13 +99,13 @@ def handler(number, frame):
 
 def interrupted(*args):
     os.kill(os.getpid(), signal.SIGUSR1)
-    return steps(*args)
+    return parts(*args)
 
 signal.signal(signal.SIGUSR1, handler)
-code.steps = interrupted
+code.parts = interrupted
 assert f(x) == wanted
 assert "signal handler" in said[0], said
-code.steps = steps
+code.parts = parts
 assert f(x) == wanted
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

@@ -7,7 +7,7 @@ import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.layers import mlp
 from handgrad.optim import SGD
-from handgrad.program import trace
+from handgrad.program import repeated, trace
 from handgrad.train.engines import NativeSteps
 from handgrad.train.trainer import Trainer
 from tests.engine.support import assert_close, compiled, interpreted, run, same_bits
@@ -96,9 +96,10 @@ def test_what_is_read_in_place_is_not_copied(name):
 
 def test_steps_in_place_go_on_from_each_other():
     program = trace(lambda a, b: (a + b, b - a), A, B)
-    code = compiled(program, 2, donated={0: 0, 1: 1})
-    a, b = A.copy(), B.copy()
-    code([a, b], [a, b], steps=5)
+    code = compiled(repeated(program, 2), 2, donated={0: 0, 1: 1})
+    a, b, made = A.copy(), B.copy(), np.array(0)
+    code([a, b, np.array(5)], [a, b, made])
+    assert made == 5
     wanted = (A, B)
     for _ in range(5):
         wanted = program(*wanted)
@@ -146,12 +147,13 @@ def training_step(widths, batch_size, use_threads, **options):
     t = np.zeros(2 * batch_size, int)
     x = np.zeros((len(t), widths[0]), np.float32)
     trainer = Trainer(mlp(widths, seed=0, **options), hg.softmax_cross_entropy, SGD(0.1), metrics={})
-    return NativeSteps(trainer, x, t, batch_size).code(batch_size)
+    (loop,) = NativeSteps(trainer, x, t, batch_size).code(batch_size).schedule.kernels
+    return loop.inside
 
 
 def test_a_network_goes_forward_and_backward_in_one_phase(use_threads):
     """By slices of the batch; then come the gradients of the parameters, which are sums over it."""
-    schedule = training_step([20, 30, 40, 10], 16, use_threads).schedule
+    schedule = training_step([20, 30, 40, 10], 16, use_threads)
     assert schedule.phases == 2
     first = [k for k in schedule.kernels if k.phase == 0 and k.name == "product"]
     second = [k for k in schedule.kernels if k.phase == 1 and k.name == "product"]
@@ -161,7 +163,7 @@ def test_a_network_goes_forward_and_backward_in_one_phase(use_threads):
 
 
 def test_a_batch_norm_waits_for_its_statistics(use_threads):
-    schedule = training_step([20, 30, 10], 16, use_threads, batch_norm=True).schedule
+    schedule = training_step([20, 30, 10], 16, use_threads, batch_norm=True)
     assert schedule.phases > 2
 
 

@@ -4,10 +4,9 @@ Kernels that are the same up to what their pointers point to are one function: w
 begins to read travels in the pointer. Where NumPy must compute something in the middle, there is another run
 for what comes after, and so on.
 
-``run0(table, strides, arena, status, barrier, steps, thread, yield)``. The table holds a pointer to each
-input, constant and output; ``strides`` say by how many bytes each moves from step to step. The status is six
-words: two flags (not finite, index out of range) for even and two for odd steps, and the number of steps that
-were finished before a flag was raised.
+``run0(table, arena, status, barrier, thread, yield)``. The table holds a pointer to each input, constant
+and output. The status is two flags, that something is not finite, and that an index is out of range, and two
+more, which a loop uses by turns with these.
 """
 
 from __future__ import annotations
@@ -16,20 +15,18 @@ import contextlib
 import copy
 import dataclasses
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from handgrad.engine.emit.ir import I64, PTR, Module, Value, i64
 from handgrad.engine.emit.point import STATUS
-from handgrad.engine.kernels.kernel import Called, Kernel, Setting, Site
+from handgrad.engine.kernels.kernel import Called, Kernel, Setting, Site, innermost
 from handgrad.engine.lowering import walk
 from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.schedule import Schedule, slices
 from handgrad.engine.targets.target import Target
-from handgrad.once import once
 
-STATUS_WORDS = 6
-DONE = 4
+STATUS_WORDS = 4
 BARRIER_BYTES = 256
 KERNEL = "kernel"  # what a kernel's function is called until its name is known
 
@@ -79,13 +76,6 @@ def segments(kernels: list[Kernel]) -> list[list[Kernel]]:
     return runs
 
 
-def every(kernels: Iterable[Kernel]) -> Iterator[Kernel]:
-    """Kernels, each with those that it consists of behind it."""
-    for kernel in kernels:
-        yield kernel
-        yield from every(kernel.inside)
-
-
 def setting(kernel: Kernel, threads: int, target: Target, bfloat16: bool) -> Setting:
     """What a kernel is written for, once it is known which of its loops is divided."""
     parts = [] if kernel.partition is None else slices(kernel.space[kernel.partition], threads)
@@ -101,7 +91,7 @@ class Call:
 
     def emit(self, run: Run, where: dict[Node, Value]) -> None:
         arrays = [run.f.offset(where[a], i64(n), "i8") for a, n in self.arrays]
-        given = ", ".join(f"{x.type} {x.text}" for x in (*arrays, run.scratch, run.slot, run.thread))
+        given = ", ".join(f"{x.type} {x.text}" for x in (*arrays, run.scratch, run.status, run.thread))
         run.f.do(f"call void {run.functions.get(self.function, f'@{self.function}')}({given})")
 
 
@@ -118,6 +108,8 @@ class Assembly:
         bfloat16: bool = False,
     ):
         self.schedule = schedule
+        self.counted = innermost(schedule.kernels)
+        self.donated = dict(schedule.donated)  # in loops too
         self.target = target
         self.bfloat16 = bfloat16  # whether products round their factors
         self.timed = timed  # whether each thread adds up the cycles of each kernel, and of waiting
@@ -151,23 +143,22 @@ class Assembly:
 
     @property
     def clocks(self) -> int:
-        """Where in the arena each thread's cycles are: by kernel, the last for waiting."""
+        """Where in the arena each thread's cycles are, by kernel, the last for waiting; and its calls."""
         return self.schedule.size + self.scratch * self.schedule.threads
 
     @property
     def clock_bytes(self) -> int:
-        return 8 * (len(self.clock) + 1)
+        return 2 * 8 * (len(self.counted) + 1)
 
-    @once
-    def clock(self) -> dict[Kernel, int]:
-        """Which clock is a kernel's: of all kernels, and of those that they consist of."""
-        return {kernel: n for n, kernel in enumerate(every(self.schedule.kernels))}
+    def memory(self, node: Node) -> Node:
+        """The node in whose memory another lies."""
+        return self.donated.get(node, node)
 
     # One kernel.
 
     def call(self, kernel: Kernel) -> Call:
         """A kernel's function, written if there is none yet that does the same."""
-        memory = self.schedule.memory
+        memory = self.memory
         stored = sorted(kernel.stores, key=lambda node: node.number)
         arrays = list(dict.fromkeys(map(memory, (*kernel.arrays, *stored))))
         starts = self.starts(kernel)
@@ -183,15 +174,13 @@ class Assembly:
         found: dict[Node, list[tuple[int, int]]] = {}
         for load in kernel.reads:
             bytes_of = load.dtype.itemsize
-            found.setdefault(self.schedule.memory(load.array), []).append(
-                (load.offset.start * bytes_of, bytes_of)
-            )
+            found.setdefault(self.memory(load.array), []).append((load.offset.start * bytes_of, bytes_of))
         starts = {}
         for memory, loads in found.items():
             start = min(start for start, _ in loads)
             is_one_kind = len({bytes_of for _, bytes_of in loads}) == 1
             starts[memory] = start if is_one_kind else start // LINE * LINE
-        return starts | {self.schedule.memory(node): 0 for node in kernel.stores}
+        return starts | {self.memory(node): 0 for node in kernel.stores}
 
     def write(self, kernel: Kernel, arrays: list[Node]) -> str:
         """The function of a kernel, in a module of its own, named by what it does."""
@@ -200,7 +189,7 @@ class Assembly:
         parameters += [("scratch", PTR, "noalias"), (STATUS[1:], PTR, ""), ("thread", I64, "")]
         f = module.function(KERNEL, parameters, attributes="noinline")
         where = dict(zip(arrays, f.args, strict=False))
-        pointers = {a: where[self.schedule.memory(a)] for a in (*kernel.arrays, *kernel.stores)}
+        pointers = {a: where[self.memory(a)] for a in (*kernel.arrays, *kernel.stores)}
         checks = any(getattr(e, "op", None) == "check_finite" for e in walk(kernel.expressions))
         finite = f.variable(I64, i64(0)) if checks else i64(0)
         scratch, status, thread = f.args[-3:]
@@ -223,7 +212,7 @@ class Assembly:
 
 
 class Runs:
-    """The module that calls the kernels, step after step."""
+    """The module that calls the kernels."""
 
     def __init__(self, assembly: Assembly, by_address: bool):
         self.assembly = assembly
@@ -238,21 +227,24 @@ class Runs:
 
 
 class Run:
-    """A function that makes steps."""
+    """A function that calls kernels, one after the other."""
 
     def __init__(self, runs: Runs, title: str, calls: list[tuple[Kernel, Called]]):
         self.assembly, self.schedule, self.target = runs.assembly, runs.schedule, runs.target
-        parameters = [(n, PTR, "") for n in ("table", "strides", "arena", "status", "barrier")]
-        parameters += [("steps", I64, ""), ("thread", I64, ""), ("yield", PTR, "")]
+        parameters = [(n, PTR, "") for n in ("table", "arena", "status", "barrier")]
+        parameters += [("thread", I64, ""), ("yield", PTR, "")]
         self.f = runs.module.function(title, parameters)
-        self.table, self.strides, self.arena, self.status, _, self.steps, self.thread, _ = self.f.args
+        self.table, self.arena, self.status, _, self.thread, _ = self.f.args
+        self.number = {kernel: n for n, kernel in enumerate(self.assembly.counted)}
         saved = self.target.flush(self.f)
         own = self.own(self.schedule.size, self.assembly.scratch)
         self.scratch = self.f.offset(self.arena, own, "i8")
         clocks = self.own(self.assembly.clocks, self.assembly.clock_bytes)
         self.clocks = self.f.offset(self.arena, clocks, "i8")
         self.functions = self.addresses() if runs.by_address else {}
-        self.loop(calls)
+        where = self.places()
+        self.constants: dict[Node, Value] = {n: x for n, x in where.items() if isinstance(n, Constant)}
+        self.calls(calls, where)
         if saved is not None:
             self.target.restore(self.f, saved)
 
@@ -268,25 +260,12 @@ class Run:
         first = len(self.assembly.table)
         return {name: self.entry(first + n).text for n, name in enumerate(self.assembly.modules)}
 
-    def loop(self, calls: list[tuple[Kernel, Called]]) -> None:
-        f, table = self.f, self.assembly.table
-        stopped = f.variable(I64, i64(0))
-        bases = [self.entry(n) for n in range(len(table))]
-        moves = [f.load(f.offset(self.strides, i64(n), "i64"), I64) for n in range(len(table))]
-        with f.loop(i64(0), self.steps) as step, f.when(f.compare("icmp eq", f.load(stopped, I64), i64(0))):
-            self.slot = f.offset(self.status, f.binary("shl", f.binary("and", step, i64(1)), i64(1)), "i64")
-            where = {
-                node: f.offset(base, f.binary("mul", step, move), "i8")
-                for node, base, move in zip(table, bases, moves, strict=True)
-            }
-            self.constants: dict[Node, Value] = {
-                node: x for node, x in where.items() if isinstance(node, Constant)
-            }
-            for node, place in self.schedule.places.items():
-                where[node] = f.offset(self.arena, i64(place), "i8")
-            self.calls(calls, where)
-            self.wait()
-            self.note(step, stopped)
+    def places(self) -> dict[Node, Value]:
+        """Where arrays are."""
+        where = {node: self.entry(n) for n, node in enumerate(self.assembly.table)}
+        for node, place in self.schedule.places.items():
+            where[node] = self.f.offset(self.arena, i64(place), "i8")
+        return where
 
     def calls(self, calls: list[tuple[Kernel, Called]], where: dict[Node, Value]) -> None:
         """Kernels one after the other; between phases threads wait for each other."""
@@ -295,36 +274,33 @@ class Run:
             if kernel.phase > phase:
                 self.wait()
                 phase = kernel.phase
-            with self.clocked(self.assembly.clock[kernel]):
+            with self.clocked(self.number.get(kernel)):
                 call.emit(self, where)
 
-    def note(self, step: Value, stopped: Value) -> None:
-        """That a step was made, or that it was the last."""
+    def is_fine(self) -> Value:
+        """Whether nothing was flagged."""
         f = self.f
-        raised = f.binary("or", f.load(self.slot, I64), f.load(f.offset(self.slot, i64(1), "i64"), I64))
-        is_first = f.compare("icmp eq", self.thread, i64(0))
-        fine = f.compare("icmp eq", raised, i64(0))
-        f.store(f.select(fine, i64(0), i64(1)), stopped)
-        with f.when(f.binary("and", is_first, fine)):
-            f.store(f.binary("add", step, i64(1)), f.offset(self.status, i64(DONE), "i64"))
+        raised = f.binary("or", f.load(self.status, I64), f.load(f.offset(self.status, i64(1), "i64"), I64))
+        return f.compare("icmp eq", raised, i64(0))
 
     def wait(self) -> None:
         if self.schedule.threads > 1:
-            with self.clocked(len(self.assembly.clock)):
+            with self.clocked(len(self.assembly.counted)):
                 self.f.do(f"call void @barrier(ptr %barrier, i64 {self.schedule.threads}, ptr %yield)")
 
     @contextlib.contextmanager
-    def clocked(self, number: int) -> Iterator[None]:
-        """Add the cycles that something takes to a thread's clock of that number."""
+    def clocked(self, number: int | None) -> Iterator[None]:
+        """Add the cycles that something takes to a thread's clock of that number, and that it was called."""
         f = self.f
-        if not self.assembly.timed:
+        if number is None or not self.assembly.timed:
             yield
             return
         began = f.call("llvm.readcyclecounter", I64)
         yield
         spent = f.binary("sub", f.call("llvm.readcyclecounter", I64), began)
-        clock = f.offset(self.clocks, i64(number), "i64")
-        f.store(f.binary("add", f.load(clock, I64), spent), clock)
+        for place, more in ((number, spent), (number + len(self.assembly.counted) + 1, i64(1))):
+            clock = f.offset(self.clocks, i64(place), "i64")
+            f.store(f.binary("add", f.load(clock, I64), more), clock)
 
 
 def merged(kernels: list[Module], runs: Module) -> Module:

@@ -16,6 +16,7 @@ from handgrad.engine.kernels import (
     concatenate,
     cumulative,
     fallback,
+    iterate,
     random,
     reduce,
     scan,
@@ -42,6 +43,7 @@ from handgrad.engine.nodes import (
     graph_of,
 )  # fmt: skip
 from handgrad.program.inference import ELEMENTWISE, sample
+from handgrad.program.loops import LOOPS
 from handgrad.program.program import Operation, Program
 from handgrad.program.symbol import Symbol
 from handgrad.tree import leaves
@@ -87,7 +89,7 @@ class Build:
         out = operation.out
         try:
             for x in (*operation.symbols, *operation.outs):
-                if x.dtype not in DTYPES:
+                if x.dtype not in DTYPES and operation.name not in LOOPS:
                     raise NotCompiled(f"arrays of {np.dtype(x.dtype)}")
             function = OPERATIONS.get(operation.name)
             if function is not None:
@@ -246,4 +248,5 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **cumulative.OPERATIONS,
     **random.OPERATIONS,
     **scan.OPERATIONS,
+    **iterate.OPERATIONS,
 }

@@ -88,7 +88,7 @@ class Built:
 def built(stages: Stages) -> Built:
     assembly = stages.assembly
     *kernels, runs = assembly.texts()
-    is_long = sum(map(len, assembly.segments)) > MANY_CALLS
+    is_long = len(assembly.counted) > MANY_CALLS
     modules = dict.fromkeys(kernels, native.SPEED) | {runs: native.PLAIN if is_long else native.SPEED}
     entries, objects = compiled(modules, stages.target)
     return Built(

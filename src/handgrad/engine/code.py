@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import threading
-import time
 import warnings
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from handgrad.engine.assembly import BARRIER_BYTES, DONE, STATUS_WORDS, Assembly
+from handgrad.engine.assembly import BARRIER_BYTES, STATUS_WORDS, Assembly
 from handgrad.engine.building import Stages, built
 from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.kernels.looped import LoopedKernel
 from handgrad.engine.manifest import Manifest
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import aligned
@@ -30,7 +28,7 @@ from handgrad.program import Program
 SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
 SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
 
-RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 2, ctypes.c_void_p)
+RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p)
 
 
 class NotCompiledWarning(UserWarning):
@@ -38,11 +36,10 @@ class NotCompiledWarning(UserWarning):
 
 
 class OutOfRange(IndexError):
-    """An index was out of range for its axis in a step; ``done`` steps before it went well."""
+    """An index was out of range for its axis."""
 
-    def __init__(self, done: int):
+    def __init__(self) -> None:
         super().__init__("an index is out of range for its axis")
-        self.done = done
 
 
 class Code:
@@ -56,8 +53,9 @@ class Code:
         timed: whether to count cycles: see ``cycles``.
         small: operations in a step up to which a program is small.
         bfloat16: whether products of float32 round their factors to bfloat16, and sum in float32.
+        warns: whether a ``NotCompiledWarning`` says what runs on NumPy.
 
-    What there is no native code for NumPy computes, between native parts; a ``NotCompiledWarning`` names it.
+    What there is no native code for NumPy computes, between native parts.
     """
 
     def __init__(
@@ -69,10 +67,10 @@ class Code:
         timed: bool = False,
         small: float = SMALL,
         bfloat16: bool = False,
+        warns: bool = True,
     ):
         self.program = program
         self.timed = timed
-        self.seconds = 0.0  # that a step took, as last run
         self.lock = threading.RLock()
         self.owner = 0  # the thread that is in a call
         _CODES.add(self)
@@ -90,17 +88,24 @@ class Code:
         self.kernels = [self.native.address(name) for name in made.functions]
         self.functions = [RUN(self.native.address(f"run{n}")) for n in range(made.runs)]
         self.fallbacks = made.fallbacks
-        for message in reasons(self.fallbacks):
+        for message in reasons(self.fallbacks) if warns else ():
             warnings.warn(message, NotCompiledWarning, stacklevel=2)
+        for kernel in self.fallbacks:
+            kernel.prepare(
+                lambda body, donated: Code(
+                    body, donated, workers, target, timed, small, bfloat16, warns=False
+                )
+            )
         self.arena = aligned(made.arena_bytes)
         self.constants = made.constants
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], **options: Any) -> int:
-        """One step, or ``steps``; see ``run``."""
-        return self.run([x.ctypes.data for x in (*inputs, *self.constants, *outputs)], **options)
+    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
+        """Compute ``outputs`` of ``inputs``; see ``run``."""
+        return self.run([x.ctypes.data for x in (*inputs, *self.constants, *outputs)])
 
-    def run(self, pointers: list[int], strides: list[int] | None = None, steps: int = 1) -> int:
-        """Make steps; how many were made before one was flagged.
+    def run(self, pointers: list[int]) -> bool:
+        """Compute, with arrays at these addresses: inputs, constants and outputs. Whether all values that
+        are checked are finite.
 
         Raises:
             OutOfRange: an index was out of range, which is an IndexError.
@@ -114,56 +119,52 @@ class Code:
                 )
             try:
                 self.owner = threading.get_ident()
-                began = time.perf_counter()
-                done = self.steps(pointers, strides, steps)
-                self.seconds = (time.perf_counter() - began) / max(done, 1)
+                return all(self.parts(pointers))
             finally:
                 self.owner = 0
-        return done
 
-    def steps(self, pointers: list[int], strides: list[int] | None, steps: int) -> int:
-        """``run`` without the clock."""
-        if len(self.functions) == 1:
-            return self.call(0, pointers, strides, steps)
-        for step in range(steps):
-            here = [p + step * s for p, s in zip(pointers, strides or [0] * len(pointers), strict=True)]
-            for number, kernel in enumerate([*self.fallbacks, None]):
-                try:
-                    done = self.call(number, here, None, 1)
-                except OutOfRange:
-                    raise OutOfRange(step) from None
-                if done == 0:
-                    return step
-                if kernel is not None:
-                    self.compute(kernel, here)
-        return steps
+    def parts(self, pointers: list[int]) -> Iterator[bool]:
+        """One native function after the other, and what NumPy computes in between; whether each went well."""
+        for number, kernel in enumerate([*self.fallbacks, None]):
+            yield self.call(number, pointers)
+            if kernel is not None:
+                yield self.compute(kernel, pointers)
 
-    def call(self, number: int, pointers: list[int], strides: list[int] | None, steps: int) -> int:
-        """One of the native functions; how many steps went well."""
+    def call(self, number: int, pointers: list[int]) -> bool:
+        """One of the native functions; whether all that it checks is finite."""
         table = np.array([*pointers, *self.kernels], np.int64)
-        moves = np.array(strides or [0] * len(pointers), np.int64)
         status = np.zeros(STATUS_WORDS, np.int64)
         barrier = aligned(BARRIER_BYTES)
-        addresses = [a.ctypes.data for a in (table, moves, self.arena, status, barrier)]
+        addresses = [a.ctypes.data for a in (table, self.arena, status, barrier)]
         function, give_way = self.functions[number], yield_address()
 
         def work(thread: int) -> None:
-            function(*addresses, steps, thread, give_way)
+            function(*addresses, thread, give_way)
 
         if self.workers == 1:
             work(0)
         else:
             team(self.workers).run(work)
         if status[1] or status[3]:
-            raise OutOfRange(int(status[DONE]))
-        return int(status[DONE])
+            raise OutOfRange
+        return not status.any()
+
+    @property
+    def inner(self) -> list[Code]:
+        """Code of steps, that Python calls."""
+        return [kernel.code for kernel in self.fallbacks if isinstance(kernel, LoopedKernel)]
 
     def cycles(self) -> np.ndarray:
-        """Of timed code, the cycles so far, (threads, kernels + 1): of the kernels, each followed by those
-        that it consists of, and of waiting.
-        """
-        clocks = self.arena[self.clocks :].view(np.int64)
-        return clocks.reshape(self.workers, -1)
+        """Of timed code, the cycles so far: (threads, kernels + 1), the last column is waiting."""
+        return self._clocks[:, 0]
+
+    def calls(self) -> np.ndarray:
+        """How often each kernel was called, and a thread waited."""
+        return self._clocks[:, 1]
+
+    @property
+    def _clocks(self) -> np.ndarray:
+        return self.arena[self.clocks :].view(np.int64).reshape(self.workers, 2, -1)
 
     # What it was made of: made when it is first asked for, where the native code was found on the disk.
 
@@ -184,20 +185,21 @@ class Code:
         """All modules as one, in LLVM's language."""
         return self.assembly.text()
 
-    def compute(self, kernel: FallbackKernel, pointers: list[int]) -> None:
+    def compute(self, kernel: FallbackKernel, pointers: list[int]) -> bool:
         """An operation without native code, by NumPy, on the arrays where they lie."""
         memory = self.schedule.memory
         where = {memory(n): p for n, p in zip(self.assembly.table, pointers, strict=True)}
         where |= {n: self.arena.ctypes.data + place for n, place in self.schedule.places.items()}
-        kernel.compute(lambda node: array_at(where[memory(node)], node.shape, node.dtype))
+        return kernel.compute(lambda node: where[memory(node)])
 
 
 def reasons(fallbacks: list[FallbackKernel]) -> list[str]:
     """Which operations run on NumPy: a sentence for each reason."""
     by_reason: dict[str, dict[str, None]] = {}
     for kernel in fallbacks:
-        operation, _, why = kernel.node.why.rpartition(": ")
-        by_reason.setdefault(why, {})[operation] = None
+        for said in kernel.whys:
+            operation, _, why = said.rpartition(": ")
+            by_reason.setdefault(why, {})[operation] = None
     found = []
     for why, names in by_reason.items():
         more = [f"{len(names) - 4} more"] if len(names) > 4 else []
@@ -217,13 +219,6 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:
-    """The array that lies at an address."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = (ctypes.c_char * size).from_address(address)
-    return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
 
 @functools.cache

@@ -259,6 +259,11 @@ class Result(OfOne):
     index: int
 
 
+def results_of(node: Node, out: tuple) -> tuple[Result, ...]:
+    """The arrays that a kernel makes at once, of the shapes and dtypes of ``out``."""
+    return tuple(Result(x.shape, np.dtype(x.dtype), node, i) for i, x in enumerate(out))
+
+
 def nodes_in(index: tuple) -> tuple[Node, ...]:
     """The arrays of integers in an index."""
     return tuple(x for x in index if isinstance(x, Node))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.engine.assembly import DONE, STATUS_WORDS, Assembly
+from handgrad.engine.assembly import STATUS_WORDS, Assembly
 from handgrad.engine.building import Stages
 from handgrad.engine.code import reasons
 from handgrad.engine.kernels.fallback import FallbackKernel
@@ -49,9 +49,8 @@ class Layout:
         constants: which the module brings with it.
         table: a uint32 for each input, constant and output, in this order: its address, which the caller may
             change for one that lies elsewhere in the memory.
-        strides: an int64 for each of them: the bytes by which it moves from step to step, 0 to begin with.
-        status: six int64: that a checked value was not finite, that an index was out of range, for even
-            and for odd steps; the number of steps made; one that is not used.
+        status: four int64: that a checked value was not finite, that an index was out of range, and both
+            again for odd steps of a loop.
         arena: between the arrays above; ``arena_bytes`` of it.
         pages: of 65,536 bytes, that the memory must have at least.
     """
@@ -60,7 +59,6 @@ class Layout:
     outputs: tuple[Place, ...]
     constants: tuple[Place, ...]
     table: int
-    strides: int
     status: int
     arena: int
     arena_bytes: int
@@ -71,16 +69,15 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
     """A program as a WebAssembly module, and where its arrays lie.
 
     The module imports ``env.memory``, of ``layout.pages`` pages at least, and nothing else, and exports
-    ``run(steps)``, which gives the number of steps made: fewer than it was asked for where an index was out
-    of range, or a checked value not finite, in the step that follows. It needs vectors (``simd128``), bulk
-    memory and saturating conversions, which all browsers have since 2023.
+    ``run()``, which gives 1, or 0 where an index was out of range, or a checked value not finite. It needs
+    vectors (``simd128``), bulk memory and saturating conversions, which all browsers have since 2023.
 
         bytes, layout = wasm_module(trace(f, x))
 
         const memory = new WebAssembly.Memory({initial: layout.pages});
         const {instance} = await WebAssembly.instantiate(bytes, {env: {memory}});
         new Float32Array(memory.buffer, layout.inputs[0].address, n).set(x);
-        instance.exports.run(1);
+        instance.exports.run();
 
     Args:
         program: what to compile, of arrays whose shapes are known.
@@ -98,8 +95,8 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
         raise NotCompiled(f"WebAssembly has no NumPy, which is needed: {needed}")
     memory = Memory(STACK)
     layout = _laid_out(program, assembly, memory, donated or {})
-    places = {name: getattr(layout, name) for name in ("table", "strides", "status", "arena")}
-    ir = assembly.text() + ENTRY.format(**places, words=8 * STATUS_WORDS, done=DONE)
+    places = {name: getattr(layout, name) for name in ("table", "status", "arena")}
+    ir = assembly.text() + ENTRY.format(**places, words=8 * STATUS_WORDS)
     code = writer.Object(native.object_code(ir, assembly.target))
     if code.unknown:
         raise NotCompiled(f"WebAssembly has no C library, whose {', '.join(code.unknown)} is needed")
@@ -114,15 +111,16 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
 
 ENTRY = """
 declare void @llvm.memset.p0.i32(ptr, i8, i32, i1)
+declare i64 @llvm.vector.reduce.or.v4i64(<4 x i64>)
 
-define i32 @run(i32 %steps) {{
+define i32 @run() {{
   call void @llvm.memset.p0.i32(ptr inttoptr (i32 {status} to ptr), i8 0, i32 {words}, i1 false)
-  %n = zext i32 %steps to i64
-  call void @run0(ptr inttoptr (i32 {table} to ptr), ptr inttoptr (i32 {strides} to ptr),
-    ptr inttoptr (i32 {arena} to ptr), ptr inttoptr (i32 {status} to ptr), ptr null, i64 %n, i64 0, ptr null)
-  %place = getelementptr i64, ptr inttoptr (i32 {status} to ptr), i32 {done}
-  %done = load i64, ptr %place, align 8
-  %short = trunc i64 %done to i32
+  call void @run0(ptr inttoptr (i32 {table} to ptr), ptr inttoptr (i32 {arena} to ptr),
+    ptr inttoptr (i32 {status} to ptr), ptr null, i64 0, ptr null)
+  %flags = load <4 x i64>, ptr inttoptr (i32 {status} to ptr), align 8
+  %any = call i64 @llvm.vector.reduce.or.v4i64(<4 x i64> %flags)
+  %fine = icmp eq i64 %any, 0
+  %short = zext i1 %fine to i32
   ret i32 %short
 }}
 """
@@ -169,7 +167,6 @@ def _laid_out(program: Program, assembly: Assembly, memory: Memory, donated: dic
         outputs=tuple(outputs),
         constants=tuple(constants),
         table=memory.take(POINTER * len(assembly.table)),
-        strides=memory.take(8 * len(assembly.table)),
         status=memory.take(8 * STATUS_WORDS),
         arena=memory.take(assembly.arena_bytes),
         arena_bytes=assembly.arena_bytes,

@@ -2,10 +2,11 @@
 
 from handgrad.program.passes import optimise
 from handgrad.program.program import Operation, Program
+from handgrad.program.repeating import repeated
 from handgrad.program.symbol import Symbol, check_finite
 from handgrad.program.tracing import Unstable, difference, stable_trace, trace
 
 __all__ = [
-    "Operation", "Program", "Symbol", "Unstable", "check_finite", "difference", "optimise", "stable_trace",
-    "trace",
+    "Operation", "Program", "Symbol", "Unstable", "check_finite", "difference", "optimise", "repeated",
+    "stable_trace", "trace",
 ]  # fmt: skip

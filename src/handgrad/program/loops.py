@@ -3,7 +3,8 @@
     c, ..., ys, ... = scan([w, ...], [c, ...], [x, ...], body, length=T, reverse=False)
     body = program([w, ...], [c, ...], [x, ...]) -> ([c, ...], [y, ...])
 
-The body sees what it closes over as inputs of its own, which are the same in each step.
+and ``iterate``, which ``repeating`` makes. The body sees what it closes over as inputs of its own, which are
+the same in each step.
 """
 
 from __future__ import annotations
@@ -53,6 +54,27 @@ def inferred(weights: list, carry: list, xs: list, body: Program, length: int, r
     return [*types(carry), *(((length, *own), dtype) for own, dtype in types(body.outputs[1]))]
 
 
+def iterate(weights: list, carry: list, xs: list, steps: int, body: Program, length: int) -> tuple:
+    """So many of the steps of a scan, and how many these are."""
+    made = min(int(steps), length)
+    results = run(weights, carry, [x[:made] for x in xs], body, made)
+    after, ys = results[: len(carry)], results[len(carry) :]
+    rest = [np.zeros((length - made, *y.shape[1:]), y.dtype) for y in ys]
+    return (*after, np.asarray(made), *map(np.concatenate, zip(ys, rest, strict=True)))
+
+
+def inferred_of_iterate(weights: list, carry: list, xs: list, steps: int, body: Program, length: int) -> list:
+    found = inferred(weights, carry, xs, body, length)
+    return [*found[: len(carry)], ((), np.dtype(np.int64)), *found[len(carry) :]]
+
+
+LOOPS: dict[str, tuple[Callable, Callable]] = {
+    "scan": (run, inferred),
+    "iterate": (iterate, inferred_of_iterate),
+}
+"""What each kind of loop means, and the shape and dtype of each of its results."""
+
+
 def meaning(name: str) -> Callable:
     """The function that an operation of that name is."""
-    return run if name == "scan" else getattr(NUMPY, name)
+    return LOOPS[name][0] if name in LOOPS else getattr(NUMPY, name)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape
+from handgrad.program import loops
 from handgrad.program.algebra import algebra
 from handgrad.program.contracting import contractions, transposed_windows
 from handgrad.program.draft import Draft, rewrite
@@ -63,7 +64,9 @@ def optimise(program: Program) -> Program:
 
 def bodies(program: Program) -> Program:
     """The bodies of loops, each by all passes."""
-    return rewrite(program, _body, of="scan")
+    for name in loops.LOOPS:
+        program = rewrite(program, _body, of=name)
+    return program
 
 
 def _body(draft: Draft, operation: Operation) -> Any:

@@ -52,9 +52,9 @@ class Operation:
     @once
     def inferred(self) -> list:
         """Shape and dtype that each of its results has by its arguments."""
-        if self.name == "scan":
+        if self.name in loops.LOOPS:
             self.options["body"].check()
-            return loops.inferred(*self.args, **self.options)
+            return loops.LOOPS[self.name][1](*self.args, **self.options)
         if by_numpy(self.name) is not None:  # it was tried when it was traced, which is slow
             return [(self.out.shape, self.out.dtype)]
         return [result(self.name, self.args, self.options)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import shape, xp
-from handgrad.program import Program, check_finite, stable_trace
+from handgrad.program import Program, check_finite, repeated, stable_trace
 from handgrad.rules.rule import told
 from handgrad.train.choosing import pays_off
 from handgrad.train.kept import as_array, states_kept, updated
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TURN = 0.1  # seconds after which Python gets control
 AT_ONCE = 4096  # targets that are looked at at once
+MOST = 1 << 16  # steps in a call
 READ_AHEAD = 16  # steps whose examples are read at once, where the data is not in memory
 
 
@@ -122,6 +123,7 @@ class NativeSteps:
         self.compiles_metrics = True
         self.latest: Progress | None = None
         self.seconds = 0.0  # of one step, as last measured
+        self.done = 0  # steps that went well in the last call
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         from handgrad.engine import OutOfRange
@@ -135,7 +137,7 @@ class NativeSteps:
         try:
             done, after = self.run(progress, indices, len(here))
         except OutOfRange as found:
-            done, after, error = found.done, progress, found
+            done, after, error = self.done, progress, found
         self.seconds = (time.perf_counter() - began) / count
         if done == count:
             return after
@@ -151,10 +153,13 @@ class NativeSteps:
 
     def affordable(self, left: int) -> int:
         """How many steps of the ``left`` whole ones fit into a turn."""
-        most = int(TURN / self.seconds) if self.seconds else 1
-        if not self.in_memory or not self.compiles_metrics:
-            most = min(most, READ_AHEAD)
-        return max(1, min(most, left))
+        affordable = int(TURN / self.seconds) if self.seconds else 1
+        return max(1, min(affordable, left, self.most))
+
+    @property
+    def most(self) -> int:
+        """How many steps are made in a call at most."""
+        return MOST if self.in_memory and self.compiles_metrics else READ_AHEAD
 
     def check_targets(self) -> None:
         """Let the loss look at all targets once: native code looks at none of its values.
@@ -178,7 +183,11 @@ class NativeSteps:
         return x
 
     def run(self, progress: Progress, indices: np.ndarray, size: int) -> tuple[int, Progress]:
-        """Steps of ``size`` examples each: how many went well, and the progress after all of them."""
+        """Steps of ``size`` examples each: how many went well, and the progress after all of them.
+
+        Raises:
+            OutOfRange: in the step after ``done``.
+        """
         count = len(indices) // size
         code = self.code(size)
         if self.latest is not progress:
@@ -187,14 +196,15 @@ class NativeSteps:
         numbers = np.arange(progress.step, progress.step + count)
         lrs = np.array([float(self.trainer.optimiser.rate(int(n))) for n in numbers], np.float64)
         x, t, places = self.examples(indices)
-        made = [np.zeros((count, *shape(out)), out.dtype) for out in self.told[size]]
-        moving = [(places, size), (lrs, 1), ((numbers + 1).astype(np.float64), 1)]
-        moving += [(out, out[0].size) for out in made]
-        fixed = [(a, 0) for a in self.state]
-        given = [*fixed, (x, 0), (t, 0), *moving[:3], *[(a, 0) for a in code.constants], *fixed, *moving[3:]]
-        done = code.run([a.ctypes.data for a, _ in given], [n * a.itemsize for a, n in given], count)
-        if done < count:
-            return done, progress
+        made = [np.zeros((self.most, *shape(out)), out.dtype) for out in self.told[size]]
+        asked, done = np.array(count, np.int64), np.zeros((), np.int64)
+        given = [*self.state, x, t, places, lrs, (numbers + 1).astype(np.float64), asked]
+        try:
+            code(given, [*self.state, done, *made])
+        finally:
+            self.done = int(done)
+        if self.done < count:
+            return self.done, progress
         held = self.turn(unflatten(self.structure, self.state))
         params, states, moments = tree_map(lambda a: np.array(a, order="C"), held)
         self.latest = dataclasses.replace(
@@ -206,7 +216,7 @@ class NativeSteps:
             batch=progress.batch + count,
             totals=self.totals(progress, made, indices, size),
         )
-        return done, self.latest
+        return count, self.latest
 
     def examples(self, indices: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
         """Inputs, targets, and where in them the examples are."""
@@ -224,20 +234,18 @@ class NativeSteps:
 
     def totals(self, progress: Progress, made: list, indices: np.ndarray, size: int) -> dict[str, float]:
         """The sums of the epoch with these steps in them, added one after the other."""
-        losses, *figures = made
-        totals = dict(progress.totals)
-        for i, loss in enumerate(losses):
-            sums = {"examples": size, "loss": float(loss) * size}
-            if self.compiles_metrics:
-                sums |= {name: float(f[i]) for name, f in zip(self.metrics, figures, strict=True)}
-            else:
-                t = self.t[indices[i * size : (i + 1) * size]]
-                sums |= {
-                    name: float(np.sum(per_example(name, m, figures[0][i], t)))
-                    for name, m in self.metrics.items()
-                }
-            totals = {name: totals.get(name, 0.0) + value for name, value in sums.items()}
-        return totals
+        count = len(indices) // size
+        losses, *figures = (out[:count] for out in made)
+        terms: dict[str, Any] = {"examples": np.full(count, size), "loss": losses.astype(np.float64) * size}
+        if self.compiles_metrics:
+            terms |= zip(self.metrics, figures, strict=True)
+        else:
+            targets = [self.t[here] for here in indices.reshape(count, size)]
+            for name, m in self.metrics.items():
+                found = (per_example(name, m, y, t) for y, t in zip(figures[0], targets, strict=True))
+                terms[name] = [float(np.sum(each)) for each in found]
+        before = progress.totals
+        return before | {name: added(before.get(name, 0.0), each) for name, each in terms.items()}
 
     def load(self, progress: Progress) -> None:
         """Take over where a training stands."""
@@ -274,7 +282,8 @@ class NativeSteps:
                 assert (mine.shape, mine.dtype) == (shape(new), new.dtype), (mine.shape, mine.dtype, new)
             self.told[size] = outputs[len(self.state) :]
             donated = {i: i for i in range(len(self.state))}
-            self.codes[size] = Code(program, donated, timed=self.timed)
+            steps = repeated(program, len(self.state), moving=3, length=self.most)
+            self.codes[size] = Code(steps, donated, timed=self.timed)
         return self.codes[size]
 
     def recompile(self) -> None:
@@ -338,6 +347,11 @@ class NativeSteps:
             return ordered(new, structure), check_finite(as_array(loss)), told if self.metrics else []
 
         return step
+
+
+def added(start: float, terms: Any) -> float:
+    """A sum that is the same whether it is made at once or in parts: one term after the other."""
+    return float(np.cumsum([start, *terms])[-1])
 
 
 def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:

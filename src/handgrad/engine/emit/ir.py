@@ -272,6 +272,11 @@ class Function:
     def store(self, x: Value, pointer: Value) -> None:
         self.do(f"store {x.type} {x.text}, ptr {pointer.text}, {self.align(x.type)}")
 
+    def copy(self, source: Value, target: Value, nbytes: int) -> None:
+        name = "llvm.memcpy.p0.p0.i64"
+        self.module.declare(name, "void", ["ptr", "ptr", "i64", "i1"])
+        self.do(f"call void @{name}(ptr {target.text}, ptr {source.text}, i64 {nbytes}, i1 false)")
+
     def masked_load(self, pointer: Value, type: Type, mask: Value) -> Value:
         """Lanes whose mask is off are 0 and not read."""
         name = f"llvm.masked.load.{type.suffix}.p0"

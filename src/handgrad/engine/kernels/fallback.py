@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handgrad.engine.kernels.kernel import Kernel, counters
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Node, Result
+from handgrad.engine.nodes import Node, Result, results_of
+from handgrad.engine.runtime.memory import array_at
 from handgrad.program.loops import meaning
-from handgrad.program.program import Operation
+from handgrad.program.program import Operation, Program
 from handgrad.program.symbol import Symbol
 from handgrad.tree import leaves, tree_map
+
+if TYPE_CHECKING:
+    from handgrad.engine.code import Code
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -62,8 +66,7 @@ def of(build: Any, operation: Operation, why: str) -> Node | tuple[Node, ...]:
     made = arrays, operation.name, given, keywords, f"{operation.name}{where}: {why}"
     if not isinstance(out, tuple):
         return Fallback(out.shape, np.dtype(out.dtype), *made)
-    several = Fallback((0,), np.dtype(np.uint8), *made)
-    return tuple(Result(x.shape, np.dtype(x.dtype), several, i) for i, x in enumerate(out))
+    return results_of(Fallback((0,), np.dtype(np.uint8), *made), out)
 
 
 class FallbackKernel(Kernel):
@@ -72,8 +75,20 @@ class FallbackKernel(Kernel):
     keeps_to_slices = False
     node: Fallback
 
-    def compute(self, array_of: Callable[[Node], np.ndarray]) -> None:
-        """By NumPy, on the arrays where they lie: ``array_of`` gives them."""
+    @property
+    def whys(self) -> tuple[str, ...]:
+        """Why it is NumPy's."""
+        return (self.node.why,)
+
+    def prepare(self, compiled: Callable[[Program, dict[int, int]], Code]) -> None:
+        """Compile what is inside."""
+
+    def compute(self, address_of: Callable[[Node], int]) -> bool:
+        """By NumPy, on the arrays where they lie. Whether all that is checked is finite."""
+
+        def array_of(x: Node) -> np.ndarray:
+            return array_at(address_of(x), x.shape, x.dtype)
+
         held = {x: load.array for x, load in self.values}
 
         def array(x: Any) -> Any:
@@ -84,3 +99,4 @@ class FallbackKernel(Kernel):
             made = meaning(self.node.function)(*given, **keywords)
         for node in self.stores:
             array_of(node)[...] = made[node.index] if isinstance(node, Result) else made
+        return True

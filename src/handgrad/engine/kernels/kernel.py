@@ -11,16 +11,17 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from handgrad.engine.access import Affine, Coordinates, counter
+from handgrad.engine.access import Affine, Coordinates, counter, row_major
 from handgrad.engine.costs import COSTS
 from handgrad.engine.emit.ir import Function, Value, i64
-from handgrad.engine.lowering import Load, Lowering, loads, mapped, signature, walk
+from handgrad.engine.lowering import Load, Lowering, NotAffine, loads, mapped, signature, walk
 from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.targets.target import Target
 from handgrad.once import once
 
 if TYPE_CHECKING:
     from handgrad.engine.assembly import Assembly, Run
+    from handgrad.engine.schedule import Schedule
 
 Bounds = tuple[Value, Value]
 
@@ -163,8 +164,10 @@ class Kernel:
         """How far apart in what it stores the turns of its divided loop lie."""
         return math.prod(self.output_space[(self.partition or 0) + 1 :])
 
-    def is_pointwise(self, array: Node) -> bool:
-        """Whether it reads an array only at the place that it writes, and before it writes there."""
+    def may_write_over(self, node: Node, array: Node) -> bool:
+        """Whether it may write a node over an array: it reads that only at the place that it writes, and
+        before it writes there.
+        """
         own = [load for load in self.reads if load.array is array]
         if not own or not array.size:
             return True
@@ -201,9 +204,9 @@ class Kernel:
     # What is said of it.
 
     @property
-    def inside(self) -> list[Kernel]:
-        """Kernels that it consists of."""
-        return []
+    def inside(self) -> Schedule | None:
+        """What it consists of, where that are kernels."""
+        return None
 
     def describe(self, setting: Setting) -> str:
         """How it is computed, in a few words, where there was a choice."""
@@ -269,8 +272,29 @@ class AddingKernel(Kernel):
         return 1
 
 
+def innermost(kernels: Iterable[Kernel]) -> list[Kernel]:
+    """The kernels that are called: those inside of others in their place."""
+    return [
+        k for kernel in kernels for k in (innermost(kernel.inside.kernels) if kernel.inside else [kernel])
+    ]
+
+
 def counters(space: tuple) -> Coordinates:
     return tuple(counter(i, n) for i, n in enumerate(space))
+
+
+def as_it_lies(x: Node, lowering: Lowering) -> Load:
+    """Where an array lies in one piece.
+
+    Raises:
+        NotAffine: it does not.
+    """
+    made = lowering.lower(x, counters(x.shape))
+    if isinstance(made, Load) and not made.gathers:
+        here = {i: step for i, (n, step) in enumerate(zip(x.shape, row_major(x.shape), strict=True)) if n > 1}
+        if dict(made.offset.strides) == here or not x.size:
+            return made
+    raise NotAffine(x)
 
 
 def rebased(starts: Callable[[Node], int]) -> Callable[[Load], Load]:

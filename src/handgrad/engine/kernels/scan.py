@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handgrad.engine.access import row_major
 from handgrad.engine.emit.ir import Value, i64
 from handgrad.engine.fusion import kernels_of
-from handgrad.engine.kernels.kernel import Kernel, Setting, Site, counters
+from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.kernels.kernel import Kernel, Setting, Site, as_it_lies
+from handgrad.engine.kernels.looped import Looped
 from handgrad.engine.kernels.product.panels import packed_before
-from handgrad.engine.lowering import Load, Lowering, NotAffine
-from handgrad.engine.nodes import Fill, Graph, Node, NotCompiled, Result
+from handgrad.engine.lowering import Lowering
+from handgrad.engine.nodes import Fill, Graph, Node, Result, results_of
 from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime.memory import in_lines
 from handgrad.engine.schedule import Schedule, scheduled, stays_inside
@@ -39,6 +40,11 @@ class Body:
     kernels: tuple[Kernel, ...]
     weights: int
     carried: int
+
+    @property
+    def whys(self) -> tuple[str, ...]:
+        """What needs NumPy."""
+        return tuple(why for k in self.kernels if isinstance(k, FallbackKernel) for why in k.whys)
 
     @property
     def carry(self) -> tuple[Node, ...]:
@@ -90,20 +96,6 @@ class Room(Node):
     """The memory of a loop for itself: the places of what it carries, and what its body stores."""
 
 
-def as_it_lies(x: Node, lowering: Lowering) -> Load:
-    """Where an array lies in one piece.
-
-    Raises:
-        NotAffine: it does not.
-    """
-    made = lowering.lower(x, counters(x.shape))
-    if isinstance(made, Load) and not made.gathers:
-        here = {i: step for i, (n, step) in enumerate(zip(x.shape, row_major(x.shape), strict=True)) if n > 1}
-        if dict(made.offset.strides) == here or not x.size:
-            return made
-    raise NotAffine(x)
-
-
 def _scan(
     build: Any,
     out: tuple,
@@ -122,13 +114,11 @@ def _scan(
         )
     inside = rewritten(build.inside(body))
     graph, same = packed_before(inside, dict(zip(inside.inputs, given[: len(weights)], strict=False)))
-    given = (*same.values(), *given[len(weights) :])
     made = Body(graph, tuple(kernels_of(graph)), len(same), len(carry))
-    missing = [kernel for kernel in made.kernels if not kernel.is_native]
-    if missing:
-        raise NotCompiled(f"its body needs NumPy: {missing[0].node.name}")
-    scan = Scan((0,), BYTES, given, made, length, reverse)
-    return tuple(Result(x.shape, np.dtype(x.dtype), scan, i) for i, x in enumerate(out))
+    if made.whys:
+        return results_of(Looped((0,), BYTES, given, body, length, reverse, False, made.whys), out)
+    given = (*same.values(), *given[len(weights) :])
+    return results_of(Scan((0,), BYTES, given, made, length, reverse), out)
 
 
 OPERATIONS = {"scan": _scan}
@@ -144,23 +134,28 @@ class ScanKernel(Kernel):
     inner: Schedule  # of a step
     room: Room
     results: dict[int, Result]  # those that somebody reads
-    turns_at: list[int]  # where in the room the first of the two places of each carried array is
+    turns_at: dict[Node, int]  # where in the room the first of the two places of a carried array is
     unread_at: dict[int, int]  # and what nobody reads
 
     def __init__(self, node: Scan, values: list[tuple[Node, Any]]):
         super().__init__(node, (node.length,), values, [node])
 
+    @property
+    def steps(self) -> int:
+        """For how many its work is told."""
+        return self.node.length
+
     def work(self) -> tuple[float, float]:
         flops, moved = (sum(f) for f in zip(*(k.work() for k in self.node.body.kernels), strict=True))
-        return flops * self.node.length, moved * self.node.length
+        return flops * self.steps, moved * self.steps
 
     @property
     def product_flops(self) -> int:
-        return self.node.length * sum(kernel.product_flops for kernel in self.node.body.kernels)
+        return self.steps * sum(kernel.product_flops for kernel in self.node.body.kernels)
 
     @property
-    def inside(self) -> list[Kernel]:
-        return self.inner.kernels
+    def inside(self) -> Schedule:
+        return self.inner
 
     def describe(self, setting: Setting) -> str:
         phases = f", {self.inner.phases} phases each" if self.inner.phases > 1 else ""
@@ -171,7 +166,7 @@ class ScanKernel(Kernel):
 
     def arrange(self, threads: int) -> None:
         body = self.node.body
-        self.inner = scheduled(list(body.kernels), threads, body.graph.outputs, {})
+        self.inner = scheduled(list(body.kernels), threads, body.graph.outputs, self.in_place)
         size = self.inner.size
 
         def take(nbytes: int) -> int:
@@ -180,11 +175,21 @@ class ScanKernel(Kernel):
             return size - in_lines(nbytes)
 
         self.results = {node.index: node for node in self.stores if isinstance(node, Result)}
-        self.turns_at = [take(2 * in_lines(x.nbytes)) for x in body.after]
-        sizes = [x.nbytes for x in body.after] + [self.node.length * x.nbytes for x in body.written]
-        self.unread_at = {i: take(nbytes) for i, nbytes in enumerate(sizes) if i not in self.results}
+        self.turns_at = {x: take(2 * in_lines(x.nbytes)) for x in body.after if x not in self.in_place}
+        self.unread_at = {i: take(n) for i, n in enumerate(self.sizes) if i not in self.results}
         self.room = Room((size,), BYTES)
         self.stores = {*self.results.values(), self.room}
+
+    @property
+    def in_place(self) -> dict[Node, Node]:
+        """What a step writes over what it is given."""
+        return {}
+
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of each result."""
+        body = self.node.body
+        return [x.nbytes for x in body.after] + [self.node.length * x.nbytes for x in body.written]
 
     @once
     def waits(self) -> bool:
@@ -228,33 +233,60 @@ class Steps:
     calls: list[tuple[Kernel, Any]]
 
     def emit(self, run: Run, where: dict[Node, Value]) -> None:
-        f, kernel = run.f, self.kernel
-        node, body, memory = kernel.node, kernel.node.body, where[kernel.room]
-        given = [f.offset(where[array], i64(start), "i8") for array, start in self.given]
-        first = body.weights
-        starts, sequences = given[first : first + body.carried], given[first + body.carried :]
-        made = {i: where[run.schedule.memory(result)] for i, result in kernel.results.items()}
-        made |= {i: f.offset(memory, i64(place), "i8") for i, place in kernel.unread_at.items()}
-        finals, written = made, [made[body.carried + i] for i in range(len(body.written))]
-        inside = {array: f.offset(memory, i64(place), "i8") for array, place in kernel.inner.places.items()}
+        f, node = run.f, self.kernel.node
+        held = Held(self, run, where)
         with f.loop(i64(0), i64(node.length)) as step:
             t = f.binary("sub", i64(node.length - 1), step) if node.reverse else step
-            is_first = f.compare("icmp eq", step, i64(0))
-            is_last = f.compare("icmp eq", step, i64(node.length - 1))
-            here = dict(zip(body.graph.inputs, given[:first], strict=False))
-            for i, (before, after) in enumerate(zip(body.carry, body.after, strict=True)):
-                turn, other = (self.turn(run, memory, i, step, by) for by in (0, 1))
-                here[before] = f.select(is_first, starts[i], turn)
-                here[after] = f.select(is_last, finals[i], other)
-            for x, start in zip((*body.parts, *body.written), (*sequences, *written), strict=True):
-                here[x] = f.offset(start, f.binary("mul", t, i64(x.nbytes)), "i8")
-            run.calls(self.calls, {**run.constants, **inside, **here})
-            if kernel.waits:
+            run.calls(self.calls, {**held.still, **self.carry(run, held, step), **held.parts(t)})
+            if self.kernel.waits:
                 run.wait()
 
-    def turn(self, run: Run, memory: Value, i: int, step: Value, by: int) -> Value:
+    def carry(self, run: Run, held: Held, step: Value) -> dict[Node, Value]:
+        """Where what is carried lies: what a step reads, and what it writes."""
+        f, body = run.f, self.kernel.node.body
+        is_first = f.compare("icmp eq", step, i64(0))
+        is_last = f.compare("icmp eq", step, i64(self.kernel.node.length - 1))
+        here = {}
+        for i, (before, after) in enumerate(zip(body.carry, body.after, strict=True)):
+            turn, other = (self.turn(run, held, after, step, by) for by in (0, 1))
+            here[before] = f.select(is_first, held.starts[i], turn)
+            here[after] = f.select(is_last, held.results[i], other)
+        return here
+
+    def turn(self, run: Run, held: Held, x: Node, step: Value, by: int) -> Value:
         """One of a carried array's two places: the one that this step reads, or, ``by`` one, writes."""
-        f, kernel = run.f, self.kernel
+        f = run.f
         parity = f.binary("and", f.binary("add", step, i64(by)), i64(1))
-        place = f.binary("mul", parity, i64(in_lines(kernel.node.body.after[i].nbytes)))
-        return f.offset(memory, f.binary("add", place, i64(kernel.turns_at[i])), "i8")
+        place = f.binary("mul", parity, i64(in_lines(x.nbytes)))
+        return f.offset(held.room, f.binary("add", place, i64(self.kernel.turns_at[x])), "i8")
+
+
+class Held:
+    """Where what a loop works on lies."""
+
+    def __init__(self, steps: Steps, run: Run, where: dict[Node, Value]):
+        self.f, kernel = run.f, steps.kernel
+        self.body, self.room = kernel.node.body, where[kernel.room]
+        given = [self.f.offset(where[array], i64(start), "i8") for array, start in steps.given]
+        first, second = self.body.weights, self.body.weights + self.body.carried
+        self.starts, self.sequences = given[first:second], given[second:]
+        results = {i: where[run.assembly.memory(result)] for i, result in kernel.results.items()}
+        results |= {i: self.inside(place) for i, place in kernel.unread_at.items()}
+        self.results = [results[i] for i in range(len(results))]
+        self.still: dict[Node, Value] = dict(run.constants)
+        self.still |= zip(self.body.graph.inputs, given[:first], strict=False)
+        self.still |= {array: self.inside(place) for array, place in kernel.inner.places.items()}
+
+    def inside(self, place: int) -> Value:
+        return self.f.offset(self.room, i64(place), "i8")
+
+    def parts(self, t: Value) -> dict[Node, Value]:
+        """What step t has of the sequences."""
+        written = self.results[len(self.results) - len(self.body.written) :]
+        moving = [
+            *zip(self.body.parts, self.sequences, strict=False),
+            *zip(self.body.written, written, strict=True),
+        ]
+        return {
+            x: self.f.offset(all_of_x, self.f.binary("mul", t, i64(x.nbytes)), "i8") for x, all_of_x in moving
+        }

@@ -6,6 +6,8 @@ pages.
 
 from __future__ import annotations
 
+import ctypes
+import math
 import mmap
 from collections.abc import Sequence
 from typing import Any
@@ -40,6 +42,13 @@ def aligned(size: int) -> np.ndarray:
     raw = np.frombuffer(whole, np.uint8)
     start = -raw.ctypes.data % LARGE_PAGE
     return raw[start : start + size]
+
+
+def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """The array that lies at an address."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = (ctypes.c_char * size).from_address(address)
+    return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
 
 def side_by_side(arrays: Sequence[Any]) -> list[np.ndarray]:

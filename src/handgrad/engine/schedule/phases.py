@@ -85,7 +85,7 @@ class Plan:
     def donate(self, node: Node, target: Node) -> None:
         """Write a node over an input once that was read; a copy of it, where it is needed before."""
         writer, readers = self.maker[node], self.readers.get(target, [])
-        if not (writer.is_pointwise(target) and self.order.demand(readers, writer)):
+        if not (writer.may_write_over(node, target) and self.order.demand(readers, writer)):
             self.copied.add(node)
             copy = copying(node, target)
             self.add(copy)
