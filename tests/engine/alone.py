@@ -6,6 +6,7 @@ import numpy as np
 
 from handgrad.engine.access import affine
 from handgrad.engine.emit.ir import I64, PTR, Module, i64
+from handgrad.engine.kernels.product.contraction import Inside, Operand
 from handgrad.engine.kernels.product.kernel import Contract, ContractKernel
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.lowering import Load
@@ -25,7 +26,8 @@ class Alone:
     Args:
         shape: of the output, whose axes are the first loops.
         sums: sizes of the loops that are summed, the next ones.
-        x, y: where an element begins, and how far apart the turns of each loop lie, by the loop's number.
+        x, y: where an element begins, and how far apart the turns of each loop lie, by the loop's number; for
+            each axis that is read beyond its border the same of its coordinate, and its size.
         apart: the loop that threads divide.
     """
 
@@ -37,10 +39,13 @@ class Alone:
         nodes = [Input((), dtype) for _ in range(2)]
         out = Contract(tuple(shape), dtype, *nodes, (), (), (*shape, *sums))
         operands = tuple(
-            Load(node, affine(start, dict(strides)), (), dtype)
-            for node, (start, strides) in zip(nodes, (x, y), strict=True)
+            Operand(
+                Load(node, affine(start, dict(strides)), (), dtype),
+                tuple(Inside(affine(first, moves), size) for first, moves, size in guards),
+            )
+            for node, (start, strides, *guards) in zip(nodes, (x, y), strict=True)
         )
-        kernel = ContractKernel(out, operands)
+        kernel = ContractKernel(out, [operands])
         kernel.partition = apart if threads > 1 else None
         parts = [] if kernel.partition is None else slices(shape[apart], threads)
         self.product = Product(kernel, parts, target, in_pairs)

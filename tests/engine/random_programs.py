@@ -282,6 +282,14 @@ def windowed(draw, pool, labels):
     axes = tuple(a for a in axes if draw.chance(2)) or tuple(axes[:1])
     if not axes:
         return x
+    if draw.chance(2):
+        x = hg.pad(
+            x,
+            [
+                (draw.pick((0, 1, 2)), draw.pick((0, 1, 2))) if a in axes else (0, 0)
+                for a in range(len(shape(x)))
+            ],
+        )
     size = tuple(draw.pick(range(1, min(shape(x)[a], 3) + 1)) for a in axes)
     most = [(shape(x)[a] - 1) // max(k - 1, 1) for a, k in zip(axes, size, strict=True)]
     dilation = tuple(draw.pick((1, max(1, min(2, m)))) for m in most)
@@ -301,6 +309,17 @@ def windowed(draw, pool, labels):
     W = draw.numbers(draw.pick((1, 3, 17)), *size)
     if size_of_result(made, W) > LARGEST or len(letters) > 3:
         return x
+    if letters and draw.chance(3):  # summed over an axis too, as over channels
+        c = draw.pick([i for i in range(len(letters)) if shape(x)[i]] or [0])
+        W = draw.numbers(shape(made)[c], *shape(W))
+        out = letters.replace(letters[c], "")
+        made = made / max(shape(made)[c], 1)
+        return (
+            hg.einsum(
+                f"{letters}{places},{letters[c]}o{places}->{draw.pick(('o' + out, out + 'o'))}", made, W
+            )
+            / 4
+        )
     return hg.einsum(f"{letters}{places},o{places}->{draw.pick(('o' + letters, letters + 'o'))}", made, W) / 4
 
 

@@ -27,6 +27,7 @@ class Case:
     def __init__(self, shape, sums, x, y):
         self.shape, self.sums = tuple(shape), tuple(sums)
         self.factors = [x, y]  # (array, its view, the loops of the view's axes)
+        self.among_zeros = None  # how x is read, where its view is of x among zeros
 
     def exact(self):
         names = [chr(ord("a") + loop) for loop in range(len(self.shape) + len(self.sums))]
@@ -36,7 +37,10 @@ class Case:
         return np.einsum(f"{terms[0]},{terms[1]}->{out}", *views, optimize=True)
 
     def strides(self):
-        for array, view, loops in self.factors:
+        for n, (array, view, loops) in enumerate(self.factors):
+            if n == 0 and self.among_zeros:
+                yield self.among_zeros
+                continue
             size = array.itemsize
             start = (view.ctypes.data - array.ctypes.data) // size
             yield start, {loop: step // size for loop, step in zip(loops, view.strides, strict=True)}
@@ -138,6 +142,42 @@ def by_inputs(rng, N, H, C, K, R, dtype=np.float32):
     return Case((N, H, H, C), (R, R, K), (dout, seen, [0, 1, 2, 4, 5, 6]), (W, turned, [4, 5, 3, 6]))
 
 
+def among_zeros(rng, N, H, C, K, R, stride=1, dilation=1, dtype=np.float32):
+    """A convolution of x with zeros around it, that are nowhere."""
+    before, after = (int(n) for n in rng.integers(0, R * dilation, 2))
+    x, seen = padded_windows(rng, (N, H, H, C), (before, after), R, stride, dilation, dtype)
+    W = numbers(rng, (R, R, C, K), dtype)
+    case = Case((*seen.shape[:3], K), (R, R, C), (x, seen, [0, 1, 2, 4, 5, 6]), (W, W, [4, 5, 6, 3]))
+    case.among_zeros = read_beyond(x, before, stride, dilation, [0, 1, 2, 4, 5, 6])
+    return case
+
+
+def by_weights_among_zeros(rng, N, H, C, K, R, stride=1, dilation=1, dtype=np.float32):
+    before = R * dilation // 2
+    x, seen = padded_windows(rng, (N, H, H, C), (before, before), R, stride, dilation, dtype)
+    dout = numbers(rng, (*seen.shape[:3], K), dtype)
+    turned, loops = seen.transpose(3, 4, 5, 0, 1, 2), [0, 1, 2, 4, 5, 6]
+    case = Case((R, R, C, K), seen.shape[:3], (x, turned, loops), (dout, dout, [4, 5, 6, 3]))
+    case.among_zeros = read_beyond(x, before, stride, dilation, [4, 5, 6, 0, 1, 2])
+    return case
+
+
+def padded_windows(rng, shape, width, R, stride, dilation, dtype):
+    """An array that lies among zeros, and windows of those."""
+    z = np.pad(numbers(rng, shape, dtype), ((0, 0), width, width, (0, 0)))
+    inner = slice(width[0], width[0] + shape[1])
+    return z[:, inner, inner], windows(z, R, R, stride, dilation)
+
+
+def read_beyond(x, before, stride, dilation, loops):
+    """How windows of x among zeros are read, along loops of N, OH, OW, R, S, C."""
+    n, h, w, c = (int(np.prod(x.shape[axis:])) for axis in range(1, 5))
+    moves = dict(zip(loops, (n, h * stride, w * stride, h * dilation, w * dilation, c), strict=True))
+    down, across = ({loops[axis]: stride, loops[axis + 2]: dilation} for axis in (1, 2))
+    guards = [(-before, down, x.shape[1]), (-before, across, x.shape[2])]
+    return (-before * (h + w), moves, *guards)
+
+
 def depthwise(rng, N, H, C, K, R, stride=1, dilation=1, dtype=np.float32):
     """y[n, h, w, c] = Σ x[n, h·stride + r, w·stride + s, c]·W[r, s, c]."""
     x, W = numbers(rng, (N, H, H, C), dtype), numbers(rng, (R, R, C), dtype)
@@ -162,7 +202,7 @@ def _split(x, G):
     return np.lib.stride_tricks.as_strided(x, (*x.shape[:-1], G, c), (*x.strides[:-1], c * step, step))
 
 
-KINDS = [convolution, by_weights, by_inputs, depthwise, grouped]
+KINDS = [convolution, by_weights, by_inputs, among_zeros, by_weights_among_zeros, depthwise, grouped]
 SHAPES = [  # N, H, C, K, R
     *[(2, 9, 3, 16, 3), (3, 8, 16, 33, 3), (1, 7, 5, 7, 1)],
     *[(2, 12, 17, 3, 5), (1, 5, 1, 1, 5), (5, 18, 4, 9, 3)],

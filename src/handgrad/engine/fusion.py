@@ -36,10 +36,11 @@ def kernels_of(graph: Graph) -> list[Kernel]:
 
 def stored(graph: Graph) -> set[Node]:
     """The nodes that are worth storing."""
-    wanted = set(graph.outputs)
+    wanted, passed = set(graph.outputs), set[Node]()
     for node in graph.nodes:
         if isinstance(node, Contract):
-            wanted |= {_viewed(x) for x in node.args}
+            wanted |= set(node.stored)
+            passed |= set(node.passed)
         elif isinstance(node, Fallback):
             wanted |= {base for base in map(base_of, node.args) if not isinstance(base, Leaf)}
     uses = dict.fromkeys(graph.nodes, 0)
@@ -69,7 +70,7 @@ def stored(graph: Graph) -> set[Node]:
             reads[node] = frozenset(a for x in node.nodes for a in reads[x] if a.size >= node.size)
         if (
             node in wanted
-            or not (is_inline or isinstance(node, View))
+            or not (is_inline or isinstance(node, View) or node in passed)
             or (is_inline and cost[node] >= WORTH_STORING and uses[node] > 1)
             or (is_inline and cost[node] > 2 and largest[node] > 2 * node.size)
             or (is_inline and moves_less_stored(reads[node], uses, node))
@@ -89,13 +90,6 @@ def moves_less_stored(reads: frozenset[Node], uses: dict[Node, int], node: Node)
     """
     saved = (len(reads) - 1) * (uses[node] - 1)
     return saved > (0 if any(isinstance(x, Contract) and uses[x] == 1 for x in reads) else 2)
-
-
-def _viewed(node: Node) -> Node:
-    """What a factor of a product is a view of."""
-    while isinstance(node, View) and not isinstance(node, Gather):
-        node = node.x
-    return node
 
 
 class Fusion:

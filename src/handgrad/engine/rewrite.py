@@ -6,15 +6,18 @@ import collections
 import dataclasses
 from collections.abc import Callable
 
-from handgrad.engine.kernels.concatenate import apart_among_zeros
+from handgrad.engine.access import spelled_out
+from handgrad.engine.kernels.concatenate import Concatenate, apart_among_zeros
 from handgrad.engine.kernels.product.kernel import Contract, matmul
 from handgrad.engine.kernels.reduce import Reduce, in_blocks
 from handgrad.engine.nodes import (
     Elementwise,
     Fill,
+    Gather,
     Graph,
     Leaf,
     Node,
+    Slice,
     Transpose,
     View,
     base_of,
@@ -122,11 +125,47 @@ def summed_product(node: Node, uses: Uses) -> Node | None:
     return dataclasses.replace(product, shape=node.shape, of_x=of_x, of_y=of_y, sizes=sizes)
 
 
+def sliced_product(node: Node, uses: Uses) -> Node | None:
+    """A slice of a product: a product of slices."""
+    if not (isinstance(node, Slice) and isinstance(node.x, Contract) and uses[node.x] == 1):
+        return None
+    product = node.x
+    parts = [part for part, _ in spelled_out(node.index, product.shape)]
+    if not all(isinstance(part, slice) for part in parts):
+        return None
+
+    def sliced(x: Node, loops: tuple[int, ...]) -> Node:
+        index = tuple(parts[loop] if 0 <= loop < len(parts) else slice(None) for loop in loops)
+        shape = tuple(len(range(n)[part]) for n, part in zip(x.shape, index, strict=True))
+        return x if shape == x.shape else Slice(shape, x.dtype, x, index)
+
+    x, y = sliced(product.x, product.of_x), sliced(product.y, product.of_y)
+    sizes = (*node.shape, *product.sizes[len(node.shape) :])
+    return dataclasses.replace(product, shape=node.shape, x=x, y=y, sizes=sizes)
+
+
+def padded_apart(node: Node, uses: Uses) -> Node | None:
+    """A product of views of an array among zeros, of which only those that lie near are stored."""
+    if not isinstance(node, Contract):
+        return None
+    args = tuple(of_apart(x) for x in node.args)
+    return None if args == node.args else node.with_args(args)
+
+
+def of_apart(x: Node) -> Node:
+    if isinstance(x, View) and not isinstance(x, Gather):
+        base = of_apart(x.x)
+        return x if base is x.x else x.with_args((base,))
+    return (x.apart if isinstance(x, Concatenate) else None) or x
+
+
 RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     transposed_product,
     quotient_by_root,
     logistic,
     summed_product,
+    sliced_product,
+    padded_apart,
     in_blocks,
     apart_among_zeros,
 )

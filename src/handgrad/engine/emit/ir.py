@@ -257,12 +257,14 @@ class Function:
         self.entry.append(f"  {name} = alloca [{n} x {type}], align 64")
         return Value(name, PTR)
 
-    def offset(self, pointer: Value, index: Value, scalar: str) -> Value:
-        """The address of element ``index``; of a vector of indices, a vector of addresses."""
+    def offset(self, pointer: Value, index: Value, scalar: str, is_inside: bool = True) -> Value:
+        """The address of element ``index``; of a vector of indices, a vector of addresses. Not ``is_inside``:
+        of an element that perhaps is not there, and is not read then.
+        """
         if index.text == "0":
             return pointer
         return self.put(
-            f"getelementptr inbounds {scalar}, ptr {pointer.text}, {index.type} {index.text}",
+            f"getelementptr {'inbounds ' * is_inside}{scalar}, ptr {pointer.text}, {index.type} {index.text}",
             PTR.of(index.lanes),
         )
 

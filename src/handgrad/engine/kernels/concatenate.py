@@ -17,7 +17,9 @@ from handgrad.engine.kernels.kernel import Bounds, Kernel, Site
 from handgrad.engine.kernels.nest import Groups, along, collapsed, lanes_for, nest, over_groups, ranges_of
 from handgrad.engine.lowering import Load, Lowering, loads
 from handgrad.engine.nodes import Elementwise, Fill, Flip, Node, Reshape
+from handgrad.once import once
 
+FAR = 16  # elements that neighbours along an axis are apart, for a product not to want the zeros beside them
 MOST = 32  # arrays among zeros that are laid into one
 Box = tuple[tuple[int, int], ...]  # from where to where, along each axis
 
@@ -33,6 +35,40 @@ class Concatenate(Node):
     @property
     def args(self) -> tuple:
         return self.parts
+
+    @once
+    def near(self) -> list[int]:
+        """Axes with zeros, of an array whose neighbours along them are near each other."""
+        laid = laid_among_zeros(self)
+        if laid is None:
+            return []
+        strides = row_major(laid[0].shape)
+        return [axis for axis in self.padded if strides[axis] < FAR]
+
+    @property
+    def padded(self) -> list[int]:
+        """Axes with zeros, where one array lies among them."""
+        laid = laid_among_zeros(self)
+        own = self.shape if laid is None else laid[0].shape
+        return [axis for axis, n in enumerate(self.shape) if own[axis] != n]
+
+    @once
+    def apart(self) -> Node | None:
+        """An array among zeros as one among those that are near, among those that are far; None where it has
+        not both. A product wants those that are near to be stored.
+        """
+        laid = laid_among_zeros(self)
+        if laid is None or len(self.near) in (0, len(self.padded)):
+            return None
+        x = laid[0]
+        inside = [
+            slice(low, low + (n - 1) * step + 1, step)
+            for n, low, step in zip(x.shape, *laid[1:], strict=True)
+        ]
+        first = tuple(s if axis in self.near else slice(None) for axis, s in enumerate(inside))
+        second = tuple(slice(None) if axis in self.near else s for axis, s in enumerate(inside))
+        shape = tuple(n if axis in self.near else x.shape[axis] for axis, n in enumerate(self.shape))
+        return among_zeros(among_zeros(x, first, shape), second, self.shape)
 
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, parts=args)
@@ -132,6 +168,14 @@ def apart_among_zeros(node: Node, uses: dict[Node, int]) -> Node | None:
         rest = [piece for box in rest for piece in cut_out(box, hole)]
     parts = [(added_to_zero(x), box) for x, box in (*laid, *more)]
     return of_boxes(node, [*zeros(rest, node.dtype), *parts])
+
+
+def laid_among_zeros(node: Concatenate) -> tuple[Node, Shape, Shape] | None:
+    """The one array that lies among zeros, from which corner on and by which steps."""
+    laid = [k for k, x in enumerate(node.parts) if not (isinstance(x, Fill) and x.value == 0)]
+    if len(laid) != 1 or isinstance(node.parts[laid[0]], Fill):
+        return None
+    return node.parts[laid[0]], node.corners[laid[0]], node.steps[laid[0]]
 
 
 def laid_and_left(node: Concatenate) -> tuple[list[tuple[Node, Box]], list[Box]]:

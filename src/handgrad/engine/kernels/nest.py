@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from handgrad.engine.access import affine
+from handgrad.engine.access import Affine, affine
 from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.kernels.kernel import Bounds
 from handgrad.engine.lowering import Load, mapped, walk
 
 Groups = list[list[tuple[int, int]]]
+
+
+class Placed(Protocol):
+    """What runs through loops: the element of an array, a coordinate."""
+
+    @property
+    def offset(self) -> Affine:
+        """Where it is."""
 
 
 def lanes_for(expressions: list, vector_bytes: int) -> int:
@@ -76,7 +84,7 @@ def total(f: Function, parts: list[tuple[Value, int]]) -> Value:
 
 
 def collapsed(
-    space: tuple, reads: list[Load], apart: int | None, kept: Any = None
+    space: tuple, reads: Sequence[Placed], apart: int | None, kept: Any = None
 ) -> tuple[list[int], Groups]:
     """Neighbouring loops made one where every read runs through them as through one.
 

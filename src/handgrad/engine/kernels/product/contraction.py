@@ -13,21 +13,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.engine.access import affine, row_major
-from handgrad.engine.kernels.nest import Groups, collapsed
+from handgrad.engine.access import Affine, affine
+from handgrad.engine.kernels.nest import Groups, Placed, collapsed
 from handgrad.engine.lowering import Load
-from handgrad.engine.nodes import Node
 from handgrad.once import once
 
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn
 
 
+class Guard(NamedTuple):
+    """A coordinate of an array among zeros: start + Σ stride·counter; what is not in range(size) is 0."""
+
+    start: int
+    strides: tuple[int, ...]
+    size: int
+
+
 class Factor(NamedTuple):
-    """An array, the element at which its reading starts, and how far it moves in each loop."""
+    """An array, the element at which its reading starts, and how far it moves in each loop; and where it
+    is read beyond its border, which says nothing of more than one loop that is summed.
+    """
 
     array: Any
     start: int
     strides: tuple[int, ...]
+    guards: tuple[Guard, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Contraction:
     Args:
         sizes: of the loops.
         out: how far apart a loop's turns lie in the output; 0 of those that are summed.
+        start: where the output begins.
         sums: the loops that are summed.
         x, y: the factors.
         dtype: of factors and output.
@@ -45,6 +56,7 @@ class Contraction:
 
     sizes: tuple[int, ...]
     out: tuple[int, ...]
+    start: int
     sums: tuple[int, ...]
     x: Factor
     y: Factor
@@ -54,6 +66,14 @@ class Contraction:
     def swapped(self) -> Contraction:
         """The same, rows for columns."""
         return dataclasses.replace(self, x=self.y, y=self.x)
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        return (*self.x.guards, *self.y.guards)
+
+    def guarded(self, guard: Guard) -> int:
+        """The loop whose turns it lets through or not."""
+        return next((loop for loop in self.sums if guard.strides[loop]), self.sums[0])
 
     @property
     def loops(self) -> range:
@@ -122,32 +142,76 @@ class Contraction:
         return math.prod(self.sizes[loop] for loop in loops)
 
 
+class Inside(NamedTuple):
+    """That a coordinate lies in range(size), without which an operand is 0."""
+
+    offset: Affine
+    size: int
+
+
+class Operand(NamedTuple):
+    load: Load
+    guards: tuple[Inside, ...] = ()
+
+
 def contraction(
     space: tuple[int, ...],
     outputs: int,
-    operands: tuple[Load, Load],
+    operands: tuple[Operand, Operand],
     beside: list[Load],
-    node: Node,
+    written: Load,
     apart: int | None = None,
 ) -> tuple[Contraction, Groups]:
     """A contraction over ``space``, whose first loops are the output's axes, in fewest loops.
 
     Neighbouring loops are one where both factors, the output and what is read ``beside`` them run through
-    them as through one; the output is ``node``, and the loop ``apart`` begins one. Also gives the loops that
-    each was made of.
+    them as through one; the output is ``written``, and the loop ``apart`` begins one. Also gives the loops
+    that each was made of.
     """
-    steps = row_major(space[:outputs])
-    written = Load(node, affine(0, dict(enumerate(steps))), (), node.dtype)
-    x, y = operands
+    space, operands = by_strides(space, outputs, operands)
+    x, y = (operand.load for operand in operands)
+    guards = [guard for operand in operands for guard in operand.guards]
+    reads: list[Placed] = [x, y, written, *guards, *beside]
     kinds = [
         (loop < outputs, x.offset.stride(loop) != 0, y.offset.stride(loop) != 0) for loop in range(len(space))
     ]
-    sizes, groups = collapsed(space, [x, y, written, *beside], apart, kinds)
+    sizes, groups = collapsed(space, reads, apart, kinds)
     last = [members[-1][0] for members in groups]
+
+    def strides(offset: Affine) -> tuple[int, ...]:
+        return (*map(offset.stride, last), 0, 0)
+
     factors = [
-        Factor(e.array, e.offset.start, (*(e.offset.stride(loop) for loop in last), 0, 0)) for e in operands
+        Factor(
+            operand.load.array,
+            operand.load.offset.start,
+            strides(operand.load.offset),
+            tuple(Guard(g.offset.start, strides(g.offset), g.size) for g in operand.guards),
+        )
+        for operand in operands
     ]
-    out = tuple(steps[loop] if loop < outputs else 0 for loop in last)
     sums = tuple(g for g, loop in enumerate(last) if loop >= outputs)
-    made = Contraction((*sizes, 1, 1), (*out, 0, 0), sums, factors[0], factors[1], node.dtype)
+    out, start = strides(written.offset), written.offset.start
+    made = Contraction((*sizes, 1, 1), out, start, sums, factors[0], factors[1], written.dtype)
     return made, groups
+
+
+def by_strides(
+    space: tuple[int, ...], outputs: int, operands: tuple[Operand, Operand]
+) -> tuple[tuple[int, ...], tuple[Operand, Operand]]:
+    """The loops that are summed in the order in which the larger array lies, so that most of them are one."""
+    larger = max(operands, key=lambda operand: operand.load.array.size).load.offset
+    sums = sorted(range(outputs, len(space)), key=lambda loop: -abs(larger.stride(loop)))
+    order = [*range(outputs), *sums]
+    place = {loop: n for n, loop in enumerate(order)}
+
+    def moved(offset: Affine) -> Affine:
+        return affine(offset.start, {place[loop]: stride for loop, stride in offset.strides})
+
+    def operand(given: Operand) -> Operand:
+        load = given.load
+        guards = tuple(Inside(moved(guard.offset), guard.size) for guard in given.guards)
+        return Operand(Load(load.array, moved(load.offset), load.gathers, load.dtype), guards)
+
+    x, y = map(operand, operands)
+    return tuple(space[loop] for loop in order), (x, y)

@@ -7,18 +7,18 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from handgrad.engine.emit.ir import Function, Value, i64, number
+from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.kernels.product.contraction import Contraction, Factor
 from handgrad.engine.kernels.product.epilogue import Epilogue
+from handgrad.engine.kernels.product.guards import Stretches, borders, restricted
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
 from handgrad.engine.kernels.product.plan import Plan, tiles
-from handgrad.engine.kernels.product.source import Block, copy, copy_pairs
+from handgrad.engine.kernels.product.source import Block, Size, as_int, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part, Sums
+from handgrad.engine.kernels.product.unfinished import clear, finish
 
 if TYPE_CHECKING:
-    from handgrad.engine.kernels.product.product import Product
-
-Size = int | Value
+    from handgrad.engine.kernels.product.product import Piece
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Rows(NamedTuple):
 class Emission:
     """The code of a plan, for as many turns of each loop as ``sizes`` says."""
 
-    def __init__(self, product: Product, plan: Plan, sizes: dict[int, int]):
-        self.product, self.plan, self.sizes = product, plan, sizes
-        c = product.contraction
+    def __init__(self, piece: Piece, plan: Plan, sizes: dict[int, int]):
+        self.piece, self.plan, self.sizes = piece, plan, sizes
+        c = piece.contraction
         self.c: Contraction = c.swapped() if plan.is_swapped else c
-        self.lanes, self.type = product.lanes, product.type
+        self.lanes, self.type = piece.lanes, piece.type
         self.width = plan.microkernel.width(self.lanes)
         self.units = -(-sizes[self.c.along] // self.width)
 
@@ -107,15 +107,15 @@ class Emission:
         self.unfinished = f.offset(scratch, i64(y), "i8")
         self.panels_of_x = f.offset(scratch, i64(y + unfinished), "i8")
         self.sums = Sums(f, self.c, self.plan, self.type.of(self.lanes))
-        self.epilogue = Epilogue(f, self.c, self.plan.microkernel, self.product, pointers, finite)
+        self.epilogue = Epilogue(f, self.c, self.plan.microkernel, self.piece, pointers, finite)
         with self.nest(self.c.batch) as at:
             if self.plan.cut is None:
                 self.part(at, Part.whole(self.c))
             else:
-                self.clear()
+                clear(self)
                 with self.sums.parts() as part:
                     self.part(at, part)
-                self.finish(at)
+                finish(self, at)
 
     def start(self, loop: int) -> Value:
         return self.starts.get(loop, i64(0))
@@ -212,7 +212,7 @@ class Emission:
         f, place = self.f, i64(factor.start)
         for loop, count in at.items():
             place = f.binary("add", place, f.binary("mul", count, i64(factor.strides[loop])))
-        return f.offset(self.pointers[factor.array], place, self.type.scalar)
+        return f.offset(self.pointers[factor.array], place, self.type.scalar, not factor.guards)
 
     def copy(self, block: Block, target: Value, width: int) -> None:
         vector = self.type.of(self.lanes)
@@ -249,7 +249,8 @@ class Emission:
             return Panel(self.panel_of_x(at, i), strides, 1, False)
         strides = {loop: c.x.strides[loop] for loop, _ in part.loops}
         is_vector = c.x.strides[c.along] != 0
-        return Panel(self.address(c.x, {**at, **part.at}), strides, c.x.strides[c.down], is_vector)
+        start, is_inside = self.address(c.x, {**at, **part.at}), not c.x.guards
+        return Panel(start, strides, c.x.strides[c.down], is_vector, is_inside=is_inside)
 
     def copy_y(self, at: Counters, part: Part) -> None:
         """All panels, one behind the other; where vectors run along the sum, all rows of y."""
@@ -270,7 +271,10 @@ class Emission:
     def copy_panel(self, at: Counters, part: Part, panel: Columns) -> None:
         c = self.c
         here = {**at, **part.at, c.along: panel.first}
-        block = Block(self.address(c.y, here), c.y.strides[c.along], panel.count, self.lines_of(c.y, part))
+        spans = restricted(self.f, part.spans(self.plan, self.f), c, c.y.guards, here)
+        inside = {span.loop: (span.begin, span.end) for span in spans if not span.is_whole}
+        lines = self.lines_of(c.y, part)
+        block = Block(self.address(c.y, here), c.y.strides[c.along], panel.count, lines, inside)
         self.copy(block, self.panel_of_y(at, panel), panel.units * self.width)
 
     def panel_of_y(self, at: Counters, panel: Columns) -> Value:
@@ -305,7 +309,7 @@ class Emission:
         here = {**at, **part.at, c.along: panel.first}
         strides = {loop: c.y.strides[loop] for loop, _ in part.loops}
         apart = c.y.strides[c.along] if self.width == 1 else self.lanes
-        return Panel(self.address(c.y, here), strides, apart)
+        return Panel(self.address(c.y, here), strides, apart, is_inside=not c.y.guards)
 
     def y_packed_before(self, part: Part, panel: Columns) -> Panel:
         """All lines of a vector of columns lie one behind the other."""
@@ -332,19 +336,57 @@ class Emission:
             first = first._replace(begin=self.f.binary("add", first.begin, i64(first.tile)))
         for rows in (first, *rest):
             if rows.begin != rows.end:
-                with self.f.loop(rows.begin, rows.end, rows.tile) as i:
-                    self.tile(at, part, panel, y, i, rows.tile, mask)
+                self.tiles_of(at, part, panel, y, rows, mask)
+
+    def tiles_of(self, at, part, panel, y, rows, mask) -> None:
+        """Tiles of one size; those at the border of an array among zeros by themselves, or, where it is not
+        known which those are, the rows of all.
+        """
+        f, begin, borders = self.f, rows.begin, self.borders(part, rows)
+        for place, stretches in (borders or {}).items():
+            with f.loop(begin, i64(place), rows.tile) as i:
+                self.tile(at, part, panel, y, i, rows.tile, mask)
+            self.tile(at, part, panel, y, i64(place), rows.tile, mask, stretches)
+            begin = i64(place + rows.tile)
+        with f.loop(begin, rows.end, rows.tile) as i:
+            if borders is not None:
+                self.tile(at, part, panel, y, i, rows.tile, mask)
+                return
+            with f.loop(i, f.binary("add", i, i64(rows.tile))) as row:
+                self.tile(at, part, panel, y, row, 1, mask)
+
+    def borders(self, part: Part, rows: Rows) -> dict[int, Stretches] | None:
+        """The tiles at the border and what is inside of them; None where it is not known."""
+        c = self.c
+        if rows.tile == 1 or not any(guard.strides[c.down] for guard in c.guards):
+            return {}
+        ends = rows.begin, rows.end, self.start(c.down)
+        if part.at or not all(end.text.lstrip("-").isdigit() for end in ends):
+            return None
+        places = range(as_int(rows.begin), as_int(rows.end), rows.tile)
+        return borders(c, [as_int(ends[2]) + i for i in places], rows.tile)
 
     def tile(
-        self, at: Counters, part: Part, panel: Columns, y: Panel, i: Value, rows: int, mask: Value | None
+        self,
+        at: Counters,
+        part: Part,
+        panel: Columns,
+        y: Panel,
+        i: Value,
+        rows: int,
+        mask: Value | None,
+        stretches: Stretches | None = None,
     ) -> None:
-        c = self.c
-        row = self.f.binary("add", i, self.start(c.down))
+        f, c = self.f, self.c
+        row = f.binary("add", i, self.start(c.down))
         here = {**at, c.down: row, c.along: panel.first}
         tile = Tile(rows, panel.units)
         x = self.x(here, part, i, rows)
         old = self.unfinished_of(here, i, panel) if self.plan.cut else None
-        sums = self.sums.of(tile, x, y, part, mask, old, self.epilogue.ahead(here, tile))
+        guards = tuple(g for g in c.guards if rows == 1 or not g.strides[c.down])
+        spans = restricted(f, part.spans(self.plan, f), c, guards, {**here, **part.at})
+        ahead = self.epilogue.ahead(here, tile)
+        sums = self.sums.of(tile, x, y, spans, mask, old, ahead, stretches or {})
         if old is None:
             self.epilogue.tile(here, tile, sums, panel.count, panel.mask)
 
@@ -357,29 +399,3 @@ class Emission:
         row = f.binary("add", f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down])), i)
         place = f.binary("add", above, f.binary("mul", row, i64(panel.units * self.width)))
         return f.offset(self.unfinished, place, self.type.scalar)
-
-    def clear(self) -> None:
-        """Unfinished sums begin at 0."""
-        f, vector = self.f, self.type.of(self.lanes)
-        with f.loop(i64(0), i64(self.unfinished_elements()), self.lanes) as n:
-            f.store(number(0, vector), f.offset(self.unfinished, n, self.type.scalar))
-
-    def finish(self, at: Counters) -> None:
-        """What is made of the sums, row by row, when all parts are in them."""
-        f, c = self.f, self.c
-        vector = self.type.of(self.lanes)
-        with self.nest(c.outer_columns) as columns:
-            for panel in self.panels():
-                with self.nest([*c.outer_rows, c.down]) as rows:
-                    here = {**at, **columns, **rows, c.along: panel.first}
-                    i = f.binary("sub", here[c.down], self.start(c.down))
-                    place = self.unfinished_of(here, i, panel)
-                    offsets = (
-                        f.offset(place, i64(v * self.lanes), vector.scalar) for v in range(panel.units)
-                    )
-                    self.epilogue.row(here, c.along, [f.load(p, vector) for p in offsets], panel.mask)
-
-
-def as_int(n: Size) -> int:
-    assert isinstance(n, int)
-    return n

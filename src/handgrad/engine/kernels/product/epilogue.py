@@ -25,13 +25,13 @@ class Epilogue:
         f: Function,
         c: Contraction,
         kernel: Microkernel,
-        product: Any,
+        piece: Any,
         pointers: dict,
         finite: Value,
     ):
         self.f, self.c, self.kernel, self.pointers, self.finite = f, c, kernel, pointers, finite
-        self.node, self.values, self.stores = product.kernel.node, product.values, product.kernel.stores
-        self.vector: Type = product.type.of(product.lanes)
+        self.node, self.values, self.stores = piece.kernel.node, piece.values, piece.kernel.stores
+        self.vector: Type = piece.type.of(piece.lanes)
         expressions = [e for _, e in self.values]
         self.is_large = sum(COSTS.get(getattr(e, "op", ""), 1) for e in walk(expressions)) > LARGE
         self.late = [
@@ -97,7 +97,7 @@ class Epilogue:
         f, c = self.f, self.c
         for v, x in enumerate(vectors):
             here = {**at, along: f.binary("add", at[along], i64(v * self.vector.lanes))}
-            place = i64(0)
+            place = i64(c.start)
             for loop, n in here.items():
                 place = f.binary("add", place, f.binary("mul", n, i64(c.out[loop])))
             own = mask if v == len(vectors) - 1 else None

@@ -10,13 +10,24 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays.contraction import sizes_of, spelled
-from handgrad.engine.access import ZERO, Coordinates, counter
+from handgrad.engine.access import ZERO, Coordinates, affine, counter
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, rebased
+from handgrad.engine.kernels.product.among_zeros import (
+    Factor,
+    Phase,
+    Reading,
+    congruences,
+    factor,
+    phases,
+    viewed,
+    whole,
+)
+from handgrad.engine.kernels.product.contraction import Operand
 from handgrad.engine.kernels.product.plan import LONG
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import in_panels, is_wider
 from handgrad.engine.kernels.reduce import Reduce
-from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, mapped, signature, storage
+from handgrad.engine.lowering import Load, Lowering, Made, NotAffine, loads, signature, storage
 from handgrad.engine.nodes import Elementwise, Node, NotCompiled, Reshape, Transpose, cast
 from handgrad.engine.schedule.division import are_cut_at_vectors
 from handgrad.once import once
@@ -57,16 +68,60 @@ class Contract(Node):
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, x=args[0], y=args[1])
 
-    def kernel(self, lowering: Lowering) -> Kernel:
-        x = self.operand(self.x, self.of_x, lowering)
-        y = self.panels(lowering) if self.has_panels else self.operand(self.y, self.of_y, lowering)
-        return ContractKernel(self, (x, y))
+    @once
+    def phases(self) -> list[Phase]:
+        """All loops; or, of a factor that lies by steps among zeros, those that run by the same steps."""
+        if self.among_zeros is None:
+            return [whole(self.sizes)]
+        return self.among_zeros[0]
 
-    def operand(self, a: Node, loops: tuple[int, ...], lowering: Lowering) -> Load:
-        made = lowering.lower(a, self.coordinates(loops))
+    @once
+    def among_zeros(self) -> tuple[list[Phase], int, Factor] | None:
+        """Phases, and the factor among zeros that are not stored."""
+        outputs = len(self.shape)
+        if self.has_panels:
+            return None
+        for n, (a, loops) in enumerate(((self.x, self.of_x), (self.y, self.of_y))):
+            here = self.coordinates(loops)
+            some = phases(self.sizes, outputs, list(congruences(a, here)))
+            found = factor(a, here, some, outputs) if some else None
+            if some and found:
+                return some, n, found
+        return None
+
+    @property
+    def stored(self) -> list[Node]:
+        """What must be stored."""
+        read = [viewed(a) for a in self.args]
+        if self.among_zeros is not None:
+            _, n, found = self.among_zeros
+            read[n] = found.node
+        return read
+
+    @property
+    def passed(self) -> list[Node]:
+        """Arrays and the zeros around them of which this reads the arrays alone."""
+        return [] if self.among_zeros is None else self.among_zeros[2].passed
+
+    def kernel(self, lowering: Lowering) -> Kernel:
+        made: list[list[Operand]] = []
+        for phase in range(len(self.phases)):
+            made.append([self.operand(lowering, n, phase) for n in range(2)])
+        return ContractKernel(self, [(x, y) for x, y in made])
+
+    def operand(self, lowering: Lowering, n: int, phase: int) -> Operand:
+        """A factor as a phase reads it."""
+        a, loops = ((self.x, self.of_x), (self.y, self.of_y))[n]
+        if self.has_panels and n == 1:
+            return Operand(self.panels(lowering))
+        move = self.phases[phase].moved
+        reading = Reading(a, tuple(map(move, self.coordinates(loops))))
+        if self.among_zeros is not None and self.among_zeros[1] == n:
+            reading = self.among_zeros[2].readings[phase]
+        made = lowering.lower(reading.node, reading.coordinates)
         if not isinstance(made, Load) or made.gathers:
-            raise NotAffine(a)
-        return made
+            raise NotAffine(reading.node)
+        return Operand(made, reading.guards)
 
     def panels(self, lowering: Lowering) -> Load:
         """The panels of y as if it lay in order: which loops move it counts, not how far."""
@@ -167,14 +222,14 @@ class ContractKernel(Kernel):
     has_epilogue = True
     node: Contract
 
-    def __init__(self, node: Contract, operands: tuple[Load, Load]):
+    def __init__(self, node: Contract, operands: list[tuple[Operand, Operand]]):
         super().__init__(node, node.sizes, [(node, Made(node, node.dtype))])
-        self.operands = operands
+        self.operands = operands  # of each phase
         self.planned: tuple[Setting, Product] | None = None
 
     @once
     def reads(self) -> list[Load]:
-        return [*loads(self.expressions), *self.operands]
+        return [*loads(self.expressions), *(touched(o) for o in self.operands[0])]
 
     @property
     def output_space(self) -> tuple:
@@ -182,10 +237,11 @@ class ContractKernel(Kernel):
 
     @property
     def divisible(self) -> list[int]:
-        """All loops over what it makes; not one over panels that threads would cut elsewhere than at
-        vectors.
+        """All loops over what it makes, but those of a stride's phases; not one over panels that threads
+        would cut elsewhere than at vectors.
         """
-        loops = [i for i, n in enumerate(self.output_space) if n > 1]
+        steps = self.node.phases[0].loops
+        loops = [i for i, n in enumerate(self.output_space) if n > 1 and steps[i].stride(i) == 1]
         if self.node.has_panels and not are_cut_at_vectors(self.space[loops[-1]]):
             loops.pop()
         return loops
@@ -195,8 +251,8 @@ class ContractKernel(Kernel):
         is the larger by far, so that each thread reads (and copies) only its part of that. Of those the
         outermost loop that has some turns for each thread.
         """
-        x, _ = self.operands
-        rows = [i for i in self.divisible if x.offset.stride(i)]
+        x, _ = self.operands[0]
+        rows = [i for i in self.divisible if x.load.offset.stride(i)]
         columns = [i for i in self.divisible if i not in rows]
         down, across = (math.prod(self.space[i] for i in loops) for loops in (rows, columns))
         depth = math.prod(self.space[len(self.output_space) :])
@@ -208,18 +264,22 @@ class ContractKernel(Kernel):
 
     @property
     def product_flops(self) -> int:
-        return 2 * math.prod(self.space)
+        return sum(2 * math.prod(phase.space) for phase in self.node.phases)
 
     def rebase(self, starts: Callable[[Node], int]) -> None:
         super().rebase(starts)
-        first, second = mapped(list(self.operands), rebased(starts))
-        self.operands = (first, second)
+        change = rebased(starts)
+        self.operands = [
+            (x._replace(load=change(x.load)), y._replace(load=change(y.load))) for x, y in self.operands
+        ]
 
     def details(self) -> Hashable:
-        return (self.node.shape, self.node.has_panels)
+        guards = [[operand.guards for operand in both] for both in self.operands]
+        return (self.node.shape, self.node.has_panels, repr((guards, self.node.phases)))
 
     def signature(self, place: Callable[[Node], int]) -> Hashable:
-        return (super().signature(place), signature(list(self.operands), place, {}))
+        read = [operand.load for both in self.operands for operand in both]
+        return (super().signature(place), signature(read, place, {}))
 
     def product(self, setting: Setting) -> Product:
         """Its plan, made once for a setting."""
@@ -235,3 +295,15 @@ class ContractKernel(Kernel):
 
     def emit(self, site: Site) -> None:
         self.product(site).emit(site.f, site.pointers, site.scratch, site.thread, site.finite)
+
+
+def touched(operand: Operand) -> Load:
+    """A load of the last place that an operand may be read at; of one that is guarded, that of the axis."""
+    load = operand.load
+    start, strides = load.offset.start, dict(load.offset.strides)
+    for offset, size in operand.guards:
+        mine = dict(offset.strides)
+        apart = next(strides[loop] // stride for loop, stride in offset.strides)
+        start += apart * (size - 1 - offset.start)
+        strides = {loop: stride - apart * mine.get(loop, 0) for loop, stride in strides.items()}
+    return Load(load.array, affine(start, strides), load.gathers, load.dtype)

@@ -21,13 +21,18 @@ class Panel(NamedTuple):
     apart: int
     is_vector: bool = True
     kept: Panel | None = None
+    is_inside: bool = True  # whether all that a turn may be asked for is in the array
 
     def line(self, f: Function, counters: Counters, scalar: str) -> Value:
         """The address of what one turn of the sums reads."""
         place = i64(0)
         for loop, count in counters.items():
             place = f.binary("add", place, f.binary("mul", count, i64(self.strides[loop])))
-        return f.offset(self.start, place, scalar)
+        return f.offset(self.start, place, scalar, self.is_inside)
+
+    def below(self, f: Function, row: int, scalar: str) -> Panel:
+        """The panel from a row on."""
+        return self._replace(start=f.offset(self.start, i64(row * self.apart), scalar, self.is_inside))
 
 
 class Tile(NamedTuple):

@@ -154,13 +154,14 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
     if may_block and bytes_of_x > NEAR >= bytes_of_y and (is_slow or not is_across):
         block = max(NEAR // 4 // (tile.rows * lines * size), 1)
     is_worth = is_slow and panels * tile.rows * tile.units >= WORTH_COPYING_X
+    is_worth = is_worth and not c.x.guards
     packs_x = in_pairs or (is_worth and (block > 0 or bytes_of_x <= MOST_COPIED))
     by_rows = bool(c.outer_rows) and plan.cut is None and bytes_of_y <= NEAR and not packs_x
     return dataclasses.replace(
         plan,
         packs_x=packs_x,
         packs_y=packs_y,
-        keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block),
+        keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block or c.x.guards),
         has_panels=c.has_panels,
         rows_outside=by_rows or block > 0,
         block=block,
@@ -174,14 +175,14 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
     """Columns, rows (with rows for columns) or the sum. Asked of a contraction that is not divided, so that
     sums are made in one way by any number of threads.
     """
-    if in_pairs and not c.is_elementwise:
+    if in_pairs and not c.is_elementwise and not c.guards:
         return Way(PAIRS, False)
     if c.has_panels:
         return Way(FMA, False)
     found: list[tuple[float, Microkernel, bool]] = []
     for is_swapped in (False, True):
         one = c.swapped() if is_swapped else c
-        if is_swapped and c.is_elementwise:
+        if any(guard.strides[one.along] for guard in one.guards) or (is_swapped and c.is_elementwise):
             continue
         around = c.turns([*one.outer_rows, *one.outer_columns])
         rows, columns = one.sizes[one.down], one.sizes[one.along]
@@ -204,7 +205,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
 
 def is_for_dots(c: Contraction) -> bool:
     """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so."""
-    if not c.sums or c.is_elementwise or c.is_across:
+    if not c.sums or c.is_elementwise or c.is_across or c.guards:
         return False
     inner = c.sums[-1]
     is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR // 2

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from handgrad.engine.access import affine, row_major
 from handgrad.engine.emit.arithmetic import type_of
 from handgrad.engine.emit.ir import Function, Type, Value, i64
 from handgrad.engine.kernels.nest import over_groups
-from handgrad.engine.kernels.product.contraction import contraction
+from handgrad.engine.kernels.product.among_zeros import Phase
+from handgrad.engine.kernels.product.contraction import Operand, contraction
 from handgrad.engine.kernels.product.emission import Emission
 from handgrad.engine.kernels.product.plan import Plan, best_way, planned
-from handgrad.engine.lowering import loads
+from handgrad.engine.lowering import Load, loads
 from handgrad.engine.targets.target import Target
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ def are_pairs(dtype: np.dtype, target: Target) -> bool:
 
 
 class Product:
-    """The kernel of a contraction, planned for the slices that threads take of its loop ``apart``."""
+    """The kernel of a contraction, planned for the slices that threads take of one loop; in phases one after
+    the other, where it has such.
+    """
 
     def __init__(
         self,
@@ -40,14 +44,47 @@ class Product:
         target: Target,
         in_pairs: bool = False,
     ):
+        both = zip(kernel.node.phases, kernel.operands, strict=True)
+        self.pieces = [Piece(kernel, *each, slices, target, in_pairs) for each in both]
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory that a thread needs beside the arrays."""
+        return max(piece.scratch_bytes for piece in self.pieces)
+
+    def describe(self) -> str:
+        texts = dict.fromkeys(piece.describe() for piece in self.pieces)
+        count = len(self.pieces)
+        return (f"{count} phases: " if count > 1 else "") + "; ".join(texts)
+
+    def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, finite: Value) -> None:
+        """The whole product, or the slice of it that is this thread's."""
+        for piece in self.pieces:
+            piece.emit(f, pointers, scratch, thread, finite)
+
+
+class Piece:
+    """One phase of a product."""
+
+    def __init__(
+        self,
+        kernel: ContractKernel,
+        phase: Phase,
+        operands: tuple[Operand, Operand],
+        slices: list[tuple[int, int]],
+        target: Target,
+        in_pairs: bool,
+    ):
         self.kernel = kernel
         self.type = vectors_of(kernel.node.dtype, target)
         self.lanes = self.type.lanes
-        beside = loads(kernel.expressions)
+        values = phase.values(kernel.values)
         outputs = len(kernel.output_space)
-        given = kernel.space, outputs, kernel.operands, beside, kernel.node
+        steps = affine(0, dict(enumerate(row_major(kernel.output_space))))
+        written = Load(kernel.node, phase.moved(steps), (), kernel.node.dtype)
+        given = phase.space, outputs, operands, loads([e for _, e in values]), written
         made, groups = contraction(*given, kernel.partition)
-        self.values = over_groups(kernel.values, groups)
+        self.values = over_groups(values, groups)
         self.contraction = made = dataclasses.replace(made, has_panels=kernel.node.has_panels)
         in_pairs = in_pairs and bool(made.sums) and are_pairs(kernel.node.dtype, target)
         self.apart, factor = None, 1  # the loop that threads divide
@@ -66,11 +103,11 @@ class Product:
 
     @property
     def scratch_bytes(self) -> int:
-        """Memory that a thread needs beside the arrays."""
         return max(sum(self.emission(plan, size).memory()) for size, plan in self.plans.items())
 
     def describe(self) -> str:
-        return next(iter(self.plans.values())).describe()
+        guarded = " among zeros" * bool(self.contraction.guards)
+        return next(iter(self.plans.values())).describe() + guarded
 
     def emission(self, plan: Plan, size: int) -> Emission:
         sizes = dict(enumerate(self.contraction.sizes))
@@ -79,7 +116,6 @@ class Product:
         return Emission(self, plan, sizes)
 
     def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, finite: Value) -> None:
-        """The whole product, or the slice of it that is this thread's."""
         c = self.contraction
         if 0 in (c.sizes[loop] for loop in c.loops if loop not in c.sums):
             return

@@ -12,22 +12,33 @@ from handgrad.engine.emit.ir import Function, Type, Value, i64, number
 from handgrad.engine.kernels.nest import nest, transposed
 
 Place = Callable[[dict[int, Value]], Value]
+Size = int | Value
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
     """Elements to copy: where they begin, how far apart those of a line are, how many there are of them, and
-    the loops over lines, outermost first: (number, stride, turns).
+    the loops over lines, outermost first: (number, stride, turns); and of those of fewer turns which.
     """
 
     start: Value
     across: int
-    count: int | Value
-    lines: list[tuple[int, int, int | Value]]
+    count: Size
+    lines: list[tuple[int, int, Size]]
+    inside: dict[int, tuple[Size, Size]] = dataclasses.field(default_factory=dict)
+
+    def bounds(self, some: list[tuple[int, int, Size]]) -> list[tuple[int, Value, Value]]:
+        """Of loops over lines, from where to where they run."""
+        whole = {loop: (0, n) for loop, _, n in some} | self.inside
+        return [(loop, as_value(whole[loop][0]), as_value(whole[loop][1])) for loop, _, _ in some]
 
 
-def as_value(n: int | Value) -> Value:
+def as_value(n: Size) -> Value:
     return n if isinstance(n, Value) else i64(n)
+
+
+def as_int(n: Size) -> int:
+    return n if isinstance(n, int) else int(n.text)
 
 
 def copy(f: Function, block: Block, target: Value, width: int, vector: Type) -> None:
@@ -36,11 +47,11 @@ def copy(f: Function, block: Block, target: Value, width: int, vector: Type) -> 
     What a line has more than the block is written too, before the next line is: behind a panel there must
     be room for a vector.
     """
-    if vector.lanes > 1 and block.lines and block.lines[-1][1] == 1 and block.across != 1:
+    inner = block.lines[-1] if block.lines else (0, 0, 0)
+    if vector.lanes > 1 and inner[1] == 1 and block.across != 1 and inner[0] not in block.inside:
         copy_transposed(f, block, target, width, vector)
         return
-    bounds = [(loop, i64(0), as_value(n)) for loop, _, n in block.lines]
-    with nest(f, bounds) as at:
+    with nest(f, block.bounds(block.lines)) as at:
         source, line = line_of(f, block, at), target_of(f, block, at, target, width, vector.scalar)
         for first, x in chunks(f, block, source, width, vector):
             f.store(x, f.offset(line, i64(first), vector.scalar))
@@ -124,7 +135,7 @@ def copy_transposed(f: Function, block: Block, target: Value, width: int, vector
             for start, x in zip(starts, row, strict=True):
                 f.store(x, f.offset(line, start, scalar))
 
-    with nest(f, [(loop, i64(0), as_value(n)) for loop, _, n in outer]) as around:
+    with nest(f, block.bounds(outer)) as around:
         with f.loop(i64(0), whole, lanes) as k:
             if width % lanes:
                 squares(k, i64(0), -(-width // lanes), around)
@@ -163,7 +174,7 @@ def copy_pairs(f: Function, block: Block, target: Value, width: int, vector: Typ
             write({**around, inner: k}, False)
 
 
-def halved(f: Function, n: int | Value) -> int | Value:
+def halved(f: Function, n: Size) -> Size:
     """Half of n, rounded up."""
     return (n + 1) // 2 if isinstance(n, int) else f.binary("lshr", f.binary("add", n, i64(1)), i64(1))
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
 from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.guards import Span, Stretch
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
 from handgrad.engine.kernels.product.plan import Plan
-from handgrad.engine.kernels.product.source import as_value, halved
-
-Size = int | Value
+from handgrad.engine.kernels.product.source import Size, as_value, halved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +31,9 @@ class Part:
             return self.loops
         *outer, (inner, n) = self.loops
         return [*outer, (inner, halved(f, n))]
+
+    def spans(self, plan: Plan, f: Function) -> list[Span]:
+        return [Span(loop, 0, n, n) for loop, n in self.lines(plan, f)]
 
     def row_major(self, plan: Plan, width: int, f: Function) -> dict[int, int]:
         """How far apart the loops' turns lie in a panel."""
@@ -66,12 +68,16 @@ class Sums:
         tile: Tile,
         x: Panel,
         y: Panel,
-        part: Part,
+        spans: list[Span],
         mask: Value | None,
         old: Value | None,
         ahead: Callable[[Value], None] | None,
+        stretches: dict[int, list[Stretch]],
     ) -> list[Value]:
-        """A tile's sums over a part; where they are not finished, added to what was there before."""
+        """A tile's sums over some turns; where they are not finished, added to what was there before.
+
+        ``stretches`` say of loops whose turns are of fewer rows of which.
+        """
         f, cut = self.f, self.plan.cut
         n = tile.rows * tile.units
         places = (
@@ -80,38 +86,51 @@ class Sums:
         begun = [number(0, self.vector)] * n
         if cut and not cut.apart:
             begun = [f.load(p, self.vector) for p in places]
-        loops = merged(f, part.lines(self.plan, f), x, y)
-        sums = self.along(tile, x, y, loops, {}, begun, mask, ahead)
+        loops = merged(f, spans, x, y, stretches)
+        sums = self.along(tile, x, y, loops, {}, begun, mask, ahead, stretches)
         if cut and cut.apart:
             sums = [f.binary("fadd", f.load(p, self.vector), s) for p, s in zip(places, sums, strict=True)]
         for s, place in zip(sums, places, strict=False):
             f.store(s, place)
         return sums
 
-    def along(self, tile, x, y, loops, at, sums, mask, ahead) -> list[Value]:
+    def along(self, tile, x, y, loops, at, sums, mask, ahead, stretches) -> list[Value]:
         """The loops over what is summed, outermost first. The first one may ask ``ahead`` on its way, at as
         many places as the tile has rows.
         """
         f, kernel = self.f, self.plan.microkernel
         if not loops:
             return kernel.turn(f, tile, x, y, at, sums, mask)
-        (loop, n), *rest = loops
+        span, *rest = loops
         if kernel.is_along_sum and not rest:
-            return self.by_vectors(tile, x, y, loop, n, at, sums)
+            return self.by_vectors(tile, x, y, span.loop, span.end, at, sums)
 
-        def turn(k: Value, sums: list[Value]) -> list[Value]:
-            return self.along(tile, x, y, rest, {**at, loop: k}, sums, mask, None)
+        def turns(begin: Size, end: Size, tile: Tile, x: Panel, sums: list[Value]) -> list[Value]:
+            def turn(k: Value, sums: list[Value]) -> list[Value]:
+                return self.along(tile, x, y, rest, {**at, span.loop: k}, sums, mask, None, stretches)
 
-        share = n // tile.rows if isinstance(n, int) else 0
+            if end == begin + 1 if isinstance(begin, int) and isinstance(end, int) else False:
+                return turn(as_value(begin), sums)
+            return f.carrying(as_value(begin), as_value(end), sums, turn)
+
+        if span.loop in stretches:
+            sums = list(sums)
+            for some in stretches[span.loop]:
+                rows = Tile(some.last - some.first, tile.units)
+                mine = slice(some.first * tile.units, some.last * tile.units)
+                below = x.below(f, some.first, self.vector.scalar)
+                sums[mine] = turns(some.begin, some.end, rows, below, sums[mine]) if rows.rows else []
+            return sums
+        share = span.end // tile.rows if span.is_whole and isinstance(span.end, int) else 0
         if ahead is None or share < 4:
-            return f.carrying(i64(0), as_value(n), sums, turn)
+            return turns(span.begin, span.end, tile, x, sums)
 
         def stretch(row: Value, sums: list[Value]) -> list[Value]:
             ahead(row)
             begin = f.binary("mul", row, i64(share))
             is_last = f.compare("icmp eq", row, i64(tile.rows - 1))
-            end = f.select(is_last, as_value(n), f.binary("add", begin, i64(share)))
-            return f.carrying(begin, end, sums, turn)
+            end = f.select(is_last, as_value(span.end), f.binary("add", begin, i64(share)))
+            return turns(begin, end, tile, x, sums)
 
         return f.carrying(i64(0), i64(tile.rows), sums, stretch)
 
@@ -131,16 +150,23 @@ class Sums:
         return sums
 
 
-def merged(f: Function, loops: list[tuple[int, Size]], x: Panel, y: Panel) -> list[tuple[int, Size]]:
-    """The loops, of which neighbours are one where both panels run through them as through one."""
-    found: list[tuple[int, Size]] = []
+def merged(f: Function, spans: list[Span], x: Panel, y: Panel, apart: Container[int]) -> list[Span]:
+    """The loops, of which neighbours are one where both panels run through them as through one; those that
+    are ``apart`` are none of them.
+    """
+    found: list[Span] = []
     panels = [x, y, *filter(None, [y.kept])]
-    for loop, n in loops:
-        if found and isinstance(n, int):
-            outer, turns = found[-1]
-            if all(p.strides[outer] == n * p.strides[loop] for p in panels):
-                both = turns * n if isinstance(turns, int) else f.binary("mul", turns, i64(n))
-                found[-1] = (loop, both)
+    for span in spans:
+        n = span.turns
+        if found and span.is_whole and isinstance(n, int) and span.loop not in apart:
+            outer = found[-1]
+            runs_on = all(p.strides[outer.loop] == n * p.strides[span.loop] for p in panels)
+            if runs_on and outer.loop not in apart:
+                found[-1] = Span(span.loop, *(times(f, size, n) for size in outer[1:]))
                 continue
-        found.append((loop, n))
+        found.append(span)
     return found
+
+
+def times(f: Function, size: Size, n: int) -> Size:
+    return size * n if isinstance(size, int) else f.binary("mul", size, i64(n))

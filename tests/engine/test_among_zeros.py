@@ -1,0 +1,53 @@
+"""Convolutions with padding, strides and dilation: nothing is stored among zeros but what lies near them."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.engine import Code
+from handgrad.engine.targets import here
+from handgrad.program import optimise, trace
+from tests.engine.support import assert_close, run, same_bits
+
+
+def convolution(x, W, width, stride, dilation, is_last):
+    """x (N, H, W, C), W (R, S, C, K) where channels are last, else (N, C, H, W) and (K, C, R, S)."""
+    axes = (1, 2) if is_last else (2, 3)
+    around = [width[axes.index(axis)] if axis in axes else (0, 0) for axis in range(4)]
+    size = W.shape[:2] if is_last else W.shape[2:]
+    windows = hg.windows(hg.pad(x, around), size, stride, dilation, axes)
+    return hg.einsum("nyxcij,ijco->nyxo" if is_last else "ncyxij,ocij->noyx", windows, W)
+
+
+def a_program(rng, is_last, dtype):
+    """A convolution and its gradients, of sizes, strides and zeros at random."""
+    N, C, K = (int(rng.choice([1, 2, 3, 16, 17, 33])) for _ in range(3))
+    R, S = (int(n) for n in rng.integers(1, 5, 2))
+    stride, dilation = (tuple(int(n) for n in rng.choice([1, 1, 2, 3], 2)) for _ in range(2))
+    width = [tuple(int(n) for n in rng.integers(0, 4, 2)) for _ in range(2)]
+    H, V = (int(rng.integers(1, 9)) + d * (n - 1) for n, d in zip((R, S), dilation, strict=True))
+    x = rng.normal(size=(min(N, 3), H, V, C) if is_last else (min(N, 3), C, H, V)).astype(dtype)
+    W = rng.normal(size=(R, S, C, K) if is_last else (K, C, R, S)).astype(dtype)
+    way = (width, stride, dilation, is_last)
+    dout = rng.normal(size=convolution(x, W, *way).shape).astype(dtype)
+
+    def step(x, W, dout):
+        out, backward = hg.vjp(lambda x, W: convolution(x, W, *way), hg.sin(x), W)
+        return out, *backward(dout)
+
+    return optimise(trace(step, x, W, dout)), [x, W, dout]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_convolutions(seed):
+    rng = np.random.default_rng(seed)
+    levels = here.levels()
+    program, arrays = a_program(rng, seed % 2 == 0, np.float64)
+    wanted = program(*arrays)
+    first = None
+    for threads in (1, 2, 3):
+        code = Code(program, workers=threads, small=0, target=here.at_level(levels[seed % len(levels)]))
+        got = run(code, arrays)
+        assert_close(got, wanted)
+        first = first or got
+        assert same_bits(got, first)
