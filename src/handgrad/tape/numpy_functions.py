@@ -15,6 +15,7 @@ import numpy as np
 
 from handgrad import rules
 from handgrad.arrays import shape, stripped
+from handgrad.tape import unrecorded
 from handgrad.tape.functions import TABLE
 from handgrad.tape.functions.creation import gathered
 from handgrad.tape.functions.elementwise import scipys
@@ -106,11 +107,11 @@ def call_function(function: Any, args: tuple, options: dict) -> Any:
 
 def no_rule(function: Any) -> TypeError:
     name = name_of(function)
-    if function in (np.copyto, np.fill_diagonal, np.put, np.place, np.putmask, np.put_along_axis):
-        return HistoryLost(
-            f"{name} writes recorded arrays into a plain one, where their gradient is lost: "
-            f"make a new array, with np.where or np.stack([...])"
-        )
+    why = unrecorded.reason(name)
+    if why == unrecorded.WRITES:
+        return HistoryLost(f"{name} of recorded arrays: {why}")
+    if why is not None:
+        return TypeError(f"there is no rule for {name}: {why}")
     return TypeError(
         f"there is no rule for {name}: write it with rules, or add one with @rule "
         f"(where no gradient is to flow, pass .value)"

@@ -112,6 +112,24 @@ def copysign(x: Any, y: Any) -> Any:
     return rules.where(xp.signbit(stripped(x)) == xp.signbit(stripped(y)), x, rules.negative(x))
 
 
+def modf(x: Any) -> tuple:
+    """What comes after the point, and the whole number before it, which has no derivative."""
+    whole = xp.trunc(stripped(x))
+    return x - whole, whole
+
+
+def frexp(x: Any) -> tuple:
+    """m and n with x = m·2ⁿ and m below 1; n has no derivative."""
+    _, n = xp.frexp(stripped(x))
+    return x * xp.ldexp(1.0, -n), n
+
+
+def nextafter(x: Any, y: Any) -> Any:
+    """x and a constant, which is the distance to the next number."""
+    value = stripped(x)
+    return x + (xp.nextafter(value, stripped(y)) - value)
+
+
 def scaled(factor: float) -> Callable:
     return lambda x: x * factor
 
@@ -177,13 +195,16 @@ TABLE: dict[Any, Callable] = {
     np.divmod: divmod,
     np.fabs: rules.abs,
     np.float_power: float_power,
+    np.frexp: frexp,
     np.fmax: fmax,
     np.fmin: fmin,
     np.fmod: fmod,
     np.heaviside: heaviside,
     np.interp: interp,
     np.ldexp: lambda x, n: x * 2.0 ** np.asarray(stripped(n)),
+    np.modf: modf,
     np.nan_to_num: nan_to_num,
+    np.nextafter: nextafter,
     np.piecewise: piecewise,
     np.positive: itself,
     np.rad2deg: scaled(180 / math.pi),

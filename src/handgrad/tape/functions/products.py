@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +47,7 @@ def einsum(subscripts: Any, /, *operands: Any, out: Any = None, optimize: Any = 
     """NumPy's, in which a letter may be twice in an operand, and an axis of size one repeats."""
     unwritten("np.einsum", out)
     if not isinstance(subscripts, str):
-        raise TypeError('np.einsum of recorded arrays takes its indices as a string, "ij,jk->ik"')
+        return einsum(*_in_letters(subscripts, *operands))
     arrays = [gathered(x) for x in operands]
     inputs, target = contraction.spelled(subscripts, [shape(x) for x in arrays])
     sizes: dict[str, int] = {}
@@ -58,6 +57,17 @@ def einsum(subscripts: Any, /, *operands: Any, out: Any = None, optimize: Any = 
     terms = [_distinct(indices, x, sizes) for indices, x in zip(inputs, arrays, strict=True)]
     said = ",".join(indices for indices, _ in terms)
     return rules.einsum(f"{said}->{target}", *(x for _, x in terms))
+
+
+def _in_letters(*given: Any) -> tuple:
+    """``einsum(x, [0, 1], y, [1, 2], [0, 2])`` with letters: "ab,bc->ac"."""
+    arrays, lists = list(given[: len(given) // 2 * 2 : 2]), list(given[1::2])
+
+    def spelled(indices: Any) -> str:
+        return "".join("..." if i is Ellipsis else contraction.LETTERS[int(i)] for i in indices)
+
+    said = ",".join(map(spelled, lists))
+    return (f"{said}->{spelled(given[-1])}" if len(given) % 2 else said), *arrays
 
 
 def _distinct(indices: str, x: Any, sizes: dict[str, int]) -> tuple[str, Any]:
@@ -93,17 +103,6 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     return convolve(a, v[::-1], mode) if len(a) >= len(v) else convolve(v[::-1], a, mode)
 
 
-def polyval(p: Any, x: Any) -> Any:
-    p, x = gathered(p), gathered(x)
-    return functools.reduce(lambda total, k: total * x + p[k], range(len(p)), 0 * x)
-
-
-def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
-    x = gathered(x)
-    powers = np.arange(len(x) if N is None else N)
-    return rules.power(rules.expand_dims(x, axis=-1), powers if increasing else powers[::-1])
-
-
 TABLE: dict[Any, Callable] = {
     np.matmul: rules.matmul,
     np.dot: dot,
@@ -117,8 +116,6 @@ TABLE: dict[Any, Callable] = {
     np.cross: cross,
     np.convolve: convolve,
     np.correlate: correlate,
-    np.polyval: polyval,
-    np.vander: vander,
 }
 if hasattr(np, "matvec"):  # since NumPy 2.2
     TABLE[np.matvec] = lambda a, v: (a @ rules.expand_dims(gathered(v), axis=-1))[..., 0]

@@ -258,6 +258,8 @@ TABLE: dict[Any, Callable] = {
     np.nanstd: _where_not_nan(std),
     np.cumsum: cumsum,
     np.cumprod: cumprod,
+    np.nancumsum: _without_nan(cumsum, 0),
+    np.nancumprod: _without_nan(cumprod, 1),
     np.cumulative_sum: _with_initial(cumsum, 0),
     np.cumulative_prod: _with_initial(cumprod, 1),
     np.trapezoid: trapezoid,

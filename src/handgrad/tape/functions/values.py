@@ -20,6 +20,8 @@ NAMES = """
     ndim shape size result_type can_cast iscomplexobj isrealobj iscomplex isreal broadcast_shapes
     zeros_like ones_like empty_like shares_memory may_share_memory
     array_repr array_str array2string
+    angle spacing gcd lcm lexsort ix_ isfortran min_scalar_type
+    diag_indices_from tril_indices_from triu_indices_from
 """.split()
 
 STANDARD = frozenset(NAMES) | frozenset(
