@@ -21,10 +21,12 @@ from handgrad.layers import (
     InstanceNorm,
     LayerNorm,
     MaxPool2d,
+    PixelShuffle,
     ReLU,
     RMSNorm,
     Sequential,
     Unflatten,
+    Upsample,
     initialisers,
 )
 from tests.layers.test_layers import assert_backward_is_right
@@ -59,6 +61,8 @@ LAYERS = {
     "GroupNorm": (lambda: GroupNorm(2, 4, **F8), (2, 4, 3), (2, 4, 3)),
     "InstanceNorm": (lambda: InstanceNorm(3, **F8), (2, 3, 4), (2, 3, 4)),
     "Dropout2d": (lambda: Dropout2d(0.4, seed=0), (3, 4, 2, 2), (3, 4, 2, 2)),
+    "Upsample": (lambda: Upsample(2, mode="bilinear"), (1, 2, 2, 3), (1, 2, 4, 6)),
+    "PixelShuffle": (lambda: PixelShuffle(2), (1, 4, 2, 3), (1, 1, 4, 6)),
     "Unflatten": (lambda: Unflatten(2, 3), (4, 6), (4, 2, 3)),
 }
 
@@ -123,5 +127,6 @@ def test_they_say_what_they_are():
     assert Conv2d(3, 4, 3, padding="same").describe() == "Conv2d(3, 4, 3 x 3, padding=same)"
     assert ConvTranspose1d(4, 6, 2, groups=2).describe() == "ConvTranspose1d(4, 6, 2, groups=2)"
     assert MaxPool2d((2, 1), stride=2).describe() == "MaxPool2d((2, 1), stride=2)"
-    assert [m().describe() for m, *_ in list(LAYERS.values())[-3:]] == [
-        "InstanceNorm(3)", "Dropout2d(0.4)", "Unflatten(2, 3)"]  # fmt: skip
+    assert [m().describe() for m, *_ in list(LAYERS.values())[-5:]] == [
+        "InstanceNorm(3)", "Dropout2d(0.4)", "Upsample(scale_factor=2, mode=bilinear)", "PixelShuffle(2)",
+        "Unflatten(2, 3)"]  # fmt: skip

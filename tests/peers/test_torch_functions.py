@@ -133,6 +133,11 @@ def weight_norm(v, g, axis):
     return torch._weight_norm(v, g.reshape(along), axis % v.dim())
 
 
+def upsample(x, align_corners=None, **options):
+    is_nearest = options.get("mode", "nearest") == "nearest"
+    return F.interpolate(x, align_corners=None if is_nearest else bool(align_corners), **options)
+
+
 def embedding(x, W, padding_idx=None):
     return F.embedding(x, W, padding_idx)
 
@@ -206,6 +211,12 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "batch_norm": batch_norm,
     **{f"conv{n}d": convolution(getattr(F, f"conv{n}d")) for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": transposed(getattr(F, f"conv_transpose{n}d")) for n in (1, 2, 3)},
+    "upsample": upsample,
+    "pixel_shuffle": lambda x, factor: F.pixel_shuffle(x, factor),
+    "pixel_unshuffle": lambda x, factor: F.pixel_unshuffle(x, factor),
+    "grid_sample": lambda x, grid, padding_mode="zeros", align_corners=False: F.grid_sample(
+        x, grid, "bilinear", padding_mode, align_corners
+    ),
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "group_norm": lambda x, gamma, beta, groups, eps=1e-5: F.group_norm(x, groups, gamma, beta, eps),

@@ -24,6 +24,8 @@ from handgrad.layers.pooling import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
+    PixelShuffle,
+    Upsample,
 )
 from handgrad.layers.recurrent import GRU, LSTM, RNN
 from handgrad.layers.saving import load, save
@@ -51,7 +53,7 @@ __all__ = [
     "AddLayer", "Affine", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BatchNorm", "Conv1d", "Conv2d", "Conv3d",
     "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Dropout2d", "Embedding", "Flatten",
     "GlobalAvgPool", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d",
-    "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "RMSNorm", "ReLU", "Sequential", "SiLU",
-    "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh", "Unflatten", "cross_entropy_error", "initialisers",
-    "load", "mlp", "save",
+    "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "PixelShuffle", "RMSNorm", "ReLU",
+    "Sequential", "SiLU", "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh", "Unflatten", "Upsample",
+    "cross_entropy_error", "initialisers", "load", "mlp", "save",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pooling: layers without parameters."""
+"""Pooling, and other sizes of images: layers without parameters."""
 
 from __future__ import annotations
 
@@ -78,3 +78,30 @@ class GlobalAvgPool(Layer):
 
     def forward(self, x: Any) -> Any:
         return rules.mean(x, axis=tuple(range(2, len(shape(x)))))
+
+
+class Upsample(Layer):
+    """x (N, C, ...) in another size; options of ``handgrad.upsample``, ``scale_factor`` first."""
+
+    def __init__(self, scale_factor: float | tuple[float, ...] | None = None, **options: Any):
+        self.options = {"scale_factor": scale_factor, **options}
+
+    def forward(self, x: Any) -> Any:
+        return rules.upsample(x, **self.options)
+
+    def describe(self) -> str:
+        said = (f"{name}={value}" for name, value in self.options.items() if value is not None)
+        return f"Upsample({', '.join(said)})"
+
+
+class PixelShuffle(Layer):
+    """x (N, C·r², H, W) -> (N, C, H·r, W·r), r the ``factor``.   Shi et al. 2016"""
+
+    def __init__(self, factor: int):
+        self.factor = factor
+
+    def forward(self, x: Any) -> Any:
+        return rules.pixel_shuffle(x, factor=self.factor)
+
+    def describe(self) -> str:
+        return f"PixelShuffle({self.factor})"

@@ -29,6 +29,7 @@ from handgrad.rules.products import *
 from handgrad.rules.rearranging import *
 from handgrad.rules.recurrent import *
 from handgrad.rules.reduction import *
+from handgrad.rules.resampling import *
 from handgrad.rules.rule import Rule as Rule, elementwise as elementwise, rule as rule
 from handgrad.rules.sequences import *
 from handgrad.rules.shaping import *
