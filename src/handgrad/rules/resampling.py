@@ -52,13 +52,14 @@ def _target(spatial, size, scale_factor):
 
 
 def _nearest(m, h, ratio):
-    """For each of m places the one of h where it begins. As in PyTorch, sizes that are alike stay as they are."""
-    ratio = 1 if m == h else ratio
+    """For each of m places the one of h where it begins."""
     return np.minimum((np.arange(m) * ratio + 1e-9).astype(int), h - 1)
 
 
 def _between(m, h, ratio, align_corners):
-    """A (m, h): for each of m places what it takes of h."""
+    """A (m, h): for each of m places what it takes of h. As in PyTorch, an axis of the same size stays."""
+    if m == h:
+        return np.eye(h)
     i = np.arange(m)
     at = i * (h - 1) / max(m - 1, 1) if align_corners else np.maximum((i + 0.5) * ratio - 0.5, 0)
     low = np.minimum(at.astype(int), h - 1)
