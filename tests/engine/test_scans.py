@@ -88,6 +88,25 @@ def backwards(h, xs):
     return hg.scan(lambda h, x: ((h := h * 0.5 + x), h), h, xs, reverse=True)
 
 
+def apart(W, xs):
+    """Nothing is carried; a step sums over all that it has, loops itself, and writes what nobody reads."""
+
+    def step(nothing, x):
+        y = hg.softmax(x @ W, axis=0)
+        _, inner = hg.scan(lambda h, row: ((h := h + row @ y.T), hg.tanh(h)), hg.sum(x @ y.T, axis=0), x @ W)
+        return nothing, (inner @ inner.T, hg.sum(y), x - 1)
+
+    return hg.scan(step, (), xs)[1][:2]
+
+
+def apart_gradients(W, xs):
+    return hg.grad(lambda W, xs: hg.sum(apart(W, xs)[0] ** 2), (0, 1))(W, xs)
+
+
+def apart_backwards(W, xs):
+    return hg.scan(lambda c, x: (c, (x @ W, hg.max(x, axis=0))), (), xs, reverse=True)
+
+
 def cumulative(W, h, xs):
     _, ys = hg.scan(lambda h, x: (hg.tanh(h @ W) + x, h), h, xs)
     _, zs = hg.scan(lambda h, x: (h * x, (x, h)), hg.sum(ys, axis=0), ys[::-1])
@@ -131,6 +150,10 @@ CASES = {
     "threads take columns": (recurrent, square(520, (3,), np.float32)),
     "nested, wide": (nested, (rng.normal(size=(18, 18)) / 4, rng.normal(size=(3, 2, 5, 18)))),
     "nested": (nested, (rng.normal(size=(4, 4)) / 2, rng.normal(size=(3, 2, 5, 4)))),
+    "nothing carried": (apart, (rng.normal(size=(4, 4)), rng.normal(size=(13, 5, 4)))),
+    "nothing carried, gradients": (apart_gradients, (rng.normal(size=(4, 4)), rng.normal(size=(13, 5, 4)))),
+    "nothing carried, wide": (apart, square(40, (9,), np.float32, steps=17)[1:]),
+    "nothing carried, backwards": (apart_backwards, (rng.normal(size=(4, 3)), rng.normal(size=(9, 5, 4)))),
     "mixed rows": (
         mixed_rows,
         (rng.normal(size=(6, 4)), rng.normal(size=(6, 6)) / 3, rng.normal(size=(5, 6, 4))),
@@ -168,6 +191,17 @@ def test_steps_do_not_wait_where_rows_do_not_mix():
     f, args = CASES["mixed rows"]
     assert loop_of(f, args, 2).waits
     assert not loop_of(f, args, 1).waits
+
+
+def test_threads_divide_steps_that_carry_nothing():
+    """Of products and a softmax over rows, no thread waits for another; two have a room of their own each."""
+    f, args = CASES["nothing carried"]
+    one, two = (loop_of(f, args, threads) for threads in (1, 2))
+    assert (one.sharers, two.sharers) == (1, 2)
+    assert not two.waits
+    assert two.inner.threads == 1
+    assert two.room.nbytes <= 2 * one.room.nbytes
+    assert loop_of(lambda W, xs: apart(W, xs[:7]), args, 2).sharers == 1  # too few to be worth it
 
 
 def test_a_step_is_compiled_once():

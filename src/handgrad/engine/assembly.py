@@ -196,7 +196,7 @@ class Assembly:
         given = setting(kernel, self.schedule.threads, self.target, self.bfloat16)
         site = Site(given.target, given.parts, given.bfloat16, f, pointers, thread, scratch, finite)
         self.scratch = max(self.scratch, kernel.scratch(site))
-        if self.schedule.threads > 1 and kernel.partition is None:
+        if self.schedule.threads > 1 and kernel.partition is None and not kernel.is_private:
             with f.when(f.compare("icmp eq", thread, i64(0))):
                 kernel.emit(site)
         else:

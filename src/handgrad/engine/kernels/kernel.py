@@ -86,6 +86,7 @@ class Kernel:
         self.stores = {n for n, _ in values} if stores is None else set(stores)
         self.phase = 0  # the threads meet between phases
         self.partition: int | None = None  # the loop that is divided among threads
+        self.is_private = False  # whether each thread calls it for itself
 
     def __repr__(self) -> str:
         return f"<{self.name} {'x'.join(map(str, self.told_space)) or 1}: {self.node}>"
@@ -237,7 +238,7 @@ class Kernel:
         stored = tuple((n.dtype, n.shape, place(n) if n in self.stores else -1) for n in self.makes)
         own = (self.node.shape, self.node.dtype, [place(n) for n in self._others()])
         return (
-            self.name, self.space, self.partition, stored, repr(own), self.details(),
+            self.name, self.space, self.partition, self.is_private, stored, repr(own), self.details(),
             signature(self.expressions, place, made),
         )  # fmt: skip
 

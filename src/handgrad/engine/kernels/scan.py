@@ -3,7 +3,8 @@
 The body's kernels are kernels like others, divided among the same threads. Each array that is carried has
 two places (one is read, the other written, by turns; the first step reads what the loop was given, the last
 writes the result). Where each thread reads only what it made itself, in the same step or the one before, no
-step waits for another thread.
+step waits for another thread. Where nothing is carried, threads divide the steps, and each has a room of its
+own for what its steps store.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from handgrad.engine.assembly import Assembly, Run
 
 BYTES = np.dtype(np.uint8)
+SOME_STEPS = 4  # for each thread, from which threads divide the steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +136,7 @@ class ScanKernel(Kernel):
     inner: Schedule  # of a step
     room: Room
     results: dict[int, Result]  # those that somebody reads
+    sharers: int  # how many threads divide the steps; 1, where they divide the kernels of each step
     turns_at: dict[Node, int]  # where in the room the first of the two places of a carried array is
     unread_at: dict[int, int]  # and what nobody reads
 
@@ -159,15 +162,21 @@ class ScanKernel(Kernel):
 
     def describe(self, setting: Setting) -> str:
         phases = f", {self.inner.phases} phases each" if self.inner.phases > 1 else ""
+        apart = ", steps divided among threads" if self.sharers > 1 else ""
         count = len(self.node.body.kernels)
-        return f"{count} kernel{'s' * (count > 1)} a step{phases}"
+        return f"{count} kernel{'s' * (count > 1)} a step{phases}{apart}"
 
     # How it is scheduled.
 
     def arrange(self, threads: int) -> None:
         body = self.node.body
-        self.inner = scheduled(list(body.kernels), threads, body.graph.outputs, self.in_place)
-        size = self.inner.size
+        is_shared = threads > 1 and not body.carried and self.node.length >= SOME_STEPS * threads
+        self.sharers = threads if is_shared else 1
+        for kernel in body.kernels:
+            kernel.is_private = is_shared or self.is_private
+        inside = 1 if is_shared else threads
+        self.inner = scheduled(list(body.kernels), inside, body.graph.outputs, self.in_place)
+        size = self.inner.size * self.sharers
 
         def take(nbytes: int) -> int:
             nonlocal size
@@ -235,11 +244,20 @@ class Steps:
     def emit(self, run: Run, where: dict[Node, Value]) -> None:
         f, node = run.f, self.kernel.node
         held = Held(self, run, where)
-        with f.loop(i64(0), i64(node.length)) as step:
+        with f.loop(*self.bounds(run)) as step:
             t = f.binary("sub", i64(node.length - 1), step) if node.reverse else step
             run.calls(self.calls, {**held.still, **self.carry(run, held, step), **held.parts(t)})
             if self.kernel.waits:
                 run.wait()
+
+    def bounds(self, run: Run) -> tuple[Value, Value]:
+        """The steps that a thread makes."""
+        length, sharers = self.kernel.node.length, self.kernel.sharers
+        if sharers == 1:
+            return i64(0), i64(length)
+        share = i64(-(-length // sharers))
+        start = run.f.intrinsic("umin", run.f.binary("mul", run.thread, share), i64(length))
+        return start, run.f.intrinsic("umin", run.f.binary("add", start, share), i64(length))
 
     def carry(self, run: Run, held: Held, step: Value) -> dict[Node, Value]:
         """Where what is carried lies: what a step reads, and what it writes."""
@@ -275,7 +293,10 @@ class Held:
         self.results = [results[i] for i in range(len(results))]
         self.still: dict[Node, Value] = dict(run.constants)
         self.still |= zip(self.body.graph.inputs, given[:first], strict=False)
-        self.still |= {array: self.inside(place) for array, place in kernel.inner.places.items()}
+        own = self.room
+        if kernel.sharers > 1:
+            own = self.f.offset(own, self.f.binary("mul", run.thread, i64(kernel.inner.size)), "i8")
+        self.still |= {a: self.f.offset(own, i64(n), "i8") for a, n in kernel.inner.places.items()}
 
     def inside(self, place: int) -> Value:
         return self.f.offset(self.room, i64(place), "i8")
