@@ -32,7 +32,6 @@ def upsample(x, /, size=None, scale_factor=None, mode="nearest", align_corners=F
         return _taken_along(x, [_nearest(*way) for way in zip(target, spatial, ratios, strict=True)])
     if mode not in ("linear", "bilinear", "trilinear"):
         raise ValueError(f"mode is nearest, linear, bilinear or trilinear, not {mode!r}")
-    ratios = [1] * n if target == tuple(spatial) else ratios  # as in PyTorch, nothing moves then
     ways = zip(target, spatial, ratios, strict=True)
     return along_axes(x, [_between(m, h, ratio, align_corners) for m, h, ratio in ways])
 
@@ -58,7 +57,9 @@ def _nearest(m, h, ratio):
 
 
 def _between(m, h, ratio, align_corners):
-    """A (m, h): for each of m places what it takes of h."""
+    """A (m, h): for each of m places what it takes of h. As in PyTorch, an axis of the same size stays."""
+    if m == h:
+        return np.eye(h)
     i = np.arange(m)
     at = i * (h - 1) / max(m - 1, 1) if align_corners else np.maximum((i + 0.5) * ratio - 0.5, 0)
     low = np.minimum(at.astype(int), h - 1)
