@@ -101,6 +101,12 @@ CALLS = {
     "l1_loss": lambda v: F.l1_loss(v, W),
     "cross_entropy": lambda v: F.cross_entropy(v, torch.tensor([2, 0]), label_smoothing=0.1),
     "comparison": lambda v: v * torch.gt(v, W) + torch.argmax(v),
+    "median": lambda v: torch.median(v) + torch.median(v, 1).values + v.nanmedian(dim=1).values ** 2,
+    "mode": lambda v: torch.mode(v, 1).values ** 2,
+    "kthvalue": lambda v: torch.kthvalue(v, 2, 1).values ** 2,
+    "cummax": lambda v: torch.cummax(v, 1).values * W,
+    "norms": lambda v: torch.norm(v) + v.norm(p=3, dim=1) + torch.linalg.vector_norm(v, 1),
+    "methods": lambda v: (v.unsqueeze(0).mT.clamp_min(0.1) @ v.masked_fill(W > 0, 0.5)).sin(),
     "indexing": lambda v: v[:, torch.tensor([1, 1])] ** 2 + v[0, 1],
 }
 
@@ -117,15 +123,14 @@ def test_value_and_gradient_are_pytorchs(call):
 
 
 REFUSED = {
-    "median": (torch.median, "PyTorch's median of a recorded array has no rule"),
-    "norm": (torch.norm, "PyTorch's norm of a recorded array has no rule"),
-    "mode": (torch.mode, "PyTorch's mode"),
-    "kthvalue": (lambda v: torch.kthvalue(v, 1), "PyTorch's kthvalue"),
+    "histc": (torch.histc, "PyTorch's histc of a recorded array has no rule"),
+    "bincount": (torch.bincount, "PyTorch's bincount of a recorded array has no rule"),
+    "multinomial": (lambda v: torch.multinomial(v, 1), "PyTorch's multinomial"),
+    "lost-method": (lambda v: v.histc(), "PyTorch's histc"),
     "rounding": (lambda v: torch.div(v, 2, rounding_mode="floor"), "PyTorch's div .* rounding_mode="),
     "inplace": (lambda v: F.relu(v, inplace=True), "PyTorch's relu of a recorded array has no inplace="),
     "add_": (lambda v: M.clone().add_(v), "cannot be changed in place"),
     "write": (lambda v: M.clone().__setitem__(0, v[0]), "cannot be changed in place"),
-    "cummax": (lambda v: torch.cummax(v, 1), "PyTorch's cummax"),
     "float": (lambda v: float(v[0, 0]), "a plain number is asked for"),
     "complex": (lambda v: v * 1j, "its result is complex"),
 }  # fmt: skip

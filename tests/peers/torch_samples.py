@@ -8,6 +8,7 @@ backward passes as one could wish for.
 from __future__ import annotations
 
 import random
+import types
 import unittest
 import warnings
 from collections import Counter
@@ -26,7 +27,7 @@ KNOWN_WRONG = {
     "nn_functional_hardsigmoid": "its float64 backward multiplies by float32(1/6) = 0.16666667163, which is "
     "off from the eighth digit on"
 }
-MOST_IN, MOST_OUT = 400, 1000  # elements of all inputs and outputs: gradcheck builds the whole Jacobian
+MOST = 400, 1000  # elements of all inputs and outputs: gradcheck builds the whole Jacobian
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def cases(
     for operation in op_db[part]:
         try:
             _refuse(operation)
-            fitting = list(_samples(operation, skipped))
+            fitting = list(samples(operation, skipped))
         except LeftOut as why:
             skipped[str(why)] += 1
             continue
@@ -76,69 +77,82 @@ def cases(
 
 def _refuse(operation: Any) -> None:
     """Leave out the operations whose gradients PyTorch does not test in float64 on the CPU."""
+    refuse_undifferentiable(operation)
+    marks = operation.get_decorators("TestBwdGradients", "test_fn_grad", "cpu", torch.float64, {})
+    if any(_is_a_skip(mark) for mark in marks):
+        raise LeftOut("operations: PyTorch skips its own gradient test, or expects it to fail")
+
+
+def refuse_undifferentiable(operation: Any) -> None:
     if not operation.supports_autograd:
         raise LeftOut("operations: not differentiable")
     if torch.float64 not in operation.supported_backward_dtypes("cpu"):
         raise LeftOut("operations: no backward in float64")
-    marks = operation.get_decorators("TestBwdGradients", "test_fn_grad", "cpu", torch.float64, {})
-    if any(_is_a_skip(mark) for mark in marks):
-        raise LeftOut("operations: PyTorch skips its own gradient test, or expects it to fail")
 
 
 def _is_a_skip(mark: Any) -> bool:
     return mark is unittest.expectedFailure or getattr(mark, "__qualname__", "").startswith("skip.<locals>")
 
 
-def _samples(operation: Any, skipped: Counter[str]) -> Iterator[TorchCase]:
+def samples(operation: Any, skipped: Counter[str], most: tuple[float, float] = MOST) -> Iterator[TorchCase]:
+    """The operation on each sample with float64 inputs and outputs, and at most so many elements of them."""
     torch.manual_seed(0)
     random.seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number, sample in enumerate(operation.sample_inputs("cpu", torch.float64, requires_grad=True)):
             try:
-                yield _case(operation, sample, f"{operation.formatted_name}-{number}")
+                yield _case(operation, sample, f"{operation.formatted_name}-{number}", most)
             except LeftOut as why:
                 skipped[str(why)] += 1
 
 
-def _case(operation: Any, sample: Any, name: str) -> TorchCase:
+def _case(operation: Any, sample: Any, name: str, most: tuple[float, float]) -> TorchCase:
     leaves, structure = tree_flatten((sample.input, sample.args, sample.kwargs))
     places = [i for i, leaf in enumerate(leaves) if _is_variable(leaf)]
     inputs = tuple(leaves[i] for i in places)
 
     def apply(*xs: torch.Tensor) -> list:
-        moved = list(leaves)
+        moved = [x.clone() if isinstance(x, torch.Tensor) else x for x in leaves]  # what is written into
         for place, x in zip(places, xs, strict=True):
             moved[place] = x
         input, args, kwargs = tree_unflatten(moved, structure)
-        out = operation.gradcheck_wrapper(operation.get_op(), input, *args, **kwargs)
+        out = operation.gradcheck_wrapper(called(operation), input, *args, **kwargs)
         return tree_flatten(sample.output_process_fn_grad(out))[0]
 
-    _refuse_inputs(leaves, inputs)
+    _refuse_inputs(leaves, inputs, most[0])
     try:
         outs = apply(*inputs)
     except Exception as error:
         raise LeftOut(f"samples: the operation raises {type(error).__name__}") from error
-    chosen = _differentiable(outs)
+    chosen = _differentiable(outs, most[1])
     return TorchCase(name, _only(apply, chosen), inputs, operation.gradcheck_nondet_tol)
+
+
+def called(operation: Any) -> Callable[..., Any]:
+    """The function; a method as it is called, by its name."""
+    function = operation.get_op()
+    if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        return lambda x, *args, **options: getattr(x, function.__name__)(*args, **options)
+    return function
 
 
 def _is_variable(leaf: Any) -> bool:
     return isinstance(leaf, torch.Tensor) and leaf.requires_grad
 
 
-def _refuse_inputs(leaves: list, inputs: tuple[torch.Tensor, ...]) -> None:
+def _refuse_inputs(leaves: list, inputs: tuple[torch.Tensor, ...], most: float) -> None:
     if any(isinstance(leaf, torch.Tensor) and leaf.layout is not torch.strided for leaf in leaves):
         raise LeftOut("samples: sparse")
     if not inputs:
         raise LeftOut("samples: no input requires a gradient")
     if any(x.dtype is not torch.float64 for x in inputs):
         raise LeftOut("samples: an input is not float64")
-    if sum(x.numel() for x in inputs) > MOST_IN:
-        raise LeftOut(f"samples: more than {MOST_IN} input elements")
+    if sum(x.numel() for x in inputs) > most:
+        raise LeftOut(f"samples: more than {most} input elements")
 
 
-def _differentiable(outs: list) -> list[int]:
+def _differentiable(outs: list, most: float) -> list[int]:
     """Which of the outputs hang on the inputs."""
     chosen = [i for i, out in enumerate(outs) if _is_variable(out)]
     if not chosen:
@@ -149,8 +163,8 @@ def _differentiable(outs: list) -> list[int]:
         raise LeftOut("samples: complex")
     if any(outs[i].dtype is not torch.float64 for i in chosen):
         raise LeftOut("samples: an output is not float64")
-    if sum(outs[i].numel() for i in chosen) > MOST_OUT:
-        raise LeftOut(f"samples: more than {MOST_OUT} output elements")
+    if sum(outs[i].numel() for i in chosen) > most:
+        raise LeftOut(f"samples: more than {most} output elements")
     return chosen
 
 

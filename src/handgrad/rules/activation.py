@@ -227,10 +227,10 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
     """out = min(max(x, min_val), max_val).   dx = dout where min_val < x < max_val, else 0
 
     Raises:
-        ValueError: ``min_val`` is not below ``max_val``.
+        ValueError: ``min_val`` is above ``max_val``.
     """
-    if not min_val < max_val:
-        raise ValueError(f"min_val is below max_val, not {min_val} and {max_val}")
+    if not min_val <= max_val:
+        raise ValueError(f"min_val is not above max_val, not {min_val} and {max_val}")
 
     def backward(dout):
         return xp.where((x > min_val) & (x < max_val), dout, xp.zeros_like(dout))

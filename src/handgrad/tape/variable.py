@@ -24,7 +24,7 @@ from handgrad.tape.refusals import (
     checked,
     is_complex,
 )
-from handgrad.tape.torch_functions import call_method, call_torch, is_tensor
+from handgrad.tape.torch_functions import attribute, call_method, call_torch, is_tensor
 from handgrad.tree import tree_map
 
 
@@ -116,6 +116,12 @@ class Variable(Recorded):
     def dtype(self) -> Any:
         return self.value.dtype if hasattr(self.value, "dtype") else np.asarray(self.value).dtype
 
+    def __getattr__(self, name: str) -> Any:
+        """PyTorch's further methods of a recorded tensor: ``v.unsqueeze(0)``, ``v.mH``."""
+        if name in Variable.__slots__ or name.startswith("__") or not is_tensor(self.value):
+            raise AttributeError(f"a recorded array has no {name}")
+        return attribute(self, name)
+
     def __repr__(self) -> str:
         name = f"{self.name}: " if self.name else ""
         return f"Variable({name}{self.value!r})"
@@ -200,7 +206,7 @@ class Variable(Recorded):
     squeeze, swapaxes, take, repeat = map(_method, (np.squeeze, np.swapaxes, np.take, np.repeat))
     clip, dot, round, cumsum, cumprod = map(_method, (np.clip, np.dot, np.round, np.cumsum, np.cumprod))
     all, any, argsort, nonzero = map(_method, (np.all, np.any, np.argsort, np.nonzero))
-    conj, conjugate = map(_method, (np.conjugate, np.conjugate))
+    conj = conjugate = lambda self: self
     diagonal, trace = map(_method, (np.diagonal, np.trace))
 
 
