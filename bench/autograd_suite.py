@@ -1,11 +1,11 @@
 """HIPS autograd's own tests on handgrad: ``python -m bench.autograd_suite [autograd's source]``.
 
 The source is a folder or a .tar.gz; without it the distribution is downloaded from PyPI (``pip download``).
-Nothing of it is kept here. Its tests run against a stand-in for autograd: ``autograd.numpy`` and
-``autograd.scipy`` are NumPy and SciPy themselves, whose functions record; ``grad`` and others are
-handgrad's; ``check_grads`` compares handgrad's derivatives, first and second, with differences, to autograd's
-own tolerance. Combinations of arguments with complex numbers are left out, and a test of nothing else is not
-applicable; so are tests of autograd's insides.
+Nothing of it is kept here. Its tests run against a stand-in for autograd: ``autograd.numpy`` is NumPy itself,
+whose functions record, and ``autograd.scipy`` is SciPy, but for ``special`` and ``stats``, which are
+``handgrad.scipy``'s; ``grad`` and others are handgrad's; ``check_grads`` compares handgrad's derivatives,
+first and second, with differences, to autograd's own tolerance. Arguments with complex numbers are left out,
+and a test of nothing else is not applicable; so are tests of autograd's insides.
 
 Prints how many tests passed, gave a wrong result, and failed for another reason (a function or keyword that
 handgrad refuses); ``--all`` names them.
@@ -103,7 +103,13 @@ def grad_and_aux(f: Callable, x: Any) -> Any:
 
 
 def scalar_grad(f: Callable, x: Any) -> Any:
-    return hg.grad(f)(x)
+    """Of a number, which autograd takes arrays of one element for."""
+
+    def scalar(x: Any) -> Any:
+        out = f(x)
+        return hg.reshape(out, ()) if np.ndim(out) and np.size(out) == 1 else out
+
+    return hg.grad(scalar)(x)
 
 
 def hessian_product(f: Callable) -> Callable:
@@ -242,6 +248,8 @@ def install() -> None:
     import scipy.special
     import scipy.stats
 
+    from handgrad.scipy import special, stats
+
     autograd = module(
         "autograd",
         grad=by_argnum(scalar_grad),
@@ -281,12 +289,13 @@ def install() -> None:
         combo_check=combo_check,
         scalar_close=close,
     )
-    theirs = {f"autograd.{name}": sys.modules[name] for name in ("numpy", "numpy.random", "scipy")}
-    for name in ("integrate", "linalg", "signal", "special", "stats"):
-        theirs[f"autograd.scipy.{name}"] = getattr(scipy, name)
-    theirs["autograd.scipy.stats.multivariate_normal"] = scipy.stats.multivariate_normal
+    places = {"integrate": scipy.integrate, "linalg": scipy.linalg, "signal": scipy.signal}
+    places |= {"special": special, "stats": stats}
+    theirs = {f"autograd.scipy.{name}": found for name, found in places.items()}
+    theirs["autograd.scipy.stats.multivariate_normal"] = stats.multivariate_normal
     sys.modules.update(theirs)
-    autograd.numpy, autograd.scipy = np, scipy  # type: ignore[attr-defined]
+    sys.modules |= {"autograd.numpy": np, "autograd.numpy.random": np.random}
+    autograd.numpy, autograd.scipy = np, module("autograd.scipy", **places)  # type: ignore[attr-defined]
 
 
 # The run.

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.tape.functions import creation
+from handgrad.tape.functions import TABLE, creation
 from handgrad.tape.refusals import HistoryLost
 
 RECORDED: dict[str, Callable] = {
@@ -30,7 +30,10 @@ RECORDED: dict[str, Callable] = {
     "stack": creation.stack,
     "vstack": creation.vstack,
     "hstack": creation.hstack,
+    "append": creation.append,
+    **{name: TABLE[getattr(np, name)] for name in "sum prod max min mean std var median dot".split()},
 }
+"""What is given lists of recorded numbers, as in ``np.mean([v[0], v[1]])``."""
 JOINERS: dict[str, Callable] = {"r_": creation.r_, "c_": creation.c_}
 
 

@@ -18,9 +18,9 @@ from handgrad.arrays import shape, stripped
 from handgrad.tape import unrecorded
 from handgrad.tape.functions import TABLE
 from handgrad.tape.functions.creation import gathered
-from handgrad.tape.functions.elementwise import scipys
 from handgrad.tape.functions.ordering import running
 from handgrad.tape.functions.reductions import cumprod, cumsum
+from handgrad.tape.functions.special import scipys
 from handgrad.tape.functions.values import NAMES
 from handgrad.tape.refusals import HistoryLost, unwritten
 from handgrad.tree import tree_map

@@ -174,12 +174,12 @@ def _depth(x: Any) -> int:
 
 def r_(key: Any) -> Any:
     """``np.r_[v, 1.0]``: joined end to end."""
-    return concatenate([at_least(1)(x) for x in _parts("np.r_", key)])
+    return concatenate([at_least(1)(x) for x in _parts("np.r_", key, ROWS)])
 
 
 def c_(key: Any) -> Any:
     """``np.c_[v, w]``: side by side, vectors as columns."""
-    return concatenate([_as_columns(x) for x in _parts("np.c_", key)], -1)
+    return concatenate([_as_columns(x) for x in _parts("np.c_", key, COLUMNS)], -1)
 
 
 def _as_columns(x: Any) -> Any:
@@ -187,11 +187,15 @@ def _as_columns(x: Any) -> Any:
     return x if len(shape(x)) > 1 else rules.reshape(x, (-1, 1))
 
 
-def _parts(name: str, key: Any) -> tuple:
+ROWS, COLUMNS = np.r_, np.c_  # NumPy's own
+
+
+def _parts(name: str, key: Any, joiner: Any) -> list:
+    """What is joined; a slice is the numbers that NumPy makes of it."""
     parts = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(part, (str, slice)) for part in parts):
-        raise TypeError(f"{name} of recorded arrays joins arrays, not slices or strings: use np.concatenate")
-    return parts
+    if any(isinstance(part, str) for part in parts):
+        raise TypeError(f"{name} of recorded arrays joins arrays, and takes no strings: use np.concatenate")
+    return [joiner[part] if isinstance(part, slice) else part for part in parts]
 
 
 TABLE: dict[Any, Callable] = {

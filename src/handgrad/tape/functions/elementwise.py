@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -218,13 +217,3 @@ TABLE: dict[Any, Callable] = {
     np.unwrap: unwrap,
     np.where: _where,
 }
-
-
-def scipys(ufunc: Any) -> Callable | None:
-    """The rule for a function of ``scipy.special``, if this is one that has a rule."""
-    special = sys.modules.get("scipy.special")
-    names = {"erf": "erf", "erfc": "erfc", "expit": "sigmoid", "expm1": "expm1", "log1p": "log1p"}
-    for name, ours in names.items() if special else ():
-        if getattr(special, name, None) is ufunc:
-            return getattr(rules, ours)
-    return None
