@@ -64,11 +64,11 @@ def ours_in_one_call(workload: Workload, engine: str) -> Steps:
         return (time.perf_counter() - began) / len(picked)
 
     def steps(n: int) -> float:
-        left, size = n - 1, workload.epoch_steps()
+        left, size = n - 1, min(workload.epoch_steps(), made.most)
         while left > 0:
             size = min(size, left)
             seconds = run(order.take(size))
-            left, size = left - size, max(1, int(TURN / seconds))
+            left, size = left - size, max(1, min(int(TURN / seconds), made.most))
         before = trainer.progress.totals.get("loss", 0.0)
         run(order.take(1))
         return (trainer.progress.totals["loss"] - before) / workload.batch

@@ -20,8 +20,10 @@ import numpy as np
 
 from handgrad.engine import NotCompiledWarning
 from handgrad.engine.targets import here
+from handgrad.program import Program, repeated
+from handgrad.program.program import symbols
 from tests.engine.random_programs import random_program
-from tests.engine.support import assert_means, compiled
+from tests.engine.support import arrays_in, assert_means, compiled
 
 LONGEST = 30
 PATIENCE = 120  # seconds for one program
@@ -41,7 +43,32 @@ def program_of(number, length=None):
         "threads": pick((1, 1, 2, 3)),
         "target": here.at_level(level or pick(("native", "native", *here.levels()))),
     }
-    return *random_program(pick, drawn if length is None else length), options, drawn
+    program, args = random_program(pick, drawn if length is None else length)
+    if pick([True] + [False] * 9):
+        program, args = in_a_loop(pick, program, args)
+    return program, args, options, drawn
+
+
+def in_a_loop(pick, program, args):
+    """A few steps of a program, which go on from each other where an output is like an input."""
+    inputs, values = symbols(program.inputs), arrays_in(args)
+    outputs = list({id(y): y for y in symbols(program.outputs)}.values())
+    goes_on, here, there = [], list(range(len(inputs))), list(range(len(outputs)))
+    for i in list(here):
+        x = inputs[i]
+        alike = [j for j in there if (outputs[j].shape, outputs[j].dtype) == (x.shape, x.dtype)]
+        if alike and pick((True, False)):
+            goes_on.append((i, pick(alike)))
+            here.remove(i)
+            there.remove(goes_on[-1][1])
+    moving = here[pick(range(len(here) + 1)) :]
+    first = [*(i for i, _ in goes_on), *here[: len(here) - len(moving)]]
+    step, length = Program(), pick((1, 2, 3))
+    step.inputs, step.operations = [inputs[i] for i in (*first, *moving)], program.operations
+    step.outputs = [outputs[j] for j in (*(j for _, j in goes_on), *there)]
+    given = [values[i] for i in first]
+    given += [np.stack([values[i], np.flip(values[i]), values[i]][:length]) for i in moving]
+    return repeated(step, len(goes_on), len(moving), length), [given, np.array(length)]
 
 
 def failure(number, length=None):

@@ -155,7 +155,7 @@ def assert_means(code, args):
 def assert_right(got, program, args):
     """What a program gave is what it means, up to what rounding can do to it."""
     wanted = interpreted(program, args)
-    is_double = all(x.dtype != np.float32 for o in program.operations for x in o.outs)
+    is_double = all(x.dtype != np.float32 for o in operations_of(program) for x in o.outs)
     eps = float(np.finfo(np.float64 if is_double else np.float32).eps)
     ulps = dict.fromkeys([np.dtype(np.float64), np.dtype(np.float32)], 1)
     for number, (x, y) in enumerate(zip(got, wanted, strict=True)):
@@ -168,6 +168,14 @@ def assert_right(got, program, args):
                 assert_close([x], [y], ulps=ulps, least=least + 100 * spread)
             except AssertionError:
                 raise AssertionError(f"output {number} of\n{program}\n{error}") from None
+
+
+def operations_of(program):
+    """Those of the bodies of its loops too."""
+    for operation in program.operations:
+        yield operation
+        if "body" in operation.options:
+            yield from operations_of(operation.options["body"])
 
 
 def sensitivity(program, args, number, eps):

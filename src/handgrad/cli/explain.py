@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     x, t = made.prepared(train.x, "zeros"), made.targets(train)
     steps = NativeSteps(trainer_of(made, len(train)), x, t, size, timed=True)
     order = np.resize(np.arange(len(train)), size * args.steps)
-    steps.run(steps.trainer.progress, order, size)
+    progress = steps.trainer.progress
+    for some in np.split(order, range(size * steps.most, len(order), size * steps.most)):
+        _, progress = steps.run(progress, some, size)
     print(explain(steps.code(size), args.ir))
     return 0

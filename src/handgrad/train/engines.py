@@ -186,9 +186,12 @@ class NativeSteps:
         """Steps of ``size`` examples each: how many went well, and the progress after all of them.
 
         Raises:
+            ValueError: they are more than ``most``.
             OutOfRange: in the step after ``done``.
         """
         count = len(indices) // size
+        if count > self.most:
+            raise ValueError(f"{count} steps in a call, which makes {self.most} at most")
         code = self.code(size)
         if self.latest is not progress:
             self.load(progress)
