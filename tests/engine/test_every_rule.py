@@ -12,7 +12,7 @@ from handgrad.rules import ALL
 from handgrad.tree import leaves, tree_map
 from tests.engine.support import assert_close, compiled, run, same_bits
 from tests.program.test_every_rule import splits
-from tests.rules.cases import CASES
+from tests.rules.cases import BEYOND_SOME, CASES
 
 
 def cast(tree, dtype):
@@ -51,7 +51,10 @@ def present(tree):
 
 PAIRS = [
     pytest.param(
-        case, dtype, id=f"{case.id}-{dtype.__name__}", marks=[pytest.mark.slow] if (i + k) % 2 else []
+        case,
+        dtype,
+        id=f"{case.id}-{dtype.__name__}",
+        marks=[pytest.mark.slow] if (i + k) % 2 or case.id in BEYOND_SOME else [],
     )
     for i, case in enumerate(CASES)
     for k, dtype in enumerate((np.float64, np.float32))

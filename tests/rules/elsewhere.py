@@ -10,14 +10,14 @@ import pytest
 
 from handgrad.tree import leaves, tree_map
 
-from .cases import CASES, Case
+from .cases import BEYOND_SOME, CASES, Case
 from .numerics import assert_close, random_like
 
 
 def cases_for(*libraries: str, labels: tuple[str, ...] = ()) -> list:
     """The cases that hold an array, each marked with the reason where a library cannot do it.
 
-    With ``labels``, of the cases that differ in their layout alone only these.
+    With ``labels``, of the cases that differ in their layout alone only these, and of each rule a few.
     """
     found = []
     for case in CASES:
@@ -25,7 +25,8 @@ def cases_for(*libraries: str, labels: tuple[str, ...] = ()) -> list:
             continue
         reasons = [case.cannot[name] for name in libraries if name in case.cannot]
         marks = [pytest.mark.skip(reason=reasons[0])] if reasons else []
-        if labels and case.label.removeprefix("tanh-") in LAYOUTS_AND_PAIRS - set(labels):
+        is_another_layout = case.label.removeprefix("tanh-") in LAYOUTS_AND_PAIRS - set(labels)
+        if labels and (is_another_layout or case.id in BEYOND_SOME):
             marks.append(pytest.mark.slow)
         found.append(pytest.param(case, id=case.id, marks=marks))
     return found
