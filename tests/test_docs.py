@@ -63,7 +63,7 @@ def test_readme_runs(number, capsys, monkeypatch, tmp_path):
 
 
 def test_readme_commands_run(monkeypatch, tmp_path):
-    """What README types in a terminal, in order, in one folder, beside the file that it shows."""
+    """What README types in a terminal, in order, in one folder, beside its file of layers and a text."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [
@@ -75,6 +75,7 @@ def test_readme_commands_run(monkeypatch, tmp_path):
     assert len(lines) >= 6
     (wrong,) = [block for block in python_blocks("README.md") if block.startswith("# layers.py")]
     Path("layers.py").write_text(wrong)
+    Path("plays.txt").write_text(text)
     for line in lines:
         name, *arguments = shlex.split(line)
         command = [sys.executable, *(["-m", "handgrad"] if name == "handgrad" else []), *arguments]

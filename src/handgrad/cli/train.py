@@ -15,6 +15,7 @@ from handgrad.cli.train_options import (
     NOT_OPTIONS,
     add as add,
     check_model_alone,
+    check_not_of_text,
     check_nothing_else_changes,
     training_of,
 )
@@ -23,19 +24,28 @@ from handgrad.data.errors import counted
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.train import Run, Trainer
+    from handgrad.train.text import TextRun
 
 LEAST_EPOCHS, LEAST_STEPS = 20, 1000
 
 
 def run(args: argparse.Namespace) -> int:
+    from handgrad.cli import text
+    from handgrad.models import OF_TEXT
     from handgrad.train.folder import clear, training_into
+    from handgrad.train.text import is_of_text
 
     if args.resume is not None:
+        if is_of_text(args.resume):
+            return text.resume(args)
         return _resumed(args)
     if args.source is None:
         raise ValueError("name the data to train on, such as digits, or a training to --resume")
     folder = args.out or Path("runs") / Path(args.source).stem
     _check_room(folder, args.overwrite)
+    if args.model in OF_TEXT:
+        return text.train(args, folder)
+    check_not_of_text(args)
     parts = data_parts(vars(args))
     args.epochs = args.epochs or usual_epochs(len(parts["train"]), args.batch_size)
     started = _prepared(args, parts)
@@ -241,7 +251,7 @@ def _observer(started: Run, x: Any, t: Any) -> Callable | None:
     return observer(started, x, t)
 
 
-def trainer_of(started: Run, examples: int, **rest: Any) -> Trainer:
+def trainer_of(started: Run | TextRun, examples: int, **rest: Any) -> Trainer:
     """The trainer that the options of a run ask for."""
     from handgrad.train import Trainer
 

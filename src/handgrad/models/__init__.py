@@ -1,8 +1,9 @@
 """Networks that are known by name, one file each, written to be read: a shape at each line.
 
-Those of ``BY_NAME`` take images and give one output for each class or target: ``model(image, outputs, seed=,
-dtype=)``, where ``image`` is (C, H, W). ``handgrad train DATA --model NAME`` trains them.
-"""
+Those of ``BY_NAME`` take images and give one output for each class or target: ``model(image, outputs,
+seed=, dtype=)``, where ``image`` is (C, H, W). Those of ``OF_TEXT`` take sequences of symbols, and say
+which comes next at each place: ``model(symbols, length, seed=, dtype=)``. ``handgrad train DATA --model
+NAME`` trains them."""
 
 from __future__ import annotations
 
@@ -13,15 +14,32 @@ from functools import partial
 from typing import Any
 
 from handgrad.layers import Layer, mlp
+from handgrad.models.char_lstm import char_lstm
+from handgrad.models.gpt import GPT
 from handgrad.models.lenet import lenet
 from handgrad.models.mixer import Mixer
 from handgrad.models.resnet import ResNet
 from handgrad.models.unet import UNet
 from handgrad.models.vae import VAE, vae_loss
 
-__all__ = ["BY_NAME", "VAE", "Mixer", "ResNet", "UNet", "image_of", "lenet", "mlp", "named", "vae_loss"]
+__all__ = [
+    "BY_NAME",
+    "GPT",
+    "OF_TEXT",
+    "VAE",
+    "Mixer",
+    "ResNet",
+    "UNet",
+    "char_lstm",
+    "image_of",
+    "lenet",
+    "mlp",
+    "named",
+    "vae_loss",
+]
 
 BY_NAME: dict[str, Callable[..., Layer]] = {"lenet": lenet, "resnet": ResNet, "mixer": Mixer}
+OF_TEXT: dict[str, Callable[..., Layer]] = {"gpt": GPT, "char_lstm": char_lstm}
 
 
 def named(name: str) -> Callable[..., Layer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,13 +30,18 @@ def per_example(name: str, metric: Metric, y: Any, t: Any) -> Any:
 
 
 def correct(y: Any, t: Any) -> np.ndarray:
-    """1 where the largest output is the labelled class.   y (N, C), t (N,) or (N, C) -> (N,)"""
+    """1 where the largest output is the labelled class.   y (N, C), t (N,) or (N, C) -> (N,)
+
+    Of y (N, ..., C) and t (N, ...), as of each place in a text, the mean over an example's places.
+    """
     labels = first_largest(t) if len(shape(t)) == len(shape(y)) else t
-    return xp.astype(first_largest(y) == labels, np.float64)
+    hits = xp.astype(first_largest(y) == labels, np.float64)
+    places = tuple(range(1, len(shape(hits))))
+    return xp.sum(hits, axis=places) / math.prod(shape(hits)[1:]) if places else hits
 
 
 def first_largest(y: Any) -> Any:
-    """The class with the largest output, the first of those that tie.   (N, C) -> (N,)"""
+    """The class with the largest output, the first of those that tie.   (..., C) -> (...)"""
     C = shape(y)[-1]
     is_largest = y == xp.max(y, axis=-1, keepdims=True)
     return xp.min(xp.where(is_largest, xp.arange_like(y, C), C), axis=-1)

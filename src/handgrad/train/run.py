@@ -38,8 +38,33 @@ class RunError(ValueError):
     """A folder that does not hold a training, or a damaged one."""
 
 
+class Saved:
+    """What is written of a run: how it was made, and what it is."""
+
+    training: dict[str, Any]
+    net: Layer
+
+    def described(self) -> dict[str, Any]:
+        """What ``config.json`` says."""
+        raise NotImplementedError
+
+    def save_config(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / CONFIG, self.described())
+
+    def save_model(self, folder: Path) -> None:
+        arrays = {**self.net.parameters(), **self.net.states()}
+        _save(folder / MODEL, arrays, {"config": self.digest()})
+
+    def digest(self) -> str:
+        """What a model and the ``config.json`` beside it agree on: all but what may change between them."""
+        fixed = {name: value for name, value in self.training.items() if name not in MAY_CHANGE}
+        text = json.dumps({**self.described(), "training": fixed}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(Saved):
     """A network with all that is needed to use it on raw data."""
 
     network: dict[str, Any]  # the arguments of mlp, or of a model and its name, but for the seed
@@ -82,20 +107,6 @@ class Run:
             "target_scale": self.scale.to_json() if self.scale is not None else None,
             "training": self.training,
         }
-
-    def save_config(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / CONFIG, self.described())
-
-    def save_model(self, folder: Path) -> None:
-        arrays = {**self.net.parameters(), **self.net.states()}
-        _save(folder / MODEL, arrays, {"config": self.digest()})
-
-    def digest(self) -> str:
-        """What a model and the ``config.json`` beside it agree on: all but what may change between them."""
-        fixed = {name: value for name, value in self.training.items() if name not in MAY_CHANGE}
-        text = json.dumps({**self.described(), "training": fixed}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def save_known(self, folder: Path, trained_on: Sequence[Dataset], held_out: Dataset) -> None:
         """Write down which rows are trained on, so that they are told from others wherever they come."""
@@ -175,7 +186,7 @@ def load_run(folder: str | Path, with_model: bool = True) -> Run:
     folder = Path(folder)
     run = _described(folder)
     if with_model:
-        _load_model(run, folder)
+        load_model(run, folder)
     run.net.evaluate()
     return run
 
@@ -190,6 +201,8 @@ def _described(folder: Path) -> Run:
         raise RunError(f"{folder} is no run: a run is the folder that handgrad train writes") from None
     except ValueError as error:
         raise damaged(folder, error) from None
+    if isinstance(config, dict) and config.get("task") == "text":
+        raise RunError(f"{folder} was trained on text: handgrad sample {folder} lets it write")
     try:
         check_config(config)
         classes, scale = config["classes"], config["target_scale"]
@@ -255,7 +268,7 @@ def damaged(folder: Path, why: object) -> RunError:
     )
 
 
-def _load_model(run: Run, folder: Path) -> None:
+def load_model(run: Saved, folder: Path) -> None:
     """Take the network's arrays from ``model.safetensors``.
 
     Raises:

@@ -1,0 +1,153 @@
+"""``handgrad train FILE.txt --model gpt``: networks that say which symbol comes next."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.cli.faults import about
+from handgrad.cli.train_options import NOT_OPTIONS, check_nothing_else_changes, training_of
+from handgrad.data.errors import counted
+from handgrad.train.text import TextRun, build_text, load_text_run
+
+OF_OTHERS = "target task drop impute hidden activation batch_norm show patience".split()
+Parts = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def train(args: argparse.Namespace, folder: Path) -> int:
+    """Train anew, into a folder of which it is known that there is room."""
+    from handgrad.cli.train import resumable, usual_epochs
+    from handgrad.data.text import Alphabet, read_text
+    from handgrad.train.folder import clear, training_into
+
+    check_options(args)
+    text = read_text(args.source)
+    with about(args.source):
+        alphabet = Alphabet.of(text, args.symbols)
+        parts = text_parts(vars(args), alphabet)
+    args.epochs = args.epochs or usual_epochs(len(parts["train"][0]), args.batch_size)
+    network = {
+        "model": args.model,
+        "symbols": len(alphabet),
+        "length": args.length,
+        "dropout": args.dropout,
+        "dtype": args.dtype,
+    }
+    options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
+    options["source"] = str(Path(args.source).resolve())
+    started = TextRun(network, alphabet, options, build_text(network, args.seed))
+    with training_into(folder), resumable(folder):
+        clear(folder)
+        started.save_config(folder)
+        return _train(started, parts, folder, args, resume=False)
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Go on with a training on text."""
+    from handgrad.cli.train import resumable
+    from handgrad.train.folder import CHECKPOINT, training_into
+
+    check_nothing_else_changes(args)
+    folder = args.resume
+    with training_into(folder), resumable(folder):
+        started: Any = training_of(folder, load_text_run)
+        if args.epochs is not None:
+            started.training["epochs"] = args.epochs
+        with about(started.training["source"]):
+            parts = text_parts(started.training, started.alphabet)
+        started.save_config(folder)
+        return _train(started, parts, folder, args, resume=(folder / CHECKPOINT).exists())
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Refuse options that mean nothing for text.
+
+    Raises:
+        ValueError: there is one.
+    """
+    from handgrad.cli import parser
+
+    usual = vars(parser().parse_args(["train"]))
+    for name in OF_OTHERS:
+        if getattr(args, name) != usual[name]:
+            raise ValueError(f"--{name.replace('_', '-')} means nothing for text, which {args.model} is of")
+
+
+def text_parts(options: dict[str, Any], alphabet: Any) -> Parts:
+    """Blocks of the text, and what comes after each place: to train on, and from its end held out."""
+    from handgrad.data.text import blocks, read_text, split_text
+
+    numbers = alphabet.encode(read_text(options["source"]))
+    parts = split_text(numbers, options["test"], options["length"])
+    return {n: blocks(part, options["length"]) for n, part in zip(("train", "test"), parts, strict=True)}
+
+
+def _train(started: TextRun, parts: Parts, folder: Path, args: argparse.Namespace, resume: bool) -> int:
+    from handgrad import view
+    from handgrad.cli.train import trainer_of
+    from handgrad.files import write_atomically
+    from handgrad.train import Interrupted
+
+    options = started.training
+    trainer = trainer_of(
+        started, len(parts["train"][0]), out=folder, checkpoint_seconds=args.checkpoint_seconds,
+        progress=not args.quiet,
+    )  # fmt: skip
+    if not args.quiet:
+        _introduce(started, parts)
+    try:
+        records = trainer.fit(
+            *parts["train"],
+            epochs=options["epochs"],
+            batch_size=options["batch_size"],
+            validation=parts["test"],
+            resume=resume,
+        )
+    except Interrupted:
+        raise KeyboardInterrupt(
+            f"stopped after step {trainer.progress.step}; handgrad train --resume {folder} goes on from there"
+        ) from None
+    started.save_model(folder)
+    title = f"{Path(options['source']).name}: {counted(len(records), 'epoch')}"
+    write_atomically(folder / "curves.svg", view.curves(records, title))
+    _tell(started, records[-1], parts, folder)
+    return 0
+
+
+def _introduce(started: TextRun, parts: Parts) -> None:
+    from handgrad.train.trainer import batch_count
+
+    options, characters = started.training, started.alphabet.characters
+    sizes = {name: x.size for name, (x, _) in parts.items()}
+    print(
+        f"{options['source']}: {sizes['train']:,} symbols to train on, {sizes['test']:,} held out at its end"
+    )
+    kinds = "the 256 bytes" if characters is None else f"{len(characters)} characters: {characters!r}"
+    steps = batch_count(len(parts["train"][0]), options["batch_size"])
+    print(
+        f"  {kinds}\n\n{started.net}\n\n{counted(options['epochs'], 'epoch')} of {counted(steps, 'step')}\n"
+    )
+
+
+def _tell(finished: TextRun, record: dict[str, Any], parts: Parts, folder: Path) -> None:
+    loss, accuracy = record["validation_loss"], record["validation_accuracy"]
+    print(
+        f"{parts['test'][0].size:,} held-out symbols: loss {loss:.4f}, {loss / math.log(2):.3f} bits each, "
+        f"{100 * accuracy:.1f} % foreseen"
+    )
+    prompt = parts["test"][0][0]
+    written = itertools.islice(finished.numbers(prompt, temperature=0.8), 200)
+    print("\n" + "".join(finished.alphabet.decode([*prompt, *written])).strip() + "\n")
+    for file, what in {
+        "model.safetensors": "the network",
+        "config.json": "how it was made",
+        "metrics.jsonl": "figures of each epoch",
+        "curves.svg": "loss and accuracy",
+    }.items():
+        print(f"  {folder / file}  {what}")
+    print(f'handgrad sample {folder} --prompt "..." writes more')
