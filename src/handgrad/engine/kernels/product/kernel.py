@@ -23,7 +23,7 @@ from handgrad.engine.kernels.product.among_zeros import (
     whole,
 )
 from handgrad.engine.kernels.product.contraction import Operand
-from handgrad.engine.kernels.product.plan import LONG
+from handgrad.engine.kernels.product.plan import LONG, NEAR
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import in_panels, is_wider
 from handgrad.engine.kernels.reduce import Reduce
@@ -34,6 +34,7 @@ from handgrad.once import once
 
 FILLED = 16  # elements that fill a vector
 SOME_TURNS = 4  # of a loop that threads divide
+MANY_ROWS = 32  # that read panels from a far cache
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -256,8 +257,12 @@ class ContractKernel(Kernel):
         columns = [i for i in self.divisible if i not in rows]
         down, across = (math.prod(self.space[i] for i in loops) for loops in (rows, columns))
         depth = math.prod(self.space[len(self.output_space) :])
-        is_copied = not self.node.has_panels or down < SOME_TURNS
-        is_better_apart = is_copied and is_wider(down, across, depth, self.node.dtype)
+        is_better_apart = is_wider(down, across, depth, self.node.dtype)
+        if (
+            self.node.has_panels
+        ):  # which cost nothing where they are near, and little where many rows read them
+            is_near = across * depth * self.node.dtype.itemsize <= NEAR
+            is_better_apart &= down < (SOME_TURNS if is_near else MANY_ROWS)
         loops = columns if is_better_apart else rows or columns
         many = (i for i in loops if self.space[i] >= SOME_TURNS)
         return next(many, max(loops, key=lambda i: self.space[i], default=None))
