@@ -313,16 +313,14 @@ class Emission:
 
     def y_packed_before(self, part: Part, panel: Columns) -> Panel:
         """All lines of a vector of columns lie one behind the other."""
-        f, y = self.f, self.c.y
-        ((loop, _),) = part.loops
-        depth = self.c.sizes[loop]
-        lines, first = depth, part.at.get(loop, i64(0))
+        f, ((loop, _),) = self.f, part.loops
+        lines, first = self.c.sizes[loop], part.at.get(loop, i64(0))
         if self.plan.in_pairs:
-            lines, first = -(-depth // 2), f.binary("lshr", first, i64(1))
-        place = f.binary("mul", panel.first, i64(lines))
-        place = f.binary("add", place, f.binary("mul", first, i64(self.lanes)))
-        start = f.offset(self.pointers[y.array], f.binary("add", i64(y.start), place), self.type.scalar)
-        return Panel(start, {loop: self.lanes}, lines * self.lanes)
+            lines, first = -(-lines // 2), f.binary("lshr", first, i64(1))
+        start, apart = self.address(self.c.y, {}), lines * self.lanes
+        for place in (f.binary("mul", panel.first, i64(lines)), f.binary("mul", first, i64(self.lanes))):
+            start = f.offset(start, place, self.type.scalar)
+        return Panel(start, {loop: self.lanes}, apart)
 
     # Tiles.
 

@@ -258,9 +258,7 @@ class ContractKernel(Kernel):
         down, across = (math.prod(self.space[i] for i in loops) for loops in (rows, columns))
         depth = math.prod(self.space[len(self.output_space) :])
         is_better_apart = is_wider(down, across, depth, self.node.dtype)
-        if (
-            self.node.has_panels
-        ):  # which cost nothing where they are near, and little where many rows read them
+        if self.node.has_panels:  # near ones cost nothing to read, far ones little where it is for many rows
             is_near = across * depth * self.node.dtype.itemsize <= NEAR
             is_better_apart &= down < (SOME_TURNS if is_near else MANY_ROWS)
         loops = columns if is_better_apart else rows or columns
