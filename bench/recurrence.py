@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import handgrad as hg
-from bench.products import LEVELS, processor, register_peak, repeated, seconds
+from bench.products import LEVELS, processor, register_peak, by_python, seconds
 from bench.tables import table
 from bench.timing import Others
 from handgrad.engine import Code
@@ -95,7 +95,7 @@ def ours(arrays: Arrays, threads: int) -> dict[str, tuple[Steps, list[np.ndarray
     ):
         code = Code(trace(f, *args), workers=threads)
         outs = [np.zeros(x.shape, x.dtype) for x in leaves(code.program.outputs)]
-        found[kind] = (repeated(lambda code=code, args=args, outs=outs: code(args, outs)), outs)
+        found[kind] = (by_python(lambda code=code, args=args, outs=outs: code(args, outs)), outs)
     return found
 
 
@@ -126,8 +126,8 @@ def torchs(arrays: Arrays, threads: int) -> dict[str, tuple[Steps, list[np.ndarr
         return [out.detach(), *(dx.T if dx.ndim == 2 else dx for dx in found), x.grad]
 
     return {
-        "forward": (repeated(forward), [forward().numpy()]),
-        "with gradients": (repeated(both), [x.numpy() for x in both()]),
+        "forward": (by_python(forward), [forward().numpy()]),
+        "with gradients": (by_python(both), [x.numpy() for x in both()]),
     }
 
 
