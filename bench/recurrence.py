@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import handgrad as hg
-from bench.products import LEVELS, processor, register_peak, by_python, seconds
+from bench.products import LEVELS, by_python, processor, register_peak, seconds
 from bench.tables import table
 from bench.timing import Others
 from handgrad.engine import Code

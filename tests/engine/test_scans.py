@@ -203,6 +203,27 @@ def test_threads_divide_steps_that_carry_nothing():
     assert loop_of(lambda W, xs: apart(W, xs[:7]), args, 2).sharers == 1  # too few to be worth it
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_is_carried_is_kept_without_a_copy(reverse):
+    """Before each step, twice, and beside a carry that only swaps."""
+
+    def f(h, W, xs):
+        def step(carry, x):
+            h, a, b = carry
+            return (hg.tanh(h @ W + x), b, a), (h, h * 1, a)
+
+        return hg.scan(step, (h, h + 1, h - 1), xs, reverse=reverse)
+
+    for steps in (1, 2, 5):
+        args = square(17, (5,), steps=steps)
+        program = trace(f, *args)
+        code = compiled(program)
+        assert_means(code, args)
+        assert same_bits(run(compiled(program, 3), arrays_in(args)), run(code, arrays_in(args)))
+    (scan,) = (kernel for kernel in code.schedule.kernels if kernel.name == "scan")
+    assert len(scan.node.body.kept) == 2
+
+
 def test_a_step_is_compiled_once():
     f, _ = CASES["lstm's gradients"]
     sizes = [len(compiled(trace(f, *network(T, 3, 4, 2))).assembly.modules) for T in (3, 30)]

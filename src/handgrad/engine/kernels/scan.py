@@ -2,9 +2,10 @@
 
 The body's kernels are kernels like others, divided among the same threads. Each array that is carried has
 two places (one is read, the other written, by turns; the first step reads what the loop was given, the last
-writes the result). Where each thread reads only what it made itself, in the same step or the one before, no
-step waits for another thread. Where nothing is carried, threads divide the steps, and each has a room of its
-own for what its steps store.
+writes the result). Where what is carried to each step is asked for, that sequence is its places, and nothing
+is copied. Where each thread reads only what it made itself, in the same step or the one before, no step waits
+for another thread. Where nothing is carried, threads divide the steps, and each has a room of its own for
+what its steps store.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handgrad.engine.emit.ir import Value, i64
+from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.fusion import kernels_of
 from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.kernels.kernel import Kernel, Setting, Site, as_it_lies
 from handgrad.engine.kernels.looped import Looped
 from handgrad.engine.kernels.product.panels import packed_before
 from handgrad.engine.lowering import Lowering
-from handgrad.engine.nodes import Fill, Graph, Node, Result, results_of
+from handgrad.engine.nodes import Elementwise, Fill, Graph, Node, Result, graph_of, results_of
 from handgrad.engine.rewrite import rewritten
 from handgrad.engine.runtime.memory import in_lines
 from handgrad.engine.schedule import Schedule, scheduled, stays_inside
@@ -63,8 +64,14 @@ class Body:
 
     @property
     def written(self) -> tuple[Node, ...]:
-        """A step's part of the sequences that are made."""
+        """A step's part of the sequences that are made; what is carried to it, of one of those."""
         return self.graph.outputs[self.carried :]
+
+    @once
+    def kept(self) -> dict[Node, int]:
+        """What is carried and its sequence, which results it is."""
+        outputs = self.graph.outputs
+        return {x: i for i, x in enumerate(outputs) if i >= self.carried and x in self.carry}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -116,11 +123,24 @@ def _scan(
         )
     inside = rewritten(build.inside(body))
     graph, same = packed_before(inside, dict(zip(inside.inputs, given[: len(weights)], strict=False)))
+    graph = keeping_carry(graph, len(same), len(carry))
     made = Body(graph, tuple(kernels_of(graph)), len(same), len(carry))
     if made.whys:
         return results_of(Looped((0,), BYTES, given, body, length, reverse, False, made.whys), out)
     given = (*same.values(), *given[len(weights) :])
     return results_of(Scan((0,), BYTES, given, made, length, reverse), out)
+
+
+def keeping_carry(graph: Graph, weights: int, carried: int) -> Graph:
+    """A body that writes no copies of what is carried to it: it lies in the sequence of them already."""
+    carry = set(graph.inputs[weights : weights + carried])
+    outputs = list(graph.outputs)
+    for i, out in enumerate(outputs[carried:], carried):
+        x = out.operands[0] if isinstance(out, Elementwise) and out.op == "astype" else None
+        if x in carry and x.dtype == out.dtype:
+            outputs[i] = x
+            carry.remove(x)
+    return graph_of(graph.inputs, outputs)
 
 
 OPERATIONS = {"scan": _scan}
@@ -184,7 +204,8 @@ class ScanKernel(Kernel):
             return size - in_lines(nbytes)
 
         self.results = {node.index: node for node in self.stores if isinstance(node, Result)}
-        self.turns_at = {x: take(2 * in_lines(x.nbytes)) for x in body.after if x not in self.in_place}
+        turning = [after for x, after in zip(body.carry, body.after, strict=True) if x not in body.kept]
+        self.turns_at = {x: take(2 * in_lines(x.nbytes)) for x in turning if x not in self.in_place}
         self.unread_at = {i: take(n) for i, n in enumerate(self.sizes) if i not in self.results}
         self.room = Room((size,), BYTES)
         self.stores = {*self.results.values(), self.room}
@@ -242,11 +263,11 @@ class Steps:
     calls: list[tuple[Kernel, Any]]
 
     def emit(self, run: Run, where: dict[Node, Value]) -> None:
-        f, node = run.f, self.kernel.node
-        held = Held(self, run, where)
+        f, held = run.f, Held(self, run, where)
+        self.keep_first(run, held)
         with f.loop(*self.bounds(run)) as step:
-            t = f.binary("sub", i64(node.length - 1), step) if node.reverse else step
-            run.calls(self.calls, {**held.still, **self.carry(run, held, step), **held.parts(t)})
+            moving = held.parts(self.time(f, step)) | self.carry(run, held, step)
+            run.calls(self.calls, held.still | moving)
             if self.kernel.waits:
                 run.wait()
 
@@ -259,6 +280,20 @@ class Steps:
         start = run.f.intrinsic("umin", run.f.binary("mul", run.thread, share), i64(length))
         return start, run.f.intrinsic("umin", run.f.binary("add", start, share), i64(length))
 
+    def time(self, f: Function, step: Value) -> Value:
+        """Which place of the sequences a step is at."""
+        node = self.kernel.node
+        return f.binary("sub", i64(node.length - 1), step) if node.reverse else step
+
+    def keep_first(self, run: Run, held: Held) -> None:
+        """What was given to be carried, in the sequence of what is carried to each step."""
+        f, body = run.f, held.body
+        if body.kept:
+            with f.when(f.compare("icmp eq", run.thread, i64(0))):
+                for x, i in body.kept.items():
+                    here = held.part(x, i, self.time(f, i64(0)))
+                    f.copy(held.starts[body.carry.index(x)], here, x.nbytes)
+
     def carry(self, run: Run, held: Held, step: Value) -> dict[Node, Value]:
         """Where what is carried lies: what a step reads, and what it writes."""
         f, body = run.f, self.kernel.node.body
@@ -266,9 +301,13 @@ class Steps:
         is_last = f.compare("icmp eq", step, i64(self.kernel.node.length - 1))
         here = {}
         for i, (before, after) in enumerate(zip(body.carry, body.after, strict=True)):
-            turn, other = (self.turn(run, held, after, step, by) for by in (0, 1))
-            here[before] = f.select(is_first, held.starts[i], turn)
-            here[after] = f.select(is_last, held.results[i], other)
+            if before in body.kept:
+                steps = step, f.binary("add", step, i64(1))
+                now, then = (held.part(before, body.kept[before], self.time(f, n)) for n in steps)
+            else:
+                now, then = (self.turn(run, held, after, step, by) for by in (0, 1))
+            here[before] = f.select(is_first, held.starts[i], now)
+            here[after] = f.select(is_last, held.results[i], then)
         return here
 
     def turn(self, run: Run, held: Held, x: Node, step: Value, by: int) -> Value:
@@ -303,11 +342,15 @@ class Held:
 
     def parts(self, t: Value) -> dict[Node, Value]:
         """What step t has of the sequences."""
-        written = self.results[len(self.results) - len(self.body.written) :]
-        moving = [
-            *zip(self.body.parts, self.sequences, strict=False),
-            *zip(self.body.written, written, strict=True),
-        ]
-        return {
-            x: self.f.offset(all_of_x, self.f.binary("mul", t, i64(x.nbytes)), "i8") for x, all_of_x in moving
+        first = len(self.results) - len(self.body.written)
+        parts = {
+            x: self.at(t, x, all_of_x) for x, all_of_x in zip(self.body.parts, self.sequences, strict=False)
         }
+        return parts | {x: self.part(x, i, t) for i, x in enumerate(self.body.written, first)}
+
+    def part(self, x: Node, result: int, t: Value) -> Value:
+        """Where step t has its part of a result."""
+        return self.at(t, x, self.results[result])
+
+    def at(self, t: Value, x: Node, sequence: Value) -> Value:
+        return self.f.offset(sequence, self.f.binary("mul", t, i64(x.nbytes)), "i8")
