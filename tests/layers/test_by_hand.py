@@ -166,3 +166,49 @@ def test_a_book_s_network_learns(make, r):
         for name, grad in net.gradient(x[rows], train.t[rows]).items():
             net.params[name] -= 0.3 * grad
     assert net.accuracy(xt, test.t) > max(0.85, before)
+
+
+class BooksLSTM:
+    """As the book on language has it (Saito 2018, common/time_layers.py), written anew from its formulas."""
+
+    def __init__(self, Wx, Wh, b):
+        self.params = Wx, Wh, b
+
+    def forward(self, x, h, c):
+        Wx, Wh, b = self.params
+        f, g, i, o = np.split(x @ Wx + h @ Wh + b, 4, axis=1)
+        f, g, i, o = 1 / (1 + np.exp(-f)), np.tanh(g), 1 / (1 + np.exp(-i)), 1 / (1 + np.exp(-o))
+        after = f * c + g * i
+        self.kept = x, h, c, f, g, i, o, np.tanh(after)
+        return o * np.tanh(after), after
+
+    def backward(self, dh, dc):
+        Wx, Wh, _ = self.params
+        x, h, c, f, g, i, o, u = self.kept
+        dc = dc + dh * o * (1 - u**2)
+        parts = [dc * c * f * (1 - f), dc * i * (1 - g**2), dc * g * i * (1 - i), dh * u * o * (1 - o)]
+        dA = np.hstack(parts)
+        self.grads = x.T @ dA, h.T @ dA, dA.sum(axis=0)
+        return dA @ Wx.T, dA @ Wh.T, dc * f
+
+
+def test_an_lstm_of_the_book(r):
+    """Steps forward, and back the last first; the gradients of each step."""
+    Wx, Wh, b = r.normal(size=(3, 8)), r.normal(size=(2, 8)), r.normal(size=8)
+    ours, state = N.LSTM(Wx, Wh, b), (r.normal(size=(4, 2)), r.normal(size=(4, 2)))
+    own_state, books = state, []
+    for _ in range(3):
+        x = r.normal(size=(4, 3))
+        books.append(BooksLSTM(Wx, Wh, b))
+        state, own_state = books[-1].forward(x, *state), ours.forward(x, *own_state)
+        np.testing.assert_allclose(own_state, state, rtol=1e-13)
+    dh, dc = r.normal(size=(2, 4, 2))
+    for book in reversed(books):
+        grads = book.backward(dh, dc)
+        own = ours.backward(dh, dc)
+        for a, wanted in zip((*own, ours.dWx, ours.dWh, ours.db), (*grads, *book.grads), strict=True):
+            np.testing.assert_allclose(a, wanted, rtol=1e-12, atol=1e-14)
+        _, dh, dc = grads
+    ours.forward(x, dh, dc)
+    with pytest.raises(ValueError, match="dh_next and dc_next have shapes"):
+        ours.backward(dh[:1], dc)

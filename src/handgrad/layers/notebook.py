@@ -31,8 +31,8 @@ from handgrad.rules.rule import Rule
 from handgrad.tape import vjp
 
 __all__ = [
-    "AddLayer", "Affine", "BatchNormalization", "Convolution", "Dropout", "Embedding", "MulLayer", "Pooling",
-    "ReLU", "Relu", "Sigmoid", "SoftmaxWithLoss", "cross_entropy_error",
+    "AddLayer", "Affine", "BatchNormalization", "Convolution", "Dropout", "Embedding", "LSTM", "MulLayer",
+    "Pooling", "ReLU", "Relu", "Sigmoid", "SoftmaxWithLoss", "cross_entropy_error",
 ]  # fmt: skip
 
 
@@ -350,3 +350,48 @@ class Embedding(UnaryLayer):
         out, backward = vjp(lambda W: rules.embedding(idx, W), self.W)
         self.history.push((lambda dout: (None, *backward(dout)), shape(out)), idx.nbytes, "Embedding")
         return out
+
+
+class LSTM(UnaryLayer):
+    """A step of long short-term memory, with a book's gates: h and c after x, h and c before.
+
+    ``handgrad.lstm_step``'s gradients: c = f·c + g·i, h = o·tanh c, [f g i o] of x Wx + h Wh + b.
+
+    x (N, D), h and c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,) -> (N, H), (N, H).   Saito 2018
+    """
+
+    names = ("Wx", "Wh", "b")
+
+    def forward(self, x: Any, h_prev: Any, c_prev: Any) -> Any:  # type: ignore[override]
+        """(h, c) after this step."""
+        given = [_taken(a) for a in (x, h_prev, c_prev)]
+        given = [a if is_floating(a) else np.asarray(a, np.float64) for a in given]
+        out, backward = vjp(self.compute, *given, *(getattr(self, name) for name in self.names))
+        held = sum(getattr(a, "nbytes", 0) for a in given)
+        self.history.push((backward, shape(out[0])), held, "LSTM")
+        return out
+
+    def compute(self, x: Any, *params: Any) -> Any:
+        h, c, *own = params
+        W, U, b = map(_gates, own)
+        return rules.lstm_step(x, h, c, rules.transpose(W), rules.transpose(U), b)
+
+    def backward(self, dh_next: Any, dc_next: Any) -> Any:  # type: ignore[override]
+        """(dx, dh_prev, dc_prev) of the last forward not yet answered; ``dWx``, ``dWh`` and ``db`` are left.
+
+        Raises:
+            ValueError: ``dh_next`` or ``dc_next`` does not have the shape of h.
+            RuntimeError: there was no forward.
+        """
+        backward, own = self.history.pop("LSTM")
+        douts = _taken(dh_next), _taken(dc_next)
+        if any(shape(dout) != own for dout in douts):
+            raise ValueError(f"LSTM: dh_next and dc_next have shapes {[*map(shape, douts)]}, h and c {own}")
+        *dxs, self.dWx, self.dWh, self.db = backward(douts)
+        return tuple(dxs)
+
+
+def _gates(W: Any) -> Any:
+    """Columns of the gates f, g, i, o in the order i, f, g, o, which ``lstm_step`` has."""
+    f, g, i, o = rules.split(W, 4, axis=-1)
+    return rules.concatenate([i, f, g, o], axis=-1)
