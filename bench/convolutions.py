@@ -1,8 +1,7 @@
 """``python -m bench.convolutions``: convolutions alone, forward and by weights and inputs, beside PyTorch.
 
-Ours are contractions of arrays with the channels last, x and dout in padded buffers; nothing is unrolled.
-With a stride of two the gradient by the inputs is four contractions, one for each phase, whose results lie
-apart. PyTorch's are in the better of its two layouts.
+Ours are programs of the rules, of arrays with the channels last: padding, windows and einsum, and their
+gradients. PyTorch's are in the better of its two layouts.
 """
 
 from __future__ import annotations
@@ -18,11 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tests.engine.alone import Alone
 
+import handgrad as hg
 from bench.products import LEVELS, processor, register_peak, seconds
 from bench.tables import table
 from bench.timing import Others
+from handgrad.engine import Code
+from handgrad.program import optimise, trace
 
 RESULTS = Path(__file__).parent / "CONVOLUTIONS.md"
 
@@ -68,106 +69,69 @@ KINDS = ("forward", "dW", "dx")
 Steps = Callable[[int], object]
 
 
-class Ours:
-    """The arrays of a shape, and its three contractions."""
+class Arrays(NamedTuple):
+    """x (N, H, H, C), W (R, R, C, K), dout (N, OH, OH, K)"""
 
-    def __init__(self, shape: Shape, threads: int):
-        self.shape, self.threads = shape, threads
+    x: np.ndarray
+    W: np.ndarray
+    dout: np.ndarray
+
+    @staticmethod
+    def of(shape: Shape) -> Arrays:
         rng = np.random.default_rng(0)
         N, C, K, H, R, _ = shape
-        self.x = padded(rng.standard_normal((N, H, H, C)), shape.pad)
-        self.W = rng.standard_normal((R, R, C, K)).astype(np.float32)
-        self.margin = R - 1 - shape.pad if shape.stride == 1 else (R - 1) // shape.stride + 1
-        self.dout = padded(rng.standard_normal((N, shape.out, shape.out, K)), self.margin)
-
-    def inner(self, array: np.ndarray, margin: int) -> np.ndarray:
-        return array[:, margin : array.shape[1] - margin, margin : array.shape[2] - margin]
-
-    def made(self, shape: tuple, sums: tuple, x: tuple, y: tuple) -> Alone:
-        apart = max(range(len(shape)), key=lambda i: (shape[i] % self.threads == 0, shape[i] >= 16, -i))
-        return Alone(shape, sums, x, y, threads=self.threads, apart=apart)
-
-    def forward(self) -> tuple[list[Alone], list[tuple]]:
-        """y[n, h, w, k] = Σ x[n, h·stride + r, w·stride + s, c]·W[r, s, c, k]"""
-        N, C, K, _, R, step = self.shape
-        n, h, w, c = strides(self.x)
-        r, s, d, _ = strides(self.W)
-        x = (0, {0: n, 1: h * step, 2: w * step, 4: h, 5: w, 6: c})
-        y = (0, {4: r, 5: s, 6: d, 3: 1})
-        shape = (N, self.shape.out, self.shape.out, K)
-        return [self.made(shape, (R, R, C), x, y)], [(self.x, self.W, np.zeros(shape, np.float32))]
-
-    def dW(self) -> tuple[list[Alone], list[tuple]]:
-        """dW[r, s, c, k] = Σ x[n, h·stride + r, w·stride + s, c]·dout[n, h, w, k]"""
-        N, C, K, _, R, step = self.shape
-        n, h, w, c = strides(self.x)
-        dn, dh, dw, _ = strides(self.dout)
-        start = self.margin * (dh + dw)
-        x = (0, {0: h, 1: w, 2: c, 4: n, 5: h * step, 6: w * step})
-        y = (start, {4: dn, 5: dh, 6: dw, 3: 1})
-        made = self.made((R, R, C, K), (N, self.shape.out, self.shape.out), x, y)
-        return [made], [(self.x, self.dout, np.zeros((R, R, C, K), np.float32))]
-
-    def dx(self) -> tuple[list[Alone], list[tuple]]:
-        """dx[n, h, w, c] = Σ dout[n, (h + pad - r) / stride, (w + pad - s) / stride, k]·W[r, s, c, k]"""
-        N, C, K, H, R, step = self.shape
-        dn, dh, dw, _ = strides(self.dout)
-        wr, ws, wc, _ = strides(self.W)
-        made, given = [], []
-        for p in range(step):
-            for q in range(step):
-                r0, s0 = (p + self.shape.pad) % step, (q + self.shape.pad) % step
-                top = self.margin + (p + self.shape.pad - r0) // step
-                left = self.margin + (q + self.shape.pad - s0) // step
-                taps = [len(range(first, R, step)) for first in (r0, s0)]
-                x = (top * dh + left * dw, {0: dn, 1: dh, 2: dw, 4: -dh, 5: -dw, 6: 1})
-                y = (r0 * wr + s0 * ws, {4: step * wr, 5: step * ws, 6: 1, 3: wc})
-                shape = (N, len(range(p, H, step)), len(range(q, H, step)), C)
-                made.append(self.made(shape, (*taps, K), x, y))
-                given.append((self.dout, self.W, np.zeros(shape, np.float32)))
-        return made, given
-
-    def steps(self, kind: str) -> tuple[Steps, np.ndarray]:
-        """What makes it, and its result."""
-        made, given = getattr(self, kind)()
-
-        def run(n: int) -> None:
-            for _ in range(n):
-                for each, arrays in zip(made, given, strict=True):
-                    each(*arrays)
-
-        run(1)
-        if kind != "dx":
-            return run, given[0][2]
-        step, N, H, C = self.shape.stride, self.shape.N, self.shape.H, self.shape.C
-        whole = np.zeros((N, H, H, C), np.float32)
-        for phase, arrays in enumerate(given):
-            whole[:, phase // step :: step, phase % step :: step] = arrays[2]
-        return run, whole
+        sizes = ((N, H, H, C), (R, R, C, K), (N, shape.out, shape.out, K))
+        return Arrays(*(rng.standard_normal(size).astype(np.float32) for size in sizes))
 
 
-def strides(x: np.ndarray) -> tuple[int, ...]:
-    return tuple(step // x.itemsize for step in x.strides)
+def made_by(shape: Shape, kind: str) -> Callable[..., np.ndarray]:
+    """The function of x, W and dout that gives a result."""
+
+    def convolution(x, W):
+        """y[n, h, w, k] = Σ x[n, h·stride + r - pad, w·stride + s - pad, c]·W[r, s, c, k]"""
+        around = [(0, 0), *[(shape.pad, shape.pad)] * 2, (0, 0)]
+        windows = hg.windows(hg.pad(x, around), (shape.R, shape.R), shape.stride, axes=(1, 2))
+        return hg.einsum("nhwcrs,rsck->nhwk", windows, W)
+
+    def run(x, W, dout):
+        if kind == "forward":
+            return convolution(x, W)
+        if kind == "dW":
+            return hg.vjp(lambda W: convolution(x, W), W)[1](dout)[0]
+        return hg.vjp(lambda x: convolution(x, W), x)[1](dout)[0]
+
+    return run
 
 
-def padded(x: np.ndarray, n: int) -> np.ndarray:
-    return np.pad(x, ((0, 0), (n, n), (n, n), (0, 0))).astype(np.float32)
+def our_steps(shape: Shape, kind: str, arrays: Arrays, threads: int) -> tuple[Steps, np.ndarray]:
+    """What makes it, and its result."""
+    program = optimise(trace(made_by(shape, kind), *arrays))
+    code = Code(program, workers=threads, small=0)
+    out = np.zeros(program.outputs.shape, np.float32)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            code([*arrays], [out])
+
+    run(1)
+    return run, out
 
 
-def torch_steps(ours: Ours, kind: str, last: bool) -> tuple[Steps, np.ndarray]:
+def torch_steps(
+    shape: Shape, kind: str, arrays: Arrays, last: bool, threads: int
+) -> tuple[Steps, np.ndarray]:
     """PyTorch's, with the channels last or not."""
     import torch
 
-    torch.set_num_threads(ours.threads)
+    torch.set_num_threads(threads)
     layout = torch.channels_last if last else torch.contiguous_format
-    shape, pad = ours.shape, ours.shape.pad
+    pad = shape.pad
 
     def tensor(x: np.ndarray, axes: tuple) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(x.transpose(axes))).contiguous(memory_format=layout)
 
-    x = tensor(ours.inner(ours.x, pad) if pad else ours.x, (0, 3, 1, 2))
-    W = tensor(ours.W, (3, 2, 0, 1))
-    dout = tensor(ours.inner(ours.dout, ours.margin) if ours.margin else ours.dout, (0, 3, 1, 2))
+    x, dout = (tensor(a, (0, 3, 1, 2)) for a in (arrays.x, arrays.dout))
+    W = tensor(arrays.W, (3, 2, 0, 1))
     step, rest = (shape.stride,) * 2, ((1, 1), False, (0, 0), 1)
     backward = torch.ops.aten.convolution_backward
 
@@ -187,13 +151,13 @@ def torch_steps(ours: Ours, kind: str, last: bool) -> tuple[Steps, np.ndarray]:
 
 def measured(threads: int, rounds: int) -> Iterator[dict]:
     for shape in SHAPES:
-        ours = Ours(shape, threads)
+        arrays = Arrays.of(shape)
         for kind in KINDS:
             runs, results = {}, {}
-            runs["ours"], results["ours"] = ours.steps(kind)
+            runs["ours"], results["ours"] = our_steps(shape, kind, arrays, threads)
             for last in (False, True):
                 name = "channels last" if last else "channels first"
-                runs[name], results[name] = torch_steps(ours, kind, last)
+                runs[name], results[name] = torch_steps(shape, kind, arrays, last, threads)
                 scale = np.abs(results[name]).max()
                 assert np.abs(results[name] - results["ours"]).max() < 1e-4 * scale, (shape, kind)
             yield {

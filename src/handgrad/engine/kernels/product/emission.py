@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,7 @@ from handgrad.engine.kernels.product.contraction import Contraction, Factor
 from handgrad.engine.kernels.product.epilogue import Epilogue
 from handgrad.engine.kernels.product.guards import Stretches, borders, restricted
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
-from handgrad.engine.kernels.product.plan import Plan, tiles
+from handgrad.engine.kernels.product.plan import Plan, between_borders, tiles
 from handgrad.engine.kernels.product.source import Block, Size, as_int, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part, Sums
 from handgrad.engine.kernels.product.unfinished import clear, finish
@@ -61,10 +62,7 @@ class Emission:
         return [-(-(n + self.lanes) * width // 64) * 64 if n else 0 for n in elements]
 
     def turns(self, loops: list[int]) -> int:
-        found = 1
-        for loop in loops:
-            found *= self.sizes[loop]
-        return found
+        return math.prod(self.sizes[loop] for loop in loops)
 
     @property
     def padded_columns(self) -> int:
@@ -164,8 +162,12 @@ class Emission:
                     self.tiles({**here, **rows}, part, panel, y, runs)
 
     def runs(self) -> list[Rows]:
-        """All rows, in tiles of at most two sizes."""
-        runs = tiles(self.sizes[self.c.down], self.plan.tile.rows)
+        """All rows, in tiles of at most two sizes; or, of an array among zeros, of one between two at its
+        borders.
+        """
+        c, n, most = self.c, self.sizes[self.c.down], self.plan.tile.rows
+        has_borders = any(guard.strides[c.down] for guard in c.guards)
+        runs = between_borders(n, most) if has_borders else tiles(n, most)
         return [Rows(i64(r.start), i64(r.start + r.count * r.size), r.size) for r in runs]
 
     def blocks(self) -> Iterator[list[Rows]]:

@@ -50,6 +50,16 @@ def tiles(n: int, most: int) -> list[Run]:
     return [run for run in runs if run.count]
 
 
+def between_borders(n: int, most: int) -> list[Run]:
+    """The same, those between the first and the last of ``most``: code for three, and not for six."""
+    count = -(-n // most)
+    if count < 3:
+        return tiles(n, most)
+    left = n - (count - 2) * most
+    first = (left + 1) // 2
+    return [Run(0, 1, first), Run(first, count - 2, most), Run(n - left + first, 1, left - first)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Cut:
     """Sums in parts: the loop ``sums[place]`` in blocks, those outside it in single turns.
@@ -194,7 +204,7 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
         is_copied = one.y.strides[one.along] != 1 and columns > 1
         copying = depth * units * c.turns(one.outer_columns) * A_COPIED_VECTOR * is_copied
         found.append((cost * around + copying, FMA, is_swapped))
-        if is_for_dots(one):
+        if is_for_dots(one, lanes):
             cost, _ = best_tile(DOTS, rows, columns, depth / lanes, lanes, registers)
             is_copied = one.y.strides[one.sums[-1]] != 1
             copying = depth / lanes * columns * A_COPIED_VECTOR * is_copied
@@ -203,13 +213,16 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
     return Way(kernel, is_swapped)
 
 
-def is_for_dots(c: Contraction) -> bool:
+def is_for_dots(c: Contraction, lanes: int) -> bool:
     """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so."""
-    if not c.sums or c.is_elementwise or c.is_across or c.guards:
+    if not c.sums or c.is_elementwise or c.is_across:
         return False
     inner = c.sums[-1]
+    if any(c.guarded(guard) == inner for guard in c.guards):
+        return False
     is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR // 2
-    fits = c.sizes[inner] >= LEAST_DEPTH_OF_DOTS and c.depth <= MOST_DEPTH_OF_DOTS and is_near
+    is_long = c.sizes[inner] >= LEAST_DEPTH_OF_DOTS or (len(c.sums) > 1 and c.sizes[inner] % lanes == 0)
+    fits = is_long and c.depth <= MOST_DEPTH_OF_DOTS and is_near
     return fits and c.x.strides[inner] == 1 and (c.y.strides[inner] == 1 or len(c.sums) == 1)
 
 
