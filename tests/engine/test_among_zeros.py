@@ -51,3 +51,17 @@ def test_random_convolutions(seed):
         assert_close(got, wanted)
         first = first or got
         assert same_bits(got, first)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_no_zero_is_stored_or_multiplied(stride):
+    """Where channels fill a vector; a strided gradient by x has a phase for each place in the stride."""
+    x, W = np.ones((4, 8, 8, 16), np.float32), np.ones((3, 3, 16, 16), np.float32)
+    way = ([(1, 1), (1, 1)], (stride, stride), (1, 1), True)
+    dout = np.ones(convolution(x, W, *way).shape, np.float32)
+    program = optimise(
+        trace(lambda x, W, dout: hg.vjp(lambda *a: convolution(*a, *way), x, W)[1](dout), x, W, dout)
+    )
+    kernels = Code(program, workers=1).schedule.kernels
+    assert {kernel.name for kernel in kernels if kernel.node.size > W.size} == {"product"}
+    assert sum(kernel.product_flops for kernel in kernels) == 2 * 2 * dout.size * W[..., 0].size

@@ -19,7 +19,7 @@ from handgrad.engine.lowering import Load, Lowering, loads
 from handgrad.engine.nodes import Elementwise, Fill, Flip, Node, Reshape
 from handgrad.once import once
 
-FAR = 16  # elements that neighbours along an axis are apart, for a product not to want the zeros beside them
+FILLED = 16  # elements that fill a vector
 MOST = 32  # arrays among zeros that are laid into one
 Box = tuple[tuple[int, int], ...]  # from where to where, along each axis
 
@@ -38,12 +38,19 @@ class Concatenate(Node):
 
     @once
     def near(self) -> list[int]:
-        """Axes with zeros, of an array whose neighbours along them are near each other."""
+        """Axes with zeros that a product wants to be stored: those that are best gone through as one with the
+        few elements inside, or in vectors.
+        """
         laid = laid_among_zeros(self)
-        if laid is None:
-            return []
-        strides = row_major(laid[0].shape)
-        return [axis for axis in self.padded if strides[axis] < FAR]
+        own = () if laid is None else laid[0].shape
+
+        def is_near(axis: int) -> bool:
+            inside = [i for i in range(axis + 1, len(own)) if own[i] != 1]
+            if not inside:
+                return own[axis] >= FILLED
+            return math.prod(own[i] for i in inside) < FILLED and not set(inside) <= set(self.padded)
+
+        return [axis for axis in self.padded if is_near(axis)]
 
     @property
     def padded(self) -> list[int]:
@@ -54,8 +61,8 @@ class Concatenate(Node):
 
     @once
     def apart(self) -> Node | None:
-        """An array among zeros as one among those that are near, among those that are far; None where it has
-        not both. A product wants those that are near to be stored.
+        """An array among zeros as one among those that are near, among those that are not; None where it has
+        not both.
         """
         laid = laid_among_zeros(self)
         if laid is None or len(self.near) in (0, len(self.padded)):

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from handgrad.engine.access import Affine, Coordinates, Shape, affine
-from handgrad.engine.kernels.concatenate import FAR, Concatenate, laid_among_zeros
-from handgrad.engine.kernels.product.contraction import Inside
+from handgrad.engine.kernels.concatenate import Concatenate, laid_among_zeros
+from handgrad.engine.kernels.product.contraction import FEW_ROWS, Inside
 from handgrad.engine.lowering import Load, Lowering, NotAffine, mapped
 from handgrad.engine.nodes import Gather, Node, View
 
@@ -155,9 +155,8 @@ class Factor(NamedTuple):
 def factor(node: Node, coordinates: Coordinates, some: list[Phase], outputs: int) -> Factor | None:
     """A factor among zeros that are not stored; None where it is none, or is better read from those.
 
-    Neighbours along an axis that are near each other are better read as one with the loop inside. Where a
-    tile's rows are at several places of a guarded axis, the loop that is summed must be short, as tiles at
-    the border are written down by themselves.
+    Where a tile's rows are at several places of a guarded axis, the loop that is summed must be short, as
+    tiles at the border are written down by themselves.
     """
     readings = []
     for phase in some:
@@ -178,13 +177,14 @@ def needed(reading: Reading, space: tuple[int, ...], outputs: int) -> tuple[Insi
         return ()
     place = place_of(reading)
     sums = [loop for loop in range(outputs, len(space)) if space[loop] > 1]
-    down = max((loop for loop in range(outputs) if space[loop] > 1 and place.stride(loop)), default=-1)
+    rows = [loop for loop in range(outputs) if space[loop] > 1 and place.stride(loop)]
+    is_short = bool(rows) and rows[-1] < outputs - 1 and space[rows[-1]] < FEW_ROWS
+    down = max(rows, key=lambda loop: (is_short and space[loop], loop), default=-1)
     kept = tuple(guard for guard in reading.guards if not holds(guard, space))
     for guard in kept:
         mine = [loop for loop in sums if guard.offset.stride(loop)]
-        apart = [abs(place.stride(loop) // stride) for loop, stride in guard.offset.strides]
-        is_short = guard.offset.stride(down) == 0 or all(space[loop] <= MOST_TURNS for loop in mine)
-        if not sums or len(mine) > 1 or not is_short or min(apart, default=0) < FAR:
+        most = min(MOST_TURNS, space[down]) if guard.offset.stride(down) else math.inf
+        if not sums or len(mine) > 1 or any(space[loop] > most for loop in mine):
             return None
     return kept
 

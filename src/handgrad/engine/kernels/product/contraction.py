@@ -18,6 +18,7 @@ from handgrad.engine.kernels.nest import Groups, Placed, collapsed
 from handgrad.engine.lowering import Load
 from handgrad.once import once
 
+FEW_ROWS = 6  # too few to keep the processor busy
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn
 
 
@@ -89,8 +90,11 @@ class Contraction:
 
     @once
     def down(self) -> int:
-        """The loop that a tile's rows run along."""
-        return self._innermost(self.row_loops, NO_ROW)
+        """The loop that a tile's rows run along: the innermost one, or, where that is short, the longest."""
+        inner = self._innermost(self.row_loops, NO_ROW)
+        if self.out[inner] <= 1 or self.sizes[inner] >= FEW_ROWS:
+            return inner
+        return max(self.row_loops, key=lambda loop: (self.sizes[loop], loop))
 
     def _innermost(self, loops: list[int], none: int) -> int:
         return min(loops, key=lambda loop: self.out[loop], default=len(self.sizes) + none)
