@@ -25,6 +25,7 @@ from handgrad.tape.torch_functions import (
     picking,
     products,
     reductions,
+    sequences,
     shaping,
     special,
     values,
@@ -41,6 +42,7 @@ FUNCTIONS: dict[str, Callable] = {
     **indexing.TABLE,
     **products.TABLE,
     **layers.TABLE,
+    **sequences.TABLE,
     **linear_algebra.TABLE,
 }
 SYNONYMS = {
