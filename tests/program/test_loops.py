@@ -126,6 +126,19 @@ def test_elementwise_operations_stay_in_the_loop_that_reads_them():
     tree_map(lambda got, wanted: assert_close(got, wanted, 1e-13), program(*args), f(*args))
 
 
+def test_a_product_of_many_rows_stays_in_the_loop_where_all_steps_leave_the_caches():
+    def products_inside(steps, rows):
+        xs, W = np.ones((steps, rows, 8), np.float32), np.ones((8, 512), np.float32)
+        start = np.zeros((rows, 512), np.float32)
+        program = trace(lambda xs, W: hg.scan(lambda h, x: (hg.tanh(h + x @ W),) * 2, start, xs), xs, W)
+        (scan,) = loops(optimise(program))
+        return names(scan.options["body"]).count("matmul")
+
+    assert products_inside(128, 64) == 1
+    assert products_inside(64, 64) == 0
+    assert products_inside(1024, 8) == 0
+
+
 def test_a_gradient_has_one_product_in_each_loop_and_the_weights_after_it():
     def step(*args):
         return hg.grad(lambda *a: hg.sum(recurrent(*a) ** 2), argnums=(0, 1, 2, 3))(*args)

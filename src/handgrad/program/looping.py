@@ -34,6 +34,8 @@ CHEAP = frozenset(
 """Operations whose results are not worth keeping."""
 
 LIGHT = ELEMENTWISE | CHEAP
+MANY_ROWS = 32  # of a product that is as quick by itself as with those of other steps
+CACHES = 1 << 23  # bytes
 
 
 @dataclasses.dataclass
@@ -165,7 +167,8 @@ def _better_outside(loop: Loop) -> set[int]:
     """What does not depend on the carry, and is better made for all steps at once: what has products or sums
     in it, what they are made of, what is the same in each step, and what the loop does not read.
 
-    Anything else would be written to memory, and read again by the step that it can be a part of.
+    Anything else would be written to memory, and read again by the step that it can be a part of; so would a
+    product of many rows in each step, which is as quick there, where it leaves the caches.
     """
     same = {id(inside) for _, inside in loop.weights}
     free = same | {id(inside) for _, inside in loop.xs}
@@ -180,7 +183,7 @@ def _better_outside(loop: Loop) -> set[int]:
         free.add(id(line.out))
         if line.uses <= same:
             same.add(id(line.out))
-        elif line.name not in LIGHT or not line.uses.isdisjoint(heavy):
+        elif not (line.name in LIGHT or _is_far(loop, line, same)) or not line.uses.isdisjoint(heavy):
             heavy.add(id(line.out))
     for line in reversed(lines):
         if id(line.out) in heavy:
@@ -188,6 +191,14 @@ def _better_outside(loop: Loop) -> set[int]:
         elif id(line.out) in read:
             read |= line.uses
     return heavy | same | (free - read)
+
+
+def _is_far(loop: Loop, line: Operation, same: set[int]) -> bool:
+    """Whether a line is a product of many rows with a weight, too large for the caches in all steps."""
+    if line.name != "matmul" or len(shape(line.out)) != 2 or id(line.args[1]) not in same:
+        return False
+    rows, columns = shape(line.out)
+    return rows >= MANY_ROWS and loop.length * rows * columns * line.out.dtype.itemsize > CACHES
 
 
 def dict_of(pairs: list[tuple[Any, Any]]) -> dict[int, Any]:
