@@ -235,3 +235,11 @@ def test_a_verdict_is_not_taken_for_that_of_other_values(first):
     kinds = [op.verdict.kind for op in graph.ops if op.name == "log"]
     assert sorted(kinds) == ["right", "undefined"]
     assert kinds[0] == ("undefined" if first == 0 else "right")
+
+
+@pytest.mark.parametrize("rule", [hg.cholesky, hg.inv, hg.slogdet], ids=lambda rule: rule.name)
+def test_where_rounding_leads_out_of_the_domain_nothing_is_judged(rule):
+    """Among the probes are matrices of equal elements, which are singular up to rounding."""
+    for seed in range(4):
+        x = np.eye(3) * [3.0, 2.0, 1.0] + 0.15 * np.random.default_rng(seed).normal(size=(2, 3, 3))
+        assert check(rule, x, seed=seed).ok

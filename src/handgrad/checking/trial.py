@@ -588,16 +588,23 @@ class Trial:
         return other
 
     def noise_of_gradient(self, k: int) -> np.ndarray:
-        """How far rounding of the inputs moves the gradient: what it may be off without being wrong."""
-        base = self.raw
+        """How far rounding of the inputs moves the gradient: what it may be off without being wrong.
+
+        Without bound where it leads out of the domain, as from a matrix that is hardly positive definite.
+        """
+        base, size = self.raw, self.values[k].size
         moved = []
         for _ in range(2):
             values = [
                 x * (1 + 4 * numerics.EPS * self.rng.choice([-1.0, 1.0], x.shape)) if c else x
                 for x, c in zip(self.values, self.subject.checked, strict=True)
             ]
-            moved.append([self.gradients(u, values) for u in self.douts])
-        size = self.values[k].size
+            try:
+                moved.append([self.gradients(u, values) for u in self.douts])
+            except (Unfit, OutOfTime):
+                raise
+            except Exception:
+                return np.full((len(self.douts), size), np.inf)
 
         def flat(g: Any) -> np.ndarray:
             return np.zeros(size) if g is None or np.size(g) != size else np.ravel(g).astype(np.float64)

@@ -70,10 +70,13 @@ def cholesky(x):
 
 @rule
 def qr(x):
-    """Orthonormal columns Q and an upper triangle R, x = Q R, out = Q, R.   dx = (dQ + Q C) R⁻ᵀ
+    """Orthonormal columns Q and an upper triangle R, x = Q R, out = Q, R.
 
-    C is the lower triangle of R dRᵀ - dQᵀ Q, mirrored at its diagonal: it is what keeps QᵀQ = 1.
-    S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010.
+    dx = Q (dR + C R⁻ᵀ) + (dQ - Q Qᵀ dQ) R⁻ᵀ
+
+    C is what stands below the diagonal of R dRᵀ - dR Rᵀ + Qᵀ dQ - dQᵀ Q; of a square x the last term is 0.
+    S. Walter and L. Lehmann, "Algorithmic differentiation of linear algebra functions", 2010: from
+    Δx = ΔQ R + Q ΔR, Qᵀ ΔQ is antisymmetric and below the diagonal that of Qᵀ Δx R⁻¹.
 
     x (..., M, N) -> (..., M, K), (..., K, N), K = min(M, N). Of a wide x = [X Y] with X square, Q R₁ = X and
     R₂ = Qᵀ Y: dY = Q dR₂, and Y dR₂ᵀ is added to dQ. The first K columns of x must be independent; where they
@@ -88,9 +91,14 @@ def qr(x):
     Q, R = xp.qr(x)
 
     def of_tall(dQ, dR, R):
-        M = R @ transposed(dR) - transposed(dQ) @ Q
-        C = _lower(M) + transposed(_lower(M, -1))
-        return transposed(xp.solve_triangular(R, transposed(dQ + Q @ C), False))
+        turned, scaled = transposed(Q) @ dQ, R @ transposed(dR)
+        inside, outside = dR, None
+        if min(m, n) > 1:
+            C = _lower(scaled - transposed(scaled) + turned - transposed(turned), -1)
+            inside = dR + _over(C, R)
+        if m > n:
+            outside = _over(dQ - Q @ turned, R)
+        return Q @ inside if outside is None else Q @ inside + outside
 
     def backward(douts):
         dQ, dR = douts
@@ -101,6 +109,11 @@ def qr(x):
         return xp.concat([dX, Q @ dR2], axis=-1)
 
     return (Q, R), backward
+
+
+def _over(x, R):
+    """x R⁻ᵀ, of an upper triangle."""
+    return transposed(xp.solve_triangular(R, transposed(x), False))
 
 
 @rule
