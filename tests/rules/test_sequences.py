@@ -1,100 +1,142 @@
-"""Running products, sums of exponentials and order at the edges: zeros, ties, infinities, great lengths."""
+"""Attention, recurrent layers and alignments where they are easily wrong: nobody seen, lengths, misfits."""
+
+import itertools
 
 import numpy as np
 import pytest
 
 import handgrad as hg
-
-rng = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 100, 1000])
-@pytest.mark.parametrize("zeros", [0, 1, 3])
-def test_running_products_need_no_division(n, zeros):
-    x = rng.choice([-1.0, 1.0], n) * rng.uniform(0.9, 1.1, n)
-    x[rng.permutation(n)[:zeros]] = 0.0
-    dout = rng.normal(size=n)
-    wanted = np.zeros(n)
-    for j in range(n):  # from the definition: the products of all others, from j on
-        others = np.cumprod(np.where(np.arange(n) == j, 1.0, x))
-        wanted[j] = np.sum(dout[j:] * others[j:])
-    np.testing.assert_allclose(hg.cumprod.vjp(x)[1](dout)[0], wanted, rtol=1e-11, atol=1e-13)
+from tests.rules.draws import normal
 
 
-def test_running_sums_of_exponentials_neither_overflow_nor_vanish():
-    for x in (
-        [800.0, 801.0, 799.0],
-        [-800.0, -801.0, -799.0],
-        [1e30, 1e30],
-        [-1e30, 1e30],
-        [5.0, -np.inf, 6.0],
-    ):
-        x = np.array(x)
-        out, backward = hg.logcumsumexp.vjp(x)
-        np.testing.assert_allclose(out, np.logaddexp.accumulate(x), rtol=1e-15)
-        (dx,) = backward(np.arange(1.0, len(x) + 1))
-        wanted = sum(
-            d * np.exp(x[: i + 1] - out[i]) @ np.eye(len(x))[: i + 1]
-            for i, d in enumerate(np.arange(1.0, len(x) + 1))
-        )
-        np.testing.assert_allclose(dx, wanted, rtol=1e-12)
+def blind(kind):
+    """A mask by which query 1 sees nothing."""
+    seen = np.ones((3, 4), bool)
+    seen[1] = False
+    return seen if kind == "truths" else np.where(seen, 0.0, -np.inf)
 
 
-def test_nan_comes_last_and_keeps_its_gradient():
-    x = np.array([np.nan, 2.0, -np.inf, np.inf])
-    out, backward = hg.sort.vjp(x)
-    np.testing.assert_array_equal(out, [-np.inf, 2.0, np.inf, np.nan])
-    np.testing.assert_array_equal(backward(np.arange(4.0))[0], [3.0, 1.0, 0.0, 2.0])
-    assert list(hg.sort(np.array([1.0, np.nan, 3.0]), descending=True)[:2]) == [3.0, 1.0]
+@pytest.mark.parametrize("run", [lambda f: f, hg.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize("kind", ["truths", "floats"])
+def test_who_sees_nothing_has_zeros(kind, run):
+    r = np.random.default_rng(0)
+    q, k, v, dout = normal(r, 3, 2), normal(r, 4, 2), normal(r, 4, 5), normal(r, 3, 5)
+
+    def step(q, k, v, dout):
+        out, backward = hg.vjp(lambda *xs: hg.scaled_dot_product_attention(*xs, blind(kind)), q, k, v)
+        return out, backward(dout)
+
+    out, (dq, dk, dv) = run(step)(q, k, v, dout)
+    assert (out[1] == 0).all()
+    assert (dq[1] == 0).all()
+    rest = np.array([0, 2])
+    wanted, backward = hg.vjp(hg.scaled_dot_product_attention, q[rest], k, v)
+    np.testing.assert_allclose(out[rest], wanted, rtol=1e-13)
+    for a, b in zip((dq[rest], dk, dv), backward(dout[rest]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
-def test_ties_stay_in_their_order():
-    x = np.array([1.0, 0.0, 1.0, 0.0])
-    for rule, options, wanted in (
-        (hg.sort, {}, [2.0, 0.0, 3.0, 1.0]),
-        (hg.sort, {"descending": True}, [0.0, 2.0, 1.0, 3.0]),
-        (hg.topk, {"k": 4}, [0.0, 2.0, 1.0, 3.0]),
-        (hg.topk, {"k": 4, "largest": False}, [2.0, 0.0, 3.0, 1.0]),
-    ):
-        np.testing.assert_array_equal(rule.vjp(x, **options)[1](np.arange(4.0))[0], wanted)
+def test_large_scores_do_not_overflow():
+    q, k, v = np.full((1, 2), 3e18, np.float32), np.array([[1e18, 1e18], [-1e18, 0]], np.float32), np.eye(2)
+    out, backward = hg.scaled_dot_product_attention.vjp(q, k, v.astype(np.float32))
+    np.testing.assert_array_equal(out, [[1, 0]])
+    assert all(np.isfinite(d).all() for d in backward(out)[:3])
 
 
-@pytest.mark.parametrize("p", [0.5, 1, 1.5, 3, 7, -1, -2])
-@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
-def test_norms_of_any_order_and_size(p, scale):
-    x = rng.normal(size=6)
-    out, backward = hg.norm.vjp(x * scale, ord=p)
-    wanted, own = hg.norm.vjp(x, ord=p)
-    np.testing.assert_allclose(out, wanted * scale, rtol=1e-13)
-    np.testing.assert_allclose(backward(1.0)[0], own(1.0)[0], rtol=1e-12)
+def test_dropped_weights_are_dropped_for_gradients_too():
+    r = np.random.default_rng(0)
+    q, k, v, key = normal(r, 40, 2), normal(r, 50, 2), normal(r, 50, 3), np.array([1, 2], np.uint32)
+    P, _ = hg.scaled_dot_product_attention.vjp(q, k, np.eye(50), None, key, rate=0.25)
+    assert 0.2 < np.mean(P == 0) < 0.3
+    whole, _ = hg.scaled_dot_product_attention.vjp(q, k, np.eye(50))
+    np.testing.assert_allclose(P, np.where(P == 0, 0, whole / 0.75))
+    out, backward = hg.scaled_dot_product_attention.vjp(q, k, v, None, key, rate=0.25)
+    np.testing.assert_allclose(out, P @ v)
+    np.testing.assert_allclose(backward(out)[2], P.T @ out)
 
 
-def test_distances_of_points_that_are_near_and_far_from_0():
-    x = np.array([[1e8, 0.0], [1e8 + 1e-6, 0.0]])
-    assert hg.cdist(x, x)[0, 1] == x[1, 0] - x[0, 0]
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_products_of_rotated_vectors_depend_on_how_far_apart_they_are(interleaved):
+    r = np.random.default_rng(0)
+    q, k = normal(r, 6), normal(r, 6)
+
+    def product(t, s):
+        turned = (hg.rotary(x[None], np.array([n]), interleaved=interleaved) for x, n in ((q, t), (k, s)))
+        return np.sum(np.multiply(*turned))
+
+    np.testing.assert_allclose(product(3, 1), product(103, 101), rtol=1e-12)
+    assert not np.isclose(product(3, 1), product(1, 3))
 
 
-ERRORS = [
-    (lambda: hg.convolve(np.ones((2, 2)), np.ones(2)), r"two vectors with elements, not \(2, 2\) and \(2,\)"),
-    (lambda: hg.convolve(np.ones(2), np.ones(0)), r"two vectors with elements"),
-    (lambda: hg.convolve(np.ones(2), np.ones(2), mode="all"), r"mode is full, same or valid, not 'all'"),
-    (
-        lambda: hg.diag(np.ones((2, 2, 2))),
-        r"diag takes a vector or a matrix, not an array of shape \(2, 2, 2\)",
-    ),
-    (lambda: hg.diagonal(np.ones((2, 2)), axis1=1, axis2=-1), r"two axes, not along 1 twice"),
-    (lambda: hg.tril(np.ones(3)), r"last two axes, and x has shape \(3,\)"),
-    (lambda: hg.topk(np.ones(3), 4), r"an axis of size 3 has no 4 elements to give"),
-    (lambda: hg.diff(np.ones(3), n=-1), r"0 or more times, not -1"),
-    (lambda: hg.interp(0.5, np.ones(3), np.ones(2)), r"two vectors of one length, not \(3,\) and \(2,\)"),
-    (lambda: hg.norm(np.ones(3), ord="fro"), r"the order of a norm is a number, not 'fro'"),
-    (lambda: hg.tensordot(np.ones((2, 3)), np.ones((3, 2)), ((0, 1), (0,))), r"2 axes of x and 1 of y"),
-    (lambda: hg.tensordot(np.ones((2, 3)), np.ones((4, 2)), 1), r"axes of 3 and of 4"),
-    (lambda: hg.roll(np.ones((2, 3)), (1, 2, 3), axis=(0, 1)), r"\(1, 2, 3\) has 3 numbers for 2 axes"),
-]
+def test_conventions_of_rotary_are_permutations_of_each_other():
+    x = normal(np.random.default_rng(0), 5, 8)
+    order = np.arange(8).reshape(4, 2).T.ravel()
+    np.testing.assert_allclose(hg.rotary(x, interleaved=True)[:, order], hg.rotary(x[:, order]))
 
 
-@pytest.mark.parametrize(("call", "said"), ERRORS, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_lies_beyond_a_sequence_is_not_looked_at():
+    r = np.random.default_rng(0)
+    x, h, c, W, U, b = (normal(r, *s) for s in ((2, 5, 3), (2, 2), (2, 2), (8, 3), (8, 2), (8,)))
+    lengths = np.array([5, 3])
+    other = x.copy()
+    other[1, 3:] = np.nan
+    for reverse in (False, True):
+        out = hg.lstm(x, h, c, W, U, b, lengths, reverse=reverse)
+        short = hg.lstm(x[1:, :3], h[1:], c[1:], W, U, b, reverse=reverse)
+        np.testing.assert_array_equal(out[0][1, 3:], 0)
+        for a, b_ in zip((out[0][1:, :3], out[1][1:], out[2][1:]), short, strict=True):
+            np.testing.assert_allclose(a, b_, rtol=1e-13)
+        unseen, backward = hg.lstm.vjp(other, h, c, W, U, b, lengths, reverse=reverse)
+        for a, b_ in zip(out, unseen, strict=True):
+            np.testing.assert_array_equal(a, b_)
+        assert all(np.isfinite(d).all() for d in backward(out)[:-1])
+
+
+def test_ctc_is_the_sum_over_all_alignments():
+    r = np.random.default_rng(0)
+    log_y, t = hg.log_softmax(normal(r, 5, 1, 3)), [1, 1, 2]
+
+    def read(path):
+        taken = [k for k, _ in itertools.groupby(path)]
+        return [k for k in taken if k]
+
+    total = sum(
+        np.exp(sum(log_y[i, 0, k] for i, k in enumerate(path)))
+        for path in itertools.product(range(3), repeat=5)
+        if read(path) == t
+    )
+    np.testing.assert_allclose(hg.ctc_loss(log_y, np.array([t]), reduction="sum"), -np.log(total))
+
+
+Q, X, W, U = np.ones((2, 4, 3, 2)), np.ones((2, 3, 4)), np.ones((8, 4)), np.ones((8, 2))
+H, B, Y, LABELS = np.ones((2, 2)), np.ones(8), np.zeros((4, 2, 3)), np.ones((2, 2), int)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: hg.scaled_dot_product_attention(Q, Q[..., :1], Q), "q and k have one last axis"),
+        (
+            lambda: hg.scaled_dot_product_attention(Q, Q[:, :3], Q[:, :3]),
+            "4 heads of queries are no multiple of 3",
+        ),
+        (lambda: hg.scaled_dot_product_attention(Q, Q, Q[:, :2]), "k and v have as many heads"),
+        (lambda: hg.scaled_dot_product_attention(Q[0, 0, 0], Q, Q), r"attention is of q \(..., T, D\)"),
+        (lambda: hg.scaled_dot_product_attention(Q, Q, Q, rate=0.1), "give key="),
+        (lambda: hg.scaled_dot_product_attention(Q, Q, Q, rate=1), r"the share to drop, in \[0, 1\)"),
+        (lambda: hg.scaled_dot_product_attention(Q, Q, Q, np.ones((3, 3), int)), "truth values"),
+        (lambda: hg.multi_head_attention(X, np.ones((4, 7)), B, U, B, heads=2), "do not fit 2 heads"),
+        (lambda: hg.rotary(X[..., :3]), "last axis is even, not 3"),
+        (lambda: hg.lstm(X, H, H, W.T, U, B), r"do not fit: x is \(N, T, D\), W \(4·H, D\)"),
+        (lambda: hg.lstm(X, H, H[:1], W, U, B), r"c \(1, 2\)"),
+        (lambda: hg.lstm(X[0], H, H, W, U, B), r"x \(3, 4\)"),
+        (lambda: hg.lstm(X, H, H, W, U, B, np.ones(3, int)), "lengths are one for each of 2 sequences"),
+        (lambda: hg.rnn_step(H, H, np.ones((2, 2)), np.ones((2, 2)), np.ones(2), "sin"), "'tanh' or 'relu'"),
+        (lambda: hg.ctc_loss(Y, LABELS[:1]), r"log_y is \(T, N, C\) and t \(N, S\)"),
+        (lambda: hg.ctc_loss(Y, LABELS, np.array([4, 5])), "lengths are 0 to 4"),
+        (lambda: hg.ctc_loss(Y, LABELS, blank=3), "blank is one of the 3 classes"),
+    ],
+)
 def test_what_does_not_fit_is_told(call, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, TypeError), match=said):
         call()
