@@ -60,6 +60,14 @@ def test_natively_as_by_numpy(handgrad, file, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
 
 
+def test_the_step_is_explained(handgrad, file, tmp_path):
+    run = tmp_path / "run"
+    handgrad("train", file, "--model", "char_lstm", *SHORT, "--epochs", 1, "--engine", "numpy", "--out", run)
+    code, out, err = handgrad("explain", run, "--steps", 2)
+    assert (code, err) == (0, "")
+    assert "scan" in out
+
+
 def test_wrong_input_is_told(fails, handgrad, file, tmp_path):
     run = tmp_path / "run"
     handgrad("train", file, "--model", "char_lstm", *SHORT, "--epochs", 1, "--engine", "numpy", "--out", run)

@@ -29,18 +29,32 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    from handgrad.cli.train import data_parts, trainer_of, training_of
+    from handgrad.cli.train import trainer_of
     from handgrad.engine import explain
     from handgrad.train.engines import NativeSteps
 
-    made = training_of(args.folder)
-    train = data_parts(made.training)["train"]
-    size = min(made.training["batch_size"], len(train))
-    x, t = made.prepared(train.x, "zeros"), made.targets(train)
-    steps = NativeSteps(trainer_of(made, len(train)), x, t, size, timed=True)
-    order = np.resize(np.arange(len(train)), size * args.steps)
+    made, x, t = trained_on(args.folder)
+    size = min(made.training["batch_size"], len(x))
+    steps = NativeSteps(trainer_of(made, len(x)), x, t, size, timed=True)
+    order = np.resize(np.arange(len(x)), size * args.steps)
     progress = steps.trainer.progress
     for some in np.split(order, range(size * steps.most, len(order), size * steps.most)):
         _, progress = steps.run(progress, some, size)
     print(explain(steps.code(size), args.ir))
     return 0
+
+
+def trained_on(folder: Path) -> tuple[Any, Any, Any]:
+    """A run, as before training, and the inputs and targets that it is trained on."""
+    from handgrad.cli.text import text_parts
+    from handgrad.cli.train import data_parts
+    from handgrad.cli.train_options import training_of
+    from handgrad.train.text import is_of_text, load_text_run
+
+    made: Any
+    if is_of_text(folder):
+        made = training_of(folder, load_text_run)
+        return made, *text_parts(made.training, made.alphabet)["train"]
+    made = training_of(folder)
+    train = data_parts(made.training)["train"]
+    return made, made.prepared(train.x, "zeros"), made.targets(train)
