@@ -196,3 +196,30 @@ def test_steps_are_made_until_one_is_not_finite(bad, threads):
     assert made == bad
     if bad == 10:
         np.testing.assert_allclose(total, X + 10)
+
+
+def test_linear_algebra_is_numpys_and_said_once():
+    """A Gaussian process: NumPy's factor and solution between native kernels, inside a loop too."""
+    r = np.random.default_rng(0)
+    x, y = r.normal(size=(7, 2)), r.normal(size=(3, 7))
+
+    def loss(theta):
+        K = hg.exp(-0.5 * theta[0] ** 2 * hg.cdist(x, x) ** 2) + np.eye(7) * (0.1 + theta[1] ** 2)
+        L = hg.cholesky(K)
+
+        def step(total, y):
+            a = hg.solve_triangular(L, y, lower=True)
+            return total + hg.sum(a * a), hg.eigh(K)[0]
+
+        total, w = hg.scan(step, 0.0, y)
+        return total + hg.sum(hg.log(hg.diagonal(L))) + hg.sum(hg.log(w))
+
+    theta = np.array([0.7, 0.3])
+    with pytest.warns(NotCompiledWarning) as told:
+        value, dtheta = hg.compile(hg.value_and_grad(loss))(theta)
+    wanted, own = hg.value_and_grad(loss)(theta)
+    np.testing.assert_allclose(value, wanted, rtol=1e-11)
+    np.testing.assert_allclose(dtheta, own, rtol=1e-11)
+    (message,) = {str(warning.message) for warning in told}
+    for name in ("cholesky", "solve_triangular", "factors, in eigh"):
+        assert name in message

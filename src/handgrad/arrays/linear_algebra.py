@@ -2,7 +2,7 @@
 
 All work on the last two axes, of any leading ones. ``solve`` and ``solve_triangular`` take matrices on the
 right; ``cholesky`` gives the lower factor, ``qr`` and ``svd`` the thin ones. What gives several arrays is
-one operation in a program, ``packed(name, x)``: what it gives lies flat in one array.
+one operation in a program, ``factors(name, x)``: what it gives lies flat in one array.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def parts_of(name: str, own: Shape) -> list[Shape]:
     return [(*lead, *part) for part in shapes[name]]
 
 
-def packed(name: str, x: Any, *how: Any) -> np.ndarray:
+def factors(name: str, x: Any, *how: Any) -> np.ndarray:
     """What a factorisation gives, each matrix's parts flat, one after the other: (..., their elements)."""
     lead = shape(x)[:-2]
     made = [
@@ -128,7 +128,7 @@ OF_NUMPY: dict[str, Callable] = {
     "svd": _wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False))),
     "pinv": _wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol)),
     "expm": _wide(expm),
-    "packed": packed,
+    "factors": factors,
 }
 
 

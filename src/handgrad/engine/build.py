@@ -96,7 +96,7 @@ class Build:
                 return function(self, out, *operation.args, **operation.options)
             if operation.name in INLINE:
                 return self.elementwise(out, operation.name, operation.args)
-            raise NotCompiled(f"the engine has no code for {operation.name}")
+            raise NotCompiled("the engine has no code for it")
         except NotCompiled as error:
             return fallback.of(self, operation, str(error))
 

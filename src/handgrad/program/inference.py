@@ -219,7 +219,7 @@ def _solve(A: Any, b: Any, lower: bool = False) -> Shape:
     return (*lead, *shape(b)[-2:])
 
 
-def _packed(name: str, x: Any, *how: Any) -> Shape:
+def _factors(name: str, x: Any, *how: Any) -> Shape:
     lead = shape(x)[:-2]
     parts = linear_algebra.parts_of(name, shape(x))
     return (*lead, sum(math.prod(part[len(lead) :]) for part in parts))
@@ -236,7 +236,7 @@ LINEAR_ALGEBRA: dict[str, Inferred] = {
     "det": Inferred(lambda x: shape(x)[:-2], _floating_dtype),
     "pinv": Inferred(lambda x, rtol=None: (*shape(x)[:-2], *shape(x)[:-3:-1]), _floating_dtype),
     **{name: Inferred(_solve, _floating_dtype) for name in ("solve", "solve_triangular")},
-    "packed": Inferred(_packed, _floating_dtype),
+    "factors": Inferred(_factors, _floating_dtype),
 }
 
 

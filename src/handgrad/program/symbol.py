@@ -108,7 +108,7 @@ def emit(name: str, args: tuple, options: dict) -> Symbol:
 
 def factors(name: str, x: Any, *how: Any) -> tuple:
     """What a factorisation gives: one operation, and the parts of its result."""
-    return linear_algebra.unpacked(name, emit("packed", (name, x, *how), {}), x.shape)
+    return linear_algebra.unpacked(name, emit("factors", (name, x, *how), {}), x.shape)
 
 
 def inside(program: Program, x: Any, name: str) -> Any:
