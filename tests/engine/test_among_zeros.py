@@ -65,3 +65,11 @@ def test_no_zero_is_stored_or_multiplied(stride):
     kernels = Code(program, workers=1).schedule.kernels
     assert {kernel.name for kernel in kernels if kernel.node.size > W.size} == {"product"}
     assert sum(kernel.product_flops for kernel in kernels) == 2 * 2 * dout.size * W[..., 0].size
+
+
+def test_what_follows_a_convolution_is_computed_in_its_tiles():
+    x, W, b = (np.ones(shape, np.float32) for shape in ((2, 4, 20, 20), (8, 4, 3, 3), (8,)))
+    program = optimise(trace(lambda x, W, b: hg.relu(hg.conv2d(x, W, b, padding=1)), x, W, b))
+    *_, last = Code(program, workers=1).schedule.kernels
+    assert last.name == "product"
+    assert [node.name for node in last.stores] == ["maximum"]

@@ -17,6 +17,7 @@ from handgrad.engine.nodes import (
     Graph,
     Leaf,
     Node,
+    Reshape,
     Slice,
     Transpose,
     View,
@@ -131,7 +132,7 @@ def sliced_product(node: Node, uses: Uses) -> Node | None:
         return None
     product = node.x
     parts = [part for part, _ in spelled_out(node.index, product.shape)]
-    if not all(isinstance(part, slice) for part in parts):
+    if product.has_panels or not all(isinstance(part, slice) for part in parts):
         return None
 
     def sliced(x: Node, loops: tuple[int, ...]) -> Node:
@@ -142,6 +143,21 @@ def sliced_product(node: Node, uses: Uses) -> Node | None:
     x, y = sliced(product.x, product.of_x), sliced(product.y, product.of_y)
     sizes = (*node.shape, *product.sizes[len(node.shape) :])
     return dataclasses.replace(product, shape=node.shape, x=x, y=y, sizes=sizes)
+
+
+def squeezed_product(node: Node, uses: Uses) -> Node | None:
+    """A product with axes of size one more or less, so that what follows it has its shape."""
+    if not (isinstance(node, Reshape) and isinstance(node.x, Contract) and uses[node.x] == 1):
+        return None
+    product = node.x
+    old, new = ([i for i, n in enumerate(shape) if n != 1] for shape in (product.shape, node.shape))
+    if [product.shape[i] for i in old] != [node.shape[i] for i in new] or product.has_panels:
+        return None
+    summed = range(len(product.shape), len(product.sizes))
+    place = dict(zip(old, new, strict=True)) | {k: k - len(product.shape) + len(node.shape) for k in summed}
+    of_x, of_y = (tuple(place.get(loop, -1) for loop in loops) for loops in (product.of_x, product.of_y))
+    sizes = (*node.shape, *(product.sizes[k] for k in summed))
+    return dataclasses.replace(product, shape=node.shape, of_x=of_x, of_y=of_y, sizes=sizes)
 
 
 def padded_apart(node: Node, uses: Uses) -> Node | None:
@@ -165,6 +181,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     logistic,
     summed_product,
     sliced_product,
+    squeezed_product,
     padded_apart,
     in_blocks,
     apart_among_zeros,
