@@ -18,7 +18,7 @@ from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.kernels.looped import LoopedKernel
 from handgrad.engine.manifest import Manifest
 from handgrad.engine.runtime import native
-from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.runtime.memory import addresses, aligned
 from handgrad.engine.runtime.team import team
 from handgrad.engine.schedule import Schedule
 from handgrad.engine.targets.here import this_computer
@@ -98,10 +98,14 @@ class Code:
             )
         self.arena = aligned(made.arena_bytes)
         self.constants = made.constants
+        self.held = addresses(self.constants)
+        self.status, self.barrier = np.zeros(STATUS_WORDS, np.int64), aligned(BARRIER_BYTES)
+        self.table: np.ndarray | None = None  # pointers to what a call is given, and to the kernels
+        self.places: list[int] = []
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
         """Compute ``outputs`` of ``inputs``; see ``run``."""
-        return self.run([x.ctypes.data for x in (*inputs, *self.constants, *outputs)])
+        return self.run([*addresses(inputs), *self.held, *addresses(outputs)])
 
     def run(self, pointers: list[int]) -> bool:
         """Compute, with arrays at these addresses: inputs, constants and outputs. Whether all values that
@@ -132,14 +136,16 @@ class Code:
 
     def call(self, number: int, pointers: list[int]) -> bool:
         """One of the native functions; whether all that it checks is finite."""
-        table = np.array([*pointers, *self.kernels], np.int64)
-        status = np.zeros(STATUS_WORDS, np.int64)
-        barrier = aligned(BARRIER_BYTES)
-        addresses = [a.ctypes.data for a in (table, self.arena, status, barrier)]
+        if self.table is None:
+            self.table = np.array([*pointers, *self.kernels], np.int64)
+            self.places = addresses([self.table, self.arena, self.status, self.barrier])
+        self.table[: len(pointers)] = pointers
+        status, places = self.status, self.places
+        status[:], self.barrier[:] = 0, 0  # a call may have been cut short
         function, give_way = self.functions[number], yield_address()
 
         def work(thread: int) -> None:
-            function(*addresses, thread, give_way)
+            function(*places, thread, give_way)
 
         if self.workers == 1:
             work(0)

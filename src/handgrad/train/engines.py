@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import shape, xp
+from handgrad.optim import Optimiser
 from handgrad.program import Program, check_finite, repeated, stable_trace
 from handgrad.rules.rule import told
 from handgrad.train.choosing import pays_off
@@ -106,6 +107,7 @@ class NativeSteps:
 
     def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int, timed: bool = False):
         from handgrad.engine import side_by_side
+        from handgrad.engine.runtime.memory import addresses
 
         self.trainer = trainer
         self.timed = timed  # whether its code counts cycles
@@ -117,8 +119,9 @@ class NativeSteps:
         self.structure = (start.params, start.states, start.moments)
         self.turned = turned_parameters(trainer, batch_size) if self.in_memory else frozenset()
         self.state = side_by_side(leaves(self.turn(self.structure)))
+        self.places = addresses(self.state)
         self.codes: dict[int, Code] = {}
-        self.told: dict[int, list[Any]] = {}  # by batch size: what a step gives beside its state
+        self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
         self.metrics = dict(trainer.metrics or {})
         self.compiles_metrics = True
         self.latest: Progress | None = None
@@ -189,6 +192,8 @@ class NativeSteps:
             ValueError: they are more than ``most``.
             OutOfRange: in the step after ``done``.
         """
+        from handgrad.engine.runtime.memory import addresses
+
         count = len(indices) // size
         if count > self.most:
             raise ValueError(f"{count} steps in a call, which makes {self.most} at most")
@@ -197,19 +202,22 @@ class NativeSteps:
             self.load(progress)
         self.latest = None
         numbers = np.arange(progress.step, progress.step + count)
-        lrs = np.array([float(self.trainer.optimiser.rate(int(n))) for n in numbers], np.float64)
+        lrs = rates(self.trainer.optimiser, numbers)
         x, t, places = self.examples(indices)
-        made = [np.zeros((self.most, *shape(out)), out.dtype) for out in self.told[size]]
+        made = self.told[size]
         asked, done = np.array(count, np.int64), np.zeros((), np.int64)
-        given = [*self.state, x, t, places, lrs, (numbers + 1).astype(np.float64), asked]
+        given = [x, t, places, lrs, (numbers + 1).astype(np.float64), asked]
+        before = [*self.places, *addresses(given), *code.held]
         try:
-            code(given, [*self.state, done, *made])
+            code.run([*before, *self.places, *addresses([done, *made])])
         finally:
             self.done = int(done)
         if self.done < count:
             return self.done, progress
-        held = self.turn(unflatten(self.structure, self.state))
-        params, states, moments = tree_map(lambda a: np.array(a, order="C"), held)
+        held = self.turn(unflatten(self.structure, [a.copy() for a in self.state]))
+        if self.turned:
+            held = tree_map(lambda a: np.array(a, order="C"), held)
+        params, states, moments = held
         self.latest = dataclasses.replace(
             progress,
             params=params,
@@ -264,6 +272,8 @@ class NativeSteps:
 
     def turn(self, structure: tuple) -> tuple:
         """Parameters and moments between how the network has them and how they lie in the engine's memory."""
+        if not self.turned:
+            return structure
         params, states, moments = structure
         turned = {name: p.T if name in self.turned else p for name, p in params.items()}
         moved = {
@@ -283,7 +293,8 @@ class NativeSteps:
             outputs = leaves(program.outputs)
             for mine, new in zip(self.state, outputs, strict=False):  # which is written over it
                 assert (mine.shape, mine.dtype) == (shape(new), new.dtype), (mine.shape, mine.dtype, new)
-            self.told[size] = outputs[len(self.state) :]
+            told = outputs[len(self.state) :]
+            self.told[size] = [np.zeros((self.most, *shape(out)), out.dtype) for out in told]
             donated = {i: i for i in range(len(self.state))}
             steps = repeated(program, len(self.state), moving=3, length=self.most)
             self.codes[size] = Code(steps, donated, timed=self.timed)
@@ -350,6 +361,13 @@ class NativeSteps:
             return ordered(new, structure), check_finite(as_array(loss)), told if self.metrics else []
 
         return step
+
+
+def rates(optimiser: Any, steps: np.ndarray) -> np.ndarray:
+    """The learning rates of these steps."""
+    if type(optimiser).rate is Optimiser.rate and not callable(optimiser.lr):
+        return np.full(len(steps), float(optimiser.lr))
+    return np.array([float(optimiser.rate(n)) for n in steps.tolist()], np.float64)
 
 
 def added(start: float, terms: Any) -> float:

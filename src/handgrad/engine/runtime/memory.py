@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ def aligned(size: int) -> np.ndarray:
     raw = np.frombuffer(whole, np.uint8)
     start = -raw.ctypes.data % LARGE_PAGE
     return raw[start : start + size]
+
+
+def addresses(arrays: Iterable[np.ndarray]) -> list[int]:
+    """Where the first elements of arrays lie."""
+    return [x.ctypes.data for x in arrays]
 
 
 def array_at(address: int, shape: tuple, dtype: np.dtype) -> np.ndarray:
