@@ -75,8 +75,7 @@ def run(code, inputs, at_end=True, donated=None):
     memory = Fenced(at_end)
     donated = donated or {}
     given = [memory.copy(x) for x in inputs]
-    code.constants = [memory.copy(x) for x in code.constants]
-    code.arena = memory.empty(code.arena.shape, np.uint8)
+    code.work_in(memory.empty(code.arena.shape, np.uint8), [memory.copy(x) for x in code.constants])
     outs = [
         given[donated[i]] if i in donated else memory.empty(x.shape, x.dtype)
         for i, x in enumerate(outputs_of(code.program))

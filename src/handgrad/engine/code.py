@@ -96,10 +96,12 @@ class Code:
                     body, donated, workers, target, timed, small, bfloat16, warns=False
                 )
             )
-        self.arena = aligned(made.arena_bytes)
-        self.constants = made.constants
-        self.held = addresses(self.constants)
         self.status, self.barrier = np.zeros(STATUS_WORDS, np.int64), aligned(BARRIER_BYTES)
+        self.work_in(aligned(made.arena_bytes), made.constants)
+
+    def work_in(self, arena: np.ndarray, constants: list[np.ndarray]) -> None:
+        """What its memory is, and where its constants lie; they must not move."""
+        self.arena, self.constants, self.held = arena, constants, addresses(constants)
         self.table: np.ndarray | None = None  # pointers to what a call is given, and to the kernels
         self.places: list[int] = []
 
