@@ -90,6 +90,7 @@ ERRORS = [
     (lambda: hg.norm(np.ones(3), ord="fro"), r"the order of a norm is a number, not 'fro'"),
     (lambda: hg.tensordot(np.ones((2, 3)), np.ones((3, 2)), ((0, 1), (0,))), r"2 axes of x and 1 of y"),
     (lambda: hg.tensordot(np.ones((2, 3)), np.ones((4, 2)), 1), r"axes of 3 and of 4"),
+    (lambda: hg.diag(np.float64(1.0)), r"not an array of shape \(\)"),
     (lambda: hg.roll(np.ones((2, 3)), (1, 2, 3), axis=(0, 1)), r"\(1, 2, 3\) has 3 numbers for 2 axes"),
 ]
 

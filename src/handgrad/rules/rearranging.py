@@ -1,6 +1,7 @@
 """Elements moved, repeated and left out: rolls, repetitions, diagonals and triangles."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -58,8 +59,8 @@ def repeat(x, /, repeats, axis=None):
     flat = xp.reshape(x, (-1,)) if axis is None else x
     (along,) = axes_of(0 if axis is None else axis, len(shape(flat)))
     lead, n, rest = shape(flat)[:along], shape(flat)[along], shape(flat)[along + 1 :]
-    counts = np.asarray(repeats)
-    if np.size(counts) > 1:
+    counts = np.asarray(repeats, None if np.size(repeats) else int)
+    if np.size(counts) != 1:
         places = np.repeat(np.arange(n), counts)
 
         def backward(dout):
@@ -67,7 +68,7 @@ def repeat(x, /, repeats, axis=None):
 
         return xp.take(flat, places, axis=along), backward
 
-    count = int(counts.item())
+    count = operator.index(counts.item())
 
     def backward_of_equals(dout):
         return xp.reshape(xp.sum(xp.reshape(dout, (*lead, n, count, *rest)), axis=along + 1), shape(x))
