@@ -68,6 +68,10 @@ class IterateKernel(ScanKernel):
         return 1
 
     @property
+    def told_space(self) -> tuple:
+        return ("steps",)
+
+    @property
     def waits(self) -> bool:
         return True
 
