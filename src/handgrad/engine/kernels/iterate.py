@@ -72,6 +72,10 @@ class IterateKernel(ScanKernel):
         return ("steps",)
 
     @property
+    def are_steps_apart(self) -> bool:
+        return False
+
+    @property
     def waits(self) -> bool:
         return True
 

@@ -190,7 +190,7 @@ class ScanKernel(Kernel):
 
     def arrange(self, threads: int) -> None:
         body = self.node.body
-        is_shared = threads > 1 and not body.carried and self.node.length >= SOME_STEPS * threads
+        is_shared = threads > 1 and self.are_steps_apart and self.node.length >= SOME_STEPS * threads
         self.sharers = threads if is_shared else 1
         for kernel in body.kernels:
             kernel.is_private = is_shared or self.is_private
@@ -209,6 +209,11 @@ class ScanKernel(Kernel):
         self.unread_at = {i: take(n) for i, n in enumerate(self.sizes) if i not in self.results}
         self.room = Room((size,), BYTES)
         self.stores = {*self.results.values(), self.room}
+
+    @property
+    def are_steps_apart(self) -> bool:
+        """Whether no step waits for another."""
+        return not self.node.body.carried
 
     @property
     def in_place(self) -> dict[Node, Node]:
