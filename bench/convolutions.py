@@ -193,7 +193,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--level", nargs="+", choices=LEVELS, default=list(LEVELS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--write", action="store_true", help="into CONVOLUTIONS.md")
+    parser.add_argument("--write", action="store_true", help="into CONVOLUTIONS.md, all but its notes anew")
     parser.add_argument("--as-json", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -222,7 +222,9 @@ def main() -> None:
     print("\n".join(lines))
     if asked.write:
         what = f"{processor()}; float32, the best of {asked.rounds} runs. {others}"
-        RESULTS.write_text("\n".join([f"# Convolutions alone\n\n{what}", *lines]) + "\n", "utf-8")
+        notes = RESULTS.read_text("utf-8").partition("\n## What limits")[1:] if RESULTS.exists() else ()
+        text = "\n".join([f"# Convolutions alone\n\n{what}", *lines]) + "\n" + "".join(notes)
+        RESULTS.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
