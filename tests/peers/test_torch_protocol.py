@@ -10,7 +10,6 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 M = torch.tensor([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]], dtype=torch.float64)
-S = torch.tensor([[0.5, 1.25], [0.75, 2.0]], dtype=torch.float64)
 W = torch.tensor([[1.0, 2.0, -1.0], [0.5, 0.1, 0.3]], dtype=torch.float64)
 
 CALLS = {
@@ -120,6 +119,28 @@ def test_value_and_gradient_are_pytorchs(call):
     out, backward = hg.vjp(call, M)
     torch.testing.assert_close(out, wanted.detach())
     torch.testing.assert_close(backward(dout)[0], dx)
+
+
+S = torch.special
+CURVED = {
+    "lgamma": torch.lgamma, "digamma": torch.digamma, "polygamma": lambda v: torch.polygamma(2, v),
+    "i0": torch.i0, "i1": S.i1, "i0e": S.i0e, "i1e": S.i1e, "erfinv": torch.erfinv, "erfcx": S.erfcx,
+    "ndtr": S.ndtr, "ndtri": S.ndtri, "log_ndtr": S.log_ndtr, "entr": S.entr, "logit": torch.logit,
+    "xlogy": lambda v: torch.xlogy(v, v + 1), "xlog1py": lambda v: S.xlog1py(v, 2 * v),
+    "fmod": lambda v: torch.fmod(1 + v, v),
+    "lu": lambda v: torch.linalg.lu_factor(torch.outer(v, v) + torch.diag(v)).LU,
+    "scatter": lambda v: torch.scatter(v * v, 0, torch.tensor([1, 0]), v[:2] ** 3),
+    "interpolate": lambda v: F.interpolate((v * v)[None, None], size=5, mode="linear"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", CURVED.values(), ids=CURVED)
+def test_second_derivatives_are_pytorchs(function):
+    def f(v):
+        return torch.sum(torch.sin(function(v)))
+
+    x = torch.tensor([0.3, 0.7, 0.55], dtype=torch.float64)
+    torch.testing.assert_close(hg.hessian(f)(x), torch.autograd.functional.hessian(f, x))
 
 
 REFUSED = {

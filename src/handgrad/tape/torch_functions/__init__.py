@@ -18,9 +18,11 @@ from handgrad.tape.refusals import IN_PLACE, HistoryLost
 from handgrad.tape.torch_functions import (
     activations,
     elementwise,
+    embeddings,
     indexing,
     layers,
     linear_algebra,
+    linear_maps,
     losses,
     picking,
     products,
@@ -28,6 +30,7 @@ from handgrad.tape.torch_functions import (
     sequences,
     shaping,
     special,
+    triangular_factors,
     values,
 )
 
@@ -42,8 +45,11 @@ FUNCTIONS: dict[str, Callable] = {
     **indexing.TABLE,
     **products.TABLE,
     **layers.TABLE,
+    **embeddings.TABLE,
     **sequences.TABLE,
     **linear_algebra.TABLE,
+    **linear_maps.TABLE,
+    **triangular_factors.TABLE,
 }
 SYNONYMS = {
     "arccosh": "acosh", "clip": "clamp", "concat": "cat", "concatenate": "cat", "divide": "div",

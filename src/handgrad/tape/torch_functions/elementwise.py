@@ -71,16 +71,6 @@ def fmin(input: Any, other: Any) -> Any:
     return rules.where((x <= y) | xp.isnan(y), input, other)
 
 
-@rules.elementwise
-def fmod(x: Any, y: Any) -> Any:
-    """Remainder with the sign of x, out = x - q·y with q = x/y rounded to 0.   dx = dout, dy = -q·dout"""
-
-    def backward(dout: Any) -> Any:
-        return dout, -dout * xp.trunc(x / y)
-
-    return xp.fmod(x, y), backward
-
-
 def frac(input: Any) -> Any:
     return input - xp.trunc(stripped(input))
 
@@ -159,7 +149,6 @@ TABLE: dict[str, Callable] = {
     "float_power": float_power,
     "fmax": fmax,
     "fmin": fmin,
-    "fmod": fmod,
     "frac": frac,
     "frexp": frexp,
     "ldexp": ldexp,

@@ -155,6 +155,22 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: Any = N
     return rules.rms_norm(input, weight, axis=_last(normalized_shape), eps=eps)
 
 
+def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> tuple:
+    """And the mean and 1 / √(variance + eps) of each example."""
+    axes = _last(normalized_shape)
+    mean, var = (f(input, axis=axes, keepdims=True) for f in (rules.mean, rules.var))
+    return layer_norm(input, normalized_shape, weight, bias, eps), mean, 1 / rules.sqrt(var + eps)
+
+
+def native_group_norm(
+    input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
+) -> tuple:
+    """And the mean and 1 / √(variance + eps) of each group of each example."""
+    rows = rules.reshape(input, (N, group, C // group * HxW))
+    mean, var = rules.mean(rows, axis=-1), rules.var(rows, axis=-1)
+    return group_norm(input, group, weight, bias, eps), mean, 1 / rules.sqrt(var + eps)
+
+
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     return rules.group_norm(input, weight, bias, groups=num_groups, eps=eps)
 
@@ -281,26 +297,6 @@ def fold(
     return rules.reshape(added[(..., slice(1, None))], (*lead, C, height, width))
 
 
-def embedding(
-    input: Any,
-    weight: Any,
-    padding_idx: Any = None,
-    max_norm: Any = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Any:
-    """Rows of the weight; that of ``padding_idx`` has no gradient."""
-    if max_norm is not None or scale_grad_by_freq:
-        raise TypeError("PyTorch's embedding of a recorded array has no max_norm= or scale_grad_by_freq=")
-    index = stripped(input)
-    rows = rules.take(weight, index, axis=0)
-    if padding_idx is None:
-        return rows
-    is_padding = xp.expand_dims(index == padding_idx % shape(weight)[0], axis=-1)
-    return rules.where(is_padding, stripped(rows), rows)
-
-
 def dropout(name: str) -> Callable:
     """Each element times a number plus another, which PyTorch draws: what it makes of zeros and ones."""
 
@@ -363,7 +359,6 @@ TABLE: dict[str, Callable] = {
     **{f"F.{name}": dropout(name) for name in DROPOUTS},
     **{f"F.fractional_max_pool{n}d": largest(f"fractional_max_pool{n}d", n) for n in (2, 3)},
     "F.batch_norm": batch_norm,
-    "F.embedding": embedding,
     "F.fold": fold,
     "F.instance_norm": instance_norm,
     "F.layer_norm": layer_norm,
@@ -373,6 +368,8 @@ TABLE: dict[str, Callable] = {
     "channel_shuffle": functional("channel_shuffle"),
     "constant_pad_nd": lambda input, pad, value=0: TABLE["F.pad"](input, pad, value=value),
     "group_norm": group_norm,
+    "native_group_norm": native_group_norm,
+    "native_layer_norm": native_layer_norm,
     "pixel_shuffle": functional("pixel_shuffle"),
     "pixel_unshuffle": functional("pixel_unshuffle"),
     "rms_norm": rms_norm,

@@ -5,6 +5,7 @@ The formulas are those of the NIST Digital Library of Mathematical Functions.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,14 @@ from handgrad.arrays import xp
 from handgrad.rules import elementwise
 
 
+def own(name: str, *args: Any) -> Any:
+    """PyTorch's function of values; what is recorded outside comes back to the rule of that name."""
+    import torch
+
+    function: Any = functools.reduce(getattr, name.split("."), torch)
+    return function(*args)
+
+
 @elementwise
 def lgamma(x: Any) -> Any:
     """out = log |Γ(x)|.   dx = ψ(x)·dout   DLMF 5.2.2"""
@@ -21,7 +30,7 @@ def lgamma(x: Any) -> Any:
     def backward(dout: Any) -> Any:
         return dout * digamma(x)
 
-    return xp.lgamma(x), backward
+    return own("lgamma", x), backward
 
 
 @elementwise
@@ -31,7 +40,7 @@ def digamma(x: Any) -> Any:
     def backward(dout: Any) -> Any:
         return dout * polygamma(x, n=1)
 
-    return xp.digamma(x), backward
+    return own("digamma", x), backward
 
 
 @elementwise
@@ -41,13 +50,7 @@ def polygamma(x: Any, n: int = 1) -> Any:
     def backward(dout: Any) -> Any:
         return dout * polygamma(x, n=n + 1)
 
-    return polygammas(x, n), backward
-
-
-def polygammas(x: Any, n: int) -> Any:
-    import torch
-
-    return torch.polygamma(n, x)
+    return own("polygamma", n, x), backward
 
 
 def multigammaln(input: Any, p: int) -> Any:
@@ -65,13 +68,13 @@ def i0(x: Any) -> Any:
     def backward(dout: Any) -> Any:
         return dout * i1(x)
 
-    return xp.i0(x), backward
+    return own("i0", x), backward
 
 
 @elementwise
 def i1(x: Any) -> Any:
     """out = I₁(x).   dx = (I₀(x) - I₁(x) / x)·dout, half of dout at 0   DLMF 10.29.1"""
-    out = special("i1", x)
+    out = own("special.i1", x)
 
     def backward(dout: Any) -> Any:
         is_zero = x == 0
@@ -84,7 +87,7 @@ def i1(x: Any) -> Any:
 @elementwise
 def i0e(x: Any) -> Any:
     """out = exp(-|x|) I₀(x).   dx = (exp(-|x|) I₁(x) - sign(x)·out)·dout"""
-    out = special("i0e", x)
+    out = own("special.i0e", x)
 
     def backward(dout: Any) -> Any:
         return dout * (i1e(x) - xp.sign(x) * out)
@@ -95,7 +98,7 @@ def i0e(x: Any) -> Any:
 @elementwise
 def i1e(x: Any) -> Any:
     """out = exp(-|x|) I₁(x).   dx = (exp(-|x|) I₀(x) - out·(sign(x) + 1 / x))·dout, half of dout at 0"""
-    out = special("i1e", x)
+    out = own("special.i1e", x)
 
     def backward(dout: Any) -> Any:
         is_zero = x == 0
@@ -105,17 +108,10 @@ def i1e(x: Any) -> Any:
     return out, backward
 
 
-def special(name: str, x: Any) -> Any:
-    """A function of ``torch.special`` of a value, or ours of that name of what is recorded outside."""
-    import torch
-
-    return getattr(torch.special, name)(x)
-
-
 @elementwise
 def erfinv(x: Any) -> Any:
     """out with erf(out) = x.   dx = √π/2·exp(out²)·dout"""
-    out = xp.erfinv(x)
+    out = own("erfinv", x)
 
     def backward(dout: Any) -> Any:
         return dout * (math.sqrt(math.pi) / 2) * xp.exp(out * out)
@@ -126,7 +122,7 @@ def erfinv(x: Any) -> Any:
 @elementwise
 def erfcx(x: Any) -> Any:
     """out = exp(x²) erfc(x).   dx = (2x·out - 2/√π)·dout   DLMF 7.10.1"""
-    out = special("erfcx", x)
+    out = own("special.erfcx", x)
 
     def backward(dout: Any) -> Any:
         return dout * (2 * x * out - 2 / math.sqrt(math.pi))
@@ -137,7 +133,7 @@ def erfcx(x: Any) -> Any:
 @elementwise
 def ndtri(x: Any) -> Any:
     """The quantile of the normal distribution, out with Φ(out) = x.   dx = √(2π)·exp(out² / 2)·dout"""
-    out = special("ndtri", x)
+    out = own("special.ndtri", x)
 
     def backward(dout: Any) -> Any:
         return dout * math.sqrt(2 * math.pi) * xp.exp(out * out / 2)
@@ -155,7 +151,17 @@ def log_ndtr(x: Any) -> Any:
     def backward(dout: Any) -> Any:
         return dout * math.sqrt(2 / math.pi) / erfcx(-x / math.sqrt(2))
 
-    return special("log_ndtr", x), backward
+    return own("special.log_ndtr", x), backward
+
+
+@elementwise
+def fmod(x: Any, y: Any) -> Any:
+    """Remainder with the sign of x, out = x - q·y with q = x/y rounded to 0.   dx = dout, dy = -q·dout"""
+
+    def backward(dout: Any) -> Any:
+        return dout, -dout * xp.trunc(x / y)
+
+    return own("fmod", x, y), backward
 
 
 def ndtr(input: Any) -> Any:
@@ -170,7 +176,7 @@ def xlogy(x: Any, y: Any) -> Any:
         counts = (x != 0) | (y > 0) | (y != y)
         return xp.where(counts, dout * xp.log(y), xp.zeros_like(dout)), dout * x / y
 
-    return xp.xlogy(x, y), backward
+    return own("xlogy", x, y), backward
 
 
 @elementwise
@@ -181,13 +187,7 @@ def xlog1py(x: Any, y: Any) -> Any:
         counts = (x != 0) | (y > -1) | (y != y)
         return xp.where(counts, dout * xp.log1p(y), xp.zeros_like(dout)), dout * x / (1 + y)
 
-    return xlog1pys(x, y), backward
-
-
-def xlog1pys(x: Any, y: Any) -> Any:
-    import torch
-
-    return torch.special.xlog1py(x, y)
+    return own("special.xlog1py", x, y), backward
 
 
 @elementwise
@@ -197,7 +197,7 @@ def entr(x: Any) -> Any:
     def backward(dout: Any) -> Any:
         return dout * (-xp.log(x) - 1)
 
-    return special("entr", x), backward
+    return own("special.entr", x), backward
 
 
 def order_first(n: int, input: Any) -> Any:
@@ -207,6 +207,7 @@ def order_first(n: int, input: Any) -> Any:
 TABLE: dict[str, Callable] = {
     "digamma": digamma,
     "erfinv": erfinv,
+    "fmod": fmod,
     "i0": i0,
     "lgamma": lgamma,
     "mvlgamma": multigammaln,
