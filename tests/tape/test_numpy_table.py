@@ -31,6 +31,9 @@ of real numbers. Recorded are also `np.r_`, `np.c_`, `reduce` and `accumulate` o
 minimum, `logaddexp.reduce`, and `outer` of any ufunc that is recorded. A test holds the table to what is
 there.
 
+`np.linalg.cholesky`, `eigh` and `eigvalsh` read one triangle, and so the gradient lies in it, twice what
+it is where it is divided among both, as `hg.cholesky` and `hg.eigh` have it, which take the symmetric part.
+
 | function | |
 |---|---|
 """
