@@ -149,8 +149,10 @@ def makers(workload: Workload, engine: str) -> dict[str, Callable[[Workload], St
     if engine != "numpy":
         found[OURS_NUMPY] = functools.partial(ours, engine="numpy")
     found |= {name: make for name, (module, make) in PEERS.items() if importlib.util.find_spec(module)}
-    if workload.batch_norm or workload.dropout:
+    if workload.batch_norm or workload.dropout or not workload.widths:
         found.pop(SKLEARN, None)
+    if not workload.widths:
+        found.pop(NUMPY)
     return found
 
 

@@ -10,14 +10,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from bench.networks import Network, jax_parameters
 from bench.workload import Order, Workload
-from handgrad.optim import SGD, AdamW
+from handgrad.optim import SGD, AdamW, Momentum
 
 MOMENTUM, EPS = 0.1, 1e-5
 
 
 def forward(workload: Workload, params: Any, running: Any, key: Any, x: Any) -> tuple[Any, Any]:
     """The outputs, and the new running statistics."""
+    if isinstance(workload, Network):
+        found: dict[str, Any] = {}
+        return workload.jax_model({**params, **running}, found, x), found
     activation = {"relu": jax.nn.relu, "tanh": jnp.tanh}[workload.activation]
     moved = []
     for i, layer in enumerate(params):
@@ -51,6 +55,9 @@ def updated(workload: Workload, params: Any, grads: Any, moments: Any, count: An
     tree = jax.tree.map
     if isinstance(ours, SGD):
         return tree(lambda p, dp: p - lr * dp, params, grads), moments
+    if isinstance(ours, Momentum):
+        v = tree(lambda v, dp: ours.momentum * v + dp, moments["v"], grads)
+        return tree(lambda p, v: p - lr * v, params, v), {"v": v}
     m = tree(lambda m, dp: ours.beta1 * m + (1 - ours.beta1) * dp, moments["m"], grads)
     v = tree(lambda v, dp: ours.beta2 * v + (1 - ours.beta2) * dp * dp, moments["v"], grads)
     m_scale = -lr / jnp.expm1(count * math.log(ours.beta1))  # 1 - β**t, exact in float32
@@ -62,14 +69,19 @@ def updated(workload: Workload, params: Any, grads: Any, moments: Any, count: An
 
 def beginning(workload: Workload) -> dict[str, Any]:
     """The state of a training: everything that a step replaces."""
-    params, running = [], []
-    for W, b in workload.weights():
+    params: Any = []
+    running: Any = []
+    if isinstance(workload, Network):
+        net = workload.net()
+        params, running = jax_parameters(net), {name: jnp.asarray(x) for name, x in net.states().items()}
+    for W, b in workload.weights() if workload.widths else ():
         params.append({"W": jnp.asarray(W), "b": jnp.asarray(b)})
         if workload.batch_norm and len(params) < len(workload.widths) - 1:
             params[-1] |= {"gamma": jnp.ones(b.shape), "beta": jnp.zeros(b.shape)}
             running.append([jnp.zeros(b.shape), jnp.ones(b.shape)])
     zeros = functools.partial(jax.tree.map, jnp.zeros_like)
-    moments = {} if isinstance(workload.optimiser, SGD) else {"m": zeros(params), "v": zeros(params)}
+    kept = {SGD: "", Momentum: "v"}.get(type(workload.optimiser), "mv")
+    moments = {name: zeros(params) for name in kept}
     return {
         "params": params,
         "running": running,

@@ -45,5 +45,5 @@ def agreement(name: str, engine: str) -> str:
     worst = max(apart, key=apart.__getitem__)
     without = " without dropout" if named(name).dropout else ""
     text = f"Losses{without} differ from handgrad's by at most {apart[worst]:.1e} ({worst})"
-    timed = "" if named(name).batch_norm else f"; {SKLEARN} is only timed"
+    timed = "" if named(name).batch_norm or not named(name).widths else f"; {SKLEARN} is only timed"
     return f"{text} over 20 steps one by one and 20 in a call{timed}."
