@@ -49,6 +49,8 @@ def optimise(program: Program) -> Program:
     Raises:
         ValueError: a pass went wrong; its program is not sound.
     """
+    if program.is_optimised:
+        return program
     with np.errstate(all="ignore"):
         for _ in range(ROUNDS):
             before = program
@@ -58,6 +60,7 @@ def optimise(program: Program) -> Program:
                     made.check()
                 program = made
             if program is before:
+                program.is_optimised = True
                 break
     return program
 

@@ -74,6 +74,7 @@ class Program:
         self.operations: list[Operation] = []
         self.outputs: Any = ()
         self.outer = outer  # the program that this one is a loop's body in
+        self.is_optimised = False  # whether passes change nothing any more
         self.captured: dict[int, tuple[Any, Any]] = {}  # of the outer program: a symbol, and what it is here
 
     @property
