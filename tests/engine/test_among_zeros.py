@@ -53,6 +53,18 @@ def test_random_convolutions(seed):
         assert same_bits(got, first)
 
 
+def test_one_number_among_zeros():
+    """Along an axis of one element nothing moves, but it is guarded."""
+    x, W = np.array(2.0), np.arange(9.0).reshape(3, 3)
+
+    def f(x, W):
+        windows = hg.windows(hg.pad(hg.reshape(x, (1, 1)), ((1, 1), (0, 0))), (3,), axes=(0,))
+        return hg.einsum("abi,oi->abo", windows, W)
+
+    code = Code(trace(f, x, W), workers=1)
+    np.testing.assert_array_equal(run(code, [x, W])[0], 2 * W[:, 1].reshape(1, 1, 3))
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_no_zero_is_stored_or_multiplied(stride):
     """Where channels fill a vector; a strided gradient by x has a phase for each place in the stride."""

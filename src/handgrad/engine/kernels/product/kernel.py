@@ -306,7 +306,7 @@ def touched(operand: Operand) -> Load:
     start, strides = load.offset.start, dict(load.offset.strides)
     for offset, size in operand.guards:
         mine = dict(offset.strides)
-        apart = next(strides[loop] // stride for loop, stride in offset.strides)
+        apart = next(strides.get(loop, 0) // stride for loop, stride in offset.strides)
         start += apart * (size - 1 - offset.start)
         strides = {loop: stride - apart * mine.get(loop, 0) for loop, stride in strides.items()}
     return Load(load.array, affine(start, strides), load.gathers, load.dtype)
