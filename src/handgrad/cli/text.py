@@ -39,7 +39,8 @@ def train(args: argparse.Namespace, folder: Path) -> int:
         "dtype": args.dtype,
     }
     options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
-    options["source"] = str(Path(args.source).resolve())
+    if Path(args.source).exists():
+        options["source"] = str(Path(args.source).resolve())
     started = TextRun(network, alphabet, options, build_text(network, args.seed))
     with training_into(folder), resumable(folder):
         clear(folder)

