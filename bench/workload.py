@@ -14,7 +14,7 @@ from handgrad.data import load, permutation
 from handgrad.layers import Sequential, mlp
 from handgrad.optim import Optimiser
 
-NAMES = ("mlp-tiny", "mlp-course", "mlp-wide", "mlp-norm", "tabular", "lenet", "resnet8")
+NAMES = ("mlp-tiny", "mlp-course", "mlp-wide", "mlp-norm", "tabular", "lenet", "resnet8", "depthwise")
 Data = tuple[np.ndarray, np.ndarray]
 
 
