@@ -60,6 +60,11 @@ class SymbolNamespace:
         return contraction.in_pairs(subscripts, list(arrays), contract)
 
     @staticmethod
+    def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
+        of_x, of_y, target = contraction.letters_of_tensordot(x.ndim, y.ndim, axes)
+        return SymbolNamespace.einsum(f"{of_x},{of_y}->{target}", x, y)
+
+    @staticmethod
     def windows(x: Any, size: Any, stride: Any = 1, dilation: Any = 1, axes: Any = None) -> Any:
         found = windowing.windowing(x.shape, size, stride, dilation, axes)
         return emit("windows", (x, found.size, found.stride, found.dilation, found.axes), {})

@@ -85,8 +85,7 @@ class Emission:
         return self.lines * min(self.plan.tile.units, self.units) * self.width
 
     def unfinished_elements(self) -> int:
-        rows = self.turns(self.c.row_loops)
-        return rows * self.padded_columns if self.plan.cut else 0
+        return self.turns(self.c.row_loops) * self.padded_columns if self.plan.cut else 0
 
     def x_elements(self) -> int:
         if not self.plan.packs_x:
