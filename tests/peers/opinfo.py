@@ -26,6 +26,22 @@ from tests.peers.torch_samples import KNOWN_WRONG, LeftOut, TorchCase, refuse_un
 
 TOLERANCE = 1e-9  # of the largest number, or of LEAST: sums run in another order than PyTorch's
 LEAST = 1e-3
+REASONS = {
+    "complex numbers inside": "fft_hfft fft_hfft2 fft_hfftn fft_irfft fft_irfft2 fft_irfftn stft",
+    "PyTorch's gradient is right behind log_softmax alone": "nn_functional_ctc_loss",
+    "reads memory that is not its tensor's": "as_strided_partial_views",
+    "random matrices inside": "svd_lowrank pca_lowrank",
+    "sparse": "to_sparse",
+    "what PyTorch calls inside, or tries out": """
+        _unsafe_masked_index _unsafe_masked_index_put_accumulate
+        _segment_reduce_lengths _segment_reduce_offsets
+        _upsample_bilinear2d_aa _native_batch_norm_legit _batch_norm_with_update native_batch_norm
+        native_dropout_backward nn_functional_linear_cross_entropy nn_functional_linear_cross_entropy_chunked
+        nn_functional_linear_cross_entropy_chunked_none
+    """,
+}
+"""Why operations that are differentiable are left out."""
+WHY_NOT = {name: why for why, names in REASONS.items() for name in names.split()}
 EVERY_SIZE = math.inf, math.inf
 
 
@@ -59,6 +75,9 @@ def tell(operation: Any) -> Told:
     told.samples = len(cases)
     if not cases:
         told.excluded = "no sample in float64: " + ", ".join(why.partition(": ")[2] for why in skipped)
+        return told
+    if told.name in WHY_NOT:
+        told.excluded = WHY_NOT[told.name]
         return told
     if told.name in KNOWN_WRONG:
         told.excluded = f"wrong in PyTorch: {KNOWN_WRONG[told.name]}"

@@ -17,6 +17,11 @@ SOME = """
     squeeze take_along_dim topk unfold var where xlogy
 """.split()
 PARTS = 24
+NOT_YET = """
+    as_strided_scatter grid_sampler_2d grid_sampler_3d index_reduce_prod linalg_householder_product
+    linalg_lstsq_grad_oriented nextafter nn_functional_grid_sample nn_functional_multi_head_attention_forward
+    ormqr scatter_reduce_prod
+""".split()
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -30,7 +35,6 @@ def test_values_and_gradients_are_pytorchs(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.filterwarnings("ignore")
-def test_all_that_have_a_rule(part):
-    for told in map(tell, op_db[part::PARTS]):
-        said = [why for why in told.failures.values() if "of a recorded array" not in why]
-        assert not said, told.name
+def test_all_but_a_few_are_covered(part):
+    told = [one for one in map(tell, op_db[part::PARTS]) if one.name not in NOT_YET]
+    assert {one.name: one.failures for one in told if one.failures} == {}
