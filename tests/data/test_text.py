@@ -57,6 +57,7 @@ def test_the_end_is_held_out():
         train, held = split_text(np.arange(20), test, 4)
         np.testing.assert_array_equal(np.concatenate([train, held]), np.arange(20))
         assert len(held) == 5
+    assert [len(part) for part in split_text(np.arange(10**6), 0.2, 4)] == [900_000, 100_000]
     with pytest.raises(DataError, match="each needs 6 for a block of 5"):
         split_text(np.arange(20), 0.25, 5)
     with pytest.raises(DataError, match="leave a part of 0"):

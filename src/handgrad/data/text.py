@@ -16,6 +16,7 @@ import numpy as np
 from handgrad.data.errors import DataError, listed
 
 SHAKESPEARE = "shakespeare"
+ENOUGH = 100_000  # symbols, to measure a loss by
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,12 @@ def read_text(source: str | os.PathLike[str]) -> bytes:
 
 
 def split_text(numbers: np.ndarray, test: float | int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """The beginning, to train on, and the end, held out: a share, or a number of symbols.
+    """The beginning, to train on, and the end, held out: a number of symbols, or a share, at most ``ENOUGH``.
 
     Raises:
         DataError: one of them has no block of that length.
     """
-    held_out = round(test * len(numbers)) if test < 1 else int(test)
+    held_out = min(round(test * len(numbers)), ENOUGH) if test < 1 else int(test)
     parts = numbers[: max(len(numbers) - held_out, 0)], numbers[max(len(numbers) - held_out, 0) :]
     shortest = min(map(len, parts))
     if shortest < length + 1:
