@@ -24,7 +24,7 @@ from handgrad.tape.refusals import (
     checked,
     is_complex,
 )
-from handgrad.tape.torch_functions import attribute, call_method, call_torch, is_tensor
+from handgrad.tape.tensors import attribute, call_method, call_torch, is_tensor
 from handgrad.tree import tree_map
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from handgrad.arrays import stripped
 from handgrad.tape.numpy_functions import understood
 from handgrad.tape.refusals import IN_PLACE, HistoryLost
+from handgrad.tape.tensors import call_method
 from handgrad.tape.torch_functions import (
     activations,
     elementwise,
@@ -133,13 +134,6 @@ def call_torch(function: Any, args: tuple, options: dict) -> Any:
     return implementation(*args, **understood(implementation, f"PyTorch's {name}", said))
 
 
-def call_method(name: str, args: tuple, options: dict) -> Any:
-    """A method of a variable that holds a tensor."""
-    import torch
-
-    return call_torch(getattr(torch.Tensor, name), args, options)
-
-
 def attribute(x: Any, name: str) -> Any:
     """What a tensor has by that name, of a recorded one.
 
@@ -160,8 +154,3 @@ def attribute(x: Any, name: str) -> Any:
 
 def call_method_of(name: str, x: Any, /, *args: Any, **options: Any) -> Any:
     return call_method(name, (x, *args), options)
-
-
-def is_tensor(x: Any) -> bool:
-    """Whether it is PyTorch's, or a recorded array of PyTorch's."""
-    return type(stripped(x)).__module__.partition(".")[0] == "torch"
