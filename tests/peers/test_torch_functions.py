@@ -249,7 +249,14 @@ ELSEWHERE = {
         """.split(),
         "test_torch_rules.py",
     ),
-    **dict.fromkeys(("swiglu", "dice"), "it has none; differences in rules/test_every_rule.py"),
+    **dict.fromkeys(
+        "ctc_loss gru lstm rnn multi_head_attention scaled_dot_product_attention".split(),
+        "test_torch_sequences.py",
+    ),
+    **dict.fromkeys(
+        "swiglu dice alibi rotary sinusoidal gru_step lstm_step rnn_step".split(),
+        "it has none of that form; differences in rules/test_every_rule.py",
+    ),
     **dict.fromkeys(("straight_through", "clip_gradient", "reverse_gradient"), "tape/test_surrogates.py"),
     "gumbel_softmax": "its generator is its own; test_torch_rules.py",
 }
