@@ -239,7 +239,7 @@ def test_a_sum_of_nothing_is_zero():
     assert not case.run("native").any()
 
 
-@pytest.mark.skipif(not here.this_computer().has_halves, reason="this processor has no bfloat16")
+@pytest.mark.skipif(not here.this_computer().has_bf16, reason="this processor has no bfloat16")
 @pytest.mark.parametrize("kind", KINDS)
 def test_pairs(kind):
     """Factors that bfloat16 holds, so that only sums are rounded."""

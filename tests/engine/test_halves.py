@@ -7,7 +7,7 @@ import handgrad as hg
 from handgrad.engine import compile
 from handgrad.engine.targets.here import at_level, this_computer
 
-needs_halves = pytest.mark.skipif(not this_computer().has_halves, reason="this processor has no bfloat16")
+needs_halves = pytest.mark.skipif(not this_computer().has_bf16, reason="this processor has no bfloat16")
 SIZES = [(5, 7, 3), (33, 64, 50), (100, 785, 512), (2, 2, 17), (130, 512, 96), (700, 901, 40)]
 FORMS = {
     "as they lie": (lambda x, y: x @ y, False, False),

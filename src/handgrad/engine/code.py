@@ -75,7 +75,7 @@ class Code:
         self.owner = 0  # the thread that is in a call
         _CODES.add(self)
         self.target = target or this_computer()
-        if bfloat16 and not self.target.has_halves:
+        if bfloat16 and not self.target.has_bf16:
             raise ValueError("this processor does not multiply bfloat16 (AVX512-BF16): leave bfloat16 out")
         self.stages = Stages(program, donated or {}, self.target, workers, small, timed, bfloat16)
         manifest = Manifest(self.stages)

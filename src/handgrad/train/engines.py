@@ -117,8 +117,8 @@ class NativeSteps:
         self.t = np.ascontiguousarray(trainer.cast(t))
         start = trainer.progress
         self.structure = (start.params, start.states, start.moments)
-        self.turned = turned_parameters(trainer, batch_size) if self.in_memory else frozenset()
-        self.state = side_by_side(leaves(self.turn(self.structure)))
+        self.transposed = transposed_parameters(trainer, batch_size) if self.in_memory else frozenset()
+        self.state = side_by_side(leaves(self.between(self.structure)))
         self.places = addresses(self.state)
         self.codes: dict[int, Code] = {}
         self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
@@ -214,8 +214,8 @@ class NativeSteps:
             self.done = int(done)
         if self.done < count:
             return self.done, progress
-        held = self.turn(unflatten(self.structure, [a.copy() for a in self.state]))
-        if self.turned:
+        held = self.between(unflatten(self.structure, [a.copy() for a in self.state]))
+        if self.transposed:
             held = tree_map(lambda a: np.array(a, order="C"), held)
         params, states, moments = held
         self.latest = dataclasses.replace(
@@ -261,7 +261,7 @@ class NativeSteps:
     def load(self, progress: Progress) -> None:
         """Take over where a training stands."""
         given = (progress.params, progress.states, progress.moments)
-        theirs = leaves(self.turn(ordered(given, self.structure)))
+        theirs = leaves(self.between(ordered(given, self.structure)))
         for mine, new in zip(self.state, theirs, strict=True):
             if (shape(new), new.dtype) != (mine.shape, mine.dtype):
                 raise ValueError(
@@ -270,17 +270,16 @@ class NativeSteps:
                 )
             mine[...] = new
 
-    def turn(self, structure: tuple) -> tuple:
+    def between(self, structure: tuple) -> tuple:
         """Parameters and moments between how the network has them and how they lie in the engine's memory."""
-        if not self.turned:
+        if not self.transposed:
             return structure
         params, states, moments = structure
-        turned = {name: p.T if name in self.turned else p for name, p in params.items()}
         moved = {
-            name: {key: m.T if name in self.turned else m for key, m in each.items()}
+            name: {key: m.T if name in self.transposed else m for key, m in each.items()}
             for name, each in moments.items()
         }
-        return turned, states, moved
+        return {name: p.T if name in self.transposed else p for name, p in params.items()}, states, moved
 
     # The code.
 
@@ -327,7 +326,7 @@ class NativeSteps:
             x = np.broadcast_to(self.like, (n, *self.like.shape[1:]))
             t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
         index = np.zeros(size, np.int64)
-        return stable_trace(self.step(), self.turn(self.structure), x, t, index, 0.0, 0.0)
+        return stable_trace(self.step(), self.between(self.structure), x, t, index, 0.0, 0.0)
 
     def step(self) -> Callable:
         """The whole step as a function of arrays: gather, forward, backward, update, and what is told of
@@ -337,11 +336,11 @@ class NativeSteps:
 
         def step(structure: Any, x: Any, t: Any, index: Any, lr: Any, number: Any) -> Any:
             params, states, moments = structure
-            natural, *_ = self.turn(structure)
+            natural, *_ = self.between(structure)
             progress = dataclasses.replace(trainer.progress, params=natural, states=states)
             x, t = xp.take(x, index, axis=0), xp.take(t, index, axis=0)
             loss, y, grads, new_states = trainer.gradients(progress, x, t)
-            grads, *_ = self.turn((grads, {}, {}))
+            grads, *_ = self.between((grads, {}, {}))
             grads = trainer.clipped({name: check_finite(dp) for name, dp in grads.items()})
             moved = {
                 name: updated(trainer.optimiser, name, p, grads[name], moments[name], lr, number)
@@ -375,7 +374,7 @@ def added(start: float, terms: Any) -> float:
     return float(np.cumsum([start, *terms])[-1])
 
 
-def turned_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
+def transposed_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
     """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes
     empty.
 

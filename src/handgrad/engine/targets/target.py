@@ -51,7 +51,7 @@ class Target:
         return False
 
     @property
-    def has_halves(self) -> bool:
+    def has_bf16(self) -> bool:
         """Whether there is an instruction that multiplies pairs of bfloat16: ``multiply_pairs``."""
         return False
 

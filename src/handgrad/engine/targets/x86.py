@@ -23,7 +23,7 @@ class X86(Target):
         return self.vector_bytes == 64
 
     @property
-    def has_halves(self) -> bool:
+    def has_bf16(self) -> bool:
         return self.has("avx512bf16") and self.vector_bytes == 64
 
     def reciprocals(self, f: Function, x: Value, of_roots: bool = False) -> Value:

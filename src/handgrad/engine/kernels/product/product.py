@@ -29,7 +29,7 @@ def vectors_of(dtype: np.dtype, target: Target) -> Type:
 
 def are_pairs(dtype: np.dtype, target: Target) -> bool:
     """Whether factors can be rounded to pairs of bfloat16."""
-    return target.has_halves and dtype == np.float32
+    return target.has_bf16 and dtype == np.float32
 
 
 class Product:

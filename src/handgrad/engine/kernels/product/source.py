@@ -128,8 +128,8 @@ def copy_transposed(f: Function, block: Block, target: Value, width: int, vector
         at = {**around, inner: k}
         starts = [f.binary("add", first, i64(s * lanes)) for s in range(n)]
         columns = ([f.binary("add", start, i64(c)) for c in range(lanes)] for start in starts)
-        turned = [transposed(f, [f.load(source(at, c), vector) for c in some]) for some in columns]
-        for i, row in enumerate(zip(*turned, strict=True)):
+        lines = [transposed(f, [f.load(source(at, c), vector) for c in some]) for some in columns]
+        for i, row in enumerate(zip(*lines, strict=True)):
             here = {**around, inner: f.binary("add", k, i64(i))}
             line = target_of(f, block, here, target, width, scalar)
             for start, x in zip(starts, row, strict=True):
