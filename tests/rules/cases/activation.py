@@ -30,7 +30,7 @@ def activation() -> Iterator[Case]:
         yield Case(rule, "outside", lambda r: (away(3.1, 5)(r, 9),))
     yield Case(hg.relu6, "outside", lambda r: (away(6.1, 8)(r, 9),))
     yield Case(hg.celu, "alpha", lambda r: (kinked(r, 4, 2),), {"alpha": 0.7})
-    of_number = {"strict": "where takes no number for a condition"}
+    of_number = dict.fromkeys(("strict", "torch"), "where takes no number for a condition")
     for case in elementwise(hg.prelu, kinked, normal):
         yield replace(case, cannot=of_number if case.label == "python-array" else {})
     for rule in (hg.softshrink, hg.hardshrink):
