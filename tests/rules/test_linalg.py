@@ -200,3 +200,12 @@ def test_matrices_that_have_no_inverse_or_factor():
             call()
     with pytest.raises(ValueError, match=r"a whole power, not to 0\.5"):
         hg.matrix_power(np.eye(2), 0.5)
+
+
+@pytest.mark.parametrize("rule", [hg.svd, hg.pinv, hg.adjugate], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_a_matrix_that_is_not_finite_is_refused(rule, number):
+    """LAPACK did not come back from this one."""
+    x = np.array([[0.5, 1e20, 1e200], [number, -1e-150, -1], [np.inf, -5e-324, -2.2e-308]])
+    with pytest.raises(np.linalg.LinAlgError, match="not finite"):
+        rule(x)

@@ -86,6 +86,19 @@ def _wide(function: Callable) -> Callable:
     return computed
 
 
+def _of_finite(function: Callable) -> Callable:
+    """LAPACK's iterations refuse nan, and go on for ever from some infinities (OpenBLAS 0.3)."""
+
+    def computed(x: Any, *others: Any) -> Any:
+        if not np.isfinite(x).all():
+            raise np.linalg.LinAlgError(
+                "a matrix has elements that are not finite: it has no singular values"
+            )
+        return function(x, *others)
+
+    return computed
+
+
 PADE = (
     64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600,
     670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
@@ -125,8 +138,8 @@ OF_NUMPY: dict[str, Callable] = {
     "cholesky": _wide(np.linalg.cholesky),
     "qr": _wide(lambda x: tuple(np.linalg.qr(x))),
     "eigh": _wide(lambda x, UPLO="L": tuple(np.linalg.eigh(x, UPLO))),
-    "svd": _wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False))),
-    "pinv": _wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol)),
+    "svd": _of_finite(_wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False)))),
+    "pinv": _of_finite(_wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol))),
     "expm": _wide(expm),
     "factors": factors,
 }

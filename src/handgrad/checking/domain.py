@@ -19,9 +19,13 @@ from handgrad.checking.subject import Values, copied
 if TYPE_CHECKING:
     from handgrad.checking.trial import Trial
 
-# Where inverse sines have values, and inverse hyperbolic cosines. To stand at; and to take an element from,
-# so that each can become the least, or the largest.
-RANGES = (((0.4, 0.6), (0.1, 0.3), (0.7, 0.9)), ((2.0, 3.0), (1.1, 1.9), (3.1, 4.0)))
+# Where inverse sines have values, where rectifiers have another slope, and inverse hyperbolic cosines. To
+# stand at; and to take an element from, so that each can become the least, or the largest.
+RANGES = (
+    ((0.4, 0.6), (0.1, 0.3), (0.7, 0.9)),
+    ((-0.6, -0.4), (-0.9, -0.7), (-0.3, -0.1)),
+    ((2.0, 3.0), (1.1, 1.9), (3.1, 4.0)),
+)
 MOST_LOOKS = 400
 
 
