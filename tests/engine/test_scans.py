@@ -84,6 +84,11 @@ def nothing_read(h, xs):
     return hg.scan(step, (h, 2 * h, h - 1), xs)
 
 
+def nothing_to_do(h, xs):
+    """A step without a kernel of its own."""
+    return hg.scan(lambda h, x: (h, ()), h, xs)
+
+
 def backwards(h, xs):
     return hg.scan(lambda h, x: ((h := h * 0.5 + x), h), h, xs, reverse=True)
 
@@ -149,6 +154,7 @@ CASES = {
     **PACKED,
     "nested, wide": (nested, (rng.normal(size=(18, 18)) / 4, rng.normal(size=(3, 2, 5, 18)))),
     "nested": (nested, (rng.normal(size=(4, 4)) / 2, rng.normal(size=(3, 2, 5, 4)))),
+    "nothing to do": (nothing_to_do, (H4, rng.normal(size=(4, 3, 4)))),
     "nothing carried": (apart, (rng.normal(size=(4, 4)), rng.normal(size=(13, 5, 4)))),
     "nothing carried, gradients": (apart_gradients, (rng.normal(size=(4, 4)), rng.normal(size=(13, 5, 4)))),
     "nothing carried, wide": (apart, square(40, (9,), np.float32, steps=17)[1:]),

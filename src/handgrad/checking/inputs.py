@@ -287,6 +287,7 @@ BY_NAME = {
     "(C, F, 3); (C, 3); (D,); (D, D)",
     "bias": "(M,); (F,); (D,); ()",
     "gamma beta scale shift mean var mu running_mean running_var": "(D,); (C,); (1, C, 1, 1)",
+    "positions": "(T,) < 9; (N, T) < 9",
     "index indices idx ids tokens": "(L,) < N; (L,) < D; (N, D) < D; (N,) < D; (N, T) < 3; (L,) < 2",
     "mask condition cond": "(N, D) < 2; (N,) < 2; (N, T) < 2",
     "arrays xs tensors": "[(N, D), (N, D)]; [(N, D), (M, D)]",

@@ -49,6 +49,11 @@ class Given:
 Template = tuple  # of Items, Givens, and lists of them
 
 
+def multiplied(text: str) -> str:
+    """3H and H·E as Python has them, 3*H and H*E."""
+    return re.sub(r"(?<![\w.])(\d+)(?=[^\W\d_]|\()", r"\1*", text.replace("·", "*"))
+
+
 def parse(text: str) -> Template:
     """The template that a text writes.
 
@@ -56,7 +61,7 @@ def parse(text: str) -> Template:
         ValueError: it is not one; the message says how shapes are written.
     """
     try:
-        listed = ast.parse(f"[{text}]", mode="eval").body
+        listed = ast.parse(f"[{multiplied(text)}]", mode="eval").body
         if not isinstance(listed, ast.List) or not listed.elts:
             raise TypeError
         return tuple(_item(node) for node in listed.elts)

@@ -169,7 +169,8 @@ class ScanKernel(Kernel):
         return self.node.length
 
     def work(self) -> tuple[float, float]:
-        flops, moved = (sum(f) for f in zip(*(k.work() for k in self.node.body.kernels), strict=True))
+        works = [kernel.work() for kernel in self.node.body.kernels]
+        flops, moved = (sum(work[i] for work in works) for i in (0, 1))
         return flops * self.steps, moved * self.steps
 
     @property
