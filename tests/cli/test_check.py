@@ -240,7 +240,7 @@ def test_wrong_options(fails, file, option, value, said):
 
 
 def test_inputs_that_do_not_fit_by_name(fails, file):
-    assert "(3,)" in fails("check", f"{file}:right", "--inputs", ":draw")
+    assert "right needs W too" in fails("check", f"{file}:right", "--inputs", ":draw")
 
 
 # PyTorch and JAX: in a process of its own, as a user runs it.

@@ -17,7 +17,11 @@ from handgrad.engine.runtime.memory import aligned
 
 X = np.random.default_rng(0).standard_normal((300, 300))
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork"),
+    pytest.mark.filterwarnings(r"ignore:os.fork\(\) was called:RuntimeWarning"),  # JAX's, where it is loaded
+    pytest.mark.filterwarnings("ignore:Exception ignored in. .*_at_fork"),
+]
 
 
 def in_a_child(work):

@@ -37,7 +37,7 @@ PAIRS = np.concatenate(
 UFUNCS = [f for f in TABLE if isinstance(f, np.ufunc) and f.nout == 1 and {t[-1] for t in f.types} != {"?"}]
 WHOLE = "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count".split()
 UNARY = [f for f in UFUNCS if f.nin == 1 and f.__name__ not in WHOLE]
-NOT_OF_NUMBERS = [*WHOLE, "ldexp", "matmul", "vecdot", "matvec", "vecmat"]
+NOT_OF_NUMBERS = [*WHOLE, *"gcd lcm ldexp matmul matvec nextafter vecdot vecmat".split()]
 BINARY = [f for f in UFUNCS if f.nin == 2 and f.__name__ not in NOT_OF_NUMBERS]
 
 
@@ -137,7 +137,9 @@ DERIVATIVES = {
 }
 SATURATE = (np.exp, np.exp2, np.expm1, np.sinh, np.cosh, np.tanh)
 ROUNDED_TO_ONE = (np.tanh, np.expm1)  # their backward reuses the result: 1 - out², out + 1
-WITHOUT = frozenset("ceil floor rint trunc fix logical_not".split())  # no derivative but 0, and no gradient
+WITHOUT = frozenset(
+    "ceil floor rint trunc fix logical_not spacing".split()
+)  # no derivative but 0, and no gradient
 
 
 def test_every_function_of_one_number_has_its_derivative_here():
