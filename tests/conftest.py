@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 
@@ -7,3 +9,11 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HANDGRAD_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_path():
+    """Folders that the command looks in, where a file may be called json.py, are not left to other tests."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
