@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
+from handgrad.tape.graph import backpropagate
 
 r = np.random.default_rng(0)
 W, b, V = 0.2 * r.normal(size=(4, 4)), r.normal(size=4), r.normal(size=(3, 4))
@@ -93,7 +94,7 @@ def unrolled(W, b):
 
 
 def implicit(W, b):
-    x = hg.fixed_point(lambda x, W: np.tanh(x @ W + b), np.zeros(4), W, tolerance=1e-14)  # b is closed over
+    x = hg.fixed_point(lambda x, W: np.tanh(x @ W + b), np.zeros(4), W)  # b is closed over
     return hg.sum(V[0] * x)
 
 
@@ -133,3 +134,57 @@ def test_a_tree_of_points():
 def test_what_is_no_fixed_point(f, error, said):
     with pytest.raises(error, match=said):
         hg.fixed_point(f, np.ones(2), steps=50)
+
+
+@pytest.mark.parametrize("dtype", "efd")
+@pytest.mark.parametrize("slope", [0.3, 0.95])
+def test_without_a_tolerance_it_ends_where_changes_are_rounding(dtype, slope):
+    a, slope = r.normal(size=50).astype(dtype), np.asarray(slope, dtype)
+    x = hg.fixed_point(lambda x, a: slope * np.sin(x) + a, np.zeros(50, dtype), a)
+    assert x.dtype == dtype
+    np.testing.assert_allclose(
+        slope * np.sin(x) + a, x, rtol=0, atol=16 * np.finfo(dtype).eps * np.max(abs(x))
+    )
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy"])
+def test_a_fixed_point_of_other_libraries(library):
+    xp = pytest.importorskip(library)
+    x = hg.fixed_point(lambda x, a: 0.3 * xp.tanh(x) + a, xp.zeros(3), xp.ones(3))
+    np.testing.assert_allclose(np.asarray(x), hg.fixed_point(lambda x: 0.3 * np.tanh(x) + 1, 0.0), rtol=1e-6)
+
+
+# What a check and a picture make of them: nodes like those of any rule.
+
+
+def nodes_of(x):
+    return {v.node.rule.name: v.node for v, _ in backpropagate([(x, 1.0)]) if v.node.rule}
+
+
+def used():
+    x, w = hg.variable(X), hg.variable(W)
+    y = hg.checkpoint(lambda x: layer(x, w))(x)
+    z = hg.fixed_point(lambda z, a: 0.3 * np.tanh(z @ w) + a, np.zeros((3, 4)), y)
+    return hg.sum(V * z)
+
+
+def test_both_are_checked_as_rules_are():
+    nodes = nodes_of(used())
+    for name in ("checkpoint", "fixed_point"):
+        closed_over, xs = ([v.value for v in xs] for xs in nodes[name].inputs)
+        report = hg.check(nodes[name].rule, closed_over, xs)
+        assert report.ok, report
+
+
+def test_and_drawn():
+    graph = hg.show(used(), check=100)
+    assert str(graph).count("proven") >= 2
+    assert "wrong" not in str(graph)
+
+
+def test_what_they_close_over_has_no_other_values():
+    node = nodes_of(used())["checkpoint"]
+    closed_over, xs = ([v.value for v in xs] for xs in node.inputs)
+    node.rule.pair(([w.copy() for w in closed_over], xs), {})
+    with pytest.raises(ValueError, match="make it an argument"):
+        node.rule.pair(([w + 1 for w in closed_over], xs), {})

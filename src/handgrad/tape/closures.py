@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from handgrad.arrays import Recorded, cast
+import numpy as np
+
+from handgrad.arrays import Recorded, cast, is_plain
 from handgrad.rules.rule import Rule
-from handgrad.tape.graph import Backpropagation, Node, next_order
+from handgrad.tape.graph import Backpropagation, next_order
 from handgrad.tape.variable import Variable
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -52,13 +54,35 @@ class Closure:
 
         return backward
 
-    def recorded(self, rule: Rule, out: Any, places: list[int], inputs: tuple, backward: Callable) -> Any:
-        """``out``, of whose leaves those at ``places`` are recorded: outputs of a node of that rule."""
-        outs = leaves(out)
-        node = Node(rule, inputs, {}, backward, tuple(outs[i] for i in places))
-        for n, i in enumerate(places):
-            outs[i] = Variable(outs[i], self.level, node, n)
-        return unflatten(out, outs)
+    def record(self, function: Callable, body: Callable, *inputs: Any) -> Any:
+        """A use of ``function`` as one node, ``body(closed_over, *inputs)`` being its rule, by its name."""
+        rule = Rule(body)
+        rule.name, rule.__doc__ = function.__name__, function.__doc__
+        return Variable(None, self.level).record(rule, (self.closed_over, *inputs), {})
+
+    def require(self, closed_over: list) -> None:
+        """A body is called again, by a check say, with what it closes over as it was.
+
+        Raises:
+            ValueError: it has another value.
+        """
+        for variable, x in zip(self.closed_over, closed_over, strict=True):
+            if x is not variable.value and not is_same(x, variable.value):
+                raise ValueError(
+                    "what a function closes over cannot be given other values: make it an argument"
+                )
+
+
+def is_same(x: Any, y: Any) -> bool:
+    return is_plain(x) and is_plain(y) and np.array_equal(x, y, equal_nan=True)
+
+
+def replaced(tree: Any, places: list[int], new: Any) -> Any:
+    """``tree`` with other leaves at these places."""
+    found = leaves(tree)
+    for i, x in zip(places, new, strict=True):
+        found[i] = x
+    return unflatten(tree, found)
 
 
 def outside(outs: list, level: int, before: int) -> dict[int, Variable]:

@@ -16,8 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad.arrays import is_floating, loops, namespace_of, stripped, xp
-from handgrad.rules.rule import rule
-from handgrad.tape.closures import Closure
+from handgrad.tape.closures import Closure, replaced
 from handgrad.tape.namespace import namespace
 from handgrad.tree import leaves, tree_map, unflatten
 
@@ -92,20 +91,36 @@ class _Scan:
     def recorded(self) -> tuple[Any, Any]:
         """One node, of what the body closes over, the carry and the sequences."""
         carry, xs = self.body.lowered((self.carry, self.xs))
+        out, kept = self.kept(carry, xs)
+        floating = [i for i, x in enumerate(leaves(out)) if hasattr(x, "dtype") and is_floating(x)]
+        first: Any = (out, kept)
+
+        def rule_body(closed_over: list, start: list, sequences: list) -> tuple:
+            nonlocal first
+            self.body.require(closed_over)
+            made = first or self.kept(unflatten(carry, start), unflatten(xs, sequences))
+            first = None
+            found = leaves(made[0])
+
+            def backward(given: tuple) -> tuple:
+                return self.backward(
+                    start, sequences, leaves(made[1]), dict(zip(floating, given, strict=True))
+                )
+
+            return tuple(found[i] for i in floating), backward
+
+        new = self.body.record(scan, rule_body, leaves(self.carry), leaves(self.xs))
+        return replaced(out, floating, new)
+
+    def kept(self, carry: Any, xs: Any) -> tuple[Any, Any]:
+        """What comes out, and the carry before each step."""
 
         def keeping(c: Any, x: Any) -> tuple[Any, Any]:
             after, y = self.body.lowered(self.f(c, x))
             return after, (y, c)
 
-        last, (ys, kept) = scan(keeping, carry, xs, self.n, self.reverse)
-        floating = [i for i, x in enumerate(leaves((last, ys))) if hasattr(x, "dtype") and is_floating(x)]
-
-        def backward(given: tuple) -> tuple:
-            douts = dict(zip(floating, given, strict=True))
-            return self.backward(leaves(carry), leaves(xs), leaves(kept), douts)
-
-        inputs = (self.body.closed_over, leaves(self.carry), leaves(self.xs))
-        return self.body.recorded(SCAN, (last, ys), floating, inputs, backward)
+        last, (ys, before) = scan(keeping, carry, xs, self.n, self.reverse)
+        return (last, ys), before
 
     def backward(self, carry: list, xs: list, kept: list, douts: dict[int, Any]) -> tuple:
         """Gradients of what is closed over, of the first carry, and of the sequences."""
@@ -138,10 +153,4 @@ def spread(values: list, places: list[int], count: int) -> list:
     return [found.get(i) for i in range(count)]
 
 
-@rule
-def SCAN(closed_over, carry, xs):
-    raise NotImplementedError
-
-
-SCAN.name = "scan"
 namespace.scan = scan

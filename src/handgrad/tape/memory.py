@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad.arrays import is_floating
-from handgrad.rules.rule import rule
-from handgrad.tape.closures import Closure
+from handgrad.tape.closures import Closure, replaced
 from handgrad.tree import leaves
 
 
@@ -33,23 +32,28 @@ def _kept_by_its_arguments(f: Callable, xs: tuple) -> Any:
     closure = Closure(f, *xs)
     if closure.level < 0:
         return closure.made
-    out, values = closure.lowered(closure.made), closure.lowered(xs)
+    values, out = closure.lowered((xs, closure.made))
     inputs = [i for i, x in enumerate(leaves(xs)) if closure.is_ours(x)]
     outputs = [i for i, x in enumerate(leaves(closure.made)) if closure.is_ours(x) and is_floating(x)]
     closure.made = None  # with all that it was computed by
     if not outputs:
         return out
+    made = [leaves(out)[i] for i in outputs]  # by the first call
 
-    def backward(given: tuple) -> tuple:
-        return closure.way_back(values, inputs)(dict(zip(outputs, given, strict=True)))
+    def body(closed_over: list, x: list) -> tuple:
+        nonlocal made
+        closure.require(closed_over)
+        here = replaced(values, inputs, x)
+        if made is None:
+            found = leaves(closure.below(*here))
+            outs = tuple(found[i] for i in outputs)
+        else:
+            outs, made = tuple(made), None
+
+        def backward(douts: tuple) -> tuple:
+            return closure.way_back(here, inputs)(dict(zip(outputs, douts, strict=True)))
+
+        return outs, backward
 
     given = [leaves(xs)[i] for i in inputs]
-    return closure.recorded(CHECKPOINT, out, outputs, (closure.closed_over, given), backward)
-
-
-@rule
-def CHECKPOINT(closed_over, xs):
-    raise NotImplementedError
-
-
-CHECKPOINT.name = "checkpoint"
+    return replaced(out, outputs, closure.record(checkpoint, body, given))
