@@ -295,7 +295,7 @@ def install() -> None:
     theirs["autograd.scipy.stats.multivariate_normal"] = stats.multivariate_normal
     sys.modules.update(theirs)
     sys.modules |= {"autograd.numpy": np, "autograd.numpy.random": np.random}
-    autograd.numpy, autograd.scipy = np, module("autograd.scipy", **places)  # type: ignore[attr-defined]
+    vars(autograd).update(numpy=np, scipy=module("autograd.scipy", **places))
 
 
 # The run.

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import handgrad as hg
-from bench.products import processor
+from bench.levels import processor
 from bench.tables import table
 from handgrad.engine import Code
 from handgrad.layers import mlp

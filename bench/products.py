@@ -6,17 +6,11 @@ others use too only the quickest of many short runs says what a product takes; c
 
 from __future__ import annotations
 
-import argparse
 import functools
 import itertools
-import json
 import math
-import os
-import platform
 import random
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,20 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.levels import parser_for, report, tell
 from bench.tables import table
-from bench.timing import Others
 from bench.workload import NAMES, named
 
 RESULTS = Path(__file__).parent / "PRODUCTS.md"
-LEVELS = {  # what the peers are told, so that all use the same instructions
-    "native": {},
-    "avx2": {
-        "HANDGRAD_CPU": "avx2",
-        "OPENBLAS_CORETYPE": "Haswell",
-        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-    },
-}
 TURN = 5e-4  # seconds that a run takes
 OTHER_LAYERS = {  # (rows, D, M)
     "lenet": [(100, 400, 120), (100, 120, 84), (100, 84, 10)],
@@ -231,60 +216,15 @@ def section(level: str, threads: int, peak: float, found: list[dict]) -> Iterato
     yield from table(heads, rows)
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    if "model name" not in fields:
-        return platform.processor() or platform.machine()
-    return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})"
-
-
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.products", description=__doc__)
+def main() -> None:
+    parser = parser_for("products", __doc__, rounds=40)
     every = list(layers())
     parser.add_argument("--only", nargs="+", choices=every, default=every, help="these workloads")
-    parser.add_argument("--level", nargs="+", choices=LEVELS, default=list(LEVELS))
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--write", action="store_true", help="into PRODUCTS.md, all but its notes anew")
-    parser.add_argument("--as-json", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def here(asked: argparse.Namespace) -> None:
-    """One level, in this process: a line of JSON for each product."""
-    print(json.dumps(register_peak()), flush=True)
-    for threads in asked.threads:
-        for result in measured(asked.only, threads, asked.rounds):
-            print(json.dumps(result), flush=True)
-
-
-def main() -> None:
-    asked = options()
+    asked = parser.parse_args()
     if asked.as_json:
-        here(asked)
-        return
-    others, lines = Others(), []
-    for level in asked.level:
-        given = ["--only", *asked.only, "--rounds", str(asked.rounds)]
-        given += ["--threads", *map(str, asked.threads)]
-        ran = subprocess.run(
-            [sys.executable, "-m", "bench.products", "--as-json", *given],
-            env={**os.environ, **LEVELS[level]},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        peak, *found = map(json.loads, ran.stdout.splitlines())
-        for threads in asked.threads:
-            lines += section(level, threads, peak, [r for r in found if r["threads"] == threads])
-    print("\n".join(lines))
-    if asked.write:
-        what = f"{processor()}; float32, Gflop/s, the best of {asked.rounds} runs. {others}"
-        first = f"# Matrix products alone\n\n{what}"
-        notes = RESULTS.read_text("utf-8").partition("\n## Rejected")[1:] if RESULTS.exists() else ()
-        RESULTS.write_text("\n".join([first, *lines]) + "\n" + "".join(notes), "utf-8")
+        tell(register_peak(), (r for n in asked.threads for r in measured(asked.only, n, asked.rounds)))
+    else:
+        report("products", "Matrix products alone", asked, section, unit="Gflop/s, ")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,6 @@ that others use too only the quickest of many short runs says what one takes; th
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import handgrad as hg
-from bench.products import LEVELS, by_python, processor, register_peak, seconds
+from bench.levels import parser_for, report, tell
+from bench.products import by_python, register_peak, seconds
 from bench.tables import table
-from bench.timing import Others
 from handgrad.engine import Code
 from handgrad.program import trace
 from handgrad.tree import leaves
@@ -157,43 +152,12 @@ def section(level: str, threads: int, peak: float, found: list[dict]) -> Iterato
     yield from table(("LSTM", "", "ours", "PyTorch", "ratio", "most", "of the peak"), rows)
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.recurrence", description=__doc__)
-    parser.add_argument("--level", nargs="+", choices=LEVELS, default=list(LEVELS))
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--write", action="store_true", help="into RECURRENCE.md, all but its notes anew")
-    parser.add_argument("--as-json", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
 def main() -> None:
-    asked = options()
+    asked = parser_for("recurrence", __doc__, rounds=60).parse_args()
     if asked.as_json:
-        print(json.dumps(register_peak()), flush=True)
-        for threads in asked.threads:
-            for result in measured(threads, asked.rounds):
-                print(json.dumps(result), flush=True)
-        return
-    others, lines = Others(), []
-    for level in asked.level:
-        given = ["--rounds", str(asked.rounds), "--threads", *map(str, asked.threads)]
-        ran = subprocess.run(
-            [sys.executable, "-m", "bench.recurrence", "--as-json", *given],
-            env={**os.environ, **LEVELS[level]},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        peak, *found = map(json.loads, ran.stdout.splitlines())
-        for threads in asked.threads:
-            lines += section(level, threads, peak, [r for r in found if r["threads"] == threads])
-    print("\n".join(lines))
-    if asked.write:
-        what = f"{processor()}; float32, the best of {asked.rounds} runs. {others}"
-        notes = RESULTS.read_text("utf-8").partition("\n## Notes")[1:] if RESULTS.exists() else ()
-        text = "\n".join([f"# Recurrence alone\n\n{what}", *lines]) + "\n"
-        RESULTS.write_text(text + "".join(notes), "utf-8")
+        tell(register_peak(), (r for n in asked.threads for r in measured(n, asked.rounds)))
+    else:
+        report("recurrence", "Recurrence alone", asked, section)
 
 
 if __name__ == "__main__":

@@ -157,20 +157,52 @@ class SoftmaxWithLoss:
         return dx
 
 
-class UnaryLayer:
-    """A layer of one input and the parameters ``names``, whose gradients ``backward`` leaves as ``dW``.
+class ParameterLayer:
+    """A layer with the parameters ``names``, whose gradients its backward leaves as ``dW``.
 
     Each forward is remembered until its backward, the last first, as far as a few; what was passed forward
     without a backward, to measure accuracy, is then forgotten.
     """
 
     names: tuple[str, ...] = ()
+    douts: tuple[str, ...] = ("dout",)  # of each output
 
     def __init__(self, *params: Any) -> None:
         for name, array in zip(self.names, params, strict=True):
             setattr(self, name, np.asarray(array) if isinstance(array, (list, tuple)) else array)
             setattr(self, "d" + name, None)
         self.history = History(limit=8, warns=False)
+
+    def _passed(self, compute: Any, *xs: Any) -> Any:
+        """``compute`` of these inputs, arrays or lists, and the parameters; integers count as floats."""
+        given = [x if is_floating(x) else np.asarray(x, np.float64) for x in map(_taken, xs)]
+        out, backward = vjp(compute, *given, *(getattr(self, name) for name in self.names))
+        self._remember(backward, out, given)
+        return out
+
+    def _remember(self, backward: Any, out: Any, given: list) -> None:
+        shapes = [shape(o) for o in (out if len(self.douts) > 1 else (out,))]
+        held = sum(getattr(x, "nbytes", 0) for x in given)
+        self.history.push((backward, shapes), held, type(self).__name__)
+
+    def _answered(self, *douts: Any) -> list[Any]:
+        """The inputs' gradients of the last forward not yet answered; those of parameters are left."""
+        backward, shapes = self.history.pop(type(self).__name__)
+        given = [*map(_taken, douts)]
+        for name, dout, wanted in zip(self.douts, given, shapes, strict=True):
+            if shape(dout) != wanted:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} has shape {shape(dout)}, the output {wanted}"
+                )
+        grads = backward(given[0] if len(given) == 1 else tuple(given))
+        count = len(grads) - len(self.names)
+        for name, grad in zip(self.names, grads[count:], strict=True):
+            setattr(self, "d" + name, grad)
+        return list(grads[:count])
+
+
+class UnaryLayer(ParameterLayer):
+    """A layer of one input and one output."""
 
     def compute(self, x: Any, *params: Any) -> Any:
         """The output, made of rules."""
@@ -180,14 +212,6 @@ class UnaryLayer:
         """The output for x, an array or a list; integers count as floats."""
         return self._passed(self.compute, x)
 
-    def _passed(self, compute: Any, x: Any) -> Any:
-        x = _taken(x)
-        x = x if is_floating(x) else np.asarray(x, np.float64)
-        params = [getattr(self, name) for name in self.names]
-        out, backward = vjp(compute, x, *params)
-        self.history.push((backward, shape(out)), getattr(x, "nbytes", 0), type(self).__name__)
-        return out
-
     def backward(self, dout: Any) -> Any:
         """dx of the last forward not yet answered.
 
@@ -195,13 +219,7 @@ class UnaryLayer:
             ValueError: ``dout`` does not have the output's shape.
             RuntimeError: there was no forward.
         """
-        backward, out_shape = self.history.pop(type(self).__name__)
-        dout = _taken(dout)
-        if shape(dout) != out_shape:
-            raise ValueError(f"{type(self).__name__}: dout has shape {shape(dout)}, the output {out_shape}")
-        dx, *grads = backward(dout)
-        for name, grad in zip(self.names, grads, strict=True):
-            setattr(self, "d" + name, grad)
+        (dx,) = self._answered(dout)
         return dx
 
 
@@ -348,11 +366,11 @@ class Embedding(UnaryLayer):
         """The rows of these indices."""
         idx = _taken(idx)
         out, backward = vjp(lambda W: rules.embedding(idx, W), self.W)
-        self.history.push((lambda dout: (None, *backward(dout)), shape(out)), idx.nbytes, "Embedding")
+        self._remember(lambda dout: (None, *backward(dout)), out, [idx])
         return out
 
 
-class LSTM(UnaryLayer):
+class LSTM(ParameterLayer):
     """A step of long short-term memory, with a book's gates: h and c after x, h and c before.
 
     ``handgrad.lstm_step``'s gradients: c = f·c + g·i, h = o·tanh c, [f g i o] of x Wx + h Wh + b.
@@ -361,34 +379,24 @@ class LSTM(UnaryLayer):
     """
 
     names = ("Wx", "Wh", "b")
+    douts = ("dh_next", "dc_next")
 
-    def forward(self, x: Any, h_prev: Any, c_prev: Any) -> Any:  # type: ignore[override]
+    def forward(self, x: Any, h_prev: Any, c_prev: Any) -> Any:
         """(h, c) after this step."""
-        given = [_taken(a) for a in (x, h_prev, c_prev)]
-        given = [a if is_floating(a) else np.asarray(a, np.float64) for a in given]
-        out, backward = vjp(self.compute, *given, *(getattr(self, name) for name in self.names))
-        held = sum(getattr(a, "nbytes", 0) for a in given)
-        self.history.push((backward, shape(out[0])), held, "LSTM")
-        return out
+        return self._passed(self.compute, x, h_prev, c_prev)
 
-    def compute(self, x: Any, *params: Any) -> Any:
-        h, c, *own = params
-        W, U, b = map(_gates, own)
+    def compute(self, x: Any, h: Any, c: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+        W, U, b = map(_gates, (Wx, Wh, b))
         return rules.lstm_step(x, h, c, rules.transpose(W), rules.transpose(U), b)
 
-    def backward(self, dh_next: Any, dc_next: Any) -> Any:  # type: ignore[override]
+    def backward(self, dh_next: Any, dc_next: Any) -> Any:
         """(dx, dh_prev, dc_prev) of the last forward not yet answered; ``dWx``, ``dWh`` and ``db`` are left.
 
         Raises:
             ValueError: ``dh_next`` or ``dc_next`` does not have the shape of h.
             RuntimeError: there was no forward.
         """
-        backward, own = self.history.pop("LSTM")
-        douts = _taken(dh_next), _taken(dc_next)
-        if any(shape(dout) != own for dout in douts):
-            raise ValueError(f"LSTM: dh_next and dc_next have shapes {[*map(shape, douts)]}, h and c {own}")
-        *dxs, self.dWx, self.dWh, self.db = backward(douts)
-        return tuple(dxs)
+        return tuple(self._answered(dh_next, dc_next))
 
 
 def _gates(W: Any) -> Any:

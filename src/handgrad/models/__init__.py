@@ -8,7 +8,6 @@ NAME`` trains them."""
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -48,7 +47,8 @@ def named(name: str) -> Callable[..., Layer]:
     Raises:
         ValueError: there is none.
     """
-    word, depth = re.fullmatch(r"(.*?)(\d*)", name).groups()  # type: ignore[union-attr]
+    word = name.rstrip("0123456789")
+    depth = name[len(word) :]
     if word not in BY_NAME or (depth and word != "resnet"):
         raise ValueError(f"model is mlp, {', '.join(BY_NAME)} (or resnet8, resnet20, ...), not {name!r}")
     return partial(BY_NAME[word], depth=int(depth)) if depth else BY_NAME[word]

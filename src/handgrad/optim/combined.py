@@ -17,6 +17,8 @@ AVERAGE = "average"
 class Around(Optimiser):
     """An optimiser that leaves rate and update to another one, ``base``."""
 
+    is_elementwise = True  # where ``base`` is
+
     def __init__(self, base: Optimiser):
         if not isinstance(base, Optimiser):
             raise TypeError(f"{type(self).__name__} is around an optimiser, such as Adam(), not {base!r}")
@@ -28,10 +30,6 @@ class Around(Optimiser):
     @property
     def lr(self) -> Any:
         return self.base.lr
-
-    @property
-    def is_elementwise(self) -> bool:  # type: ignore[override]
-        return self.base.is_elementwise
 
     def init(self, p: Any) -> State:
         return self.base.init(p)

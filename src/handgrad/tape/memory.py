@@ -38,7 +38,7 @@ def _kept_by_its_arguments(f: Callable, xs: tuple) -> Any:
     closure.made = None  # with all that it was computed by
     if not outputs:
         return out
-    made = [leaves(out)[i] for i in outputs]  # by the first call
+    made: Any = [leaves(out)[i] for i in outputs]  # by the first call
 
     def body(closed_over: list, x: list) -> tuple:
         nonlocal made
