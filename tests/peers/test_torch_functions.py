@@ -192,6 +192,7 @@ THEIRS = {name: getattr(torch, name) for name in NAMES.split()} | {
     "logsumexp": over_axes(torch.logsumexp),
     "prod": one_by_one(torch.prod),
     "softmax": lambda x, axis=-1: F.softmax(x, axis),
+    "softmin": lambda x, axis=-1: F.softmin(x, axis),
     "log_softmax": lambda x, axis=-1: F.log_softmax(x, axis),
     "transpose": lambda x, axes=None: x.permute(axes or tuple(range(x.dim()))[::-1]),
     "expand_dims": lambda x, axis: x.reshape(np.expand_dims(np.empty(x.shape), axis).shape),

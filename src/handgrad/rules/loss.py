@@ -37,6 +37,21 @@ def softmax(x, axis=-1):
 
 
 @rule
+def softmin(x, axis=-1):
+    """out = e⁻ˣ / Σ e⁻ˣ.   dx = out·(Σ out·dout - dout)
+
+    Where all x are ∞ (all masked), all of out and dx are 0.
+    """
+    _, _, e, total = exponentials(-x, axis)
+    out = e / total
+
+    def backward(dout):
+        return out * (xp.sum(out * dout, axis=axis, keepdims=True) - dout)
+
+    return out, backward
+
+
+@rule
 def log_softmax(x, axis=-1):
     """out = x - log Σ eˣ.   dx = dout - softmax(x)·Σ dout
 

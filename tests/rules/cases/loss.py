@@ -13,7 +13,7 @@ from .case import Case
 
 
 def loss() -> Iterator[Case]:
-    for rule in (hg.softmax, hg.log_softmax):
+    for rule in (hg.softmax, hg.softmin, hg.log_softmax):
         yield Case(rule, "rows", lambda r: (normal(r, 3, 4),))
         yield Case(rule, "columns", lambda r: (normal(r, 3, 4).T,), {"axis": 0})
         yield Case(rule, "middle", lambda r: (normal(r, 2, 3, 6)[..., ::-2],), {"axis": 1})

@@ -55,10 +55,6 @@ def softplus(input: Any, beta: Any = 1, threshold: Any = 20) -> Any:
     return rules.where(stripped(input) * beta > threshold, input, rules.softplus(input * beta) / beta)
 
 
-def softmin(input: Any, dim: Any = None, dtype: Any = None) -> Any:
-    return TABLE["softmax"](rules.negative(input), dim, dtype)
-
-
 def tanhshrink(input: Any) -> Any:
     return input - rules.tanh(input)
 
@@ -88,7 +84,7 @@ TABLE: dict[str, Callable] = {
     "prelu": prelu,
     "rrelu": rrelu,
     "softmax": _along(rules.softmax),
-    "softmin": softmin,
+    "softmin": _along(rules.softmin),
     "softplus": softplus,
     "softshrink": lambda input, lambd=0.5: rules.softshrink(input, lambd=lambd),
     "tanhshrink": tanhshrink,
