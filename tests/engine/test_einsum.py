@@ -18,6 +18,18 @@ def test_random_contractions(seed):
 
 
 @pytest.mark.parametrize(
+    "subscripts", ["ab,aby->ya", "ab,aby->ay", "bak,bkc->cab", "ak,akb->ba", "ka,akb->ba"]
+)
+@pytest.mark.parametrize("a", [1, 2, 20])
+def test_batches_that_look_like_rows(subscripts, a):
+    """A letter of both factors and of the result is no row of a product of matrices."""
+    r, sizes = np.random.default_rng(5), {"a": a, "b": 9, "c": 5, "k": 7, "y": 5}
+    arrays = [r.normal(size=[sizes[i] for i in letters]) for letters in subscripts.split("->")[0].split(",")]
+    f = hg.compile(lambda *arrays: (hg.einsum(subscripts, *arrays) / 9, hg.transpose(arrays[0])))
+    np.testing.assert_allclose(f(*arrays)[0], np.einsum(subscripts, *arrays) / 9, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
     "way",
     [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "groups": 2}, {"stride": 3, "groups": 4}],
     ids=str,

@@ -41,6 +41,13 @@ def recurrent_sorting(W, b, s, x, lr):
     return W * 0.9 + hg.mean(ys), h, s + lr, hg.sum(ys)
 
 
+def going_over_what_is_carried_on(W, b, s, x, lr):
+    """A loop inside, over what is written where W was."""
+    W = W * 0.9 + x[:5, :4] * lr
+    h, ys = hg.scan(lambda h, row: ((h := hg.tanh(h * 0.5 + row)), h * lr), b, W)
+    return W, h, hg.sum(ys)
+
+
 STILL = [rng.normal(size=(5, 4)), rng.normal(size=4), rng.normal(size=(3, 2))]
 MOVING = [rng.normal(size=(LENGTH, 6, 5)), rng.uniform(size=LENGTH) / 10]
 CASES = {
@@ -49,6 +56,7 @@ CASES = {
     "swapping": (swapping, [rng.normal(size=(4, 4)) / 4, *STILL[1:]], 2),
     "recurrent": (recurrent, STILL, 2),
     "sorting": (sorting, STILL, 2),
+    "going over what is carried on": (going_over_what_is_carried_on, STILL, 2),
     "recurrent, sorting": (recurrent_sorting, STILL, 2),
 }
 

@@ -48,9 +48,9 @@ def transposed_product(node: Node, uses: Uses) -> Node | None:
     """(A B)ᵀ = Bᵀ Aᵀ"""
     if not (isinstance(node, Transpose) and node.axes == (1, 0) and isinstance(node.x, Contract)):
         return None
-    if uses[node.x] > 1 or not node.x.is_of_matrices:
-        return None
     A, B = node.x.args
+    if uses[node.x] > 1 or not node.x.is_of_matrices or len(A.shape) != 2 or len(B.shape) != 2:
+        return None
     return matmul(transposed(B), transposed(A))
 
 

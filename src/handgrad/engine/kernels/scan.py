@@ -252,9 +252,9 @@ class ScanKernel(Kernel):
     def prepared(self, assembly: Assembly) -> Steps:
         loads = [load for _, load in self.values]
         calls = [(kernel, kernel.prepared(assembly)) for kernel in self.inner.kernels]
-        return Steps(
-            self, tuple((load.array, load.offset.start * load.dtype.itemsize) for load in loads), calls
-        )
+        memory = assembly.memory
+        given = [(memory(load.array), load.offset.start * load.dtype.itemsize) for load in loads]
+        return Steps(self, tuple(given), calls)
 
     def emit(self, site: Site) -> None:
         raise NotImplementedError("a scan is no function: its body's kernels are")

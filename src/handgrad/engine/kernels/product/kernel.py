@@ -64,7 +64,9 @@ class Contract(Node):
     def is_of_matrices(self) -> bool:
         """Whether it is x y, over the last two axes of each, and no other contraction."""
         i, j, k = (len(self.shape) + n for n in (-2, -1, 0))
-        return len(self.sizes) == k + 1 and (self.of_x[-2:], self.of_y[-2:]) == ((i, k), (k, j))
+        if len(self.sizes) != k + 1 or (self.of_x[-2:], self.of_y[-2:]) != ((i, k), (k, j)):
+            return False
+        return all(loop < i for loop in (*self.of_x[:-2], *self.of_y[:-2]))
 
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, x=args[0], y=args[1])
