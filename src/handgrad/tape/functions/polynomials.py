@@ -62,8 +62,10 @@ def poly(seq_of_zeros: Any) -> Any:
     zeros = array(seq_of_zeros, ndmin=1)
     if len(shape(zeros)) != 1:
         raise TypeError("np.poly of a recorded matrix has no rule: its eigenvalues may be complex")
-    factors = [rules.concatenate([np.ones(1), -zeros[i : i + 1]]) for i in range(len(zeros))]
-    return functools.reduce(rules.convolve, factors, np.ones(1))
+    made: Any = np.ones(1)
+    for z in zeros:  # made·(x - z)
+        made = rules.concatenate([made[:1], made[1:] - z * made[:-1], -z * made[-1:]])
+    return made
 
 
 def polyfit(
