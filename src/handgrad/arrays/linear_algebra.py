@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays.dispatch import xp
+from handgrad.arrays.lacking import wide
 from handgrad.arrays.questions import shape
 
 Shape = tuple[int, ...]
@@ -72,18 +73,7 @@ def _beside(x: Any, y: Any) -> tuple[Any, Any]:
     return tuple(xp.broadcast_to(v, (*lead, *shape(v)[-2:])) for v in (x, y))
 
 
-# NumPy's, which know no numbers of 16 bits: these are computed in 32.
-
-
-def _wide(function: Callable) -> Callable:
-    def computed(x: Any, *others: Any) -> Any:
-        dtype = np.result_type(x, *(y for y in others if isinstance(y, np.ndarray)))
-        if dtype != np.float16:
-            return function(x, *others)
-        made = function(*(v.astype(np.float32) if isinstance(v, np.ndarray) else v for v in (x, *others)))
-        return tuple(v.astype(dtype) for v in made) if isinstance(made, tuple) else made.astype(dtype)
-
-    return computed
+# NumPy's; numbers of 16 bits, which LAPACK does not know, are computed in 32, here and in PyTorch.
 
 
 def _of_finite(function: Callable) -> Callable:
@@ -130,17 +120,17 @@ def expm(x: np.ndarray) -> np.ndarray:
 
 
 OF_NUMPY: dict[str, Callable] = {
-    "inv": _wide(np.linalg.inv),
-    "solve": _wide(np.linalg.solve),
+    "inv": wide(np.linalg.inv),
+    "solve": wide(np.linalg.solve),
     "solve_triangular": solve_triangular,
-    "det": _wide(np.linalg.det),
-    "slogdet": _wide(lambda x: tuple(np.linalg.slogdet(x))),
-    "cholesky": _wide(np.linalg.cholesky),
-    "qr": _wide(lambda x: tuple(np.linalg.qr(x))),
-    "eigh": _wide(lambda x, UPLO="L": tuple(np.linalg.eigh(x, UPLO))),
-    "svd": _of_finite(_wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False)))),
-    "pinv": _of_finite(_wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol))),
-    "expm": _wide(expm),
+    "det": wide(np.linalg.det),
+    "slogdet": wide(lambda x: tuple(np.linalg.slogdet(x))),
+    "cholesky": wide(np.linalg.cholesky),
+    "qr": wide(lambda x: tuple(np.linalg.qr(x))),
+    "eigh": wide(lambda x, UPLO="L": tuple(np.linalg.eigh(x, UPLO))),
+    "svd": _of_finite(wide(lambda x: tuple(np.linalg.svd(x, full_matrices=False)))),
+    "pinv": _of_finite(wide(lambda x, rtol=None: np.linalg.pinv(x, rtol=rtol))),
+    "expm": wide(expm),
     "factors": factors,
 }
 
@@ -182,7 +172,7 @@ def of_jax() -> dict[str, Callable]:
 def of_torch() -> dict[str, Callable]:
     from torch import linalg
 
-    return {
+    found = {
         **{name: getattr(linalg, name) for name in SHARED},
         "solve_triangular": lambda A, b, lower=False: linalg.solve_triangular(A, b, upper=not lower),
         "eigh": linalg.eigh,
@@ -190,3 +180,4 @@ def of_torch() -> dict[str, Callable]:
         "pinv": lambda x, rtol=None: linalg.pinv(x, rtol=rtol),
         "expm": linalg.matrix_exp,
     }
+    return {name: wide(function) for name, function in found.items()}
