@@ -92,19 +92,21 @@ def grad_and_aux(f: Callable, x: Any) -> Any:
     return grads(1.0)[0], aux
 
 
-def scalar_grad(f: Callable, x: Any) -> Any:
+def value_and_grad(f: Callable, x: Any) -> Any:
     """Of a number, which autograd takes arrays of one element for."""
+    backward, out = pulled(f, x)
+    if np.size(out) != 1:
+        raise TypeError(f"grad is of a number, and this is of shape {np.shape(out)}")
+    return out, backward(ones_like(out))
 
-    def scalar(x: Any) -> Any:
-        out = f(x)
-        return hg.reshape(out, ()) if np.ndim(out) and np.size(out) == 1 else out
 
-    return hg.grad(scalar)(x)
+def scalar_grad(f: Callable, x: Any) -> Any:
+    return value_and_grad(f, x)[1]
 
 
 def hessian_product(f: Callable) -> Callable:
     def product(*args: Any) -> Any:
-        return pulled(hg.grad(f), args[0])[0](args[1])
+        return pulled(lambda x: scalar_grad(f, x), args[0])[0](args[1])
 
     return product
 
@@ -126,7 +128,15 @@ def gauss_newton(f: Callable, g: Callable | None = None) -> Callable:
     return at
 
 
+def by_name(tree: Any) -> Any:
+    """Dictionaries in the order of their keys, which is autograd's."""
+    if isinstance(tree, dict):
+        return {name: by_name(tree[name]) for name in sorted(tree)}
+    return type(tree)(map(by_name, tree)) if isinstance(tree, list | tuple) else tree
+
+
 def flatten(tree: Any) -> tuple[Any, Callable]:
+    tree = by_name(tree)
     parts = leaves(tree)
     shapes = [np.shape(x) for x in parts]
     bounds = list(itertools.accumulate(map(math.prod, shapes), initial=0))
@@ -276,7 +286,7 @@ def install(source: Path) -> None:
         grad=by_argnum(scalar_grad),
         deriv=by_argnum(elementwise_grad),
         elementwise_grad=by_argnum(elementwise_grad),
-        value_and_grad=by_argnum(lambda f, x: hg.value_and_grad(f)(x)),
+        value_and_grad=by_argnum(value_and_grad),
         grad_and_aux=by_argnum(grad_and_aux),
         jacobian=by_argnum(lambda f, x: hg.jacobian(f)(x)),
         hessian=by_argnum(lambda f, x: hg.hessian(f)(x)),
@@ -317,7 +327,8 @@ def install(source: Path) -> None:
     places = {"integrate": integrate, "linalg": scipy.linalg, "signal": signal}
     places |= {"special": special, "stats": stats}
     theirs = {f"autograd.scipy.{name}": found for name, found in places.items()}
-    theirs["autograd.scipy.stats.multivariate_normal"] = stats.multivariate_normal
-    sys.modules.update(theirs)
-    sys.modules |= {"autograd.numpy": np, "autograd.numpy.random": np.random}
+    known = {name: found for name, found in vars(stats).items() if isinstance(found, stats.Distribution)}
+    theirs |= {f"autograd.scipy.stats.{name}": found for name, found in known.items()}
+    theirs |= {f"autograd.numpy.{name}": getattr(np, name) for name in ("linalg", "fft", "random")}
+    sys.modules.update({"autograd.numpy": np, **theirs})
     autograd.numpy, autograd.scipy = np, module("autograd.scipy", **places)  # type: ignore[attr-defined]
