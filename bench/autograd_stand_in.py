@@ -245,7 +245,7 @@ def primitive(f: Callable) -> Callable:
     def function(*args: Any, **options: Any) -> Any:
         return recorded(*args) if makers else f(*args, **options)
 
-    function.makers = makers  # type: ignore[attr-defined]
+    vars(function)["makers"] = makers
     return function
 
 
@@ -313,7 +313,7 @@ def install(source: Path) -> None:
     misc.__path__ = [str(source / "autograd" / "misc")]
     module("autograd.misc.flatten", flatten=flatten, flatten_func=flatten_func)
     module("autograd.misc.fixed_points", fixed_point=fixed_point)
-    misc.flatten = flatten  # type: ignore[attr-defined]
+    vars(misc)["flatten"] = flatten
     module("autograd.wrap_util", unary_to_nary=by_argnum, wraps=functools.wraps)
     module("autograd.util", quick_grad_check=not_here)
     module(
@@ -331,4 +331,4 @@ def install(source: Path) -> None:
     theirs |= {f"autograd.scipy.stats.{name}": found for name, found in known.items()}
     theirs |= {f"autograd.numpy.{name}": getattr(np, name) for name in ("linalg", "fft", "random")}
     sys.modules.update({"autograd.numpy": np, **theirs})
-    autograd.numpy, autograd.scipy = np, module("autograd.scipy", **places)  # type: ignore[attr-defined]
+    vars(autograd).update(numpy=np, scipy=module("autograd.scipy", **places))
