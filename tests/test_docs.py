@@ -1,9 +1,11 @@
 """What the documents show, run as it stands there."""
 
+import importlib
 import re
 import shlex
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,25 @@ def test_the_list_of_rules_is_what_they_say():
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_vae_draws_digits(tmp_path, monkeypatch):
+    """docs/vae.py on the small digits: what it decodes is nearer to its digit than the mean of all is."""
+    monkeypatch.setattr(sys, "path", [str(ROOT / "docs"), *sys.path])
+    vae = importlib.import_module("vae")
+    file = tmp_path / "digits.png"
+    vae.main(["--data", "digits", "--epochs", "15", "--out", str(file)])
+    content, side = file.read_bytes(), vae.SCALE * (8 + 2 * vae.GAP)
+    width, height = np.frombuffer(content[16:24], ">u4")
+    assert (height, width) == ((2 + vae.ROWS) * side, vae.COLUMNS * side)
+
+    packed = content[content.index(b"IDAT") + 4 : content.index(b"IEND")]
+    grey = np.frombuffer(zlib.decompressobj().decompress(packed), np.uint8).reshape(height, -1)[:, 1::3]
+    cells = 1 - grey[:: vae.SCALE, :: vae.SCALE].reshape(2 + vae.ROWS, -1, vae.COLUMNS, 8 + 2 * vae.GAP) / 255
+    inside = slice(vae.GAP, -vae.GAP)
+    given, decoded, *drawn = cells[:, inside, :, inside].swapaxes(1, 2)
+    _, test = hg.data.load("digits").split(test=0.2, seed=0)
+    x = np.asarray(test.x)[: vae.COLUMNS].reshape(given.shape) / 16
+    np.testing.assert_allclose(given, x, atol=0.5 / 255)
+    assert np.square(decoded - x).mean() < 0.6 * np.square(x.mean(0) - x).mean()
+    assert np.std(drawn, axis=1).mean() > 0.1

@@ -39,7 +39,7 @@ UNITS = (
 def observer(started: Run, x: Any, t: np.ndarray) -> Callable[[Layer], dict[str, float]]:
     """What measures the gradients of a training, on a sample of its examples that its seed chooses."""
     chosen = np.sort(permutation(len(t), started.training["seed"], 0)[:SAMPLE])
-    return gradient_norms(started.loss, x[chosen], t[chosen])
+    return gradient_norms(started.loss, x[chosen], t[chosen], started.training.get("engine"))
 
 
 def written(

@@ -17,6 +17,11 @@ COMPILING = 0.1  # seconds for a program, and for each of its operations
 COMPILING_AN_OPERATION = 5e-3
 
 
+def could_pay_off(parameters: int, numbers: int, calls: int) -> bool:
+    """Whether so many calls may be worth compiling, if each multiplies all parameters with all numbers."""
+    return 2 * parameters * numbers * calls * PER_NUMBER > COMPILING
+
+
 def pays_off(program: Program, steps: int, programs: int = 1) -> bool:
     """Whether so many steps take NumPy longer than compiling takes.
 

@@ -9,27 +9,34 @@ import numpy as np
 
 from handgrad.layers import Layer
 from handgrad.tape import grad
+from handgrad.train.measuring import PASSES, Repeated
 
 GRADIENT_NORM = "gradient_norm."  # before the names of the parameters
 
 
-def gradient_norms(loss: Callable, x: Any, t: Any) -> Callable[[Layer], dict[str, float]]:
+def gradient_norms(
+    loss: Callable, x: Any, t: Any, engine: str | None = None
+) -> Callable[[Layer], dict[str, float]]:
     """For ``Trainer(observe=...)``: the norm of the loss's gradient by each parameter, on these examples.
 
     The network computes as in training, with batch statistics and dropout, and stays as it was.
+
+    Args:
+        engine: "numpy", rule by rule; if not said, native code where that takes less time.
 
     Returns:
         A function of a network, which gives ``{"gradient_norm.1.W": ..., ...}``.
     """
 
+    repeated = Repeated(engine)
+
     def norms(net: Layer) -> dict[str, float]:
-        states = net.states()
+        def grads_of(params: dict[str, Any], states: dict[str, Any], x: Any, t: Any) -> Any:
+            return grad(lambda params: loss(net.bind(params, states).train()(x), t))(params)
 
-        def loss_of(params: dict[str, Any]) -> Any:
-            return loss(net.bind(params, states).train()(x), t)
-
+        args = (net.parameters(), net.states(), x, t)
         with np.errstate(all="ignore"):  # what overflows is told as it is
-            grads = grad(loss_of)(net.parameters())
+            grads = repeated.made(grads_of, args, PASSES)(*args)
             return {GRADIENT_NORM + name: norm(dp) for name, dp in grads.items()}
 
     return norms

@@ -24,7 +24,7 @@ from handgrad.files import read_json, write_atomically, write_json
 from handgrad.layers import Layer, mlp
 from handgrad.models import named
 from handgrad.train.folder import CONFIG, MODEL, TRAINED_ON
-from handgrad.train.trainer import predict
+from handgrad.train.measuring import predict
 
 FORMAT = 1
 FIELDS = {"format": int, "classes": list | None, "network": dict, "preparation": dict,

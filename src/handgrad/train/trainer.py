@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import plain, size
+from handgrad.arrays import size
 from handgrad.data import permutation
 from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.layers import Layer
@@ -21,19 +21,19 @@ from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.optim.checks import checked_count
 from handgrad.optim.combined import AVERAGE
 from handgrad.tape import value_and_grad
-from handgrad.train.arguments import check_fit, check_trainer, examples, inputs
+from handgrad.train.arguments import check_fit, check_trainer, examples
 from handgrad.train.changes import Changes
 from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import NativeSteps, steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
 from handgrad.train.kept import beginning, states_kept, updated
+from handgrad.train.measuring import MOST, PASSES, Forward, cast_to, predict
 from handgrad.train.metrics import Metric, default_metrics, per_example
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
 from handgrad.train.progress import Arrays, Progress, engine_of, load_checkpoint, save_checkpoint
 from handgrad.train.training import description, host
-from handgrad.tree import tree_map
 
 
 class Interrupted(KeyboardInterrupt):
@@ -65,7 +65,8 @@ class Trainer:
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
         engine: "native" code, many steps in a call; or "numpy", rule by rule. If not said, native where it
             can be and the work ahead is worth compiling. Each resumes to the bits that it would have come to
-            itself; one that was not said goes on as the checkpoint has it.
+            itself; one that was not said goes on as the checkpoint has it. What is measured after an epoch
+            is compiled with native steps, where that is worth it.
         observe: called with a copy of the network after each epoch; gives figures for the epoch's record, by
             name, or None.
 
@@ -265,6 +266,7 @@ class Trainer:
         ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
         self.steps = steps_for(self, x, t, batch_size, asked, ahead)
+        self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
             self.host = host(self.steps.name)
@@ -358,7 +360,7 @@ class Trainer:
                 self._save(self.out)
         record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
         if validation is not None:
-            figures = self._figures(self._bound(), *validation)
+            figures = self._figures(self.forward, self._bound(), *validation)
             record |= {f"validation_{name}": value for name, value in figures.items()}
         if self.observe is not None:
             record |= self._observed(self.observe)
@@ -408,30 +410,31 @@ class Trainer:
 
     # Using what was learnt.
 
-    def predict(self, x: Any, batch_size: int = 1000) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int = MOST) -> np.ndarray:
         """The network's outputs in evaluation, as ``fit`` left it: with patience, at its best.
 
         x (N, ...) -> (N, M)
         """
-        return predict(self.net, x, batch_size)
+        return predict(self.net, x, batch_size, self.engine)
 
-    def evaluate(self, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
+    def evaluate(self, x: Any, t: Any, batch_size: int = MOST) -> dict[str, float]:
         """Mean loss, without any penalty, and metrics in evaluation, of the network as ``fit`` left it.
 
         Raises:
             TypeError, ValueError: inputs and targets that do not fit, or are none.
         """
         x, t = examples(x, t)
-        return self._figures(self.net.bind(), x, t, checked_count("batch_size", batch_size))
+        batch_size = checked_count("batch_size", batch_size)
+        return self._figures(Forward(self.engine), self.net.bind(), x, t, batch_size)
 
-    def _figures(self, bound: Layer, x: Any, t: Any, batch_size: int = 1000) -> dict[str, float]:
-        bound.evaluate()
+    def _figures(
+        self, forward: Forward, net: Layer, x: Any, t: Any, batch_size: int = MOST
+    ) -> dict[str, float]:
         metrics = self.metrics
         totals: dict[str, float] = {}
         with np.errstate(all="ignore"):
-            for picked in _slices(len(x), batch_size):
-                batch_t = self.cast(t[picked])
-                y = bound(self.cast(x[picked]))
+            for rows, y in forward.outputs(net, x, batch_size):
+                batch_t = self.cast(t[rows])
                 if metrics is None:
                     metrics = default_metrics(t) if hasattr(y, "shape") else {}
                 totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
@@ -459,32 +462,6 @@ def batch_count(n: int, batch_size: int) -> int:
     """How many mini-batches an epoch has, where a last one of one example joins the one before."""
     leaves_one = batch_size > 1 and n > 1 and n % batch_size == 1
     return -(-n // batch_size) - leaves_one
-
-
-def cast_to(p: Any, x: Any) -> Any:
-    """Floating-point arrays in the network's dtype; class indices stay integers."""
-    x = plain(x, "what the network is trained on")
-    return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
-
-
-def predict(net: Layer, x: Any, batch_size: int = 1000) -> Any:
-    """A network's outputs in evaluation, batch by batch.   x (N, ...) -> (N, M)
-
-    Of a network with several outputs they are in a tuple, list or dict, as it gives them.
-
-    Raises:
-        TypeError: x is no array of numbers.
-    """
-    checked_count("batch_size", batch_size)
-    x = inputs(x)
-    bound = net.bind().evaluate()
-    p = next(iter(bound.parameters().values()), None)
-    outs = [bound(cast_to(p, x[picked])) for picked in _slices(len(x), batch_size) or [slice(0, 0)]]
-    return tree_map(lambda *parts: np.concatenate(parts), *outs)
-
-
-def _slices(n: int, size: int) -> list[slice]:
-    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
 def _added(
