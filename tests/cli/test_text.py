@@ -60,6 +60,26 @@ def test_natively_as_by_numpy(handgrad, file, tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
 
 
+def test_a_text_is_evaluated(handgrad, fails, file, tmp_path):
+    """The held-out end as after training; all of it; and a text that is not known to be the same."""
+    run, losses = tmp_path / "run", []
+    options = ("--model", "gpt", *SHORT, "--epochs", 1, "--engine", "numpy", "--out", run)
+    told = handgrad("train", file, *options)[1].splitlines()[0]
+    code, out, err = handgrad("evaluate", run, file)
+    assert (code, err) == (0, "")
+    assert out == told.replace("symbols:", f"symbols of {file}:") + "\n"
+    other = tmp_path / "other.txt"
+    other.write_text(file.read_text())
+    for arguments in ((file, "--all"), (other,)):
+        out = handgrad("evaluate", run, *arguments)[1]
+        assert "held-out" not in out
+        losses.append(out.partition(": loss ")[2])
+    assert losses[0] == losses[1] != told.partition(": loss ")[2] + "\n"
+    other.write_text("the cat")
+    assert "7 symbols are too few: a block is of 8 and one after" in fails("evaluate", run, other)
+    assert "--target means nothing for text" in fails("evaluate", run, file, "--target", "x")
+
+
 def test_the_step_is_explained(handgrad, file, tmp_path):
     run = tmp_path / "run"
     handgrad("train", file, "--model", "char_lstm", *SHORT, "--epochs", 1, "--engine", "numpy", "--out", run)

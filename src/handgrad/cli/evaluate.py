@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 HELP = "measure a trained network on data with known answers"
 DESCRIPTION = """Print the accuracy (for regression RMSE and R²). Rows that it was trained on, whatever their
-order and their file, are told from the others and measured apart, unless --all is given."""
+order and their file, are told from the others and measured apart, unless --all is given. Of a network of
+text, how well it foresees one: of the one that it was trained on, the end that was held out."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -32,8 +33,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
+    from handgrad.cli import text
     from handgrad.train import load_run
+    from handgrad.train.text import is_of_text
 
+    if is_of_text(args.folder):
+        return text.evaluate(args)
     trained = load_run(args.folder)
     data = _data(args, trained)
     with about(args.source):

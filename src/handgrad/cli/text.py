@@ -1,4 +1,4 @@
-"""``handgrad train FILE.txt --model gpt``: networks that say which symbol comes next."""
+"""``handgrad train FILE.txt --model gpt``, and ``evaluate``: networks that say which symbol comes next."""
 
 from __future__ import annotations
 
@@ -88,6 +88,34 @@ def text_parts(options: dict[str, Any], alphabet: Any) -> Parts:
     return {n: blocks(part, options["length"]) for n, part in zip(("train", "test"), parts, strict=True)}
 
 
+def evaluate(args: argparse.Namespace) -> int:
+    """Print how well a network foresees a text; of the one that it was trained on, what was held out."""
+    from handgrad.cli.train import trainer_of
+    from handgrad.data.text import blocks, read_text, split_text
+
+    trained = load_text_run(args.folder)
+    options, length = trained.training, trained.network["length"]
+    is_own = str(args.source) == options["source"] or str(Path(args.source).resolve()) == options["source"]
+    with about(args.source):
+        if args.target is not None:
+            raise ValueError("--target means nothing for text")
+        numbers = trained.alphabet.encode(read_text(args.source))
+        if is_own and not args.all:
+            numbers = split_text(numbers, options["test"], length)[1]
+        if len(numbers) <= length:
+            raise ValueError(f"{len(numbers):,} symbols are too few: a block is of {length:,} and one after")
+    x, t = blocks(numbers, length)
+    figures = trainer_of(trained, len(x)).evaluate(x, t)
+    print(_told(x.size, " held-out" * (is_own and not args.all), f" of {args.source}", figures))
+    return 0
+
+
+def _told(symbols: int, which: str, of: str, figures: dict[str, float]) -> str:
+    loss, accuracy = figures["loss"], figures["accuracy"]
+    told = f"loss {loss:.4f}, {loss / math.log(2):.3f} bits each, {100 * accuracy:.1f} % foreseen"
+    return f"{symbols:,}{which} symbols{of}: {told}"
+
+
 def _train(started: TextRun, parts: Parts, folder: Path, args: argparse.Namespace, resume: bool) -> int:
     from handgrad import view
     from handgrad.cli.train import trainer_of
@@ -136,11 +164,8 @@ def _introduce(started: TextRun, parts: Parts) -> None:
 
 
 def _tell(finished: TextRun, record: dict[str, Any], parts: Parts, folder: Path) -> None:
-    loss, accuracy = record["validation_loss"], record["validation_accuracy"]
-    print(
-        f"{parts['test'][0].size:,} held-out symbols: loss {loss:.4f}, {loss / math.log(2):.3f} bits each, "
-        f"{100 * accuracy:.1f} % foreseen"
-    )
+    figures = {name: record[f"validation_{name}"] for name in ("loss", "accuracy")}
+    print(_told(parts["test"][0].size, " held-out", "", figures))
     prompt = parts["test"][0][0]
     written = itertools.islice(finished.numbers(prompt, temperature=0.8), 200)
     print("\n" + "".join(finished.alphabet.decode([*prompt, *written])).strip() + "\n")
