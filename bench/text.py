@@ -22,6 +22,7 @@ from bench.products import processor
 from bench.tables import table
 from handgrad import rules
 from handgrad.data import permutation
+from handgrad.data.errors import counted
 from handgrad.data.text import SHAKESPEARE, Alphabet, blocks, read_text, split_text
 from handgrad.engine.runtime.threads import threads
 from handgrad.files import read_json, write_json
@@ -63,8 +64,8 @@ class Plays:
         self.alphabet = Alphabet.of(text)
         parts = split_text(self.alphabet.encode(text), 0.1, LENGTH)
         (x, t), held_out = (blocks(part, LENGTH) for part in parts)
-        order = permutation(len(x), 0, 0)[: steps * BATCH]
-        assert len(order) == steps * BATCH
+        epochs = -(-steps * BATCH // len(x))
+        order = np.concatenate([permutation(len(x), 0, i) for i in range(epochs)])[: steps * BATCH]
         self.x, self.t = x[order], t[order]
         self.held_x, self.held_t = (part[:HELD_OUT] for part in held_out)
 
@@ -192,24 +193,28 @@ def measured(workload: Workload, every: int, folder: Path) -> Iterator[dict[str,
         yield record
 
 
-def report(workload: Workload, records: list[dict[str, Any]], folder: Path) -> Iterator[str]:
+def report(folder: Path) -> Iterator[str]:
     """The section of a network in TEXT.md."""
+    found = read_json(folder / "figures.json")
+    workload, records = Workload(*found["workload"]), found["records"]
     ours, theirs = (records[-1][name] for name in ("handgrad", "PyTorch"))
     apart = ours["held_out"] - theirs["held_out"]
     most = max(abs(r["handgrad"]["held_out"] - r["PyTorch"]["held_out"]) for r in records)
     verdict = "no worse than PyTorch's" if apart < NO_WORSE else "WORSE than PyTorch's"
     minutes = [f"{name} {records[-1][name]['seconds'] / 60:.1f}" for name in ("handgrad", "PyTorch")]
+    on = counted(found["threads"], "thread")
     yield f"""
 ## {workload.model}
 
-{records[-1]["step"]:,} steps, Adam, {workload.rate:g} after {workload.warm_up} steps of warm-up, towards 0 at
-step {workload.steps:,} by a cosine. Minutes of CPU time, compiling included: {", ".join(minutes)}.
+{records[-1]["step"]:,} steps of Adam, its rate {workload.rate:g} after {workload.warm_up} steps of warm-up,
+then towards 0 at step {workload.steps:,} by a cosine. Minutes of CPU time on {on},
+compiling included: {", ".join(minutes)}.
 
-handgrad's held-out loss is {verdict}: the difference is {apart:+.4f} at the end, {most:.4f} at most.
+handgrad's held-out loss is {verdict}: the difference is {apart:+.1e} at the end, {most:.1e} at most.
 """
-    head = ("step", "handgrad", "PyTorch", "difference")
+    columns = ("step", "handgrad", "PyTorch", "difference")
     losses = [(r["step"], r["handgrad"]["held_out"], r["PyTorch"]["held_out"]) for r in records]
-    yield from table(head, ((f"{n:,}", f"{a:.4f}", f"{b:.4f}", f"{a - b:+.4f}") for n, a, b in losses))
+    yield from table(columns, ((f"{n:,}", f"{a:.4f}", f"{b:.4f}", f"{a - b:+.1e}") for n, a, b in losses))
     run = load_text_run(folder)
     prompt = "ROMEO:"
     drawn = itertools.islice(run.numbers(run.alphabet.encode(prompt.encode()), 0.8), 400)
@@ -218,12 +223,23 @@ handgrad's held-out loss is {verdict}: the difference is {apart:+.4f} at the end
     yield f"```\n{written}\n```"
 
 
+def pictures(folder: Path) -> None:
+    """The curves of both, where epochs are steps."""
+    records = read_json(folder / "figures.json")["records"]
+    for name in ("handgrad", "PyTorch"):
+        drawn = [
+            {"epoch": r["step"], "loss": r[name]["loss"], "validation_loss": r[name]["held_out"]}
+            for r in records
+        ]
+        (folder / f"curves-{name}.svg").write_text(curves(drawn, f"{folder.name}, {name}"))
+
+
 def head() -> str:
     return f"""# Networks of text, beside PyTorch
 
-{processor()}; PyTorch {torch.__version__}; {threads()} thread(s). Shakespeare's plays, 5 million characters:
-blocks of {LENGTH}, {BATCH} in a mini-batch, the same for both, from the same initial values. Losses are nats
-for a character; {HELD_OUT * LENGTH:,} are held out. Made by `python -m bench.text`."""
+{processor()}; PyTorch {torch.__version__}. Shakespeare's plays, 5 million characters: blocks of
+{LENGTH}, of which {BATCH} are a mini-batch, the same ones for both, from the same initial values. Losses
+are nats for a character; {HELD_OUT * LENGTH:,} are held out. `python -m bench.text` made this."""
 
 
 def main() -> None:
@@ -241,19 +257,13 @@ def main() -> None:
         records = []
         for record in measured(workload, -(-workload.steps // args.points), folder):
             records.append(record)
-            write_json(folder / "figures.json", {"workload": workload, "records": records})
+            figures = {"workload": workload, "records": records, "threads": threads()}
+            write_json(folder / "figures.json", figures)
     lines = [head()]
-    for model in WORKLOADS:
-        folder = args.out / model
-        if not (folder / "figures.json").exists():
-            continue
-        found = read_json(folder / "figures.json")
-        workload, records = Workload(*found["workload"]), found["records"]
-        lines += report(workload, records, folder)
-        for name in ("handgrad", "PyTorch"):
-            shown = [{"epoch": r["step"], "loss": r[name]["loss"], "validation_loss": r[name]["held_out"]}
-                     for r in records]  # fmt: skip
-            (folder / f"curves-{name}.svg").write_text(curves(shown, f"{model}, {name}"))
+    for folder in (args.out / model for model in WORKLOADS):
+        if (folder / "figures.json").exists():
+            lines += report(folder)
+            pictures(folder)
     text = "\n".join(lines) + "\n"
     print(text)
     if args.write:
