@@ -1,0 +1,1 @@
+"""Public reports of wrong backward passes, each as its author wrote it: what the checker makes of them."""

@@ -1,0 +1,104 @@
+"""One report in a process of its own: ``python -m bench.reports.one FOLDER NUMBER``, the answer as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.reports.expected import REPORTS, Report
+
+UNEXPLAINED = "no single known mistake explains"
+VERDICTS = {True: "right", False: "wrong", None: "cannot tell"}
+
+
+def module_of(file: Path) -> Any:
+    sys.path.insert(0, str(file.parent))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    with contextlib.redirect_stdout(io.StringIO()):
+        spec.loader.exec_module(module)
+    return module
+
+
+def checked(file: Path, report: Report) -> tuple[Any, float]:
+    """What the checker says, and the seconds of this process's CPUs that it took."""
+    import handgrad as hg
+
+    module = module_of(file)
+    names = {"N": lambda *shape: np.random.default_rng(0).normal(size=shape)} | vars(module)
+    target, inputs = eval(report.target, names), eval(report.inputs, names)
+    named = eval(f"dict({report.named})", names)
+    began = time.process_time()
+    found = hg.check(target, *inputs, **named)
+    return found, time.process_time() - began
+
+
+def first_cause(found: Any) -> Any:
+    return next((cause for cause in found.causes), None)
+
+
+def is_named(found: Any, report: Report) -> bool:
+    """Whether the first cause of some input, as the report shows it, is the true one."""
+    shown = {cause.input: cause for cause in reversed(found.causes)}.values()
+    shown = [cause for cause in shown if UNEXPLAINED not in cause.sentence]
+    texts = (f"{c.kind}\n{c.sentence}\n{c.line or ''}\n{c.fix or ''}" for c in shown)
+    return any(re.search(report.cause, text) for text in texts)
+
+
+def fixes(file: Path, report: Report, found: Any) -> list[tuple[str, str]]:
+    """Each line that was offered, and the verdict with all of them written in."""
+    offered = {}
+    for cause in found.causes:
+        if cause.fix and cause.line is not None and cause.line.file == str(file):
+            offered.setdefault(cause.line.number, cause.fix)
+    if not offered:
+        return []
+    lines = file.read_text().splitlines()
+    for number, fix in offered.items():
+        old = lines[number - 1]
+        lines[number - 1] = old[: len(old) - len(old.lstrip())] + fix
+    with tempfile.TemporaryDirectory() as folder:
+        repaired = Path(folder) / f"{file.stem}_repaired.py"
+        repaired.write_text("\n".join(lines))
+        try:
+            said = VERDICTS[checked(repaired, report)[0].ok]
+        except Exception as error:
+            said = type(error).__name__
+    return [(fix, said) for fix in offered.values()]
+
+
+def answer(folder: Path, number: int) -> dict[str, Any]:
+    report = REPORTS[number]
+    file = folder / f"{report.file}.py"
+    try:
+        found, seconds = checked(file, report)
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return {"raised": said, "trace": traceback.format_exc()}
+    cause = first_cause(found)
+    return {
+        "verdict": VERDICTS[found.ok],
+        "named": found.ok is False and is_named(found, report),
+        "cause": f"{cause.kind}: {cause.sentence}" if cause else "",
+        "seconds": seconds,
+        "fixes": fixes(file, report, found),
+        "text": str(found),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(answer(Path(sys.argv[1]), int(sys.argv[2]))))
