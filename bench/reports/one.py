@@ -1,11 +1,10 @@
-"""One report in a process of its own: ``python -m bench.reports.one FOLDER NUMBER``, the answer as JSON."""
+"""One report: what the checker says of it."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import io
-import json
 import re
 import sys
 import tempfile
@@ -98,7 +97,3 @@ def answer(folder: Path, number: int) -> dict[str, Any]:
         "fixes": fixes(file, report, found),
         "text": str(found),
     }
-
-
-if __name__ == "__main__":
-    print(json.dumps(answer(Path(sys.argv[1]), int(sys.argv[2]))))

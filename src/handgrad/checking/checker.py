@@ -31,6 +31,7 @@ def check(
     options: dict[str, Any] | None = None,
     loss: Any = None,
     adapter: Callable | None = None,
+    methods: tuple[str, str] | None = None,
     seed: int = 0,
     budget: float | None = None,
     progress: Callable[[str], None] | None = None,
@@ -55,6 +56,7 @@ def check(
         loss: for a network, ``loss(net(*xs), t)``, where t is the last of the inputs.
         adapter: for a pair of functions, ``adapter(forward, backward)`` gives
             ``f(*inputs) -> (out, backward)``.
+        methods: the names of an object's forward and backward, where they are none of those that are known.
         seed: of the random douts and directions.
         budget: seconds after which it says what it knows by then.
         progress: called with a few words now and then.
@@ -71,9 +73,11 @@ def check(
         if isinstance(x, np.ndarray):
             plain(x, "an input to check", kinds="fiub")
     with own_randomness(), quiet():
-        subject = subject_of(target, inputs, options, loss, adapter)
+        subject = subject_of(target, inputs, options, loss, adapter, methods)
         if not any(subject.checked):
-            subject = subject_of(target, tuple(tree_map(_floated, list(inputs))), options, loss, adapter)
+            subject = subject_of(
+                target, tuple(tree_map(_floated, list(inputs))), options, loss, adapter, methods
+            )
             subject.notes.append("no input is floating-point, so the integers are taken as numbers")
         return examine(subject, seed, Clock(budget, progress))
 

@@ -13,44 +13,17 @@ from typing import Any
 from handgrad.checking.layers import is_layer
 from handgrad.checking.specs import Given, Item, parse
 from handgrad.checking.subject import label
-from handgrad.checking.targets import TARGETS, instance_of, is_jax, is_torch
+from handgrad.checking.targets import form_of
 from handgrad.rules.rule import Rule
 
 LABELS = "t target targets label labels y_true truth".split()
 
 
-def author_function(target: Any) -> Callable:
-    """The function whose parameters are the inputs.
-
-    Raises:
-        TypeError: the target is nothing that can be checked.
-    """
-    if isinstance(target, Rule):
-        return target.body
-    if isinstance(target, (tuple, list)) and target and all(map(callable_or_layer, target)):
-        return author_function(target[0])
-    if is_torch(target, ()):
-        return target.forward
-    if is_jax(target, ()):
-        return author_function(target.fun)
-    if isinstance(target, type):
-        target = instance_of(target)
-    if is_layer(target):
-        return target.forward
-    if callable(target):
-        return target
-    raise TypeError(f"{target!r} is a {type(target).__name__}; what can be checked is {TARGETS}")
-
-
-def callable_or_layer(x: Any) -> bool:
-    return callable(x) or is_layer(x)
-
-
 def _signature(target: Any) -> list[inspect.Parameter] | None:
     """Positional parameters of the author's function that must be given; None if it takes any number."""
-    f = author_function(target)
+    form = form_of(target)
     try:
-        parameters = list(inspect.signature(f).parameters.values())
+        parameters = list(inspect.signature(form.author).parameters.values())[form.skipped :]
     except (TypeError, ValueError):
         return None
     if isinstance(target, Rule):
@@ -62,10 +35,6 @@ def _signature(target: Any) -> list[inspect.Parameter] | None:
                 f"lambda {given}: {target.name}.vjp({given}, {missing[0]}=...)"
             )
         return [p for p in parameters if p.name in target.inputs]
-    if isinstance(target, type) and is_torch(target, ()):
-        from handgrad.checking.torch_subject import sets_context
-
-        parameters = parameters if sets_context(target) else parameters[1:]  # ctx
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [p for p in parameters if p.kind in kinds and p.default is p.empty]
     if not needed and not any(p.kind in (*kinds, p.VAR_POSITIONAL) for p in parameters):
@@ -88,7 +57,7 @@ def hints_of(target: Any) -> list[list | None]:
     parameters = _signature(target) or []
     if len(parameters) != len(parameters_of(target)):
         return []
-    f = author_function(target)
+    f = form_of(target).author
     text = inspect.getdoc(f) or ""
     found = [_of_annotation(p.annotation, f) or _of_docstring(p.name, text) for p in parameters]
     first = next((x for x in found if isinstance(x, Item) and x.kind == "free"), None)

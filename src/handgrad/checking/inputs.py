@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.checking.forms.function import RuleForm
+from handgrad.checking.forms.networks import Network
+from handgrad.checking.forms.peers import JaxForm, TorchForm
 from handgrad.checking.hints import LABELS, hints_of, parameters_of
-from handgrad.checking.layers import is_layer, places
 from handgrad.checking.quietly import quiet
 from handgrad.checking.specs import (
     FREE,
@@ -34,8 +36,7 @@ from handgrad.checking.specs import (
     variants,
 )
 from handgrad.checking.subject import Subject, Unfit, copied, counted, is_float, label, parted
-from handgrad.checking.targets import instance_of, is_jax, is_torch, subject_of
-from handgrad.layers import Layer
+from handgrad.checking.targets import form_of, subject_of
 from handgrad.rules.rule import Rule
 from handgrad.tree import tree_map
 
@@ -158,7 +159,7 @@ class Probe:
 
 def _libraries(target: Any) -> Iterator[Callable]:
     """Other libraries' arrays, for a plain function, if its file has loaded the library."""
-    if isinstance(target, (Rule, type, tuple, list)) or is_layer(target) or _is_peers(target):
+    if isinstance(form_of(target), (RuleForm, TorchForm, JaxForm, Network)):
         return
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
@@ -166,10 +167,6 @@ def _libraries(target: Any) -> Iterator[Callable]:
     if "jax" in sys.modules:
         asarray = sys.modules["jax"].numpy.asarray
         yield lambda x: asarray(x) if isinstance(x, np.ndarray) else x
-
-
-def _is_peers(target: Any) -> bool:
-    return is_torch(target, ()) or is_jax(target, ())
 
 
 # Sets from a template.
@@ -337,15 +334,7 @@ def _of_sizes(sizes: list[int]) -> list[Item]:
 
 
 def _own_shapes(target: Any) -> list[tuple[int, ...]]:
-    if isinstance(target, (list, tuple)):
-        return [shape for part in target for shape in _own_shapes(part)]
-    if isinstance(target, type) and not is_torch(target, ()):
-        target = instance_of(target)
-    if isinstance(target, Layer):
-        return [x.shape for x in target.parameters().values()]
-    if is_torch(target, ()) and not isinstance(target, type):
-        return [tuple(p.shape) for p in target.parameters()]
-    return [np.shape(place.get()) for place in places(target)] if is_layer(target) else []
+    return [np.shape(x) for x in form_of(target).arrays]
 
 
 # Networks with a loss.

@@ -1,39 +1,61 @@
-"""Layer objects: ``forward`` and ``backward``, caches on ``self``, gradients left in ``dW`` or ``grads``.
-
-Each forward is run on a copy of the object as it was given, so that nothing it keeps leaks from one
-evaluation into the next, and its own random generator starts at the same place.
-"""
+"""What layer objects hold: methods, by the names that people use, arrays, and the gradients of these."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handgrad.checking.subject import (
-    Back,
-    Subject,
-    Unfit,
-    Values,
-    as_float64,
-    copied,
-    counted,
-    douts_like,
-    fixed_randomness,
-    flat_names,
-    independent,
-    is_float,
-    label,
-    narrow_of,
-    parameter_names,
-)
-from handgrad.tree import leaves, tree_map, unflatten
+from handgrad.checking.forms.gradients import gradient_names, in_dict
+from handgrad.checking.forms.watch import FORWARDS
+from handgrad.checking.subject import independent, label
 
 GRADIENT_HOLDERS = ("grads", "gradients", "grad")
-PARAMETER_HOLDERS = ("params", "parameters", "weights")
+PARAMETER_HOLDERS = ("params", "parameters", "weights", "_parameters")
+NETWORKS = (("loss", "gradient"), ("loss", "gradients"), ("loss", "backward"), ("loss", "grad"))  # loss(x, t)
+
+
+def methods_of(x: Any) -> tuple[str, str] | None:
+    """The names of an object's (or a class's) forward and backward; None where it has none.
+
+    ``loss`` twice: a method that returns the loss and its gradients.
+    """
+    if isinstance(x, (types.FunctionType, types.ModuleType, np.ndarray)) or _is_foreign(x):
+        return None
+    found = next((two for two in (*FORWARDS, *NETWORKS) if all(_is_method(x, name) for name in two)), None)
+    if (
+        found is None
+        and not isinstance(x, type)
+        and _is_method(x, "loss")
+        and isinstance(getattr(x, "params", None), dict)
+    ):
+        return "loss", "loss"
+    return found
+
+
+def _is_method(x: Any, name: str) -> bool:
+    if name == "__call__":  # every class has one
+        return (
+            "__call__" in dir(x)
+            if not isinstance(x, type)
+            else any("__call__" in vars(k) for k in x.__mro__[:-1])
+        )
+    return callable(getattr(x, name, None))
+
+
+def _is_foreign(x: Any) -> bool:
+    """Whether its class is a library's: PyTorch's, JAX's or Python's own."""
+    kind = x if isinstance(x, type) else type(x)
+    return (kind.__module__ or "").partition(".")[0] in ("torch", "jax", "jaxlib", "builtins", "autograd")
+
+
+def is_layer(x: Any) -> bool:
+    """Whether this is an object with a forward and a backward."""
+    return not isinstance(x, type) and methods_of(x) is not None
 
 
 @dataclass
@@ -68,15 +90,9 @@ class Place:
         for name in gradient_names(str(self.key)):
             if name in held:
                 return held[name]
-            for found in dicts:
-                if name in found:
-                    return found[name]
-        return next((found[self.key] for found in dicts if self.key in found), None)
-
-
-def gradient_names(name: str) -> tuple[str, ...]:
-    bare = name.lstrip("_")
-    return (f"d{bare}", f"d_{bare}", f"grad_{bare}", f"{bare}_grad", f"g_{bare}", f"_d{bare}", f"{bare}grad")
+        by_name = (in_dict(found, str(self.key)) for found in dicts)
+        left = next((g for g in by_name if g is not None), None)
+        return getattr(self.get(), "grad", None) if left is None else left  # of a tensor, its own
 
 
 def places(target: Any, path: str = "", seen: set[int] | None = None) -> Iterator[Place]:
@@ -91,18 +107,27 @@ def places(target: Any, path: str = "", seen: set[int] | None = None) -> Iterato
         here = f"{path}{name}"
         if _is_float_array(value):
             yield Place(target, None, name, here)
-        elif is_layer(value):
+        elif _holds_more(value):
             yield from places(value, f"{here}.", seen)
         for key, item in _items(value):
             if _is_float_array(item) and not isinstance(value, tuple):
                 bare = name in PARAMETER_HOLDERS and isinstance(key, str)
                 yield Place(target, name, key, f"{path}{key}" if bare else f"{here}[{key}]")
-            elif is_layer(item):
-                yield from places(item, f"{here}[{key}].", seen)
+            elif _holds_more(item):
+                inner = f"{path}{key}." if name == "_modules" else f"{here}[{key}]."
+                yield from places(item, inner, seen)
+
+
+def _holds_more(x: Any) -> bool:
+    return is_layer(x) or any(k.__module__ == "torch.nn.modules.module" for k in type(x).__mro__)
 
 
 def _is_float_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind == "f"
+    return type(x).__module__.startswith(("torch", "jax")) and str(getattr(x, "dtype", "")).endswith(
+        ("float32", "float64", "float16", "bfloat16")
+    )
 
 
 def _items(value: Any) -> list[tuple[Any, Any]]:
@@ -112,11 +137,7 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
     return list(enumerate(value)) if isinstance(value, (list, tuple)) else []
 
 
-def is_layer(x: Any) -> bool:
-    """Whether this is an object in the notebook's style."""
-    return not isinstance(x, type) and all(
-        callable(getattr(x, name, None)) for name in ("forward", "backward")
-    )
+Key = tuple[str, str | None]  # a place's path and holder: the same in every copy of an object
 
 
 @dataclass
@@ -124,7 +145,14 @@ class Parameter:
     """One array of a layer, wherever the layer keeps it."""
 
     path: str
-    places: list[int]  # numbers in the order of places()
+    places: list[Key]
+
+    @property
+    def name(self) -> str:
+        """Its bare name: W of ``layers[0].W`` and of ``params[W]``."""
+        return (
+            self.path.rpartition(".")[2].partition("[")[0] if "[" not in self.path else self.path.rstrip("]")
+        )
 
 
 class Held:
@@ -132,23 +160,22 @@ class Held:
 
     def __init__(self, layer: Any):
         self.layer = layer
-        found = list(places(layer))
         by_array: dict[int, Parameter] = {}
-        for number, place in enumerate(found):
+        for place in places(layer):
             known = by_array.setdefault(id(place.get()), Parameter(place.path, []))
-            known.places.append(number)
+            known.places.append((place.path, place.holder))
             if "[" in known.path and "[" not in place.path:
                 known.path = place.path
         self.candidates = list(by_array.values())
         self.parameters: list[Parameter] = []
 
-    def keep(self, after_backward: Any) -> None:
-        """Parameters are the arrays for which a backward leaves a gradient."""
-        now = list(places_like(self.layer, after_backward))
-        self.parameters = [p for p in self.candidates if any(now[n].gradient() is not None for n in p.places)]
+    def keep(self, after_backward: Any, returned: dict[str, Any]) -> None:
+        """Parameters are the arrays for which a backward leaves, or returns, a gradient."""
+        found = by_key(after_backward)
+        self.parameters = [p for p in self.candidates if _gradient(p, found, returned) is not None]
 
     def values(self) -> list[Any]:
-        found = list(places(self.layer))
+        found = by_key(self.layer)
         return [found[p.places[0]].get() for p in self.parameters]
 
     def with_values(self, values: list[Any], fresh: bool = True) -> Any:
@@ -156,105 +183,27 @@ class Held:
         made = independent(self.layer) if fresh else self.layer
         if made is self.layer and fresh and hasattr(made, "__dict__"):
             raise TypeError(f"{label(made)} cannot be copied, so it cannot be run again from its first state")
-        found = list(places(made))
+        found = by_key(made)
         for parameter, x in zip(self.parameters, values, strict=True):
-            for n in parameter.places:
-                found[n].set(x)
+            for key in parameter.places:
+                if key in found:
+                    found[key].set(x)
         return made
 
-    def gradients(self, made: Any) -> list[Any]:
-        found = list(places_like(self.layer, made))
-        return [
-            next((g for g in (found[n].gradient() for n in p.places) if g is not None), None)
-            for p in self.parameters
-        ]
+    def gradients(self, made: Any, returned: dict[str, Any]) -> list[Any]:
+        found = by_key(made)
+        return [_gradient(p, found, returned) for p in self.parameters]
 
 
-def places_like(original: Any, other: Any) -> list[Place]:
-    """The places of ``original`` in another copy, which may hold more arrays by now."""
-    by_path = {(p.path, p.holder): p for p in places(other)}
-    return [by_path.get((p.path, p.holder)) or p for p in places(original)]
+def by_key(layer: Any) -> dict[Key, Place]:
+    return {(p.path, p.holder): p for p in places(layer)}
 
 
-def of_layer(
-    layer: Any,
-    inputs: tuple,
-    options: dict,
-    name: str | None = None,
-    named: Callable[[str], str] = "self.{}".format,
-) -> Subject:
-    """An object with ``forward`` and ``backward``, its parameters as inputs after its own.
-
-    Args:
-        layer: the object.
-        inputs: of its forward.
-        options: of its forward.
-        name: how a report names it; its class, if not given.
-        named: how a report names the parameter at a path such as ``layers[0].W``.
-    """
-    tree = tree_map(as_float64, list(inputs))
-    flat = leaves(tree)
-    held = Held(layer)
-    count = len(flat)
-    answered = _answered(held, tree, options)
-    names = flat_names(parameter_names(layer.forward, len(inputs)), inputs)
-    params = [as_float64(x) for x in held.values()]
-    pair = _paired(held, tree, count, options)
-
-    def again(other: Any, fresh: bool = True) -> Subject:
-        """The same with another object of this layer's make."""
-        kept = Held(other)
-        kept.parameters = held.parameters
-        return replace(subject, pair=_paired(kept, tree, count, options, fresh))
-
-    def follow(given: list[Any], rebinder: Any) -> Any:
-        made = rebinder.layer(held.with_values(given[count:]))
-        return made.forward(*unflatten(tree, given[:count]), **options)
-
-    subject = Subject(
-        name=name or label(layer),
-        style="layer",
-        names=names + [named(p.path) for p in held.parameters],
-        values=flat + params,
-        checked=[is_float(x) and a for x, a in zip(flat, answered, strict=True)] + [True] * len(params),
-        forward=lambda values: pair(values)[0],
-        pair=pair,
-        code=methods(layer),
-        numbers=numbers_held(layer),
-        parameters=frozenset(range(count, count + len(params))),
-        notes=_unanswered(names, flat, answered),
-        follow=follow,
-        narrow=narrow_of(inputs),
-        functions=lambda: methods(layer),
-        rebuilt=lambda rebinder: again(rebinder.layer(independent(layer))),
-        inner=layer,
-    )
-    return replace(subject, reused=lambda: again(independent(layer), fresh=False))
-
-
-def _unanswered(names: list[str], flat: list[Any], answered: list[bool]) -> list[str]:
-    return [
-        f"backward gives no gradient for {name}, so it is taken as data, not checked"
-        for name, x, is_answered in zip(names, flat, answered, strict=True)
-        if is_float(x) and not is_answered
-    ]
-
-
-def _paired(held: Held, tree: list, count: int, options: dict, fresh: bool = True) -> Callable:
-    """Pairs that each use a copy of the object as it was, or (not fresh) all one and the same object."""
-
-    def pair(values: Values) -> tuple[list[Any], Back]:
-        with fixed_randomness():
-            made = held.with_values(values[count:], fresh)
-            out = made.forward(*unflatten(tree, values[:count]), **options)
-
-        def back(douts: list[Any]) -> list[Any]:
-            grads = _of_inputs(call_backward(made, douts_like(out, douts)), tree)
-            return grads + [None] * (count - len(grads)) + held.gradients(made)
-
-        return leaves(out), back
-
-    return pair
+def _gradient(p: Parameter, found: dict[Key, Place], returned: dict[str, Any]) -> Any:
+    if p.path in returned:
+        return returned[p.path]
+    here = [found[key] for key in p.places if key in found]
+    return next((g for g in (place.gradient() for place in here) if g is not None), None)
 
 
 def numbers_held(layer: Any) -> dict[str, float]:
@@ -266,50 +215,14 @@ def numbers_held(layer: Any) -> dict[str, float]:
     return {k: float(v) for k, v in held.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
-def methods(layer: Any) -> list[Any]:
+def methods(layer: Any, names: tuple[str, str] = ("forward", "backward")) -> list[Any]:
     """The functions of the layer's class, the backward first, the forward left out."""
     found: dict[str, Any] = {}
+    left_out = {names[0], "__init__"} - {names[1]}
     for kind in type(layer).__mro__[:-1]:
+        if (kind.__module__ or "").partition(".")[0] == "torch":
+            continue
         for name, value in vars(kind).items():
-            if inspect.isfunction(value) and name not in ("forward", "__init__"):
+            if inspect.isfunction(value) and name not in left_out:
                 found.setdefault(name, value)
-    return sorted(found.values(), key=lambda f: f.__name__ != "backward")
-
-
-def call_backward(layer: Any, dout: Any) -> Any:
-    """``backward(dout)``; several douts as one tuple, or as arguments where it takes several."""
-    if isinstance(dout, tuple):
-        parameters = inspect.signature(layer.backward).parameters.values()
-        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(positional) == len(dout):
-            return layer.backward(*dout)
-    return layer.backward(dout)
-
-
-def _answered(held: Held, tree: list, options: dict) -> list[bool]:
-    """Run once: which inputs get a gradient, and which arrays are parameters."""
-    with fixed_randomness():
-        made = independent(held.layer)
-        flat = copied(leaves(tree))
-        out = made.forward(*unflatten(tree, flat), **options)
-        douts = [np.ones(np.shape(o)) for o in leaves(out)]
-        try:
-            count = len(_of_inputs(call_backward(made, douts_like(out, douts)), tree))
-        except Exception:  # it will be met again, and reported, when the gradients are asked for
-            count = len(flat)
-    held.keep(made)
-    return [i < count for i in range(len(flat))]
-
-
-def _of_inputs(grads: Any, tree: list) -> list[Any]:
-    """The gradients of the inputs; where there are fewer, the last inputs have none (labels)."""
-    flat = leaves(tree)
-    if not isinstance(grads, (tuple, list)):
-        given = [grads]
-    elif len(grads) == len(tree) or len(tree) > 1:
-        given = [leaf for dx in grads for leaf in leaves(dx)]
-    else:
-        given = leaves(grads)
-    if len(given) > len(flat):
-        raise Unfit(f"backward returned {counted(len(given), 'gradient')} for {counted(len(flat), 'input')}")
-    return given
+    return sorted(found.values(), key=lambda f: f.__name__ != names[1])

@@ -18,6 +18,17 @@ from handgrad.tree import leaves
 MODE_NAMES = ("train_flg", "training", "train", "is_training", "train_mode")
 
 
+class Forward:
+    """The author's forward, called on an object with the checker's arrays."""
+
+    def __init__(self, subject: Subject):
+        (self.name,) = subject.forwards
+        self.given, self.own = subject.given, subject.own
+
+    def __call__(self, layer: Any, inputs: Values, options: dict) -> Any:
+        return getattr(layer, self.name)(*[self.given(x) for x in copied(inputs)[: self.own]], **options)
+
+
 def state(trial: Trial, findings: Findings) -> None:
     """What a forward leaves changed in a layer object."""
     if trial.subject.style == "torch" and trial.subject.inner is not None:
@@ -30,17 +41,18 @@ def state(trial: Trial, findings: Findings) -> None:
     layer = trial.subject.inner
     count = len(trial.values) - len(trial.subject.parameters)
     inputs = trial.values[:count]
-    accepted = inspect.signature(layer.forward).parameters
+    forward = Forward(trial.subject)
+    accepted = inspect.signature(getattr(layer, forward.name)).parameters
     mode = next((name for name in MODE_NAMES if name in accepted), None)
     held = next((name for name in MODE_NAMES if isinstance(vars(layer).get(name), bool)), None)
     evaluating = mode is not None or held is not None
     names = list(accepted)
     if mode is not None and names.index(mode) < len(inputs):
         inputs = [False if names[i] == mode else x for i, x in enumerate(inputs)]
-        changed = _state_changes(layer, inputs, {}, held)
+        changed = _state_changes(layer, forward, inputs, {}, held)
     else:
-        changed = _state_changes(layer, inputs, {mode: False} if mode else {}, held)
-    if _drifts(layer, inputs, trial.subject):
+        changed = _state_changes(layer, forward, inputs, {mode: False} if mode else {}, held)
+    if _drifts(layer, forward, inputs, trial.subject):
         findings.wrong(
             "state",
             f"a second forward of the same inputs gives another output: the first changes "
@@ -56,7 +68,7 @@ def state(trial: Trial, findings: Findings) -> None:
         findings.notes.append(f"each forward changes self.{', self.'.join(changed)}")
 
 
-def _drifts(layer: Any, inputs: Values, subject: Subject) -> bool:
+def _drifts(layer: Any, forward: Forward, inputs: Values, subject: Subject) -> bool:
     """Whether what a forward leaves behind changes the next one's output, without chance being in it."""
     made = independent(layer)
     held = [type(x).__module__ for x in vars(layer).values()]
@@ -66,7 +78,7 @@ def _drifts(layer: Any, inputs: Values, subject: Subject) -> bool:
     try:
         for _ in range(2):
             with fixed_randomness():
-                outs.append(leaves(made.forward(*copied(inputs))))
+                outs.append([subject.seen(o) for o in leaves(forward(made, inputs, {}))])
     except Exception:
         return False
     return not all(same(a, b, 1e-12) for a, b in zip(*outs, strict=True))
@@ -99,7 +111,9 @@ def _function_state(trial: Trial, findings: Findings) -> None:
         )
 
 
-def _state_changes(layer: Any, inputs: Values, options: dict, held: str | None) -> list[str]:
+def _state_changes(
+    layer: Any, forward: Forward, inputs: Values, options: dict, held: str | None
+) -> list[str]:
     """Arrays that were there before a forward, and are others after it."""
     made = independent(layer)
     if made is layer:
@@ -110,7 +124,7 @@ def _state_changes(layer: Any, inputs: Values, options: dict, held: str | None) 
     before = {p.path: np.array(p.get()) for p in places(made)}
     try:
         with fixed_randomness():
-            made.forward(*copied(inputs), **options)
+            forward(made, inputs, options)
     except Exception:
         return []
     return [p.path for p in places(made) if p.path in paths and not same(before[p.path], p.get(), 0)]

@@ -14,22 +14,17 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import sum_to
 from handgrad.checking.memory import Memory
-from handgrad.rules.rule import Rule, describe, is_repeated
-from handgrad.tape import Variable, vjp
-from handgrad.tree import leaves, tree_map, unflatten
+from handgrad.rules.rule import Rule
+from handgrad.tree import leaves, unflatten
 
 Values = list[Any]
 Back = Callable[[list[Any]], list[Any]]
-
-DOUT_NAMES = ("dout", "dy", "dz", "grad", "grad_out", "grad_output", "upstream", "delta", "gradient")
 
 
 class Unfit(ValueError):
@@ -59,6 +54,11 @@ class Subject:
     rebuilt: Any = None  # (rebinder) -> the subject with functions replaced
     memory: Memory | None = None  # what a function keeps between calls
     inner: Any = None  # what a network is made of, for finding the first wrong part
+    whose: str = ""  # the backward that is called, as a report names it
+    forwards: tuple[str, ...] = ("forward",)  # of an object: the method that runs forward
+    own: int | None = None  # how many inputs that takes, if not all
+    given: Callable[[Any], Any] = lambda x: x  # an array as the target's library has it
+    seen: Callable[[Any], Any] = lambda x: x  # and back
 
     @property
     def is_of_library(self) -> bool:
@@ -183,97 +183,6 @@ def at_place(name: str, place: tuple[int, ...]) -> str:
     return f"{name}[{', '.join(map(str, place))}]" if place else name
 
 
-# A rule, and any function that returns a pair.
-
-
-def of_rule(rule: Rule, inputs: tuple, options: dict) -> Subject:
-    """A rule's body, its gradients as they are before the rule repairs or refuses them."""
-    inputs, options = rule.bind(inputs, options)  # with those that may be left out
-    made = of_pair(rule.body, inputs, options, rule.name, list(rule.inputs))
-
-    def fit(k: int, dx: Any) -> Any:
-        wanted = np.shape(made.values[k])
-        if rule.broadcasts and np.shape(dx) != wanted and is_repeated(wanted, np.shape(dx)):
-            return sum_to(dx, wanted)
-        return dx
-
-    return replace(made, style="rule", fit=fit)
-
-
-def of_pair(
-    f: Callable,
-    inputs: tuple,
-    options: dict,
-    name: str | None = None,
-    names: list[str] | None = None,
-    memory: Memory | None = None,
-) -> Subject:
-    """``f(*inputs) -> (out, backward)``. Each evaluation starts from what f remembered at first.
-
-    Raises:
-        TypeError: it returns something else.
-    """
-    memory = memory or Memory(f)
-    name = name or label(f)
-    names = names or parameter_names(f, len(inputs))
-    tree = tree_map(as_float64, list(inputs))
-    forward, pair = _runs(f, tree, options, name, memory)
-    flat = leaves(tree)
-
-    def follow(given: list[Any], rebinder: Any) -> Any:
-        return as_pair(rebinder.function(f)(*unflatten(tree, given), **options), name)[0]
-
-    made = Subject(
-        name=name,
-        style="pair",
-        names=flat_names(names, inputs),
-        values=flat,
-        checked=[is_float(x) for x in flat],
-        forward=forward,
-        pair=pair,
-        code=[f],
-        follow=follow,
-        functions=lambda: [f],
-        rebuilt=lambda rebinder: of_pair(rebinder.function(f), inputs, options, name, names, memory),
-        numbers=numbers_of(f) | {k: float(v) for k, v in options.items() if isinstance(v, (int, float))},
-        narrow=narrow_of(inputs),
-        memory=memory,
-    )
-    return replace(made, reused=lambda: replace(made, pair=partial(pair, fresh=False)))
-
-
-def _runs(
-    f: Callable, tree: list[Any], options: dict, name: str, memory: Memory
-) -> tuple[Callable[[Values], list[Any]], Callable[..., tuple[list[Any], Back]]]:
-    """``forward(values)``, and ``pair(values, fresh=True)``: not fresh, f goes on remembering."""
-
-    def run(values: Values) -> tuple[Any, Callable]:
-        with fixed_randomness():
-            return as_pair(f(*unflatten(tree, list(values)), **options), name)
-
-    def forward(values: Values) -> list[Any]:
-        with memory.kept():
-            return leaves(run(values)[0])
-
-    def pair(values: Values, fresh: bool = True) -> tuple[list[Any], Back]:
-        if fresh:
-            memory.restore()
-        out, backward = run(values)
-
-        def back(douts: list[Any]) -> list[Any]:
-            return aligned(backward(douts_like(out, douts)), tree)
-
-        return leaves(out), back
-
-    return forward, pair
-
-
-def as_pair(made: Any, name: str) -> tuple[Any, Callable]:
-    if isinstance(made, tuple) and len(made) == 2 and callable(made[1]):
-        return made
-    raise TypeError(f"{name} returned {describe(made)}: a rule returns the pair (out, backward)")
-
-
 def douts_like(out: Any, douts: list[Any]) -> Any:
     """The douts in the structure of the output: bare for one, a tuple for several."""
     if not isinstance(out, (list, tuple, dict)):
@@ -281,155 +190,8 @@ def douts_like(out: Any, douts: list[Any]) -> Any:
     return unflatten(out, list(douts))
 
 
-def aligned(grads: Any, tree: list[Any]) -> list[Any]:
-    """One gradient, or None, for each leaf of the inputs.
-
-    Raises:
-        Unfit: there are not as many as inputs.
-    """
-    if len(tree) == 1 and not (isinstance(grads, (tuple, list)) and len(grads) == 1):
-        nested = isinstance(tree[0], (list, tuple, dict))
-        grads = (grads,) if nested or not isinstance(grads, (tuple, list)) else grads
-    if not isinstance(grads, (tuple, list)):
-        grads = (grads,)
-    if len(grads) != len(tree):
-        floating = [any(map(is_float, leaves(x))) for x in tree]
-        if len(grads) != sum(floating):
-            raise Unfit(
-                f"backward returned {counted(len(grads), 'gradient')} for {counted(len(tree), 'input')}"
-            )
-        given = iter(grads)
-        grads = [next(given) if floats else None for floats in floating]
-    flat: list[Any] = []
-    for x, dx in zip(tree, grads, strict=True):
-        parts = leaves(x)
-        if dx is None:
-            flat += [None] * len(parts)
-        elif isinstance(x, (list, tuple, dict)):
-            if len(leaves(dx)) != len(parts):
-                raise Unfit(
-                    f"backward returned {counted(len(leaves(dx)), 'gradient')} for {len(parts)} arrays"
-                )
-            flat += leaves(dx)
-        else:
-            flat.append(dx)
-    return flat
-
-
 def counted(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
-
-
-# A function of rules: recorded, so its backward is ours and its rules are what can be wrong.
-
-
-def of_function(f: Callable, inputs: tuple, options: dict, names: list[str] | None = None) -> Subject:
-    """Any function of rules, by recording it.
-
-    Raises:
-        TypeError: what it returns was not computed by rules from its inputs.
-    """
-    tree = tree_map(as_float64, list(inputs))
-    flat = leaves(tree)
-    checked = [is_float(x) for x in flat]
-
-    def call(values: Values) -> Any:
-        with fixed_randomness():
-            return f(*unflatten(tree, list(values)), **options)
-
-    def of_floats(values: Values) -> Callable:
-        def function(*floats: Any) -> Any:
-            drawn = iter(floats)
-            return call(
-                [next(drawn) if is_checked else x for x, is_checked in zip(values, checked, strict=True)]
-            )
-
-        return function
-
-    def pair(values: Values) -> tuple[list[Any], Back]:
-        floats = [x for x, is_checked in zip(values, checked, strict=True) if is_checked]
-        out, backward = vjp(of_floats(values), *floats)
-
-        def back(douts: list[Any]) -> list[Any]:
-            given = iter(backward(douts_like(out, douts)))
-            return [next(given) if is_checked else None for is_checked in checked]
-
-        return leaves(out), back
-
-    recorded = call([Variable(x, 0) if c else x for x, c in zip(flat, checked, strict=True)])
-    if not any(isinstance(x, Variable) for x in leaves(recorded)):
-        raise TypeError(
-            f"{label(f)} returned {describe(recorded)}, which no rule computed from its inputs: "
-            f"a function to be checked returns the pair (out, backward), or is made of rules"
-        )
-    return Subject(
-        name=label(f),
-        style="function",
-        names=flat_names(names or parameter_names(f, len(inputs)), inputs),
-        values=flat,
-        checked=checked,
-        forward=lambda values: leaves(call(values)),
-        pair=pair,
-        inner=call,
-    )
-
-
-# A forward and a backward, apart.
-
-
-def of_two(
-    forward: Callable, backward: Callable, inputs: tuple, options: dict, adapter: Callable | None
-) -> Subject:
-    """Two plain functions. ``adapter(forward, backward)`` gives ``f(*xs) -> (out, backward(dout))``.
-
-    Without one, a ``backward`` of two parameters after a ``forward`` that returns ``(out, cache)`` is
-    called as ``backward(dout, cache)`` (or the other way round, by its parameters' names); any other as
-    ``backward(dout, *inputs)``, dout first or last by its name.
-    """
-    joined_up = adapter(forward, backward) if adapter else _guessed(forward, backward, len(inputs))
-    made = of_pair(joined_up, inputs, options, label(forward), parameter_names(forward, len(inputs)))
-
-    def rebuilt(rebinder: Any) -> Subject:
-        return of_two(rebinder.function(forward), rebinder.function(backward), inputs, options, adapter)
-
-    return replace(
-        made,
-        code=[backward, forward],
-        numbers=numbers_of(forward) | numbers_of(backward),
-        functions=lambda: [backward],
-        rebuilt=rebuilt,
-    )
-
-
-def _guessed(forward: Callable, backward: Callable, count: int) -> Callable:
-    wanted = [
-        p.name
-        for p in inspect.signature(backward).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    dout_last = len(wanted) > 1 and wanted[-1].lower() in DOUT_NAMES and wanted[0].lower() not in DOUT_NAMES
-
-    def f(*xs: Any, **options: Any) -> tuple[Any, Callable]:
-        out = forward(*xs, **options)
-        saved: tuple = xs
-        has_cache = len(wanted) == 2 and isinstance(out, tuple) and len(out) == 2
-        if has_cache and (count != 1 or "cache" in wanted):
-            out, saved = out[0], out[1:]
-        elif len(wanted) == count + 2:
-            saved = (*xs, out)
-        elif len(wanted) != count + 1:
-            raise TypeError(
-                f"how {label(backward)}({', '.join(wanted)}) is to be called after {label(forward)} of "
-                f"{counted(count, 'input')} cannot be told; give adapter=, a function "
-                f"(forward, backward) -> f with f(*inputs) -> (out, backward)"
-            )
-
-        def back(dout: Any) -> Any:
-            return backward(*saved, dout) if dout_last else backward(dout, *saved)
-
-        return out, back
-
-    return f
 
 
 def independent(target: Any) -> Any:

@@ -91,10 +91,10 @@ def loss_of(module: Any, place: Place, name: str, target: Any) -> Any:
         from handgrad.checking.targets import is_torch
 
         nn = sys.modules.get("torch.nn")
-        holders = [getattr(nn, "functional", None), nn] if is_torch(target, ()) else [handgrad]
+        holders = [getattr(nn, "functional", None), nn] if is_torch(target) else [handgrad]
         found = next((getattr(holder, name) for holder in holders if hasattr(holder, name)), None)
         if found is None:
-            whose = "PyTorch" if is_torch(target, ()) else "handgrad"
+            whose = "PyTorch" if is_torch(target) else "handgrad"
             raise ValueError(f"--loss: {error}, and neither has {whose}") from None
         return found
 

@@ -155,7 +155,7 @@ def saved(e: Evidence) -> Iterator[Cause]:
 def forwards(subject: Subject) -> Sequence[Any]:
     """The author's functions that run forward; where one function has both, that one."""
     if subject.style == "layer":
-        return [type(subject.inner).forward]
+        return [getattr(type(subject.inner), name) for name in subject.forwards]
     return [f for f in subject.code if f not in subject.functions()] or subject.code
 
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from handgrad.checking.jax_subject import of_jax
+from handgrad.checking.forms.jax_own import of_jax
 from handgrad.checking.network.calls import Call, Calls, patched
 from handgrad.checking.network.part import Part, only
 from handgrad.checking.subject import Subject, copied

@@ -7,7 +7,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from handgrad.checking.layers import is_layer, of_layer, places
+from handgrad.checking.forms.objects import of_layer
+from handgrad.checking.layers import is_layer, methods_of, places
 from handgrad.checking.network.calls import Call, Calls, patched
 from handgrad.checking.network.part import Part, numbered, so_far
 from handgrad.checking.subject import Subject, copied, independent, label
@@ -22,7 +23,7 @@ def parts(subject: Subject) -> list[Part]:
     orders = {id(call): order for order, call in enumerate(ended)}
     found, before = [], so_far(subject)
     for name, call in zip(numbered(call.name for call in ended), ended, strict=True):
-        made = of_layer(call.owner, call.args, call.options)
+        made = of_layer(call.owner, call.args, call.options, is_end=True)
         flows = [frozenset([call.own[n]]) if n in call.own else frozenset(before) for n in made.names]
         inside = tuple(orders[id(inner)] for inner in call.inside)
         found.append(Part(name, orders[id(call)], made, flows, type(call.owner), None, inside, call.thing))
@@ -65,10 +66,13 @@ class Forward:
 
     def run(self) -> list[Call]:
         """The calls, in the order in which they ended."""
-        kinds = {type(layer) for _, layer in sublayers(self.subject.inner)} | {type(self.subject.inner)}
+        whole = self.subject.inner
+        layers = {type(layer): layer for layer in [whole, *(held for _, held in sublayers(whole))]}
+        names = {kind: (methods_of(layer) or self.subject.forwards)[0] for kind, layer in layers.items()}
+        names[type(whole)] = self.subject.forwards[0]
         with contextlib.ExitStack() as stack:
-            for kind in kinds:
-                stack.enter_context(patched(kind, "forward", self.noting))
+            for kind, name in names.items():
+                stack.enter_context(patched(kind, name, self.noting))
             self.subject.forward(self.values)
         return self.calls.ended
 

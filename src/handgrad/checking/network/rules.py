@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from handgrad.checking.forms.function import of_rule
 from handgrad.checking.network.part import Part, only
-from handgrad.checking.subject import Subject, copied, of_rule
+from handgrad.checking.subject import Subject, copied
 from handgrad.tape import Node, Variable, vjp
 from handgrad.tape.variable import lowered
 from handgrad.tree import leaves, unflatten

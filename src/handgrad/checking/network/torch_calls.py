@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.autograd import function as autograd
 
+from handgrad.checking.forms.torch_own import is_function_class, of_torch
 from handgrad.checking.network.calls import Call, Calls, patched
 from handgrad.checking.network.part import Part, numbered, only, so_far
 from handgrad.checking.subject import Subject, copied, label
-from handgrad.checking.torch_subject import is_function_class, of_torch
 from handgrad.tree import leaves, tree_map
 
 

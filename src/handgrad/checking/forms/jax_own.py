@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from handgrad.checking.forms.gradients import aligned
 from handgrad.checking.subject import (
     Back,
     Subject,
     Values,
-    aligned,
     flat_names,
     is_float,
     label,
@@ -22,13 +22,6 @@ from handgrad.checking.subject import (
 from handgrad.tree import leaves, tree_map, unflatten
 
 OFTEN = 30  # from then on it pays to compile the forward
-
-
-def is_jax(target: Any, inputs: tuple) -> bool:
-    """Whether JAX is asked for: by the target, or by its arrays among the inputs."""
-    if isinstance(target, jax.custom_vjp):
-        return True
-    return any(isinstance(x, jax.Array) for x in leaves(list(inputs)))
 
 
 def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
@@ -148,7 +141,16 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         functions=lambda: [f for f in [getattr(target, "bwd", None)] if callable(f)],
         rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options),
         inner=target,
+        whose=whose(target),
     )
+
+
+def whose(target: Any) -> str:
+    if isinstance(target, jax.custom_vjp):
+        return f"the bwd of {label(target)}"
+    if isinstance(target, jax.custom_jvp):
+        return f"the jvp of {label(target)}, transposed by JAX"
+    return f"JAX's own, of what {label(target)} is made of"
 
 
 def _with_functions(target: Any, rebinder: Any) -> Any:

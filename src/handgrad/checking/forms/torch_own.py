@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from handgrad.checking.forms.arrays import asked_for
 from handgrad.checking.subject import (
     Back,
     Subject,
@@ -23,13 +23,6 @@ from handgrad.checking.subject import (
     parameter_names,
 )
 from handgrad.tree import leaves, tree_map, unflatten
-
-
-def is_torch(target: Any, inputs: tuple) -> bool:
-    """Whether PyTorch is asked for: by the target, or by tensors among the inputs."""
-    if isinstance(target, torch.nn.Module) or is_function_class(target):
-        return True
-    return any(isinstance(x, torch.Tensor) for x in leaves(list(inputs)))
 
 
 def is_function_class(target: Any) -> bool:
@@ -48,7 +41,7 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
     if isinstance(target, torch.nn.Module):
         return _of_module(target, inputs, tree, options)
     call = target.apply if is_function_class(target) else target
-    made = _subject(target, call, tree, flat, options)
+    made = _subject(target, call, tree, flat, options, _asked(inputs))
     if is_function_class(target):
         skipped = 0 if sets_context(target) else 1
         named = parameter_names(target.forward, len(inputs), skipped)
@@ -65,9 +58,17 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
             numbers=numbers_of(target.forward),
             follow=follow,
             functions=lambda: [target.backward],
+            whose=f"{label(target)}.backward",
             rebuilt=lambda rebinder: of_torch(_with_backward(target, rebinder), inputs, options),
         )
     return replace(made, names=flat_names(parameter_names(target, len(inputs)), inputs))
+
+
+def _asked(inputs: tuple) -> list[bool]:
+    """All that are floating; of tensors those that require a gradient, where any does."""
+    return [
+        a and not isinstance(x, float) for a, x in zip(asked_for(inputs), leaves(list(inputs)), strict=True)
+    ]
 
 
 def _with_backward(target: Any, rebinder: Any) -> Any:
@@ -96,8 +97,10 @@ def _as_numpy(out: Any) -> Any:
     return out.detach().resolve_conj().numpy() if isinstance(out, torch.Tensor) else out
 
 
-def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict) -> Subject:
-    checked = [is_float(x) and not isinstance(x, float) for x in flat]
+def _subject(
+    target: Any, call: Callable, tree: list, flat: list, options: dict, asked: list[bool] | None = None
+) -> Subject:
+    checked = asked or [is_float(x) and not isinstance(x, float) for x in flat]
 
     def forward(values: Values) -> list[Any]:
         if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
@@ -141,6 +144,7 @@ def _subject(target: Any, call: Callable, tree: list, flat: list, options: dict)
         forward=forward,
         pair=pair,
         code=[],
+        whose=f"PyTorch's own, of what {label(target)} is made of",
     )
 
 
@@ -163,7 +167,6 @@ def _of_module(module: torch.nn.Module, inputs: tuple, tree: list, options: dict
         made,
         names=names + list(named),
         parameters=frozenset(range(count, len(flat))),
-        code=[f for f in (inspect.getattr_static(type(module), "backward", None),) if callable(f)],
         inner=module,
     )
 

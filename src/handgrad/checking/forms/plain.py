@@ -1,0 +1,82 @@
+"""Any function: what it returns says in which form it is written."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from handgrad.checking.forms.arrays import Arrays, JaxArrays, TorchArrays, arrays_of, kept_tree
+from handgrad.checking.forms.form import Asked, CannotCall, Form
+from handgrad.checking.forms.function import (
+    holds_backward,
+    of_loss_and_gradients,
+    of_pair,
+    returns_gradients,
+)
+from handgrad.checking.forms.recorded import of_function
+from handgrad.checking.forms.watch import Watched, watched
+from handgrad.checking.memory import Memory
+from handgrad.checking.subject import Subject, fixed_randomness, is_float, label, parameter_names
+from handgrad.rules.rule import describe
+from handgrad.tree import leaves, tree_map
+
+
+class PlainFunction(Form):
+    """``f(*inputs)``: (out, backward), (loss, grads), or a function of rules, of PyTorch or of JAX."""
+
+    @classmethod
+    def of(cls, target: Any, asked: Asked) -> Self | None:
+        return cls(target, asked) if callable(target) and not isinstance(target, type) else None
+
+    def subject(self, inputs: tuple, options: dict) -> Subject:
+        f = self.target
+        arrays = arrays_of(list(inputs))
+        names = parameter_names(f, len(inputs))
+        tree = kept_tree(arrays, inputs)
+        memory = Memory(f)
+
+        def run() -> Any:
+            with fixed_randomness(), memory.kept(), arrays.precise():
+                return f(*arrays.handed(tree, leaves(tree)), **options)
+
+        made, seen = watched(run)
+        if holds_backward(made):
+            return of_pair(f, inputs, options, names=names, memory=memory, arrays=arrays)
+        if returns_gradients(f, made, names, tree):
+            return of_loss_and_gradients(f, inputs, options, arrays)
+        if seen.unheard:
+            raise CannotCall(self._unheard(seen))
+        return self._differentiated(made, seen, arrays, inputs, options)
+
+    def _unheard(self, seen: Watched) -> str:
+        name, backward = label(self.target), seen.unheard[0]
+        return (
+            f"{name} returns no backward, so {backward}, which stands beside a forward that it calls, "
+            f"would never "
+            f"be called: give what it belongs to, the object or the pair of functions, or return (out, "
+            f"backward)"
+        )
+
+    def _differentiated(
+        self, made: Any, seen: Watched, arrays: Arrays, inputs: tuple, options: dict
+    ) -> Subject:
+        """A function without a backward of its own: the library's that computes it."""
+        library = arrays_of(made) if not isinstance(arrays, (TorchArrays, JaxArrays)) else arrays
+        if isinstance(library, TorchArrays) or seen.functions:
+            from handgrad.checking.forms.torch_own import of_torch
+
+            given = tree_map(lambda x: _tensor(x, TorchArrays()), list(inputs))
+            return of_torch(self.target, tuple(given), options)
+        if isinstance(library, JaxArrays):
+            from handgrad.checking.forms.jax_own import of_jax
+
+            return of_jax(self.target, inputs, options)
+        if any(is_float(x) for x in leaves(made)):
+            return of_function(self.target, inputs, options)
+        raise TypeError(
+            f"{label(self.target)} returned {describe(made)}: a function to be checked returns the pair "
+            f"(out, backward), or is made of rules"
+        )
+
+
+def _tensor(x: Any, arrays: Arrays) -> Any:
+    return arrays.given(arrays.kept(x)) if is_float(x) and not isinstance(x, float) else x

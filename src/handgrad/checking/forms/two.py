@@ -1,0 +1,155 @@
+"""A forward and a backward, two functions: as a pair, or the forward alone with its backward beside it."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+
+from handgrad.checking.forms.arrays import Arrays, arrays_of
+from handgrad.checking.forms.calling import CACHES, Plan, is_dout, planned, returned_names, wanted_by
+from handgrad.checking.forms.form import Asked, Form
+from handgrad.checking.forms.function import of_loss_and_gradients, of_pair, with_answered
+from handgrad.checking.forms.gradients import times
+from handgrad.checking.forms.watch import sibling
+from handgrad.checking.layers import is_layer
+from handgrad.checking.subject import Subject, fixed_randomness, label, numbers_of, parameter_names
+from handgrad.tree import tree_map
+
+
+class Pair(Form):
+    """``(forward, backward)``, or a forward beside which its backward stands: ``f_forward``, ``f_backward``."""
+
+    @classmethod
+    def of(cls, target: Any, asked: Asked) -> Self | None:
+        if isinstance(target, types.FunctionType):
+            name = sibling(target.__name__, target.__globals__)
+            return None if name is None else cls((target, target.__globals__[name]), asked)
+        is_pair = isinstance(target, (tuple, list)) and len(target) == 2 and all(map(is_function, target))
+        return cls(tuple(target), asked) if is_pair else None
+
+    @property
+    def author(self) -> Callable:
+        return self.target[0]
+
+    def subject(self, inputs: tuple, options: dict) -> Subject:
+        forward, backward = self.target
+        return of_two(forward, backward, inputs, options, self.asked.adapter)
+
+
+def is_function(f: Any) -> bool:
+    return callable(f) and not is_layer(f) and not isinstance(f, type)
+
+
+def of_two(
+    forward: Callable, backward: Callable, inputs: tuple, options: dict, adapter: Callable | None
+) -> Subject:
+    """Two plain functions. ``adapter(forward, backward)`` gives ``f(*xs) -> (out, backward(dout))``.
+
+    Without one, each parameter of the backward is given what its name says: dout, an input, something that
+    the forward returned (``cache``, or the name in its return statement). Inputs beyond the forward's own are
+    the backward's: the targets of a loss that it computes itself.
+    """
+    arrays = arrays_of(list(inputs))
+    own = own_inputs(forward, inputs)
+    names = parameter_names(forward, own) + [f"input {i}" for i in range(own, len(inputs))]
+    if adapter:
+        joined = adapter(forward, backward)
+        made = of_pair(joined, inputs, options, label(forward), names, arrays=arrays)
+    else:
+        two = Two(forward, backward, names, own, options)
+        with fixed_randomness():
+            sample = two.look(tree_map(arrays.kept, list(inputs)), arrays)
+        if sample == "loss":
+            made = of_loss_and_gradients(two.whole, inputs, {}, arrays, label(forward), two.names)
+        else:
+            made = of_pair(two.pair, inputs, {}, label(forward), two.names, arrays=arrays)
+            if sample == "slope":
+                made = with_answered(made, made.whose)
+
+    def rebuilt(rebinder: Any) -> Subject:
+        return of_two(rebinder.function(forward), rebinder.function(backward), inputs, options, adapter)
+
+    return replace(
+        made,
+        code=[backward, forward],
+        numbers=numbers_of(forward) | numbers_of(backward),
+        functions=lambda: [backward],
+        rebuilt=rebuilt,
+        whose=label(backward),
+    )
+
+
+def own_inputs(forward: Callable, inputs: tuple) -> int:
+    """How many of the inputs the forward itself takes."""
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())
+    except (TypeError, ValueError):
+        return len(inputs)
+    if any(p.kind == p.VAR_POSITIONAL for p in parameters):
+        return len(inputs)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return min(len(positional), len(inputs))
+
+
+class Two:
+    """Two functions, and the plan by which the second is called after the first."""
+
+    def __init__(self, forward: Callable, backward: Callable, names: list[str], own: int, options: dict):
+        self.forward, self.backward, self.own = forward, backward, own
+        self.names = self._with_extras(names)
+        taken = _parameters(forward)
+        self.options = {k: v for k, v in options.items() if k in taken or k not in _parameters(backward)}
+        self.back_options = {k: v for k, v in options.items() if k not in self.options}
+        self.plan: Plan | None = None
+
+    def _with_extras(self, names: list[str]) -> list[str]:
+        """Inputs beyond the forward's are those of the backward's parameters that nothing else explains."""
+        known = {*names, *filter(None, returned_names(self.forward)), *CACHES}
+        free = [w for w in wanted_by(self.backward) or [] if w not in known and not is_dout(w, [])]
+        extras = names[self.own :]
+        return names[: self.own] + [new for _, new in zip(extras, [*free, *extras], strict=False)]
+
+    def look(self, tree: list[Any], arrays: Arrays) -> str:
+        """What the backward returns: gradients by a dout, a loss with its gradients, or the slope alone.
+
+        Raises:
+            CannotCall: its parameters do not say how to call it.
+        """
+        with arrays.precise():
+            xs = tuple(tree_map(arrays.given, tree))
+            made = self.forward(*xs[: self.own], **self.options)
+            self.plan = planned(self.forward, self.backward, self.names, made, label(self.backward))
+            if self.plan.douts:
+                return "dout"
+            found = self.backward(*self.plan.arguments(None, xs, made), **self.back_options)
+        is_loss = isinstance(found, tuple) and len(found) == 2 and np.shape(found[0]) == ()
+        return "loss" if is_loss and np.shape(self.plan.out(made)) != () else "slope"
+
+    def pair(self, *xs: Any) -> tuple[Any, Callable]:
+        """``(out, backward)``."""
+        assert self.plan is not None
+        plan, made = self.plan, self.forward(*xs[: self.own], **self.options)
+
+        def back(dout: Any) -> Any:
+            grads = self.backward(*plan.arguments(dout, xs, made), **self.back_options)
+            return grads if plan.douts else times(dout, grads)
+
+        return plan.out(made), back
+
+    def whole(self, *xs: Any) -> Any:
+        """``(loss, grads)``."""
+        assert self.plan is not None
+        made = self.forward(*xs[: self.own], **self.options)
+        return self.backward(*self.plan.arguments(None, xs, made), **self.back_options)
+
+
+def _parameters(f: Callable) -> set[str]:
+    try:
+        return set(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return set()
