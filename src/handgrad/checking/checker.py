@@ -14,14 +14,15 @@ from handgrad.arrays import plain
 from handgrad.checking import hazards, kinks, probes
 from handgrad.checking.causes import causes_of
 from handgrad.checking.clock import Clock, OutOfTime
+from handgrad.checking.domain import reaching
 from handgrad.checking.findings import Cause, Findings
 from handgrad.checking.network import consequences, first_wrong, parts_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
 from handgrad.checking.source import Ran, line_of_gradient, lines_run
-from handgrad.checking.subject import Subject, Unfit, at_place, copied, own_randomness
+from handgrad.checking.subject import BackwardFailed, Subject, Unfit, at_place, copied, own_randomness
 from handgrad.checking.targets import subject_of
-from handgrad.checking.trial import BackwardFailed, InputTrial, Trial
+from handgrad.checking.trial import InputTrial, Trial
 from handgrad.tree import leaves, tree_map
 
 
@@ -129,14 +130,18 @@ class Examination:
         hazards.forward_repeats(trial, self.findings)
         if self.findings.doubts:
             return
-        trial.run()
+        with self.findings.ours("the numbers could not be compared", is_needed=True):
+            trial.run()
         if not self.light and trial.is_in_doubt:
-            self._find_first_wrong()
+            with self.findings.ours("its parts could not be looked at one by one"):
+                self._find_first_wrong()
         if not self.parts:
-            trial.resolve()
+            with self.findings.ours("the numbers could not be compared", is_needed=True):
+                trial.resolve()
         for result in trial.results:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
+            self._tell_nan(trial, result)
         self.is_looked_at = True
         if not trial.results:
             self.findings.doubts.append("there is nothing to check: no input is floating-point")
@@ -151,12 +156,14 @@ class Examination:
             said = f"{many} of {trial.f0.size} outputs have no finite slope at these inputs"
             self.findings.notes.append(said)
         if (trial.kinked | trial.steep).any():
-            self._at_kinks(trial, "")
+            with self.findings.ours("its kinks could not be looked at"):
+                self._at_kinks(trial, "")
         if self.light:
             return
         hazards.look(trial, self.findings)
         if not self.findings.causes and not self._is_wrong() and not self.findings.doubts:
-            self._probe(trial)
+            with self.findings.ours("other points could not be looked at"):
+                self._probe(trial)
 
     def _find_first_wrong(self) -> None:
         """In a network: which of its parts is wrong, each on the values that it really saw."""
@@ -202,7 +209,9 @@ class Examination:
         """The causes of one wrong input."""
         if result.columns is None or described(result, trial).verdict != WRONG:
             return
-        found = causes_of(trial, result)
+        found: list[Cause] = []
+        with self.findings.ours(f"the cause of what is wrong with {result.name} could not be looked for"):
+            found = causes_of(trial, result)
         if not found:
             found = [unexplained(result.name)]
         fixed = next((cause for cause in found if cause.fix), None)
@@ -212,6 +221,28 @@ class Examination:
             cause.sentence = f"{where}{cause.sentence}"
             cause.line = cause.line or self._line(result.index)
         self.findings.causes += found
+
+    def _tell_nan(self, trial: Trial, result: InputTrial) -> None:
+        """A gradient that is not finite where there is no derivative: told; at a kink, wrong."""
+        k, name = result.index, result.name
+        bad = trial.not_finite(k) & trial.off[k]
+        if not bad.any():
+            return
+        place = at_place(name, tuple(int(i) for i in np.argwhere(bad)[0]))
+        where = f"the gradient of {name} is not a finite number at {place} = {result.x[bad][0]:.6g}"
+        others = f" and {int(bad.sum()) - 1} more" if bad.sum() > 1 else ""
+        no_slope = trial.steep | ~np.isfinite(trial.f0)
+        if trial.kinked.any():
+            with self.findings.ours("its kinks could not be looked at"):
+                kink = bad & reaching(trial, k, trial.kinked) & ~reaching(trial, k, no_slope)
+                if kink.any():
+                    said = (
+                        "where the slopes to the two sides are finite, and any between them would do: 0 / 0?"
+                    )
+                    self.findings.wrong("unstable", f"{where}{others} (nan), {said}", name, 4)
+                    self.inputs[-1].verdict = WRONG
+                    return
+        self.findings.notes.append(f"{where}{others} (nan), where there is no derivative")
 
     def _line(self, k: int) -> Any:
         is_own = k in self.subject.parameters
@@ -335,6 +366,7 @@ class Examination:
             self.points,
             self.parts,
             self.consequences,
+            whose=self.subject.whose,
         )
 
 

@@ -22,8 +22,8 @@ from handgrad.checking.layouts import layouts, rounding_of_gradients
 from handgrad.checking.quietly import quiet
 from handgrad.checking.randomness import draws
 from handgrad.checking.states import state
-from handgrad.checking.subject import Subject, Unfit, Values, copied, parted
-from handgrad.checking.trial import BackwardFailed, Trial
+from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, parted
+from handgrad.checking.trial import Trial
 
 
 def look(trial: Trial, findings: Findings) -> None:
@@ -43,7 +43,8 @@ def look(trial: Trial, findings: Findings) -> None:
         trial.clock.look(hazard.__name__.replace("_", " "))
         with quiet():
             try:
-                hazard(trial, findings)
+                with findings.ours(f"whether {hazard.__name__.replace('_', ' ')} could not be looked at"):
+                    hazard(trial, findings)
             except (BackwardFailed, Unfit) as error:
                 said = hazard.__name__.replace("_", " ")
                 findings.notes.append(
@@ -130,7 +131,19 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
         )
         return
     _, back = trial.subject.pair(copied(trial.values))
-    first, second, third = (trial.gradients_by(back, u) for _ in range(3))
+    try:
+        first, second, third = (trial.gradients_by(back, u) for _ in range(3))
+    except BackwardFailed as error:
+        name = _saved_and_spoiled(trial)
+        if name is None:
+            raise
+        findings.wrong(
+            "mutates",
+            f"the backward writes into self.{name}, which the forward saved, so it can be called but once: a "
+            f"second time it {error}",
+            rank=2,
+        )
+        return
     for name, a, b, c in zip(trial.subject.names, first, second, third, strict=True):
         if same(a, b):
             continue
@@ -163,6 +176,18 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
                 11,
             )
         return
+
+
+def _saved_and_spoiled(trial: Trial) -> str | None:
+    """What a layer's forward saved, and its backward writes into."""
+    if trial.subject.style != "layer" or trial.subject.reused is None:
+        return None
+    again = trial.subject.reused()
+    _, back = again.pair(copied(trial.values))
+    held = {name: x for name, x in vars(again.inner).items() if isinstance(x, np.ndarray)}
+    before = {name: x.copy() for name, x in held.items()}
+    trial.gradients_by(back, trial.douts[0])
+    return next((name for name, x in held.items() if not same(before[name], x, 0)), None)
 
 
 def elsewhere(trial: Trial) -> Values:

@@ -90,6 +90,7 @@ class Report:
     parts: list[Report] = field(default_factory=list)  # a network's wrong parts, the first wrong one first
     consequences: list[str] = field(default_factory=list)  # gradients that are wrong because of the first
     seconds: float = 0.0
+    whose: str = ""  # the backward that was called
 
     @property
     def ok(self) -> bool | None:
@@ -114,6 +115,8 @@ class Report:
     def lines(self, width: int = WIDTH) -> list[str]:
         """The text; sentences are wrapped at a width, code and tables are not."""
         lines = [f"{self.target}: {self.headline()}"]
+        if self.whose:
+            lines.append(f"  checked: {self.whose}")
         if self.parts:
             return [*lines, *indented(self._about_parts(width - 2))]
         for part in self.inputs:
@@ -191,6 +194,8 @@ class Report:
     def _repr_html_(self) -> str:
         headline = html.escape(f"{self.target}: {self.headline()}")
         rows = [f'<b style="color:{COLOURS[self.ok]}">{headline}</b>']
+        if self.whose:
+            rows.append(block(html.escape(f"checked: {self.whose}"), MUTED))
         rows += [block(part._repr_html_(), INDENTED) for part in self.parts]
         for part in self.inputs if not self.parts else []:
             rows += [block(html.escape(str(part))), block(self._html_about(part), INDENTED)]

@@ -27,6 +27,10 @@ Values = list[Any]
 Back = Callable[[list[Any]], list[Any]]
 
 
+class BackwardFailed(Exception):
+    """The target's backward raised."""
+
+
 class Unfit(ValueError):
     """The gradients that a backward returned do not go with its inputs."""
 

@@ -21,7 +21,7 @@ from handgrad.checking import domain, numerics
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.numerics import Estimate
 from handgrad.checking.quietly import quiet
-from handgrad.checking.subject import Subject, Unfit, Values, copied, joined, parted
+from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, joined, parted
 from handgrad.rules.rule import told
 
 DIRECTIONS = 2
@@ -36,10 +36,6 @@ HUGE = 1e8  # from which on what it absorbs is looked at
 SECONDS = 8.0  # for the elements of one input
 MOST_ELEMENTS = 3_000
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
-
-
-class BackwardFailed(Exception):
-    """The target's backward raised."""
 
 
 @dataclass
@@ -360,12 +356,12 @@ class Trial:
         without_slope = domain.without_slope(self, steep)
         for k in self.checked:
             self.off[k] = self.off[k] | domain.reaching(self, k, ~np.isfinite(self.f0)) | without_slope[k]
-            no_choice = self._not_finite(k) & ~self.off[k]
+            no_choice = self.not_finite(k) & ~self.off[k]
             if no_choice.any():
                 self.off[k] = self.off[k] | (no_choice & domain.reaching(self, k, unclear))
         return sum(int(off.sum()) for off in self.off.values()) > before
 
-    def _not_finite(self, k: int) -> np.ndarray:
+    def not_finite(self, k: int) -> np.ndarray:
         """The elements of an input whose gradient is not finite."""
         found = np.zeros(self.values[k].shape, bool)
         for g in (grads[k] for grads in self.raw):

@@ -62,8 +62,9 @@ def _of_name(name: str) -> Any:
 
 
 def _of_file(file: Path) -> Any:
-    """A file as a module, which finds its neighbours as a script would."""
-    _look_in(file.resolve().parent)
+    """A file as a module, which finds its neighbours as a script would, and its package as a module would."""
+    for folder in reversed(folders_of(file)):
+        _look_in(folder)
     name = file.stem if file.stem not in sys.modules else f"{file.stem} of {file.resolve().parent}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
@@ -72,6 +73,15 @@ def _of_file(file: Path) -> Any:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def folders_of(file: Path) -> list[Path]:
+    """Where a file may import from: beside it; above its package; where the command was typed."""
+    beside = file.resolve().parent
+    above = beside
+    while (above / "__init__.py").is_file():
+        above = above.parent
+    return list(dict.fromkeys([beside, above, Path.cwd(), *([beside.parent] if above == beside else [])]))
 
 
 def _look_in(folder: Path) -> None:

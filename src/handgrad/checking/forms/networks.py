@@ -116,9 +116,18 @@ class WithLoss:
         self.step, self.last = Step(net, named), Step(loss)
         self.returned = returned_names(getattr(type(net), (named or methods_of(net) or ("", ""))[1], None))
         self.whose = f"{label(net)}'s backward, after {label(loss)}'s"
-        self.has_loss_inside = takes_labels(getattr(net, (named or methods_of(net) or ("", ""))[1], None))
+        called = named or methods_of(net) or ("", "")
+        self.has_loss_inside = takes_labels(getattr(net, called[1], None))
+        if self.has_loss_inside:
+            self.author_methods = called
+
+    @property
+    def author(self) -> Any:
+        """Whose code it is that may be wrong."""
+        return self.net if self.has_loss_inside else self
 
     def forward(self, *inputs: Any) -> Any:
+        """The loss of the network's output and the last input."""
         *xs, t = inputs
         out = self.step.run(*(inputs if self.has_loss_inside else xs))
         return self.last.run(first_of(out), t)

@@ -1,4 +1,4 @@
-"""Objects with a forward and a backward: caches on ``self`` or passed by hand, gradients on ``self`` or returned.
+"""Objects with a forward and a backward: caches on ``self`` or by hand, gradients on ``self`` or returned.
 
 Each forward is run on a copy of the object as it was given, so that nothing it keeps leaks from one
 evaluation into the next, and its own random generator starts at the same place.
@@ -282,7 +282,15 @@ class Made:
             """The same with another object of this layer's make."""
             kept = Held(other)
             kept.parameters = held.parameters
-            return replace(subject, pair=self.paired(kept, fresh))
+            return replace(subject, pair=self.paired(kept, fresh), inner=other)
+
+        def rebuilt(rebinder: Any) -> Subject:
+            made = independent(layer)
+            rebinder.layer(getattr(made, "author", made))
+            return again(made)
+
+        author = getattr(layer, "author", layer)  # of a network whose loss is in its backward, that
+        names_of_methods = getattr(layer, "author_methods", (way.forward_name, way.backward_name))
 
         def follow(given: list[Any], rebinder: Any) -> Any:
             made = rebinder.layer(held.with_values(given[count:]))
@@ -297,14 +305,14 @@ class Made:
             checked=[w and a for w, a in zip(wanted, answered, strict=True)] + [True] * len(params),
             forward=lambda values: pair(values)[0],
             pair=pair,
-            code=methods(layer, (way.forward_name, way.backward_name)),
+            code=methods(author, names_of_methods),
             numbers=numbers_held(layer),
             parameters=frozenset(range(count, count + len(params))),
             notes=self.notes + _unanswered(names, self.flat, answered, way),
             follow=follow,
             narrow=narrow_of(self.inputs),
-            functions=lambda: methods(layer, (way.forward_name, way.backward_name)),
-            rebuilt=lambda rebinder: again(rebinder.layer(independent(layer))),
+            functions=lambda: methods(author, names_of_methods),
+            rebuilt=rebuilt,
             inner=layer,
             whose=f"the gradients that {way.what('loss')} returns" if way.is_whole else whose(layer, way),
             forwards=(way.forward_name,),

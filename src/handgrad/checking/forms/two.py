@@ -22,7 +22,7 @@ from handgrad.tree import tree_map
 
 
 class Pair(Form):
-    """``(forward, backward)``, or a forward beside which its backward stands: ``f_forward``, ``f_backward``."""
+    """``(forward, backward)``, or a forward beside which its backward stands: ``f_forward`` alone."""
 
     @classmethod
     def of(cls, target: Any, asked: Asked) -> Self | None:

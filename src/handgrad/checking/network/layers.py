@@ -17,7 +17,7 @@ from handgrad.tree import tree_map
 
 def parts(subject: Subject) -> list[Part]:
     """The calls in the order of the forward; a layer made of layers comes after those that it is made of."""
-    if not dict(sublayers(subject.inner)):
+    if not dict(sublayers(subject.inner)) or getattr(subject.inner, "has_loss_inside", False):
         return []
     ended = Forward(subject).run()
     orders = {id(call): order for order, call in enumerate(ended)}

@@ -11,8 +11,8 @@ import numpy as np
 from handgrad.checking import numerics
 from handgrad.checking.clock import Clock
 from handgrad.checking.quietly import quiet
-from handgrad.checking.subject import Subject, Unfit
-from handgrad.checking.trial import BackwardFailed, Trial
+from handgrad.checking.subject import BackwardFailed, Subject, Unfit
+from handgrad.checking.trial import Trial
 
 STEP = 2.0**-18
 FINE, COARSE = 1e-9, 1e-4  # what a complex step and a difference must agree to, relative to the sum's terms

@@ -13,7 +13,7 @@ from handgrad.checking.network.screen import first_look
 from handgrad.checking.report import WRONG, Report
 from handgrad.checking.subject import Subject
 
-TRAVELLING = frozenset({"stale-cache", "mutates", "accumulates", "updated-weights", "random"})
+TRAVELLING = frozenset({"stale-cache", "mutates", "updated-weights", "random"})
 
 Examine = Callable[..., Report]
 
@@ -135,7 +135,7 @@ class Search:
 
 def renamed(report: Report, name: str) -> Report:
     """The report under the part's name."""
-    return replace(report, target=name)
+    return replace(report, target=name, whose="")
 
 
 def consequences(subject: Subject, parts: list[Part], wrong: list[Report]) -> list[str]:
