@@ -141,7 +141,6 @@ class Examination:
         for result in trial.results:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
-            self._tell_nan(trial, result)
         self.is_looked_at = True
         if not trial.results:
             self.findings.doubts.append("there is nothing to check: no input is floating-point")
@@ -158,6 +157,8 @@ class Examination:
         if (trial.kinked | trial.steep).any():
             with self.findings.ours("its kinks could not be looked at"):
                 self._at_kinks(trial, "")
+        for result in trial.results:
+            self._tell_nan(trial, result)
         if self.light:
             return
         hazards.look(trial, self.findings)
@@ -226,7 +227,7 @@ class Examination:
         """A gradient that is not finite where there is no derivative: told; at a kink, wrong."""
         k, name = result.index, result.name
         bad = trial.not_finite(k) & trial.off[k]
-        if not bad.any():
+        if result.is_off or not bad.any():
             return
         place = at_place(name, tuple(int(i) for i in np.argwhere(bad)[0]))
         where = f"the gradient of {name} is not a finite number at {place} = {result.x[bad][0]:.6g}"
@@ -240,7 +241,7 @@ class Examination:
                         "where the slopes to the two sides are finite, and any between them would do: 0 / 0?"
                     )
                     self.findings.wrong("unstable", f"{where}{others} (nan), {said}", name, 4)
-                    self.inputs[-1].verdict = WRONG
+                    next(i for i in self.inputs if i.name == name).verdict = WRONG
                     return
         self.findings.notes.append(f"{where}{others} (nan), where there is no derivative")
 

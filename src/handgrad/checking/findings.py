@@ -52,7 +52,7 @@ class Findings:
             raise
         except Exception as error:
             said = " ".join(str(error).split())[:200]
-            told = f"{doing}: {type(error).__name__}: {said} (handgrad's fault, not the code's; please report it)"
+            told = f"{doing}: {type(error).__name__}: {said} (handgrad's fault, not yours; please report it)"
             (self.doubts if is_needed else self.notes).append(told)
 
     def wrong(self, kind: str, sentence: str, name: str | None = None, rank: float = 20.0) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from handgrad.checking.layers import is_layer
+from handgrad.checking.forms.names import is_layer
 from handgrad.checking.specs import Given, Item, parse
 from handgrad.checking.subject import label
 from handgrad.checking.targets import form_of

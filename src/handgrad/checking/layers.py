@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,51 +10,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking.forms.gradients import gradient_names, in_dict
-from handgrad.checking.forms.watch import FORWARDS
+from handgrad.checking.forms.names import is_layer
 from handgrad.checking.subject import independent, label
 
 GRADIENT_HOLDERS = ("grads", "gradients", "grad")
 PARAMETER_HOLDERS = ("params", "parameters", "weights", "_parameters")
-NETWORKS = (("loss", "gradient"), ("loss", "gradients"), ("loss", "backward"), ("loss", "grad"))  # loss(x, t)
-
-
-def methods_of(x: Any) -> tuple[str, str] | None:
-    """The names of an object's (or a class's) forward and backward; None where it has none.
-
-    ``loss`` twice: a method that returns the loss and its gradients.
-    """
-    if isinstance(x, (types.FunctionType, types.ModuleType, np.ndarray)) or _is_foreign(x):
-        return None
-    found = next((two for two in (*FORWARDS, *NETWORKS) if all(_is_method(x, name) for name in two)), None)
-    if (
-        found is None
-        and not isinstance(x, type)
-        and _is_method(x, "loss")
-        and isinstance(getattr(x, "params", None), dict)
-    ):
-        return "loss", "loss"
-    return found
-
-
-def _is_method(x: Any, name: str) -> bool:
-    if name == "__call__":  # every class has one
-        return (
-            "__call__" in dir(x)
-            if not isinstance(x, type)
-            else any("__call__" in vars(k) for k in x.__mro__[:-1])
-        )
-    return callable(getattr(x, name, None))
-
-
-def _is_foreign(x: Any) -> bool:
-    """Whether its class is a library's: PyTorch's, JAX's or Python's own."""
-    kind = x if isinstance(x, type) else type(x)
-    return (kind.__module__ or "").partition(".")[0] in ("torch", "jax", "jaxlib", "builtins", "autograd")
-
-
-def is_layer(x: Any) -> bool:
-    """Whether this is an object with a forward and a backward."""
-    return not isinstance(x, type) and methods_of(x) is not None
 
 
 @dataclass

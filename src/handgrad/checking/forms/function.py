@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import sum_to
 from handgrad.checking.forms.arrays import NUMPY, Arrays, asked_for, kept_tree
-from handgrad.checking.forms.calling import Plan, plan, returned_names, wanted_by
+from handgrad.checking.forms.calling import CACHES, Plan, plan, returned_names, wanted_by
 from handgrad.checking.forms.form import Asked, CannotCall, Form
 from handgrad.checking.forms.gradients import aligned, gradient_names, in_dict, placed, times
 from handgrad.checking.memory import Memory
@@ -66,7 +66,8 @@ def taken_apart(made: Any, name: str, inputs: list[str]) -> tuple[Any, Callable[
     if wanted is None or len(wanted) < 2:
         return rest[0], backward  # what stands between them is a cache
     parts = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
-    found = Plan(_each_dout(wanted), tuple(range(len(parts)))) if len(wanted) == len(parts) else None
+    is_each = len(wanted) == len(parts) and not any(w.lower() in CACHES for w in wanted)
+    found = Plan(_each_dout(wanted), tuple(range(len(parts)))) if is_each else None
     found = found or plan(wanted, inputs, parts, [])
     if found is None or any(kind in ("input", "node") for kind, _ in found.takes):
         raise CannotCall(

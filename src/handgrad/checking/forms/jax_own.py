@@ -68,7 +68,10 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
             return by_rule(values)
         with jax.enable_x64(True):
             floats = [jax.numpy.array(x) for x, c in zip(values, checked, strict=True) if c]
-            out, pullback = jax.vjp(of_floats, *floats)
+            try:
+                out, pullback = jax.vjp(of_floats, *floats)
+            except Exception as error:  # a custom_jvp raises as soon as it is asked
+                return forward(values), raising(error)
 
         def back(douts: list[Any]) -> list[Any]:
             with jax.enable_x64(True):
@@ -143,6 +146,15 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         inner=target,
         whose=whose(target),
     )
+
+
+def raising(error: Exception) -> Back:
+    """A backward that raises this."""
+
+    def back(douts: list[Any]) -> list[Any]:
+        raise error
+
+    return back
 
 
 def whose(target: Any) -> str:

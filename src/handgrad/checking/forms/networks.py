@@ -10,9 +10,10 @@ from handgrad.checking.forms.arrays import JaxArrays, TorchArrays, arrays_of
 from handgrad.checking.forms.calling import is_dout, returned_names, wanted_by
 from handgrad.checking.forms.form import Asked, Form
 from handgrad.checking.forms.function import holds_backward, taken_apart
+from handgrad.checking.forms.names import is_layer, methods_of
 from handgrad.checking.forms.objects import Object, Way, of_layer
 from handgrad.checking.forms.recorded import of_function
-from handgrad.checking.layers import is_layer, methods_of, places
+from handgrad.checking.layers import places
 from handgrad.checking.subject import Subject, label
 from handgrad.layers import Layer
 from handgrad.tape import vjp

@@ -19,14 +19,13 @@ from handgrad.checking.forms.arrays import NUMPY, Arrays, arrays_of, asked_for, 
 from handgrad.checking.forms.calling import CACHES, Plan, is_dout, planned, returned_names, wanted_by
 from handgrad.checking.forms.form import Asked, CannotCall, Form
 from handgrad.checking.forms.gradients import gradient_names, in_dict, times
+from handgrad.checking.forms.names import is_layer, methods_of
 from handgrad.checking.forms.two import own_inputs
 from handgrad.checking.layers import (
     Held,
     Parameter,
     by_key,
-    is_layer,
     methods,
-    methods_of,
     numbers_held,
     places,
 )
@@ -64,7 +63,8 @@ class Object(Form):
     def of(cls, target: Any, asked: Asked) -> Self | None:
         if isinstance(target, types.MethodType) and is_layer(target.__self__):
             names = methods_of(target.__self__)
-            target = target.__self__ if names is not None and target.__name__ == names[0] else target
+            if names is not None and target == getattr(target.__self__, names[0]):
+                target = target.__self__
         named = asked.methods is not None and all(callable(getattr(target, n, None)) for n in asked.methods)
         if not named and methods_of(target) is None:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from handgrad.checking.forms.form import Asked, Form
-from handgrad.checking.layers import is_layer
+from handgrad.checking.forms.names import is_layer
 from handgrad.checking.subject import Subject
 
 

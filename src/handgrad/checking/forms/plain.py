@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from handgrad.checking.forms.arrays import Arrays, JaxArrays, TorchArrays, arrays_of, kept_tree
+from handgrad.checking.forms.arrays import NUMPY, Arrays, JaxArrays, TorchArrays, arrays_of, kept_tree
 from handgrad.checking.forms.form import Asked, CannotCall, Form
 from handgrad.checking.forms.function import (
     holds_backward,
@@ -39,13 +39,24 @@ class PlainFunction(Form):
                 return f(*arrays.handed(tree, leaves(tree)), **options)
 
         made, seen = watched(run)
+        arrays = self._arrays(arrays, made, seen)
         if holds_backward(made):
             return of_pair(f, inputs, options, names=names, memory=memory, arrays=arrays)
         if returns_gradients(f, made, names, tree):
             return of_loss_and_gradients(f, inputs, options, arrays)
         if seen.unheard:
             raise CannotCall(self._unheard(seen))
-        return self._differentiated(made, seen, arrays, inputs, options)
+        return self._differentiated(made, arrays, inputs, options)
+
+    def _arrays(self, given: Arrays, made: Any, seen: Watched) -> Arrays:
+        """Those of the inputs, or of the library that NumPy's were handed to."""
+        if given is not NUMPY:
+            return given
+        found = arrays_of([x for x in leaves(made) if not callable(x)])
+        if found is not NUMPY:
+            return found
+        is_peer = "torch" in seen.libraries and not holds_backward(made)
+        return TorchArrays() if is_peer else JaxArrays() if "jax" in seen.libraries else NUMPY
 
     def _unheard(self, seen: Watched) -> str:
         name, backward = label(self.target), seen.unheard[0]
@@ -56,25 +67,22 @@ class PlainFunction(Form):
             f"backward)"
         )
 
-    def _differentiated(
-        self, made: Any, seen: Watched, arrays: Arrays, inputs: tuple, options: dict
-    ) -> Subject:
+    def _differentiated(self, made: Any, arrays: Arrays, inputs: tuple, options: dict) -> Subject:
         """A function without a backward of its own: the library's that computes it."""
-        library = arrays_of(made) if not isinstance(arrays, (TorchArrays, JaxArrays)) else arrays
-        if isinstance(library, TorchArrays) or seen.functions:
+        if isinstance(arrays, TorchArrays):
             from handgrad.checking.forms.torch_own import of_torch
 
             given = tree_map(lambda x: _tensor(x, TorchArrays()), list(inputs))
             return of_torch(self.target, tuple(given), options)
-        if isinstance(library, JaxArrays):
+        if isinstance(arrays, JaxArrays):
             from handgrad.checking.forms.jax_own import of_jax
 
             return of_jax(self.target, inputs, options)
         if any(is_float(x) for x in leaves(made)):
             return of_function(self.target, inputs, options)
         raise TypeError(
-            f"{label(self.target)} returned {describe(made)}: a function to be checked returns the pair "
-            f"(out, backward), or is made of rules"
+            f"{label(self.target)} returned {describe(made)}: a rule returns the pair (out, backward), and "
+            f"any other function is made of rules"
         )
 
 

@@ -15,8 +15,8 @@ from handgrad.checking.forms.calling import CACHES, Plan, is_dout, planned, retu
 from handgrad.checking.forms.form import Asked, Form
 from handgrad.checking.forms.function import of_loss_and_gradients, of_pair, with_answered
 from handgrad.checking.forms.gradients import times
+from handgrad.checking.forms.names import is_layer
 from handgrad.checking.forms.watch import sibling
-from handgrad.checking.layers import is_layer
 from handgrad.checking.subject import Subject, fixed_randomness, label, numbers_of, parameter_names
 from handgrad.tree import tree_map
 

@@ -6,22 +6,15 @@ checked, while the layer's backward, which is the author's, never runs. So one r
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from handgrad.checking.forms.names import methods_of
+
 LIBRARIES = ("handgrad", "torch", "jax", "numpy", "autograd", "scipy")
-FORWARDS = (
-    *(("forward", "backward"), ("forward_prop", "back_prop"), ("forward_pass", "backward_pass")),
-    *(("forward_propagation", "backward_propagation"), ("forward_propagate", "backward_propagate")),
-    *(("fprop", "bprop"), ("feedforward", "backprop"), ("feed_forward", "back_prop"), ("fwd", "bwd")),
-    *(("forward_prop", "backward_prop"), ("forwardprop", "backprop"), ("forward", "backprop")),
-    *(("forward", "back"), ("forward", "bwd"), ("compute", "gradient"), ("forward", "gradient")),
-    *(("__call__", "backward"), ("__call__", "gradient"), ("__call__", "derivative"), ("__call__", "grad")),
-)
 
 
 @dataclass
@@ -29,9 +22,7 @@ class Watched:
     """What one run of a function called."""
 
     unheard: list[str] = field(default_factory=list)  # backwards of the author's, by name
-    functions: list[Any] = field(
-        default_factory=list
-    )  # torch.autograd.Functions, by the contexts that they got
+    libraries: set[str] = field(default_factory=set)  # whose code ran
 
 
 def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
@@ -53,23 +44,22 @@ def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
 
 
 def _look(frame: FrameType, seen: Watched) -> None:
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    if module in LIBRARIES:
+        seen.libraries.add(module)
+        return
     code = frame.f_code
-    if not any(code.co_name == forward or re.search("forward|fwd", code.co_name) for forward, _ in FORWARDS):
-        return
-    if str(frame.f_globals.get("__name__", "")).partition(".")[0] in LIBRARIES:
-        return
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
     if is_torch_context(first):
-        seen.functions.append(first)
+        seen.libraries.add("torch")
         return
-    held = getattr(type(first), code.co_name, None)
-    if getattr(held, "__code__", None) is code:
-        back = next((b for f, b in FORWARDS if f == code.co_name and callable(getattr(first, b, None))), None)
-        if back is not None and not _is_librarys(getattr(type(first), back, None)):
-            seen.unheard.append(f"{type(first).__name__}.{back}")
+    names = methods_of(first) if hasattr(first, "__dict__") and not isinstance(first, type) else None
+    if names is not None and getattr(getattr(type(first), names[0], None), "__code__", None) is code:
+        if not _is_librarys(getattr(type(first), names[1], None)):
+            seen.unheard.append(f"{type(first).__name__}.{names[1]}")
         return
     name = sibling(code.co_name, frame.f_globals)
-    if name is not None and frame.f_globals.get(code.co_name) is not None:
+    if name is not None and getattr(frame.f_globals.get(code.co_name), "__code__", None) is code:
         seen.unheard.append(name)
 
 

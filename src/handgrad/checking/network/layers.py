@@ -7,8 +7,9 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from handgrad.checking.forms.names import is_layer, methods_of
 from handgrad.checking.forms.objects import of_layer
-from handgrad.checking.layers import is_layer, methods_of, places
+from handgrad.checking.layers import places
 from handgrad.checking.network.calls import Call, Calls, patched
 from handgrad.checking.network.part import Part, numbered, so_far
 from handgrad.checking.subject import Subject, copied, independent, label
