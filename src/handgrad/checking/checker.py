@@ -16,6 +16,7 @@ from handgrad.checking.causes import causes_of
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.domain import reaching
 from handgrad.checking.findings import Cause, Findings
+from handgrad.checking.hints import LABELS
 from handgrad.checking.network import consequences, first_wrong, parts_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
@@ -191,12 +192,22 @@ class Examination:
 
     def _trial(self, values: list[Any]) -> Trial | None:
         try:
-            return Trial(self.subject, values, self.seed, self.clock)
+            return self._without_data(Trial(self.subject, values, self.seed, self.clock))
         except Unfit as error:
             self.findings.wrong("shape", str(error), rank=1)
         except BackwardFailed as error:
             self.findings.wrong(*raised(str(error)))
         return None
+
+    def _without_data(self, trial: Trial) -> Trial:
+        """Labels, and inputs whose gradient is not asked for, need none."""
+        for k in trial.checked:
+            name = self.subject.names[k]
+            is_data = k in self.subject.data or name.lower() in LABELS
+            if is_data and len(trial.checked) > 1 and all(grads[k] is None for grads in trial.raw):
+                self.subject.checked[k] = False
+                self.findings.notes.append(f"the backward returns None for {name}, so it is taken as data")
+        return trial
 
     def _is_wrong(self) -> bool:
         return any(i.verdict == WRONG for i in self.inputs)

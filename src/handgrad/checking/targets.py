@@ -39,6 +39,8 @@ def form_of(target: Any, asked: Asked | None = None) -> Form:
     Raises:
         TypeError: it is none of those that can be checked; the message says what it has.
     """
+    if isinstance(target, Form):
+        return target
     asked = asked or Asked()
     for kind in FORMS:
         made = kind.of(target, asked)
@@ -94,6 +96,7 @@ def with_loss(target: Any, inputs: tuple, options: dict, loss: Any, asked: Asked
     if len(inputs) < 2:
         raise TypeError(f"{label(target)} with a loss needs inputs and a target: check(net, x, t, loss=loss)")
     form = form_of(target, asked)
+    asked = form.asked
     if isinstance(form, Network):
         return of_network(target, inputs, loss)
     if isinstance(form, (Object, Layers)):

@@ -39,6 +39,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="check a network with this loss, of the same file, handgrad's or PyTorch's",
     )
     made.add_argument(
+        "--methods",
+        metavar="FORWARD,BACKWARD",
+        type=two_names,
+        help="the names of an object's forward and backward, where they are not known: ahead,astern",
+    )
+    made.add_argument(
         "--budget", type=positive_number, metavar="SECONDS", help="say by then what is known by then"
     )
     made.add_argument(
@@ -48,12 +54,24 @@ def add(commands: Any) -> argparse.ArgumentParser:
     return made
 
 
+def two_names(text: str) -> tuple[str, str]:
+    """``forward,backward`` taken apart."""
+    forward, _, backward = (part.strip() for part in text.partition(","))
+    if not (forward.isidentifier() and backward.isidentifier()):
+        raise argparse.ArgumentTypeError(f"write two names, forward,backward, not {text!r}")
+    return forward, backward
+
+
 def run(args: argparse.Namespace) -> int:
     if args.html is not None and not args.html.parent.is_dir():
         raise ValueError(f"--html: there is no folder {args.html.parent}")
     place = placed(args.target)
     module = module_of(place)
     target = made(named(module, place))
+    if args.methods is not None:
+        from handgrad.checking.targets import Asked, form_of
+
+        target = form_of(target, Asked(methods=args.methods))
     loss = None if args.loss is None else made(loss_of(module, place, args.loss, target))
     with Progress() as progress:
         from handgrad.checking.several import check_all

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from handgrad.checking.subject import Subject
+from handgrad.checking.subject import Subject, label
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Form:
 
     def __init__(self, target: Any, asked: Asked):
         self.target, self.asked = target, asked
+
+    @property
+    def __name__(self) -> str:
+        """How a report names the target."""
+        return label(self.target)
 
     @classmethod
     def of(cls, target: Any, asked: Asked) -> Self | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 
 from handgrad.checking.forms.arrays import asked_for
+from handgrad.checking.source import parsed
 from handgrad.checking.subject import (
     Back,
     Subject,
@@ -59,6 +62,7 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
             follow=follow,
             functions=lambda: [target.backward],
             whose=f"{label(target)}.backward",
+            data=not_needed(target, len(inputs)),
             rebuilt=lambda rebinder: of_torch(_with_backward(target, rebinder), inputs, options),
         )
     return replace(made, names=flat_names(parameter_names(target, len(inputs)), inputs))
@@ -69,6 +73,14 @@ def _asked(inputs: tuple) -> list[bool]:
     return [
         a and not isinstance(x, float) for a, x in zip(asked_for(inputs), leaves(list(inputs)), strict=True)
     ]
+
+
+def not_needed(target: Any, count: int) -> frozenset[int]:
+    """The inputs that a backward which asks ``needs_input_grad`` of some does not ask it of."""
+    source = parsed(target.backward)
+    text = ast.unparse(source.tree) if source is not None else ""
+    asked = {int(k) for k in re.findall(r"needs_input_grad\[(\d+)\]", text)}
+    return frozenset(range(count)) - asked if asked else frozenset()
 
 
 def _with_backward(target: Any, rebinder: Any) -> Any:
