@@ -240,8 +240,13 @@ class Examination:
         bad = trial.not_finite(k) & trial.off[k]
         if result.is_off or not bad.any():
             return
+        with self.findings.ours("nan could not be looked for"):
+            raw = trial.gradients(np.ones(trial.f0.shape))[k]  # log at 0 has infinity, which is no nan
+            bad &= np.isnan(raw) if np.shape(raw) == bad.shape else False
+        if not bad.any():
+            return
         place = at_place(name, tuple(int(i) for i in np.argwhere(bad)[0]))
-        where = f"the gradient of {name} is not a finite number at {place} = {result.x[bad][0]:.6g}"
+        where = f"the gradient of {name} is nan at {place} = {result.x[bad][0]:.6g}"
         others = f" and {int(bad.sum()) - 1} more" if bad.sum() > 1 else ""
         no_slope = trial.steep | ~np.isfinite(trial.f0)
         if trial.kinked.any():
@@ -251,10 +256,10 @@ class Examination:
                     said = (
                         "where the slopes to the two sides are finite, and any between them would do: 0 / 0?"
                     )
-                    self.findings.wrong("unstable", f"{where}{others} (nan), {said}", name, 4)
+                    self.findings.wrong("unstable", f"{where}{others}, {said}", name, 4)
                     next(i for i in self.inputs if i.name == name).verdict = WRONG
                     return
-        self.findings.notes.append(f"{where}{others} (nan), where there is no derivative")
+        self.findings.notes.append(f"{where}{others}, where there is no derivative")
 
     def _line(self, k: int) -> Any:
         is_own = k in self.subject.parameters
