@@ -56,6 +56,7 @@ CACHES = (
     "aux",
 )
 LABELS = ("t", "target", "targets", "label", "labels", "y_true", "truth", "y")
+RATES = {"lr", "rate", "learning_rate", "eta", "alpha", "momentum", "lam", "reg", "epoch"}  # no arrays
 NODES = ("node", "op")
 
 
@@ -193,9 +194,9 @@ def _by_name(name: str, inputs: list[str], returned: list[str | None]) -> tuple[
 
 
 def planned(
-    forward: Callable, backward: Callable, inputs: list[str], made: Any, what: str, returned: Any = None
+    forward: Callable, backward: Callable, inputs: list[str], made: Any, what: str, options: dict
 ) -> Plan:
-    """How ``backward`` is called after ``forward`` returned ``made``.
+    """How ``backward`` is called, with these options, after ``forward`` returned ``made``.
 
     Raises:
         CannotCall: its parameters do not say.
@@ -204,16 +205,17 @@ def planned(
     wanted = wanted_by(backward)
     if wanted is None:
         return Plan((("dout", 0),), tuple(range(len(parts))))
-    returned = returned_names(forward) if returned is None else returned
-    found = plan(wanted, inputs, parts, returned) or _by_place(wanted, len(inputs), parts)
+    wanted = [w for w in wanted if w not in options]
+    found = plan(wanted, inputs, parts, returned_names(forward))
+    if found is None and not RATES & {w.lower() for w in wanted}:
+        found = _by_place(wanted, len(inputs), parts)
     if found is not None:
         return found
     raise CannotCall(
         f"how {what}({', '.join(wanted)}) is to be called cannot be told: the forward takes "
         f"({', '.join(inputs)}) and returns {len(parts)} thing{'s' * (len(parts) != 1)}; a backward takes "
-        f"(dout), (dout, cache), (dout, *inputs) or (dout, *inputs, out); for another, give adapter=, a "
-        f"function "
-        f"(forward, backward) -> f with f(*inputs) -> (out, backward)"
+        f"(dout), (dout, cache), (dout, *inputs) or (dout, *inputs, out), and by name what options= gives; "
+        f"for another, give adapter=, a function (forward, backward) -> f with f(*inputs) -> (out, backward)"
     )
 
 

@@ -155,13 +155,14 @@ class Way:
         if found is None:
             self.attribute = self._left_on(made, backward)
         forward = getattr(type(made), self.forward_name, getattr(made, self.forward_name))
-        wanted = wanted_by(backward)
+        wanted = [w for w in wanted_by(backward) or [] if w not in self.back_options]
         found = self.output(made, found)
-        if wanted is not None and len(wanted) == 1 and not self._is_slope(wanted[0]):
+        if len(wanted) == 1 and not self._is_slope(wanted[0]):
             names = returned_names(forward)
             self.plan = Plan((("dout", 0),), _outputs(found, names))
         else:
-            self.plan = planned(forward, backward, self.names, found, self.what(self.backward_name))
+            what = self.what(self.backward_name)
+            self.plan = planned(forward, backward, self.names, found, what, self.back_options)
         return found
 
     def _is_slope(self, wanted: str) -> bool:

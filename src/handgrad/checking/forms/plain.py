@@ -13,6 +13,7 @@ from handgrad.checking.forms.function import (
     returns_gradients,
 )
 from handgrad.checking.forms.recorded import of_function
+from handgrad.checking.forms.values import is_value, of_values
 from handgrad.checking.forms.watch import Watched, watched
 from handgrad.checking.memory import Memory
 from handgrad.checking.subject import Subject, fixed_randomness, is_float, label, parameter_names
@@ -29,6 +30,8 @@ class PlainFunction(Form):
 
     def subject(self, inputs: tuple, options: dict) -> Subject:
         f = self.target
+        if any(map(is_value, leaves(list(inputs)))):
+            return of_values(f, inputs, options)
         arrays = arrays_of(list(inputs))
         names = parameter_names(f, len(inputs))
         tree = kept_tree(arrays, inputs)

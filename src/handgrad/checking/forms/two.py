@@ -123,7 +123,9 @@ class Two:
         with arrays.precise():
             xs = tuple(tree_map(arrays.given, tree))
             made = self.forward(*xs[: self.own], **self.options)
-            self.plan = planned(self.forward, self.backward, self.names, made, label(self.backward))
+            self.plan = planned(
+                self.forward, self.backward, self.names, made, label(self.backward), self.back_options
+            )
             if self.plan.douts:
                 return "dout"
             found = self.backward(*self.plan.arguments(None, xs, made), **self.back_options)
