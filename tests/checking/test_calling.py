@@ -136,15 +136,6 @@ def test_what_the_forward_saved_is_written_into():
     assert "self.places" in str(report)
 
 
-def test_labels_need_no_gradient():
-    def squared(y, t):
-        return np.sum((y - t) ** 2), lambda dout: (2 * (y - t) * dout, None)
-
-    report = check(squared, X, RNG.normal(size=X.shape))
-    assert report.ok, str(report)
-    assert "returns None for t" in str(report)
-
-
 def test_a_gradient_of_nan_where_there_is_a_kink():
     def norms(x):
         out = np.sqrt(np.sum(x * x, axis=1))

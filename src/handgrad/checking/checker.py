@@ -16,7 +16,6 @@ from handgrad.checking.causes import causes_of
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.domain import reaching
 from handgrad.checking.findings import Cause, Findings
-from handgrad.checking.hints import LABELS
 from handgrad.checking.network import consequences, first_wrong, parts_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
@@ -200,13 +199,12 @@ class Examination:
         return None
 
     def _without_data(self, trial: Trial) -> Trial:
-        """Labels, and inputs whose gradient is not asked for, need none."""
+        """Inputs whose gradient is not asked for need none."""
         for k in trial.checked:
-            name = self.subject.names[k]
-            is_data = k in self.subject.data or name.lower() in LABELS
-            if is_data and len(trial.checked) > 1 and all(grads[k] is None for grads in trial.raw):
+            if k in self.subject.data and all(grads[k] is None for grads in trial.raw):
                 self.subject.checked[k] = False
-                self.findings.notes.append(f"the backward returns None for {name}, so it is taken as data")
+                said = "does not ask needs_input_grad for it, and returns None: it is taken as data"
+                self.findings.notes.append(f"{self.subject.names[k]}: the backward {said}")
         return trial
 
     def _is_wrong(self) -> bool:

@@ -58,7 +58,7 @@ class Subject:
     rebuilt: Any = None  # (rebinder) -> the subject with functions replaced
     memory: Memory | None = None  # what a function keeps between calls
     inner: Any = None  # what a network is made of, for finding the first wrong part
-    data: frozenset[int] = frozenset()  # inputs for which None is no mistake: labels, what is not asked for
+    data: frozenset[int] = frozenset()  # inputs for which None is no mistake
     whose: str = ""  # the backward that is called, as a report names it
     forwards: tuple[str, ...] = ("forward",)  # of an object: the method that runs forward
     own: int | None = None  # how many inputs that takes, if not all

@@ -1,4 +1,4 @@
-"""Any function: what it returns says in which form it is written."""
+"""Any function: what it returns, or what stands beside it, says in which form it is written."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from handgrad.checking.forms.function import (
     returns_gradients,
 )
 from handgrad.checking.forms.recorded import of_function
+from handgrad.checking.forms.two import of_two
 from handgrad.checking.forms.values import is_value, of_values
-from handgrad.checking.forms.watch import Watched, watched
+from handgrad.checking.forms.watch import Watched, sibling, watched
 from handgrad.checking.memory import Memory
 from handgrad.checking.subject import Subject, fixed_randomness, is_float, label, parameter_names
 from handgrad.rules.rule import describe
@@ -47,6 +48,9 @@ class PlainFunction(Form):
             return of_pair(f, inputs, options, names=names, memory=memory, arrays=arrays)
         if returns_gradients(f, made, names, tree):
             return of_loss_and_gradients(f, inputs, options, arrays)
+        beside = sibling(label(f), getattr(f, "__globals__", {}))
+        if beside is not None:
+            return of_two(f, f.__globals__[beside], inputs, options, self.asked.adapter)
         if seen.unheard:
             raise CannotCall(self._unheard(seen))
         return self._differentiated(made, arrays, inputs, options)

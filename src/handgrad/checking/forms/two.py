@@ -1,9 +1,8 @@
-"""A forward and a backward, two functions: as a pair, or the forward alone with its backward beside it."""
+"""A forward and a backward, two functions."""
 
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -16,19 +15,15 @@ from handgrad.checking.forms.form import Asked, Form
 from handgrad.checking.forms.function import of_loss_and_gradients, of_pair, with_answered
 from handgrad.checking.forms.gradients import times
 from handgrad.checking.forms.names import is_layer
-from handgrad.checking.forms.watch import sibling
 from handgrad.checking.subject import Subject, fixed_randomness, label, numbers_of, parameter_names
 from handgrad.tree import tree_map
 
 
 class Pair(Form):
-    """``(forward, backward)``, or a forward beside which its backward stands: ``f_forward`` alone."""
+    """``(forward, backward)``."""
 
     @classmethod
     def of(cls, target: Any, asked: Asked) -> Self | None:
-        if isinstance(target, types.FunctionType):
-            name = sibling(target.__name__, target.__globals__)
-            return None if name is None else cls((target, target.__globals__[name]), asked)
         is_pair = isinstance(target, (tuple, list)) and len(target) == 2 and all(map(is_function, target))
         return cls(tuple(target), asked) if is_pair else None
 
