@@ -34,7 +34,7 @@ def test_what_does_not_fit_is_said(x, W, b, options, message):
     ("x", "W", "options", "message"),
     [
         ((1, 2, 4), (3, 2, 2), {}, r"W is \(C, O / groups, ...\)"),
-        ((1, 2, 4), (2, 2, 2), {"output_padding": 1}, r"output_padding is less than the stride, \(1,\)"),
+        ((1, 2, 4), (2, 2, 2), {"output_padding": 1}, r"the larger of stride \(1,\) and dilation \(1,\)"),
         ((1, 2, 1), (2, 2, 2), {"padding": 1}, r"nothing is left but \(0,\): pad less"),
     ],
 )

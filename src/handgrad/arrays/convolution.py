@@ -7,6 +7,7 @@ of its arrays, and the other two are its gradients:
     dx = convolution_dx(dout, W, ...)    what each window gave, added up where it lay
     dW = convolution_dW(dout, x, ...)    dW[o, c, j] = Σ dout[n, o, i]·x[n, c, i·stride + j·dilation]
 
+``convolution`` takes a bias too, which PyTorch's adds while it sums.
 Where programs are compiled nothing is unrolled; NumPy has one product of matrices, whose columns are windows.
 """
 
@@ -48,11 +49,16 @@ class Convolution(NamedTuple):
         return SPATIAL[: self.ndim], INSIDE[: self.ndim]
 
 
-def convolution(x: Any, W: Any, how: Convolution) -> Any:
+def with_bias(out: Any, b: Any) -> Any:
+    """A number added to all places of each filter."""
+    return out if b is None else out + xp.reshape(b, (-1,) + (1,) * (len(shape_of(out)) - 2))
+
+
+def convolution(x: Any, W: Any, how: Convolution, b: Any = None) -> Any:
     at, inside = how.letters()
     size, counts = shape_of(W)[2:], how.counts(shape_of(x)[2:], shape_of(W)[2:])
     out = xp.einsum(f"goc{inside},ngc{at}{inside}->ngo{at}", in_groups(W, how), windows_of(x, size, how))
-    return xp.reshape(out, (shape_of(x)[0], shape_of(W)[0], *counts))
+    return with_bias(xp.reshape(out, (shape_of(x)[0], shape_of(W)[0], *counts)), b)
 
 
 def convolution_dx(dout: Any, W: Any, shape: Shape, how: Convolution) -> Any:

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from handgrad.arrays import linear_algebra, loops, windowing
-from handgrad.arrays.convolution import Convolution
+from handgrad.arrays.convolution import Convolution, with_bias
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.lacking import getitem
 from handgrad.arrays.questions import shape
@@ -40,9 +40,9 @@ def jax_library() -> Library:
             out = out.at[index].add(x[(..., *j)])
         return out
 
-    def convolution(x: Any, W: Any, how: Convolution) -> Any:
+    def convolution(x: Any, W: Any, how: Convolution, b: Any = None) -> Any:
         dtype = jnp.result_type(x, W)
-        return jax.lax.conv_general_dilated(
+        out = jax.lax.conv_general_dilated(
             jnp.asarray(x, dtype),
             jnp.asarray(W, dtype),
             how.stride,
@@ -50,6 +50,7 @@ def jax_library() -> Library:
             rhs_dilation=how.dilation,
             feature_group_count=how.groups,
         )
+        return with_bias(out, b)
 
     def transposed(f: Any, shape: tuple[int, ...], dout: Any) -> Any:
         return jax.linear_transpose(f, jax.ShapeDtypeStruct(shape, dout.dtype))(dout)[0]

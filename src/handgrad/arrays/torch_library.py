@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from handgrad.arrays import linear_algebra, windowing
-from handgrad.arrays.convolution import Convolution
+from handgrad.arrays.convolution import Convolution, with_bias
 from handgrad.arrays.dispatch import Library
 from handgrad.arrays.loops import scan
 from handgrad.arrays.numpy_library import fold_in
@@ -67,11 +67,13 @@ def torch_library() -> Library:
         more = [n for pair, p in zip(how.padding, least, strict=True) for n in (pair[0] - p, pair[1] - p)]
         return (torch.nn.functional.pad(x, _last_first(more)) if any(more) else x), least
 
-    def convolution(x: Any, W: Any, how: Convolution) -> Any:
+    def convolution(x: Any, W: Any, how: Convolution, b: Any = None) -> Any:
         x, padding = evenly_padded(x, how)
         zeros = [0] * how.ndim
         way = (how.stride, padding, how.dilation, False, zeros, how.groups)
-        return torch.ops.aten.convolution(x, W, None, *way)
+        if getattr(b, "dtype", None) == W.dtype:
+            return torch.ops.aten.convolution(x, W, b, *way)
+        return with_bias(torch.ops.aten.convolution(x, W, None, *way), b)
 
     def gradient(dout: Any, x: Any, W: Any, how: Convolution, of: int) -> Any:
         x, padding = evenly_padded(x, how)

@@ -3,7 +3,7 @@
 import math
 
 from handgrad.arrays import shape, xp
-from handgrad.arrays.convolution import Convolution, describe
+from handgrad.arrays.convolution import Convolution, describe, with_bias
 from handgrad.rules.rule import rule
 
 
@@ -81,7 +81,7 @@ def _convolved(n, x, W, b, stride, padding, dilation, groups):
         dW = xp.convolution_dW(dout, X, shape(W), how)
         return dx, dW, bias_gradient(b, dout)
 
-    out = with_bias(n, xp.convolution(X, W, how), b)
+    out = xp.convolution(X, W, how, b)
     return xp.reshape(out, (*lead, filters, *counts)), backward
 
 
@@ -111,12 +111,12 @@ def conv_transpose2d(x, W, b=None, /, stride=1, padding=0, output_padding=0, gro
     x. So dx is the convolution of dout with W, and dW the convolution's with x and dout changed about.
 
     ``padding``, given as in ``conv2d``, is cut off the sides. A convolution with a stride makes H of several
-    sizes; the smallest comes out, and ``output_padding``, less than the stride, adds to it. With ``groups``,
-    W is (C, O / groups, KH, KW).
+    sizes; the smallest comes out, and ``output_padding``, less than the stride or the dilation, adds to it.
+    With ``groups``, W is (C, O / groups, KH, KW).
 
     Raises:
-        ValueError: shapes, channels and groups do not fit, output_padding is not in [0, stride), or nothing
-            is left of out.
+        ValueError: shapes, channels and groups do not fit, output_padding is not less than stride or
+            dilation, or nothing is left of out.
     """
     return _transposed(2, x, W, b, stride, padding, output_padding, groups, dilation)
 
@@ -146,8 +146,10 @@ def _transposed(n, x, W, b, stride, padding, output_padding, groups, dilation):
             f"W {shape(W)} in {groups} groups does not fit x {shape(x)}: of C channels and O filters, W is "
             f"(C, O / groups, ...), and groups divides both"
         )
-    if any(m >= s for m, s in zip(more, stride, strict=True)):
-        raise ValueError(f"output_padding is less than the stride, {stride}, not {more}")
+    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
+        raise ValueError(
+            f"output_padding is less than the larger of stride {stride} and dilation {dilation}, not {more}"
+        )
     made = tuple(
         (h - 1) * s - before - after + d * (k - 1) + 1 + m
         for h, s, (before, after), d, k, m in zip(
@@ -156,16 +158,31 @@ def _transposed(n, x, W, b, stride, padding, output_padding, groups, dilation):
     )
     if min(made) < 1:
         raise ValueError(f"of {tuple(spatial)} and a kernel of {size} nothing is left but {made}: pad less")
+    how, beyond = _with_room(how, more)
+    reached = tuple(m - e for m, e in zip(made, beyond, strict=True))
     lead = shape(x)[: len(shape(x)) - n - 1]
 
     def backward(dout):
-        dout = batched(n, dout)
+        whole = batched(n, dout)
+        dout = whole[(..., *map(slice, reached))] if any(beyond) else whole
         dx = xp.reshape(xp.convolution(dout, W, how), shape(x))
         dW = xp.convolution_dW(X, dout, shape(W), how)
-        return dx, dW, bias_gradient(b, dout)
+        return dx, dW, bias_gradient(b, whole)
 
-    out = with_bias(n, xp.convolution_dx(X, W, (N, filters, *made), how), b)
+    out = xp.convolution_dx(X, W, (N, filters, *reached), how)
+    if any(beyond):
+        out = xp.pad(out, ((0, 0), (0, 0), *((0, e) for e in beyond)))
+    out = with_bias(out, b)
     return xp.reshape(out, (*lead, filters, *made)), backward
+
+
+def _with_room(how, more):
+    """The convolution, less cut off where output_padding is a stride or more, and the zeros beyond."""
+    added = [m if m >= s else 0 for m, s in zip(more, how.stride, strict=True)]
+    kept = [max(after - m, 0) for (_, after), m in zip(how.padding, added, strict=True)]
+    beyond = [m - (after - k) for m, (_, after), k in zip(added, how.padding, kept, strict=True)]
+    padding = tuple((before, k) for (before, _), k in zip(how.padding, kept, strict=True))
+    return how._replace(padding=padding), beyond
 
 
 def kernel_of(n, W, b, filters):
@@ -215,10 +232,6 @@ def batched(n, x):
         return x
     lead = len(own) - n - 1
     return xp.reshape(x, (math.prod(own[:lead]), *own[lead:]))
-
-
-def with_bias(n, out, b):
-    return out if b is None else out + xp.reshape(b, (shape(b)[0],) + (1,) * n)
 
 
 def bias_gradient(b, dout):

@@ -36,6 +36,7 @@ BACK: dict[str, tuple[tuple, tuple, dict]] = {
     "stride": ((2, 2, 3, 4), (2, 3, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
     "uneven": ((1, 2, 4, 4), (2, 2, 2, 3), {"padding": ((0, 1), (2, 1)), "stride": (1, 3)}),
     "dilated": ((1, 2, 3, 4), (2, 2, 3, 2), {"dilation": (2, 3), "stride": (2, 1)}),
+    "room": ((1, 2, 3, 3), (2, 2, 3, 2), {"dilation": (2, 4), "padding": 1, "output_padding": (1, 3)}),
     "groups": ((2, 4, 3, 3), (4, 3, 2, 2), {"groups": 2, "stride": 2}),
     "one-image": ((3, 2, 2), (3, 1, 2, 2), {}),
     "no-image": ((0, 2, 3, 3), (2, 3, 3, 3), {"padding": 1}),

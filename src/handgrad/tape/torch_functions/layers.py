@@ -41,7 +41,6 @@ def convolution(n: int) -> Callable:
 
 
 def transposed_convolution(n: int) -> Callable:
-    """``output_padding`` below a dilation, not the stride, shows again what the padding cut off."""
     rule = getattr(rules, f"conv_transpose{n}d")
 
     def function(
@@ -54,14 +53,8 @@ def transposed_convolution(n: int) -> Callable:
         groups: int = 1,
         dilation: Any = 1,
     ) -> Any:
-        steps, zeros, more = (_for_axes(given, n) for given in (stride, padding, output_padding))
-        if all(m < s for m, s in zip(more, steps, strict=True)):
-            return rule(input, weight, bias, steps, zeros, more, groups, _each(dilation))
-        uneven = tuple((p, max(p - m, 0)) for p, m in zip(zeros, more, strict=True))
-        beyond = tuple((0, max(m - p, 0)) for p, m in zip(zeros, more, strict=True))
-        out = rule(input, weight, None, steps, uneven, 0, groups, _each(dilation))
-        out = rules.pad(out, ((0, 0),) * (len(shape(out)) - n) + beyond)
-        return out if bias is None else out + rules.reshape(bias, (-1,) + (1,) * n)
+        sizes = map(_each, (stride, padding, output_padding))
+        return rule(input, weight, bias, *sizes, groups, _each(dilation))
 
     return function
 
