@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-import handgrad
 from bench.by_hand import by_hand
 from bench.workload import Order, Workload
 from handgrad.optim import SGD
@@ -28,8 +27,8 @@ JAX, SCAN, SKLEARN = "JAX, jit", "JAX, jit and scan", "scikit-learn"
 
 
 def trainer_for(workload: Workload, engine: str) -> Trainer:
-    loss = getattr(handgrad, workload.loss)
-    return Trainer(workload.net(), loss, workload.optimiser, seed=0, metrics={}, engine=engine)
+    net, loss = workload.net(), workload.criterion()
+    return Trainer(net, loss, workload.optimiser, seed=0, metrics={}, engine=engine)
 
 
 def ours(workload: Workload, engine: str) -> Steps:

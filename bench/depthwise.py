@@ -76,6 +76,7 @@ WORKLOAD = Network(
     torch_model=torch_model,
     jax_model=jax_model,
     first=FIRST,
+    images=True,
     flops=FIRST + flops() + 2 * 256 * 10,
     kind="depthwise and pointwise convolutions on 32 x 32 x 3, batch norm",
 )

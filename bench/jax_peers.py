@@ -45,8 +45,13 @@ def forward(workload: Workload, params: Any, running: Any, key: Any, x: Any) -> 
 def loss_of(workload: Workload, y: Any, t: Any) -> Any:
     if workload.loss == "mean_squared_error":
         return jnp.mean((y - t) ** 2)
-    hit = jnp.arange(y.shape[1]) == t[:, None]  # its backward is faster than that of a gather
-    return -jnp.mean(jnp.sum(jnp.where(hit, jax.nn.log_softmax(y), 0), axis=1))
+    if workload.loss == "vae_loss":
+        logits, mean, log_variance = y
+        likelihood = jnp.sum(jax.nn.softplus(logits) - logits * t)
+        divergence = jnp.sum(jnp.exp(log_variance) + mean * mean - 1 - log_variance) / 2
+        return (likelihood + divergence) / len(t)
+    hit = jnp.arange(y.shape[-1]) == t[..., None]  # its backward is faster than that of a gather
+    return -jnp.mean(jnp.sum(jnp.where(hit, jax.nn.log_softmax(y), 0), axis=-1))
 
 
 def updated(workload: Workload, params: Any, grads: Any, moments: Any, count: Any) -> tuple[Any, Any]:
@@ -73,7 +78,8 @@ def beginning(workload: Workload) -> dict[str, Any]:
     running: Any = []
     if isinstance(workload, Network):
         net = workload.net()
-        params, running = jax_parameters(net), {name: jnp.asarray(x) for name, x in net.states().items()}
+        params, states = jax_parameters(net), net.states().items()
+        running = {name: jnp.asarray(x) for name, x in states if x.dtype.kind == "f"}  # not keys
     for W, b in workload.weights() if workload.widths else ():
         params.append({"W": jnp.asarray(W), "b": jnp.asarray(b)})
         if workload.batch_norm and len(params) < len(workload.widths) - 1:

@@ -46,6 +46,7 @@ WORKLOAD = Network(
     torch_model=torch_model,
     jax_model=jax_model,
     first=FIRST,
+    images=True,
     flops=FIRST + 2 * (14 * 14 * 32 * 16 * 25 + 1568 * 128 + 128 * 10),
     kind="16c5-p2-32c5-p2-128-10 on 28 x 28",
 )

@@ -1,6 +1,7 @@
-"""Workloads of networks with convolutions: a network of ours, and the same of each peer with our parameters.
+"""Workloads of networks that are no perceptrons: ours, and the same of each peer with our parameters.
 
-PyTorch runs in the better of its two layouts, which a few steps of each tell. JAX has its channels last.
+Of images PyTorch runs in the better of its two layouts, which a few steps of each tell; JAX has its channels
+last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Network(Workload):
             convolutions as (*size, C, M); the statistics' new values go to ``moved``.
         flops: multiplications and additions of the forward's products, for one example.
         first: those of the first layer, whose input needs no gradient.
+        images: whether layouts of channels matter.
         kind: in words.
     """
 
@@ -35,6 +37,7 @@ class Network(Workload):
     jax_model: Callable[..., Any] = Layer
     flops: int = 0
     first: int = 0
+    images: bool = False
     kind: str = ""
 
     def net(self) -> Layer:
@@ -58,12 +61,16 @@ def patterns() -> Data:
 
 
 def with_parameters_of(ours: Layer, theirs: Any) -> Any:
-    """PyTorch's module with our parameters, in their order; an affine layer's W is turned."""
+    """PyTorch's module with our parameters, in their order; an affine layer's W is turned.
+
+    What it does not train stays as it is.
+    """
     import torch
 
-    own, taken = list(ours.parameters().values()), list(theirs.parameters())
-    for p, W in zip(taken, own, strict=True):
-        W = W.T if W.ndim == 2 else W
+    affine = {id(module.weight) for module in theirs.modules() if isinstance(module, torch.nn.Linear)}
+    trained = [p for p in theirs.parameters() if p.requires_grad]
+    for p, W in zip(trained, ours.parameters().values(), strict=True):
+        W = W.T if id(p) in affine else W
         assert p.shape == W.shape
         p.data = torch.from_numpy(W.copy())
     return theirs

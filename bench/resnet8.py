@@ -67,6 +67,7 @@ WORKLOAD = Network(
     torch_model=torch_model,
     jax_model=jax_model,
     first=FIRST,
+    images=True,
     flops=FIRST + REST + 2 * 64 * 10,
     kind="ResNet-8 on 32 x 32 x 3, batch norm",
 )

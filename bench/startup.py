@@ -9,8 +9,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 
 from bench.tables import table, time_of
+from bench.workload import named
 
 OURS = """
 import numpy as np, handgrad as hg
@@ -41,23 +45,51 @@ p = [np.ones((784, 50), np.float32), np.zeros(50, np.float32),
      np.ones((50, 10), np.float32), np.zeros(10, np.float32)]
 jax.block_until_ready(jax.jit(step)(p, np.ones((100, 784), np.float32), np.zeros(100, np.int32)))
 """
+NETWORKS = ("lenet", "lstm-char", "gpt-nano")
+NETWORK = """
+import dataclasses, numpy as np
+from bench.workload import named
+given = np.load("{file}")
+workload = dataclasses.replace(named("{name}"), data=lambda: (given["x"], given["t"]), rows=None)
+{steps}(1)
+"""
+NETWORK_STEPS = {
+    "handgrad": "from bench.contestants import ours as make; make(workload, '{engine}')",
+    "PyTorch, eager": "from bench.torch_peers import eager_in as make; make(workload)",
+    "JAX, jit": "from bench.jax_peers import jit as make; make(workload)",
+}
 JAX_CACHE = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 
 
-def starts(engine: str) -> dict[str, tuple[str, str | None]]:
-    """What is started, and the variable that names the folder of its cache, if it has one."""
-    cache = None if engine == "numpy" else "HANDGRAD_CACHE"
+CACHES = {
+    "handgrad": "HANDGRAD_CACHE",
+    "PyTorch, torch.compile": "TORCHINDUCTOR_CACHE_DIR",
+    "JAX, jit": "JAX_COMPILATION_CACHE_DIR",
+}
+
+
+def perceptron(engine: str) -> dict[str, str]:
+    """What is started for a step of mlp-course."""
     return {
-        "handgrad": (OURS.format(engine=engine), cache),
-        "PyTorch, eager": (TORCH.format(compiled=""), None),
-        "PyTorch, torch.compile": (
-            TORCH.format(compiled="loss = torch.compile(loss)"),
-            "TORCHINDUCTOR_CACHE_DIR",
-        ),
-        "JAX, jit": (JAX, "JAX_COMPILATION_CACHE_DIR"),
+        "handgrad": OURS.format(engine=engine),
+        "PyTorch, eager": TORCH.format(compiled=""),
+        "PyTorch, torch.compile": TORCH.format(compiled="loss = torch.compile(loss)"),
+        "JAX, jit": JAX,
+    }
+
+
+def network(name: str, engine: str, folder: str) -> dict[str, str]:
+    """What is started for a step of a workload, whose mini-batch is put into a file."""
+    workload = named(name)
+    x, t = workload.examples()
+    file = Path(folder, f"{name}.npz")
+    np.savez(file, x=x[: workload.batch], t=t[: workload.batch])
+    return {
+        peer: NETWORK.format(file=file.as_posix(), name=name, steps=steps.format(engine=engine))
+        for peer, steps in NETWORK_STEPS.items()
     }
 
 
@@ -81,11 +113,12 @@ def once(source: str, cache: str | None) -> dict[str, float]:
         return {", empty cache": seconds(source, environment), ", warm cache": seconds(source, environment)}
 
 
-def first_step(engine: str, rounds: int) -> dict[str, float]:
-    """Median seconds from process start to the end of a process that makes one mlp-course step."""
+def first_step(starts: dict[str, str], engine: str, rounds: int) -> dict[str, float]:
+    """Median seconds from process start to the end of a process that makes one step."""
     times: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for name, (source, cache) in starts(engine).items():
+        for name, source in starts.items():
+            cache = None if (name, engine) == ("handgrad", "numpy") else CACHES.get(name)
             for suffix, found in once(source, cache).items():
                 times.setdefault(name + suffix, []).append(found)
     return {name: statistics.median(found) for name, found in times.items()}
@@ -108,9 +141,17 @@ def import_over_numpy(rounds: int = 15) -> float:
 
 def report(engine: str, rounds: int = 5) -> Iterator[str]:
     yield "\n## From process start to a first step of mlp-course\n"
-    times = first_step(engine, rounds)
+    yield from compared(first_step(perceptron(engine), engine, rounds))
+    yield f"\n`import handgrad` takes {import_over_numpy():.0f} ms over `import numpy`."
+    with tempfile.TemporaryDirectory() as folder:
+        for name in NETWORKS:
+            yield f"\n## From process start to a first step of {name}\n"
+            yield "Peers are given our parameters, so every process imports handgrad.\n"
+            yield from compared(first_step(network(name, engine, folder), engine, rounds=3))
+
+
+def compared(times: dict[str, float]) -> Iterator[str]:
     ours = next(iter(times.values()))
     yield from table(
         ("", "time", "ratio"), ((name, time_of(s), f"{s / ours:.2f}") for name, s in times.items())
     )
-    yield f"\n`import handgrad` takes {import_over_numpy():.0f} ms over `import numpy`."

@@ -26,6 +26,8 @@ from handgrad.optim import SGD, AdamW, Momentum
 def network(workload: Workload, layout: torch.memory_format = torch.contiguous_format) -> nn.Module:
     if isinstance(workload, Network):
         made = with_parameters_of(workload.net(), workload.torch_model())
+        if not workload.images:
+            return made
         made[0].register_forward_hook(lambda module, x, out: out.contiguous(memory_format=layout))
         return made.to(memory_format=layout)
     weights = workload.weights()
@@ -96,17 +98,32 @@ def loss_function(workload: Workload, net: nn.Module) -> Callable[[torch.Tensor]
     """The loss of the mini-batch of these rows."""
     torch.set_num_threads(os.cpu_count() or 1)
     x, t = map(torch.from_numpy, workload.examples())
-    classes = workload.loss == "softmax_cross_entropy"
-    criterion = nn.functional.cross_entropy if classes else nn.functional.mse_loss
+    criterion = LOSSES[workload.loss]
     return lambda picked: criterion(net(x.index_select(0, picked)), t.index_select(0, picked))
 
 
+def cross_entropy(y: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return nn.functional.cross_entropy(y.flatten(0, -2), t.flatten())
+
+
+def vae_loss(outputs: tuple[torch.Tensor, ...], x: torch.Tensor) -> torch.Tensor:
+    logits, mean, log_variance = outputs
+    likelihood = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+    divergence = (log_variance.exp() + mean * mean - 1 - log_variance).sum() / 2
+    return (likelihood + divergence) / len(x)
+
+
+LOSSES = {
+    "softmax_cross_entropy": cross_entropy,
+    "mean_squared_error": nn.functional.mse_loss,
+    "vae_loss": vae_loss,
+}
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
 
 def in_the_better_layout(make: Callable, workload: Workload) -> Callable[[int], float]:
     """Of a network of images, the layout in which some steps take less."""
-    if not isinstance(workload, Network):
+    if not isinstance(workload, Network) or not workload.images:
         return make(workload, LAYOUTS[0])
 
     def seconds(layout: torch.memory_format) -> float:
@@ -120,14 +137,14 @@ def in_the_better_layout(make: Callable, workload: Workload) -> Callable[[int], 
 
 
 def eager(workload: Workload) -> Callable[[int], float]:
-    return in_the_better_layout(_eager, workload)
+    return in_the_better_layout(eager_in, workload)
 
 
 def compiled(workload: Workload) -> Callable[[int], float]:
     return in_the_better_layout(_compiled, workload)
 
 
-def _eager(workload: Workload, layout: torch.memory_format) -> Callable[[int], float]:
+def eager_in(workload: Workload, layout: torch.memory_format = LAYOUTS[0]) -> Callable[[int], float]:
     net = network(workload, layout)
     optimiser, loss_of = optimiser_for(workload, net), loss_function(workload, net)
 
@@ -145,7 +162,7 @@ def _compiled(workload: Workload, layout: torch.memory_format) -> Callable[[int]
     torch._dynamo.reset()  # what was compiled for another workload is not looked through at each call
     torch._dynamo.config.trace_autograd_ops = True
     net = network(workload, layout)
-    params = list(net.parameters())
+    params = [p for p in net.parameters() if p.requires_grad]
     loss_of, update = loss_function(workload, net), Update(workload, params)
 
     @torch.compile(fullgraph=True, dynamic=False, options={"cpp_wrapper": True})

@@ -10,11 +10,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+import handgrad
+from handgrad import models
 from handgrad.data import load, permutation
 from handgrad.layers import Sequential, mlp
 from handgrad.optim import Optimiser
 
-NAMES = ("mlp-tiny", "mlp-course", "mlp-wide", "mlp-norm", "tabular", "lenet", "resnet8", "depthwise")
+NAMES = (
+    *("mlp-tiny", "mlp-course", "mlp-wide", "mlp-norm", "tabular"),
+    *("lenet", "resnet8", "depthwise", "lstm-char", "gpt-nano", "gpt-micro", "vae"),
+)
 Data = tuple[np.ndarray, np.ndarray]
 
 
@@ -23,8 +28,9 @@ class Workload:
     """One training, described.
 
     Args:
-        data: gives x (N, D) float32 and t, class indices (N,) or targets (N, M) float32.
-        loss: ``softmax_cross_entropy`` or ``mean_squared_error``.
+        data: gives x (N, D) float32 and t, class indices (N,) or targets (N, M) float32; of text, symbols
+            (N, T) and what comes after each.
+        loss: ``softmax_cross_entropy``, ``mean_squared_error`` or ``vae_loss``.
         optimiser: handgrad's; the peers read their settings from it.
         rows: how many examples to use, at most. What does not fill a mini-batch is left out, so that
             every step is of one shape.
@@ -57,6 +63,9 @@ class Workload:
         params = self.net().parameters()
         places = [name.removesuffix(".W") for name in params if name.endswith(".W")]
         return [(params[f"{i}.W"].copy(), params[f"{i}.b"].copy()) for i in places]
+
+    def criterion(self) -> Callable:
+        return getattr(models if self.loss == "vae_loss" else handgrad, self.loss)
 
     def epoch_steps(self) -> int:
         return len(self.examples()[0]) // self.batch
