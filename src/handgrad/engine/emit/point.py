@@ -145,6 +145,8 @@ class Point:
             x = f.load(pointer, scalar)
         elif step == 1:
             x = self.load_row(pointer, scalar.of(self.lanes))
+        elif step == 2:
+            x = self.load_alternate(pointer, scalar.of(self.lanes))
         else:
             spread = f.binary("mul", f.lane_numbers(self.lanes), i64(step))
             x = f.gather(f.offset(pointer, spread, scalar.scalar), scalar.of(self.lanes), self.mask)
@@ -154,6 +156,19 @@ class Point:
         if self.mask is None:
             return self.f.load(pointer, type)
         return self.f.masked_load(pointer, type, self.mask)
+
+    def load_alternate(self, pointer: Value, type: Any) -> Value:
+        """Every second element of two rows, the last of which is the second's last."""
+        f, n = self.f, self.lanes
+        rows = []
+        for first in (0, n - 1):
+            row = f.offset(pointer, i64(first), type.scalar)
+            if self.mask is None:
+                rows.append(f.load(row, type))
+                continue
+            on = [n if e % 2 else e // 2 for e in range(first, first + n)]
+            rows.append(f.masked_load(row, type, f.shuffle(self.mask, number(False, I1.of(n)), on)))
+        return f.shuffle(*rows, [2 * k + (k >= n // 2) for k in range(n)])
 
     def store(self, node: Node, place: Value, x: Value, step: int = 1) -> None:
         """Write ``x`` into an array, from element ``place`` on, its lanes ``step`` elements apart."""

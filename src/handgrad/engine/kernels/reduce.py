@@ -26,11 +26,12 @@ from handgrad.engine.kernels.nest import (
     total,
     whole_blocks,
 )  # fmt: skip
-from handgrad.engine.lowering import Load, Lowering, loads
+from handgrad.engine.lowering import Load, Lowering, loads, walk
 from handgrad.engine.nodes import Node, NotCompiled, OfOne, Reshape
 
 FLOAT64 = np.dtype(np.float64)
 AT_ONCE = 4  # vectors that a sum over rows carries along
+A_READ = {0: 0, 1: 1, 2: 3}  # instructions that a vector of elements takes which are so far apart
 LONG = 128  # terms beyond which a sum would lose digits, were each added to it as it is
 
 # Reductions of many elements to a few are made in blocks.
@@ -171,20 +172,26 @@ class ReduceEmitter:
             self.rows(self.vector)
 
     def best_vector(self, reads: list[Load], sizes: list[int], groups: Groups) -> int | None:
-        """The loop along which most reads are neighbours, the inner one if two are alike.
+        """The loop along which a point takes least time, the inner one if two are alike.
 
         It is chosen among the loops as they are undivided, so that no number of threads changes the order in
         which a sum is made.
         """
 
-        def score(g: int) -> tuple:
-            strides = [load.offset.stride(groups[g][-1][0]) for load in reads]
-            good = sum(1 for s in strides if s == 1) - 2 * sum(1 for s in strides if s > 1 or s < 0)
-            return good, min(sizes[g], 2 * self.lanes), g
+        terms = max(math.prod(self.kernel.space[axis] for axis in self.kernel.node.axes), 1)
+        parts = len(walk(self.kernel.expressions))
+
+        def instructions(g: int) -> tuple[float, int]:
+            loop, _ = groups[g][-1]
+            strides = (abs(load.offset.stride(loop)) for load in reads)
+            reading = sum(A_READ.get(stride, 2 * self.lanes) for stride in strides)
+            vectors = -(-sizes[g] // self.lanes) / max(sizes[g], 1)
+            halvings = 0 if loop not in self.kernel.node.axes else 2 * math.log2(self.lanes) / terms
+            return vectors * (parts + reading) + halvings, -g
 
         if not groups:
             return None
-        inner, _ = groups[max(range(len(groups)), key=score)][-1]
+        inner, _ = groups[min(range(len(groups)), key=instructions)][-1]
         return next(g for g, members in enumerate(self.groups) if members[-1][0] == inner)
 
     def is_long(self, node: Node) -> bool:

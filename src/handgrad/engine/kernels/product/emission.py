@@ -248,10 +248,10 @@ class Emission:
         if self.plan.packs_x:
             strides = part.row_major(self.plan, size, self.f)
             return Panel(self.panel_of_x(at, i), strides, 1, False)
-        strides = {loop: c.x.strides[loop] for loop, _ in part.loops}
-        is_vector = c.x.strides[c.along] != 0
-        start, is_inside = self.address(c.x, {**at, **part.at}), not c.x.guards
-        return Panel(start, strides, c.x.strides[c.down], is_vector, is_inside=is_inside)
+        x, start = c.x, self.address(c.x, {**at, **part.at})
+        strides = {loop: x.strides[loop] for loop, _ in part.loops}
+        ahead = self.plan.ahead and self.plan.ahead * strides[c.sums[-1]]
+        return Panel(start, strides, x.strides[c.down], x.strides[c.along] != 0, None, not x.guards, ahead)
 
     def copy_y(self, at: Counters, part: Part) -> None:
         """All panels, one behind the other; where vectors run along the sum, all rows of y."""

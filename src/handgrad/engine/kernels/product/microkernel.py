@@ -22,6 +22,7 @@ class Panel(NamedTuple):
     is_vector: bool = True
     kept: Panel | None = None
     is_inside: bool = True  # whether all that a turn may be asked for is in the array
+    ahead: int = 0  # how far behind what a turn reads lies what it asks for
 
     def line(self, f: Function, counters: Counters, scalar: str) -> Value:
         """The address of what one turn of the sums reads."""
@@ -115,6 +116,8 @@ class Fma(Microkernel):
         if y.kept:
             self.keep(f, y.kept.line(f, at, vector.scalar), line, ys)
         above = x.line(f, at, vector.scalar)
+        for r in {0, tile.rows - 1} if x.ahead else ():
+            f.prefetch(f.offset(above, i64(x.ahead + r * x.apart), vector.scalar, False), 2)
         made = []
         for r in range(tile.rows):
             place = f.offset(above, i64(r * x.apart), vector.scalar)

@@ -23,6 +23,8 @@ WORTH_COPYING_X = 64  # multiplications that use a line of a panel of x
 MOST_COPIED = 1 << 20  # bytes of rows of x
 MOST_PAIRS = 1 << 19
 NEAR = 1 << 19  # bytes that stay in a near cache
+FAR = 1 << 17  # bytes that may come from beyond it
+AHEAD = 32  # turns, in which what is asked for comes even from memory
 LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
@@ -81,6 +83,7 @@ class Plan:
     packs_y: bool = False
     keeps_y: bool = False  # the first tile of a panel copies it as it reads
     has_panels: bool = False  # y lies in panels already
+    ahead: int = 0  # how many turns before it is read x is asked for
     rows_outside: bool = False  # some rows of the output are finished after the other, not panels
     block: int = 0  # how many tiles of rows, if so
     cut: Cut | None = None
@@ -146,7 +149,8 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
 
     As it lies an array is read by pieces of lines that are far apart, which come late and push each other
     out of the nearest cache. The first tile of a panel copies it on its way, so that this costs next to
-    nothing. Where the first factor leaves the near cache, blocks of its rows meet all panels in turn.
+    nothing; rows of x that lie across are asked for some turns ahead. Where the first factor leaves the near
+    cache, blocks of its rows meet all panels in turn.
     """
     tile, in_pairs = plan.tile, plan.in_pairs
     inner = c.sums[-1] if c.sums else c.down
@@ -158,6 +162,7 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
     is_copied = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
     packs_y = is_copied and not c.has_panels
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
+    comes_late = is_across and all_rows * c.depth * size > FAR and c.sizes[inner] > AHEAD and not c.x.guards
     is_slow = is_across and lanes * size < LINE  # vectors as long as a line wait less for them
     may_block = (packs_y or c.has_panels) and panels > 1 and not c.outer_rows and plan.cut is None
     block = 0
@@ -173,6 +178,7 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
         packs_y=packs_y,
         keeps_y=packs_y and in_order and not (c.outer_rows or in_pairs or block or c.x.guards),
         has_panels=c.has_panels,
+        ahead=AHEAD if comes_late and not packs_x else 0,
         rows_outside=by_rows or block > 0,
         block=block,
     )
