@@ -229,7 +229,7 @@ def over_time(cell, x, state, W, U, b, d, lengths, reverse):
     check_shapes(cell, x, state, W, U, b, d, axes="NTD")
     scan = namespace_of(x, W, U, b, d, *state).scan
     inside = within(lengths, x)
-    x = held(inside, x, 0)
+    x = time_first(held(inside, x, 0))
     inside = time_first(inside)
 
     def forward_step(state, at):
@@ -238,7 +238,7 @@ def over_time(cell, x, state, W, U, b, d, lengths, reverse):
         after = tuple(held(seen, new, old) for new, old in zip(after, state, strict=True))
         return after, (held(seen, after[0], 0), state, kept)
 
-    a = time_first(x @ W.T + b)
+    a = x @ W.T + b
     state = tuple(promoted(s, a, U, *state) for s in state)
     last, (hs, states, kept) = scan(forward_step, state, (a, *inside), reverse=reverse)
 
@@ -253,11 +253,10 @@ def over_time(cell, x, state, W, U, b, d, lengths, reverse):
         dhs, *dlast = dout
         along = (time_first(dhs), states, kept, *inside)
         dstate, (das, *dss) = scan(backward_step, tuple(dlast), along, reverse=not reverse)
-        ds = rows(dss[0] if dss else das)
-        da = rows(time_first(das))
+        da, ds = rows(das), rows(dss[0] if dss else das)
         dW, dU, db = da.T @ rows(x), ds.T @ rows(states[0]), xp.sum(da, axis=0)
         dd = None if d is None else xp.sum(ds, axis=0)
-        dx = time_first(das) @ W
+        dx = time_first(das @ W)
         return dx, *dstate, dW, dU, db, dd, None
 
     return (time_first(hs), *last), backward

@@ -30,6 +30,7 @@ CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 LEAST_DEPTH_OF_DOTS = 32
 A_TILE, A_COPIED_VECTOR = 24, 8  # instructions that each takes
+AN_ELEMENT = 4  # that each element takes of a vector that is not copied by squares
 A_TURNED_VECTOR = 12  # the same; where masks are no instructions of their own, three times as many
 
 
@@ -208,7 +209,8 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
         if one.is_across:
             cost += rows * units * A_TURNED_VECTOR * (1 if lanes * c.dtype.itemsize == LINE else 3)
         is_copied = one.y.strides[one.along] != 1 and columns > 1
-        copying = depth * units * c.turns(one.outer_columns) * A_COPIED_VECTOR * is_copied
+        a_vector = A_COPIED_VECTOR if is_by_squares(one, lanes) else AN_ELEMENT * lanes
+        copying = depth * units * c.turns(one.outer_columns) * a_vector * is_copied
         found.append((cost * around + copying, FMA, is_swapped))
         if is_for_dots(one, lanes):
             cost, _ = best_tile(DOTS, rows, columns, depth / lanes, lanes, registers)
@@ -217,6 +219,11 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
             found.append((1.05 * cost * around + copying, DOTS, is_swapped))
     _, kernel, is_swapped = min(found, key=lambda way: way[0])
     return Way(kernel, is_swapped)
+
+
+def is_by_squares(c: Contraction, lanes: int) -> bool:
+    """Whether y, where it is copied, is transposed in registers."""
+    return bool(c.sums) and c.y.strides[c.sums[-1]] == 1 and c.sizes[c.sums[-1]] >= lanes
 
 
 def is_for_dots(c: Contraction, lanes: int) -> bool:
