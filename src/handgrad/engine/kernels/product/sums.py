@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Container, Iterator
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
@@ -122,7 +123,8 @@ class Sums:
                 sums[mine] = turns(some.begin, some.end, rows, below, sums[mine]) if rows.rows else []
             return sums
         share = span.end // tile.rows if span.is_whole and isinstance(span.end, int) else 0
-        if ahead is None or share < 4:
+        inside = math.prod(s.end for s in rest if isinstance(s.end, int))
+        if ahead is None or share < 1 or share * inside < 4:
             return turns(span.begin, span.end, tile, x, sums)
 
         def stretch(row: Value, sums: list[Value]) -> list[Value]:
