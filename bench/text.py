@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench.products import processor
+from bench.levels import processor
 from bench.tables import table
 from handgrad import rules
 from handgrad.data import permutation
