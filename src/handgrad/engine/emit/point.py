@@ -160,15 +160,15 @@ class Point:
     def load_alternate(self, pointer: Value, type: Any) -> Value:
         """Every second element of two rows, the last of which is the second's last."""
         f, n = self.f, self.lanes
-        rows = []
-        for first in (0, n - 1):
-            row = f.offset(pointer, i64(first), type.scalar)
+
+        def row(first: int) -> Value:
+            start = f.offset(pointer, i64(first), type.scalar)
             if self.mask is None:
-                rows.append(f.load(row, type))
-                continue
+                return f.load(start, type)
             on = [n if e % 2 else e // 2 for e in range(first, first + n)]
-            rows.append(f.masked_load(row, type, f.shuffle(self.mask, number(False, I1.of(n)), on)))
-        return f.shuffle(*rows, [2 * k + (k >= n // 2) for k in range(n)])
+            return f.masked_load(start, type, f.shuffle(self.mask, number(False, I1.of(n)), on))
+
+        return f.shuffle(row(0), row(n - 1), [2 * k + (k >= n // 2) for k in range(n)])
 
     def store(self, node: Node, place: Value, x: Value, step: int = 1) -> None:
         """Write ``x`` into an array, from element ``place`` on, its lanes ``step`` elements apart."""
