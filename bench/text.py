@@ -208,7 +208,7 @@ def report(folder: Path) -> Iterator[str]:
 
 {records[-1]["step"]:,} steps of Adam, its rate {workload.rate:g} after {workload.warm_up} steps of warm-up,
 then towards 0 at step {workload.steps:,} by a cosine. Minutes of CPU time on {on},
-compiling included: {", ".join(minutes)}.
+compiling included: {", ".join(minutes)}; they tell no speed, since others may use the machine.
 
 handgrad's held-out loss is {verdict}: the difference is {apart:+.1e} at the end, {most:.1e} at most.
 """
