@@ -15,8 +15,8 @@ above, inside, few = within(1.2, 3.0), within(0.2, 0.8), within(0.5, 2.0)
 N = np.array([0, 1, 3, 2])
 CALLS = {
     **{name: (getattr(s, name), [above]) for name in "gammaln loggamma gamma rgamma psi digamma".split()},
-    **{name: (getattr(s, name), [above]) for name in "j0 j1 y0 y1 i0 i1 k0 k1 entr".split()},
-    **{name: (getattr(s, name), [normal]) for name in "ndtr log_ndtr log_expit erf erfc expit".split()},
+    **{name: (getattr(s, name), [above]) for name in "j0 j1 y0 y1 i0 i1 i0e i1e k0 k1 entr".split()},
+    **{name: (getattr(s, name), [normal]) for name in "ndtr log_ndtr log_expit erf erfc erfcx expit".split()},
     **{name: (getattr(s, name), [inside]) for name in "erfinv erfcinv ndtri logit".split()},
     **{name: (getattr(s, name), [few, few]) for name in "beta betaln xlogy xlog1py rel_entr".split()},
     "gamma-of-negative": (lambda x: s.gamma(-x), [within(0.2, 0.8)]),
@@ -53,6 +53,21 @@ def test_value_and_derivatives(name):
 
     second = hg.vjp(first, *xs)[1](np.ones(4))
     assert_gradient(lambda xs: first(*xs), xs, np.ones(4), list(second), element_directions(xs), 1e-7)
+
+
+def test_derivatives_at_zero_and_in_the_tails():
+    def derivative(f, *xs):
+        return hg.vjp(f, *map(np.asarray, xs))[1](np.ones(np.shape(xs[0])))
+
+    zeros = np.zeros(2)
+    np.testing.assert_array_equal(derivative(s.i1, zeros)[0], 0.5)
+    np.testing.assert_array_equal(derivative(s.i1e, zeros)[0], 0.5)
+    with np.errstate(invalid="ignore"):  # dy = x / y is 0 / 0 at the first
+        dx, dy = derivative(s.xlogy, zeros, np.array([0.0, 2.0]))
+    np.testing.assert_allclose(dx, [0, np.log(2)])
+    assert dy[1] == 0
+    x = np.array([-1e10, -40.0, 40.0])  # the derivative of log Φ is -x far below, and 0 far above
+    np.testing.assert_allclose(derivative(s.log_ndtr, x)[0], [1e10, 40.02496884, 0], rtol=1e-9, atol=1e-300)
 
 
 def test_every_function_is_called():

@@ -1,7 +1,7 @@
 """``scipy.special`` on recorded arrays: each of its ufuncs with its derivatives, which are more of them.
 
-SciPy is not needed, unless whoever calls has it. M. Abramowitz and I. Stegun, "Handbook of mathematical
-functions", 1964, has the derivatives.
+SciPy is not needed, unless whoever calls has it; PyTorch's special functions are made of the same table.
+M. Abramowitz and I. Stegun, "Handbook of mathematical functions", 1964, has the derivatives.
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from handgrad import rules
-from handgrad.arrays import Recorded, is_symbolic, stripped
+from handgrad.arrays import Recorded, is_symbolic, stripped, xp
 
 OURS = {"erf": "erf", "erfc": "erfc", "expit": "sigmoid", "exp2": "exp2", "expm1": "expm1", "log1p": "log1p"}
 """What is a rule of handgrad's, under its name there."""
+
+
+def _not_zero(x: Any) -> Any:
+    return xp.where(x == 0, 1.0, x)
+
+
+def _counted(x: Any, y: Any, least: int) -> Any:
+    """y, and one more than the least where x is 0 and there is no logarithm of y."""
+    return xp.where((x != 0) | (y > least) | (y != y), y, least + 1.0)
+
 
 # Of each function s.f(x, y, ...) = out, the derivative by each argument; None where there is no formula.
 DERIVATIVES: dict[str, tuple[Callable | None, ...]] = {
@@ -36,10 +44,10 @@ DERIVATIVES: dict[str, tuple[Callable | None, ...]] = {
     "betainc": (
         None,
         None,
-        lambda s, out, a, b, x: np.exp((a - 1) * np.log(x) + (b - 1) * np.log1p(-x) - s.betaln(a, b)),
+        lambda s, out, a, b, x: xp.exp((a - 1) * xp.log(x) + (b - 1) * xp.log1p(-x) - s.betaln(a, b)),
     ),
-    "gammainc": (None, lambda s, out, a, x: np.exp((a - 1) * np.log(x) - x - s.gammaln(a))),
-    "gammaincc": (None, lambda s, out, a, x: -np.exp((a - 1) * np.log(x) - x - s.gammaln(a))),
+    "gammainc": (None, lambda s, out, a, x: xp.exp((a - 1) * xp.log(x) - x - s.gammaln(a))),
+    "gammaincc": (None, lambda s, out, a, x: -xp.exp((a - 1) * xp.log(x) - x - s.gammaln(a))),
     "j0": (lambda s, out, x: -s.j1(x),),
     "j1": (lambda s, out, x: (s.j0(x) - s.jv(2, x)) / 2.0,),
     "jv": (None, lambda s, out, n, x: (s.jv(n - 1, x) - s.jv(n + 1, x)) / 2.0),
@@ -48,35 +56,40 @@ DERIVATIVES: dict[str, tuple[Callable | None, ...]] = {
     "yn": (None, lambda s, out, n, x: (s.yn(n - 1, x) - s.yn(n + 1, x)) / 2.0),
     "yv": (None, lambda s, out, n, x: (s.yv(n - 1, x) - s.yv(n + 1, x)) / 2.0),
     "i0": (lambda s, out, x: s.i1(x),),
-    "i1": (lambda s, out, x: (s.i0(x) + s.iv(2, x)) / 2.0,),
+    "i1": (lambda s, out, x: xp.where(x == 0, 0.5, s.i0(x) - out / _not_zero(x)),),
+    "i0e": (lambda s, out, x: s.i1e(x) - xp.sign(stripped(x)) * out,),
+    "i1e": (
+        lambda s, out, x: xp.where(x == 0, 0.5, s.i0e(x) - out * (xp.sign(stripped(x)) + 1.0 / _not_zero(x))),
+    ),
     "iv": (None, lambda s, out, n, x: (s.iv(n - 1, x) + s.iv(n + 1, x)) / 2.0),
     "ive": (
         None,
-        lambda s, out, n, x: (s.ive(n - 1, x) + s.ive(n + 1, x)) / 2.0 - np.sign(stripped(x)) * out,
+        lambda s, out, n, x: (s.ive(n - 1, x) + s.ive(n + 1, x)) / 2.0 - xp.sign(stripped(x)) * out,
     ),
     "k0": (lambda s, out, x: -s.k1(x),),
     "k1": (lambda s, out, x: -(s.k0(x) + s.kv(2, x)) / 2.0,),
     "kv": (None, lambda s, out, n, x: -(s.kv(n - 1, x) + s.kv(n + 1, x)) / 2.0),
-    "erfinv": (lambda s, out, x: math.sqrt(math.pi) / 2 * np.exp(out * out),),
-    "erfcinv": (lambda s, out, x: -math.sqrt(math.pi) / 2 * np.exp(out * out),),
+    "erfinv": (lambda s, out, x: math.sqrt(math.pi) / 2 * xp.exp(out * out),),
+    "erfcinv": (lambda s, out, x: -math.sqrt(math.pi) / 2 * xp.exp(out * out),),
     "stdtr": (
         None,
-        lambda s, out, n, x: np.exp(
+        lambda s, out, n, x: xp.exp(
             s.gammaln((n + 1) / 2)
             - s.gammaln(n / 2)
-            - np.log(n * math.pi) / 2
-            - (n + 1) / 2 * np.log1p(x * x / n)
+            - xp.log(n * math.pi) / 2
+            - (n + 1) / 2 * xp.log1p(x * x / n)
         ),
     ),
-    "ndtr": (lambda s, out, x: np.exp(-x * x / 2.0) / math.sqrt(2 * math.pi),),
-    "log_ndtr": (lambda s, out, x: np.exp(-x * x / 2.0 - out) / math.sqrt(2 * math.pi),),
-    "ndtri": (lambda s, out, x: math.sqrt(2 * math.pi) * np.exp(out * out / 2.0),),
+    "ndtr": (lambda s, out, x: xp.exp(-x * x / 2.0) / math.sqrt(2 * math.pi),),
+    "erfcx": (lambda s, out, x: 2.0 * x * out - 2.0 / math.sqrt(math.pi),),
+    "log_ndtr": (lambda s, out, x: math.sqrt(2 / math.pi) / s.erfcx(x * -math.sqrt(0.5)),),
+    "ndtri": (lambda s, out, x: math.sqrt(2 * math.pi) * xp.exp(out * out / 2.0),),
     "logit": (lambda s, out, x: 1.0 / (x * (1.0 - x)),),
     "log_expit": (lambda s, out, x: s.expit(-x),),
-    "xlogy": (lambda s, out, x, y: np.log(y), lambda s, out, x, y: x / y),
-    "xlog1py": (lambda s, out, x, y: np.log1p(y), lambda s, out, x, y: x / (1.0 + y)),
-    "entr": (lambda s, out, x: -np.log(x) - 1.0,),
-    "rel_entr": (lambda s, out, x, y: np.log(x / y) + 1.0, lambda s, out, x, y: -x / y),
+    "xlogy": (lambda s, out, x, y: xp.log(_counted(x, y, 0)), lambda s, out, x, y: x / y),
+    "xlog1py": (lambda s, out, x, y: xp.log1p(_counted(x, y, -1)), lambda s, out, x, y: x / (1.0 + y)),
+    "entr": (lambda s, out, x: -xp.log(x) - 1.0,),
+    "rel_entr": (lambda s, out, x, y: xp.log(x / y) + 1.0, lambda s, out, x, y: -x / y),
 }
 WITHOUT_DERIVATIVE = frozenset({"gammasgn"})
 
@@ -92,11 +105,12 @@ def scipys(ufunc: Any) -> Callable | None:
         return getattr(rules, OURS[name])
     if name in WITHOUT_DERIVATIVE:
         return lambda *xs: ufunc(*map(stripped, xs))
-    return _of(ufunc, name, special) if name in DERIVATIVES else None
+    return rule_of(ufunc, name, special) if name in DERIVATIVES else None
 
 
 @functools.cache
-def _of(ufunc: Any, name: str, special: Any) -> Callable:
+def rule_of(ufunc: Any, name: str, special: Any) -> Callable:
+    """The function, of which ``special`` has all others, with the derivatives of that name."""
     derivatives = DERIVATIVES[name]
 
     def applied(*xs: Any) -> tuple[Any, Callable]:
