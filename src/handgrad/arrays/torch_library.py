@@ -82,13 +82,13 @@ def torch_library() -> Library:
         return torch.ops.aten.convolution_backward(dout, x, W, None, *way, wanted)[of]
 
     def convolution_dx(dout: Any, W: Any, shape: tuple[int, ...], how: Convolution) -> Any:
-        dx = gradient(dout, dout.new_zeros(1).expand(shape), W, how, of=0)
+        dx = gradient(dout, dout.new_empty(shape), W, how, of=0)
         uneven = [max(before - after, 0) for before, after in how.padding]
         inner = [slice(skip, skip + n) for skip, n in zip(uneven, shape[2:], strict=True)]
         return dx[(..., *inner)]
 
     def convolution_dW(dout: Any, x: Any, shape: tuple[int, ...], how: Convolution) -> Any:
-        return gradient(dout, x, dout.new_zeros(1).expand(shape), how, of=1)
+        return gradient(dout, x, dout.new_empty(shape), how, of=1)
 
     return Library(
         compat,
