@@ -46,11 +46,12 @@ def check(
     numbers. What is wrong is compared with what each known mistake would have given.
 
     Args:
-        target: a rule; a function ``f(*inputs) -> (out, backward)``; a function of rules; a layer object
-            with ``forward`` and ``backward`` (its float arrays that get a gradient, ``W`` with ``dW`` or
-            in ``grads``, are checked too), a class of them, or a list of them; a pair of functions
-            ``(forward, backward)``; a ``torch.autograd.Function``, an ``nn.Module``; a
-            ``jax.custom_vjp`` function; any function of PyTorch's or JAX's arrays where an input is one.
+        target: a rule; a function ``f(*inputs) -> (out, backward)`` or ``(loss, grads)``; a function of rules;
+            an object with ``forward`` and ``backward``, by these or other usual names (its float arrays that
+            get a gradient, ``W`` with ``dW`` or in ``grads``, are checked too), a class of them, or a list of
+            them; a network with ``loss(x, t)`` and ``gradient(x, t)``; a pair of functions
+            ``(forward, backward)``; a class with ``forward(ctx, ...)``; a ``torch.autograd.Function``, an
+            ``nn.Module``; a ``jax.custom_vjp`` function; any function of PyTorch's or JAX's arrays.
         inputs: arrays, numbers, or nested lists of them. Floating-point ones are checked, in float64;
             the others (labels, indices) are passed along.
         options: further named arguments for the forward.

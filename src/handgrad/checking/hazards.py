@@ -297,10 +297,15 @@ def linear_in_dout(trial: Trial, findings: Findings) -> None:
             if np.max(np.abs(b), initial=0.0) < LARGE / scale and not any(
                 c.kind.startswith(("upstream", "updated")) for c in findings.causes
             ):
+                said = (
+                    "it is the same; is dout left out?"
+                    if same(a, b)
+                    else f"it is not {scale:g} times as large; is dout clipped or rounded?"
+                )
                 findings.wrong(
                     "upstream-ignored",
-                    f"the gradient of {name} is not linear in dout: for a dout {scale:g} times as large "
-                    f"it is not {scale:g} times as large; is dout clipped or rounded?",
+                    f"the gradient of {name} is not linear in dout: "
+                    f"for a dout {scale:g} times as large {said}",
                     name,
                     9,
                 )

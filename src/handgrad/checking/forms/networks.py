@@ -115,6 +115,7 @@ class WithLoss:
     def __init__(self, net: Any, loss: Any, named: tuple[str, str] | None = None):
         self.net, self.loss = net, loss
         self.step, self.last = Step(net, named), Step(loss)
+        self.input_names = ["x", "t"]
         self.returned = returned_names(getattr(type(net), (named or methods_of(net) or ("", ""))[1], None))
         self.whose = f"{label(net)}'s backward, after {label(loss)}'s"
         called = named or methods_of(net) or ("", "")

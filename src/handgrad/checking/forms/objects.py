@@ -113,6 +113,8 @@ class Way:
         forward, backward = getattr(layer, found[0]), getattr(layer, found[1])
         self.own = own_inputs(forward, inputs)
         names = parameter_names(forward, self.own)
+        known = getattr(layer, "input_names", names)
+        names = known if len(known) == len(names) else names
         self.names = names + self._extras(forward, backward, names, len(inputs) - self.own)
         taken, back_taken = (set(inspect.signature(f).parameters) for f in (forward, backward))
         self.options = {k: v for k, v in options.items() if k in taken or k not in back_taken}
