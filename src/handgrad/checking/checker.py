@@ -46,7 +46,7 @@ def check(
     numbers. What is wrong is compared with what each known mistake would have given.
 
     Args:
-        target: a rule; a function ``f(*inputs) -> (out, backward)`` or ``(loss, grads)``; a function of rules;
+        target: a rule; a function ``f(*inputs) -> (out, backward)`` or ``(loss, grads)``, or of rules;
             an object with ``forward`` and ``backward``, by these or other usual names (its float arrays that
             get a gradient, ``W`` with ``dW`` or in ``grads``, are checked too), a class of them, or a list of
             them; a network with ``loss(x, t)`` and ``gradient(x, t)``; a pair of functions
