@@ -6,6 +6,7 @@ checked, while the layer's backward, which is the author's, never runs. So one r
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
-            _look(frame, seen)
+            with contextlib.suppress(Exception):  # objects may do anything when they are asked for a name
+                _look(frame, seen)
 
     before = sys.getprofile()
     sys.setprofile(watch)
