@@ -69,7 +69,8 @@ def fixes(file: Path, report: Report, found: Any) -> list[tuple[str, str]]:
     lines = file.read_text().splitlines()
     for number, fix in offered.items():
         old = lines[number - 1]
-        lines[number - 1] = old[: len(old) - len(old.lstrip())] + fix
+        kept = old.find("lambda") if fix.startswith("lambda") else len(old) - len(old.lstrip())
+        lines[number - 1] = old[:kept] + fix
     with tempfile.TemporaryDirectory() as folder:
         repaired = Path(folder) / f"{file.stem}_repaired.py"
         repaired.write_text("\n".join(lines))
