@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.checking.forms.form import CannotCall
 from handgrad.checking.forms.function import RuleForm
 from handgrad.checking.forms.networks import Network
 from handgrad.checking.forms.peers import JaxForm, TorchForm
@@ -137,7 +138,8 @@ class Probe:
                 return self._answer(subject, outs, back)
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
-            self.error = self.error or f"with {shapes_text(inputs)}: {type(error).__name__}: {said}"
+            kind = "" if isinstance(error, CannotCall) else f"{type(error).__name__}: "
+            self.error = self.error or f"with {shapes_text(inputs)}: {kind}{said}"
             return self.NO
 
     def _answer(self, subject: Subject, outs: list, back: Callable) -> int:
