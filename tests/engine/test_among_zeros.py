@@ -53,6 +53,18 @@ def test_random_convolutions(seed):
         assert same_bits(got, first)
 
 
+def test_windows_of_nothing_but_zeros():
+    """One row of windows, above all that lies among the zeros."""
+    x, W = np.random.default_rng(1).normal(size=(3, 5)), np.random.default_rng(2).normal(size=(4, 1, 3))
+
+    def f(x, W):
+        windows = hg.windows(hg.pad(hg.sin(x), ((2, 0), (1, 1))), (1, 3), (5, 1), axes=(0, 1))
+        return hg.einsum("abij,oij->oab", windows, W)
+
+    code = Code(optimise(trace(f, x, W)), small=0)
+    assert_close(run(code, [x, W]), [f(x, W)])
+
+
 def test_one_number_among_zeros():
     """Along an axis of one element nothing moves, but it is guarded."""
     x, W = np.array(2.0), np.arange(9.0).reshape(3, 3)

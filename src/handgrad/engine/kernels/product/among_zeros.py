@@ -184,7 +184,8 @@ def needed(reading: Reading, space: tuple[int, ...], outputs: int) -> tuple[Insi
     for guard in kept:
         mine = [loop for loop in sums if guard.offset.stride(loop)]
         most = min(MOST_TURNS, space[down]) if guard.offset.stride(down) else math.inf
-        if not sums or len(mine) > 1 or any(space[loop] > most for loop in mine):
+        is_never = not guard.offset.strides  # nothing but zeros is read
+        if is_never or not sums or len(mine) > 1 or any(space[loop] > most for loop in mine):
             return None
     return kept
 
