@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from handgrad.checking import trial
 from handgrad.checking.causes import repair
+from handgrad.checking.trial import elements
 
 
 @pytest.fixture(autouse=True)
 def all_the_time_in_the_world(monkeypatch):
     monkeypatch.setattr(repair, "SECONDS", math.inf)
-    monkeypatch.setattr(trial, "SECONDS", math.inf)
+    monkeypatch.setattr(elements, "SECONDS", math.inf)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from handgrad.checking import check
-from handgrad.checking.causes.simulate import Chain
-from handgrad.checking.causes.tracing import traced
+from handgrad.checking.findings import Explains, score
+from handgrad.checking.following.chain import Chain
+from handgrad.checking.following.rounds import rounds
+from handgrad.checking.following.tracing import traced
 from handgrad.checking.targets import subject_of
+from tests.checking.mutants import corpus, pairs, through_time
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_what_might_not_end_is_not_edited(rng):
 
 def test_an_unexplained_mistake_is_said_to_be_one(rng):
     def strange(x):
-        return np.sin(x), lambda dout: dout * np.cos(x) ** 3 * np.exp(x - 0.3)
+        return np.sin(x), lambda dout: dout * np.cos(x) ** 3 * np.exp(x - 0.3) / (2 + np.tanh(5 * x))
 
     report = check(strange, rng.standard_normal((3, 4)))
     assert report.ok is False
@@ -127,7 +128,7 @@ def jacobian_by_steps(target, values, index):
 
     x = subject.values[index]
     douts = list(np.eye(subject.outputs(subject.values).size))
-    chain = Chain(SimpleNamespace(douts=douts, x=x), tape, starts[index], ends)
+    chain = Chain(douts, tape, starts[index], ends)
     by_steps = chain.up[chain.start]
     due = np.zeros((len(douts), x.size))
     for i in range(x.size):
@@ -268,3 +269,59 @@ def test_an_edit_that_changes_the_output_is_no_repair(rng):
     report = check(through_a_helper, rng.standard_normal((3, 4)))
     assert report.causes[0].kind == "factor"
     assert not any("-2 * x" in str(cause.fix) or "return -" in str(cause.fix) for cause in report.causes)
+
+
+def test_what_a_recurrence_lacks_is_said_with_the_lengths_at_which_it_shows(rng):
+    report = check(through_time.carry_never_updated, *through_time.RNN(rng))
+    cause = next(cause for cause in report.causes if cause.input == "Wh")
+    assert cause.kind == "carry"
+    assert "nothing flows back from a step to the one before" in cause.sentence
+    assert "a sequence of one step is right, one of two is not" in cause.sentence
+
+
+def test_of_two_ways_back_through_time_the_one_that_is_missing_is_named(rng):
+    x = rng.standard_normal((3, 2, 3))
+    ways = {through_time.LSTMNoStateBack: "multiply", through_time.LSTMNoOutputBack: "matmul"}
+    for kind, way in ways.items():
+        said = [c.sentence for c in check(kind(), x).causes if c.input == "self.W" and c.kind == "carry"]
+        assert any("back through time" in sentence and way in sentence for sentence in said)
+
+
+def test_a_loop_whose_turns_hand_nothing_on_has_no_rounds(rng):
+    def rows(x, W):
+        return np.stack([np.tanh(row @ W) for row in x]), lambda dout: (dout, dout)
+
+    subject = subject_of(rows, (rng.standard_normal((3, 4)), rng.standard_normal((4, 4))), None, None, None)
+    tape, starts, ends = traced(subject, subject.values)
+    assert rounds(Chain([rng.standard_normal(12)], tape, starts[0], ends)) is None
+
+
+def test_the_carried_edges_cut_leave_each_step_by_itself(rng):
+    """With the carry cut, the gradient by x is the block diagonal of its Jacobian, by time."""
+    given = through_time.RNN(rng)
+    subject = subject_of(through_time.plain, given, None, None, None)
+    tape, starts, ends = traced(subject, subject.values)
+    dout = rng.standard_normal((3, 2, 4))
+    chain = Chain([dout.ravel()], tape, starts[0], ends)
+    turns = rounds(chain)
+    x, Wx = given[0], given[2]
+    h = through_time.states(*given)
+    alone = (dout * (1 - h[1:] ** 2)) @ Wx.T
+    assert turns.count == len(x)
+    assert np.allclose(chain.gradient(turns.cut(turns.all_carried())).reshape(x.shape), alone, rtol=1e-6)
+
+
+def test_two_slips_are_named_with_both_lines(rng):
+    entry = next(entry for entry in corpus.ENTRIES if entry.target is pairs.leaky_twice)
+    cause = check(entry.fresh(), *entry.inputs()).causes[0]
+    assert set(cause.kinds) == {"mask", "factor"}
+    assert "two changes" in cause.sentence
+    assert cause.second.fix in cause.sentence
+
+
+@pytest.mark.parametrize("choices", [1, 3, 40])
+def test_a_hypothesis_is_worth_what_it_explains_less_what_was_free_to_choose(choices):
+    levels = sorted(Explains)
+    scores = [score(explains, choices) for explains in levels]
+    assert scores == sorted(scores)
+    assert score(Explains.NUMBERS, 10 * choices) == pytest.approx(score(Explains.NUMBERS, choices) + 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.checking import KINDS, Cause, Report, check, clock
+from handgrad.checking import Cause, Kind, Report, check, clock
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, WRONG
 
 from .counting import Calls
@@ -173,7 +173,7 @@ def test_wrong_targets(target, shapes, name, rng):
     assert (report.ok, report.verdict) == (False, WRONG)
     assert not report
     assert [i.name for i in report.inputs if i.verdict == WRONG] == [name]
-    assert report.causes[0].kind in KINDS
+    assert report.causes[0].kind in Kind
     assert " ".join(report.causes[0].sentence.split()) in " ".join(str(report).split())  # it is wrapped
 
 

@@ -3,7 +3,7 @@
 from handgrad.checking.checker import check
 from handgrad.checking.findings import Cause
 from handgrad.checking.inputs import found_by_trying, from_shapes
-from handgrad.checking.kinds import KINDS
+from handgrad.checking.kinds import Kind
 from handgrad.checking.report import InputReport, Report
 
-__all__ = ["KINDS", "Cause", "InputReport", "Report", "check", "found_by_trying", "from_shapes"]
+__all__ = ["Cause", "InputReport", "Kind", "Report", "check", "found_by_trying", "from_shapes"]

@@ -12,10 +12,11 @@ import numpy as np
 
 from handgrad.arrays import plain
 from handgrad.checking import hazards, kinks, probes
-from handgrad.checking.causes import causes_of
+from handgrad.checking.causes import causes_of, causes_of_two
 from handgrad.checking.clock import Clock, OutOfTime
 from handgrad.checking.domain import reaching
-from handgrad.checking.findings import Cause, Findings
+from handgrad.checking.findings import Cause, Explains, Findings
+from handgrad.checking.kinds import Kind
 from handgrad.checking.network import consequences, first_wrong, parts_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
@@ -23,6 +24,7 @@ from handgrad.checking.source import Ran, line_of_gradient, lines_run
 from handgrad.checking.subject import BackwardFailed, Subject, Unfit, at_place, copied, own_randomness
 from handgrad.checking.targets import subject_of
 from handgrad.checking.trial import InputTrial, Trial
+from handgrad.checking.trial.rounding import is_extreme
 from handgrad.tree import leaves, tree_map
 
 
@@ -142,6 +144,7 @@ class Examination:
         for result in trial.results:
             self.inputs.append(described(result, trial))
             self._explain(trial, result, "")
+        self._explain_by_two(trial)
         self.is_looked_at = True
         if not trial.results:
             self.findings.doubts.append("there is nothing to check: no input is floating-point")
@@ -194,7 +197,7 @@ class Examination:
         try:
             return self._without_data(Trial(self.subject, values, self.seed, self.clock))
         except Unfit as error:
-            self.findings.wrong("shape", str(error), rank=1)
+            self.findings.wrong(Kind.SHAPE, str(error), explains=Explains.LAW)
         except BackwardFailed as error:
             self.findings.wrong(*raised(str(error)))
         return None
@@ -228,6 +231,18 @@ class Examination:
         fixed = next((cause for cause in found if cause.fix), None)
         if fixed is not None:
             found[0].line, found[0].fix = fixed.line, fixed.fix
+        self._add(found, result, where)
+
+    def _explain_by_two(self, trial: Trial) -> None:
+        """What no single mistake explains may be two."""
+        for cause in [c for c in self.findings.causes if c.explains == Explains.NOTHING]:
+            result = next((r for r in trial.results if r.name == cause.input and r.columns is not None), None)
+            found = [] if result is None else causes_of_two(trial, result)
+            if result is not None and found:
+                self.findings.causes.remove(cause)
+                self._add(found, result, "")
+
+    def _add(self, found: list[Cause], result: InputTrial, where: str) -> None:
         for cause in found:
             cause.sentence = f"{where}{cause.sentence}"
             cause.line = cause.line or self._line(result.index)
@@ -255,7 +270,9 @@ class Examination:
                     said = (
                         "where the slopes to the two sides are finite, and any between them would do: 0 / 0?"
                     )
-                    self.findings.wrong("unstable", f"{where}{others}, {said}", name, 4)
+                    self.findings.wrong(
+                        Kind.UNSTABLE, f"{where}{others}, {said}", name, Explains.NUMBERS, 100
+                    )
                     next(i for i in self.inputs if i.name == name).verdict = WRONG
                     return
         self.findings.notes.append(f"{where}{others}, where there is no derivative")
@@ -278,7 +295,7 @@ class Examination:
             back([np.ones(np.shape(o)) for o in outs])
 
     def _at_kinks(self, trial: Trial, where: str) -> None:
-        if trial.is_extreme(also_off=True):  # how steep a side is cannot be seen
+        if is_extreme(trial, also_off=True):  # how steep a side is cannot be seen
             self.kinks = self.kinks if where else kinks.kinks_of(trial)
             if not where:
                 self._make_unclear(kinks.leaning_on(trial, trial.kinked | trial.steep))
@@ -297,7 +314,7 @@ class Examination:
         beyond = kinks.outside(trial)
         if beyond is not None:
             name, said = beyond
-            self.findings.wrong("ties", f"{where}{said}", name, 7)
+            self.findings.wrong(Kind.TIES, f"{where}{said}", name, Explains.SOME, 100)
             next(i for i in self.inputs if i.name == name).verdict = WRONG
             self.findings.causes[-1].line = self._line(self.subject.names.index(name))
 
@@ -315,7 +332,7 @@ class Examination:
         with quiet():
             overflow = probes.overflows(trial)
         if overflow is not None:
-            self.findings.wrong("unstable", overflow, rank=10)
+            self.findings.wrong(Kind.UNSTABLE, overflow, explains=Explains.LITTLE)
             return
         for where, values in probes.points(trial):
             self.clock.look(where)
@@ -356,7 +373,7 @@ class Examination:
 
     def _report(self) -> Report:
         f = self.findings
-        f.causes.sort(key=lambda cause: cause.rank)
+        f.causes.sort(key=lambda cause: cause.score)
         if f.causes or self._is_wrong():
             verdict = WRONG
         elif self._is_undefined() and not f.doubts:
@@ -389,11 +406,12 @@ class Examination:
 def unexplained(name: str) -> Cause:
     """When no guess fits, the likeliest is a path that was forgotten."""
     return Cause(
-        "missing-path",
+        Kind.MISSING_PATH,
         f"the gradient of {name} is wrong in a way that no single known mistake explains; most often a "
         f"path through the forward, or a term of the chain rule, is missing",
         name,
-        60,
+        Explains.NOTHING,
+        10,
     )
 
 
@@ -401,19 +419,20 @@ def _once(lines: list[str]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def raised(message: str) -> tuple[str, str, None, float]:
+def raised(message: str) -> tuple[Kind, str, None, Explains, int]:
     """A backward that failed: what kind of mistake that is, as far as the message says."""
     sentence = f"the backward {message}"
     if "modified by an inplace operation" in message:
         return (
-            "mutates",
+            Kind.MUTATES,
             f"{sentence.splitlines()[0]}: what was saved for the backward is written into",
             None,
-            2,
+            Explains.NUMBERS,
+            1,
         )
     if "shape" in message or "broadcast" in message or "size" in message:
-        return "shape", sentence, None, 20
-    return "raises", sentence, None, 20
+        return Kind.SHAPE, sentence, None, Explains.LITTLE, 100
+    return Kind.RAISES, sentence, None, Explains.LITTLE, 100
 
 
 def described(result: InputTrial, trial: Trial) -> InputReport:

@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking.equality import all_same, same
-from handgrad.checking.findings import Findings
+from handgrad.checking.findings import Explains, Findings
+from handgrad.checking.kinds import Kind
 from handgrad.checking.layouts import layouts, rounding_of_gradients
 from handgrad.checking.quietly import quiet
 from handgrad.checking.randomness import draws
 from handgrad.checking.states import state
 from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, parted
 from handgrad.checking.trial import Trial
+from handgrad.checking.trial.rounding import is_extreme, level_of_rounding
 
 
 def look(trial: Trial, findings: Findings) -> None:
@@ -38,7 +40,7 @@ def look(trial: Trial, findings: Findings) -> None:
         state,
         layouts,
     ):
-        if hazard is layouts and any(cause.kind == "mutates" for cause in findings.causes):
+        if hazard is layouts and any(cause.kind == Kind.MUTATES for cause in findings.causes):
             continue  # a view that is written into shows the same mistake again
         trial.clock.look(hazard.__name__.replace("_", " "))
         with quiet():
@@ -56,7 +58,11 @@ def forward_repeats(trial: Trial, findings: Findings) -> None:
     if same(trial.f0, trial.f0_again, 1e-9):
         return
     if trial.subject.style == "jax":
-        findings.wrong("stale-cache", "fwd returns another output than the function itself does", rank=5)
+        findings.wrong(
+            Kind.STALE_CACHE,
+            "fwd returns another output than the function itself does",
+            explains=Explains.SOME,
+        )
         return
     findings.doubts.append(
         "the forward gives another output each time for the same inputs, so it has no derivative to "
@@ -71,7 +77,10 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     outs, back = subject.pair(values)
     for name in _changed(subject.names, trial.values, values):
         findings.wrong(
-            "mutates", f"the forward writes into {name}: its caller's array is not what it was", name, 12
+            Kind.MUTATES,
+            f"the forward writes into {name}: its caller's array is not what it was",
+            name,
+            Explains.LITTLE,
         )
     kept = [np.array(o) for o in outs]
     before = copied(values)
@@ -84,24 +93,29 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
     for name in _changed(names, douts, given):
         findings.wrong(
-            "mutates",
+            Kind.MUTATES,
             f"the backward writes into {name}, which its caller may still need; copy it first",
             name,
-            10,
+            Explains.LITTLE,
         )
     for k, name in enumerate(subject.names):
         if isinstance(values[k], np.ndarray) and not same(before[k], values[k], 0):
-            kind = "updated-weights" if k in subject.parameters else "mutates"
-            rank = 0.8 if k in subject.parameters else 1.8
-            findings.wrong(kind, f"the backward writes into {name}", name, rank)
+            kind = Kind.UPDATED_WEIGHTS if k in subject.parameters else Kind.MUTATES
+            explains = Explains.DEED if k in subject.parameters else Explains.LAW
+            findings.wrong(kind, f"the backward writes into {name}", name, explains)
     for i, (old, new) in enumerate(zip(kept, outs, strict=True)):
         if not same(old, np.asarray(new), 0):
             findings.wrong(
-                "mutates", f"the backward writes into the output{f' {i}' if several else ''}", None, 12
+                Kind.MUTATES,
+                f"the backward writes into the output{f' {i}' if several else ''}",
+                None,
+                Explains.LITTLE,
             )
     if drew:
         findings.wrong(
-            "random", "the backward draws random numbers: the forward's are gone by then; save them", rank=0.6
+            Kind.RANDOM,
+            "the backward draws random numbers: the forward's are gone by then; save them",
+            explains=Explains.DEED,
         )
 
 
@@ -124,10 +138,10 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
     fresh, other = trial.gradients(u), trial.gradients(u)
     if not all_same(fresh, other):
         findings.wrong(
-            "random",
+            Kind.RANDOM,
             "the backward gives another gradient each time for the same inputs and dout: are random "
             "numbers drawn again in it?",
-            rank=0.6,
+            explains=Explains.DEED,
         )
         return
     _, back = trial.subject.pair(copied(trial.values))
@@ -138,10 +152,10 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
         if name is None:
             raise
         findings.wrong(
-            "mutates",
+            Kind.MUTATES,
             f"the backward writes into self.{name}, which the forward saved, so it can be called but once: a "
             f"second time it {error}",
-            rank=2,
+            explains=Explains.NUMBERS,
         )
         return
     for name, a, b, c in zip(trial.subject.names, first, second, third, strict=True):
@@ -150,30 +164,35 @@ def backward_repeats(trial: Trial, findings: Findings) -> None:
         added = a is not None and b is not None and same(b - a, c - b, 1e-9) and np.shape(a) == np.shape(b)
         if added and same(b, 2 * a, 1e-9):
             findings.wrong(
-                "accumulates",
+                Kind.ACCUMULATES,
                 f"a second backward gives twice the gradient of {name}: it adds to what the first left; "
                 f"set it, do not add",
                 name,
-                8,
+                Explains.SOME,
+                100,
             )
         elif added:
             findings.wrong(
-                "accumulates", f"each backward adds to the gradient of {name} that it finds", name, 8
+                Kind.ACCUMULATES,
+                f"each backward adds to the gradient of {name} that it finds",
+                name,
+                Explains.SOME,
+                100,
             )
         elif draws(trial.subject):
             findings.wrong(
-                "random",
+                Kind.RANDOM,
                 f"each backward gives another gradient of {name}: random numbers are drawn again",
                 name,
-                0.6,
+                Explains.DEED,
             )
         else:
             findings.wrong(
-                "mutates",
+                Kind.MUTATES,
                 f"a second backward gives another gradient of {name}: the first overwrites what the "
                 f"forward saved",
                 name,
-                11,
+                Explains.LITTLE,
             )
         return
 
@@ -228,9 +247,10 @@ def uses_are_apart(trial: Trial, findings: Findings) -> None:
             else "the second overwrites it"
         )
         findings.wrong(
-            "stale-cache",
+            Kind.STALE_CACHE,
             f"after two forwards, the first's backward gives the gradient of the second's values: {what}",
-            rank=6,
+            explains=Explains.SOME,
+            choices=10,
         )
         return
     if subject.reused is not None:
@@ -253,21 +273,23 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any], again: Subj
         ]
         if accumulated:
             findings.wrong(
-                "accumulates",
+                Kind.ACCUMULATES,
                 f"the gradient of {accumulated[0]} after a second step still holds the first's",
-                rank=8,
+                explains=Explains.SOME,
+                choices=100,
             )
         else:
             findings.wrong(
-                "stale-cache",
+                Kind.STALE_CACHE,
                 "the second time that the layer is used, its backward still answers the first forward",
-                rank=6,
+                explains=Explains.SOME,
+                choices=10,
             )
         return
     _, first = again.pair(copied(trial.values))
     _, second_back = again.pair(copied(elsewhere(trial)))
     trial.gradients_by(second_back, u)
-    is_random = any(cause.kind == "random" for cause in findings.causes)
+    is_random = any(cause.kind == Kind.RANDOM for cause in findings.causes)
     if not is_random and not all_same(alone, trial.gradients_by(first, u)):
         findings.notes.append(
             "used twice before a backward, it answers the first use with what the second saved"
@@ -284,10 +306,12 @@ def _checked(trial: Trial) -> list[int]:
 
 def linear_in_dout(trial: Trial, findings: Findings) -> None:
     """A dout ten thousand times as large, or as small, has a gradient as many times as large."""
-    if trial.is_extreme():
+    if is_extreme(trial):
         return
     u = trial.douts[0]
-    rounding = max((float(np.max(trial.rounding(k), initial=0.0)) for k in _checked(trial)), default=0.0)
+    rounding = max(
+        (float(np.max(level_of_rounding(trial, k), initial=0.0)) for k in _checked(trial)), default=0.0
+    )
     for scale in SCALES:
         for name, a, b in zip(trial.subject.names, trial.gradients(scale * u), trial.raw[0], strict=True):
             if a is None or b is None or np.shape(a) != np.shape(b) or same(a, scale * b, 1e-6):
@@ -303,11 +327,12 @@ def linear_in_dout(trial: Trial, findings: Findings) -> None:
                     else f"it is not {scale:g} times as large; is dout clipped or rounded?"
                 )
                 findings.wrong(
-                    "upstream-ignored",
+                    Kind.UPSTREAM_IGNORED,
                     f"the gradient of {name} is not linear in dout: "
                     f"for a dout {scale:g} times as large {said}",
                     name,
-                    9,
+                    Explains.SOME,
+                    100,
                 )
             return
 
@@ -323,7 +348,13 @@ def dtypes(trial: Trial, findings: Findings) -> None:
         if kind is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f" or kind == x.dtype:
             continue
         if kind.kind == "f" or isinstance(dx, np.ndarray):
-            findings.wrong("dtype", f"the gradient of {name} is {kind}, but {name} is {x.dtype}", name, 30)
+            findings.wrong(
+                Kind.DTYPE,
+                f"the gradient of {name} is {kind}, but {name} is {x.dtype}",
+                name,
+                Explains.LITTLE,
+                100,
+            )
         else:
             findings.notes.append(f"the gradient of {name} is a Python {type(dx).__name__}, not {x.dtype}")
 
@@ -341,7 +372,11 @@ def _narrow_dtypes(trial: Trial, findings: Findings) -> None:
         dx, name = grads[k], trial.subject.names[k]
         if isinstance(dx, (np.ndarray, np.generic)) and dx.dtype != np.float32:
             findings.wrong(
-                "dtype", f"the gradient of {name} is {dx.dtype} where {name} and dout are float32", name, 30
+                Kind.DTYPE,
+                f"the gradient of {name} is {dx.dtype} where {name} and dout are float32",
+                name,
+                Explains.LITTLE,
+                100,
             )
 
 

@@ -1,42 +1,56 @@
-"""The mistakes that the checker knows by name. The text is what a report adds to its evidence."""
+"""The mistakes that the checker knows by name."""
 
-KINDS = {
-    "factor": "a constant factor",
-    "broadcast": "what broadcasting repeated has to be summed",
-    "transposed": "a transpose is missing, or one too many",
-    "swapped": "two operands or two gradients are swapped",
-    "upstream-ignored": "dout is not used as it should be",
-    "upstream-twice": "dout is applied twice",
-    "missing-path": "one path from the input to the output is missing",
-    "double-path": "one path is counted twice",
-    "diagonal": "only the diagonal of the Jacobian is applied",
-    "mean-term": "the term through the mean is missing",
-    "variance-term": "the term through the variance is missing",
-    "statistics-constant": "mean and variance are taken for constants",
-    "wrong-axis": "a sum or mean runs over the wrong axis",
-    "off-by-one": "an index is off by one",
-    "flipped": "an axis runs the wrong way",
-    "stride": "stride or dilation is not undone",
-    "group": "groups are mixed or left out",
-    "ties": "equal elements get too much or too little",
-    "mask": "a mask or a threshold is wrong",
-    "assigned": "assigned where it should be added up",
-    "wrong-array": "the formula is given the wrong array",
-    "local-derivative": "the local derivative is missing or applied twice",
-    "stale-cache": "what was saved is not what this forward saw",
-    "updated-weights": "parameters change before the gradient that needs them is taken",
-    "random": "random numbers are drawn anew",
-    "epsilon": "an epsilon is in the forward only, or in the backward only",
-    "precision": "the arithmetic is narrower than float64",
-    "integer": "integers cut off what comes after the point",
-    "unstable": "a form that overflows for large values",
-    "mutates": "arrays that belong to others are written into",
-    "accumulates": "a second backward adds to what the first left",
-    "state": "evaluation changes the layer's state",
-    "layout": "the answer depends on the memory layout",
-    "shape": "the gradient has another shape than its input",
-    "dtype": "the gradient has another dtype than its input",
-    "missing-gradient": "there is no gradient where the output depends on the input",
-    "raises": "the backward raises",
-    "unknown": "no known mistake gives these numbers",
-}
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """A mistake; ``text`` is what a report adds to its evidence."""
+
+    text: str
+
+    def __new__(cls, value: str, text: str) -> Kind:
+        made = str.__new__(cls, value)
+        made._value_, made.text = value, text
+        return made
+
+    FACTOR = "factor", "a constant factor"
+    BROADCAST = "broadcast", "what broadcasting repeated has to be summed"
+    TRANSPOSED = "transposed", "a transpose is missing, or one too many"
+    SWAPPED = "swapped", "two operands or two gradients are swapped"
+    UPSTREAM_IGNORED = "upstream-ignored", "dout is not used as it should be"
+    UPSTREAM_TWICE = "upstream-twice", "dout is applied twice"
+    MISSING_PATH = "missing-path", "one path from the input to the output is missing"
+    CARRY = "carry", "what flows back from a later step is left out"
+    DOUBLE_PATH = "double-path", "one path is counted twice"
+    DIAGONAL = "diagonal", "only the diagonal of the Jacobian is applied"
+    MEAN_TERM = "mean-term", "the term through the mean is missing"
+    VARIANCE_TERM = "variance-term", "the term through the variance is missing"
+    STATISTICS_CONSTANT = "statistics-constant", "mean and variance are taken for constants"
+    WRONG_AXIS = "wrong-axis", "a sum or mean runs over the wrong axis"
+    OFF_BY_ONE = "off-by-one", "an index is off by one"
+    FLIPPED = "flipped", "an axis runs the wrong way"
+    STRIDE = "stride", "stride or dilation is not undone"
+    GROUP = "group", "groups are mixed or left out"
+    TIES = "ties", "equal elements get too much or too little"
+    MASK = "mask", "a mask or a threshold is wrong"
+    ASSIGNED = "assigned", "assigned where it should be added up"
+    WRONG_ARRAY = "wrong-array", "the formula is given the wrong array"
+    LOCAL_DERIVATIVE = "local-derivative", "the local derivative is missing or applied twice"
+    STALE_CACHE = "stale-cache", "what was saved is not what this forward saw"
+    UPDATED_WEIGHTS = "updated-weights", "parameters change before the gradient that needs them is taken"
+    RANDOM = "random", "random numbers are drawn anew"
+    EPSILON = "epsilon", "an epsilon is in the forward only, or in the backward only"
+    PRECISION = "precision", "the arithmetic is narrower than float64"
+    INTEGER = "integer", "integers cut off what comes after the point"
+    UNSTABLE = "unstable", "a form that overflows for large values"
+    MUTATES = "mutates", "arrays that belong to others are written into"
+    ACCUMULATES = "accumulates", "a second backward adds to what the first left"
+    STATE = "state", "evaluation changes the layer's state"
+    LAYOUT = "layout", "the answer depends on the memory layout"
+    SHAPE = "shape", "the gradient has another shape than its input"
+    DTYPE = "dtype", "the gradient has another dtype than its input"
+    MISSING_GRADIENT = "missing-gradient", "there is no gradient where the output depends on the input"
+    RAISES = "raises", "the backward raises"
+    UNKNOWN = "unknown", "no known mistake gives these numbers"

@@ -19,6 +19,7 @@ from handgrad.checking.numerics import Estimate
 from handgrad.checking.quietly import quiet
 from handgrad.checking.subject import at_place
 from handgrad.checking.trial import InputTrial, Trial
+from handgrad.checking.trial.elements import by_elements
 
 LOOKS = 6
 PAIRS = tuple(itertools.combinations(range(LOOKS), 2))
@@ -196,7 +197,7 @@ def at_kinks(trial: Trial) -> Trial:
         if any(g is not None and g.shape != x.shape for g in got):
             continue
         result = InputTrial(k, trial.subject.names[k], x, got, "mismatch", 15.0)
-        there.by_elements(result)
+        by_elements(there, result)
         there.results.append(result)
     if not any(r.columns is not None and r.columns.rough.any() for r in there.results):
         there.results = []  # smooth by every element, and not in other directions: no slope at all

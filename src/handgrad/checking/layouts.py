@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from handgrad.checking.equality import same
-from handgrad.checking.findings import Findings
+from handgrad.checking.findings import Explains, Findings
+from handgrad.checking.kinds import Kind
 from handgrad.checking.subject import copied, parted
 from handgrad.checking.trial import Trial
+from handgrad.checking.trial.rounding import noise_of_gradient
 
 
 def fortran(x: np.ndarray) -> np.ndarray:
@@ -53,7 +55,7 @@ def layouts(trial: Trial, findings: Findings) -> None:
     for said, lay in LAYOUTS.items():
         for found in (_input_layout(trial, said, lay), _dout_layout(trial, said, lay)):
             if found is not None:
-                findings.wrong("layout", found, rank=15)
+                findings.wrong(Kind.LAYOUT, found, explains=Explains.LITTLE, choices=100)
                 return
 
 
@@ -66,7 +68,7 @@ def _is_huge(trial: Trial) -> bool:
 def rounding_of_gradients(trial: Trial) -> float:
     """What rounding leaves of a gradient that cancels, or that rounding of the inputs moves."""
     noises = [
-        float(np.max(trial.noise_of_gradient(k), initial=0.0))
+        float(np.max(noise_of_gradient(trial, k), initial=0.0))
         for k, c in enumerate(trial.subject.checked)
         if c and trial.values[k].size
     ]

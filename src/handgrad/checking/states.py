@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.checking.equality import same
-from handgrad.checking.findings import Findings
+from handgrad.checking.findings import Explains, Findings
+from handgrad.checking.kinds import Kind
 from handgrad.checking.layers import places
 from handgrad.checking.randomness import draws
 from handgrad.checking.subject import Subject, Values, copied, fixed_randomness, independent
@@ -47,38 +48,52 @@ def state(trial: Trial, findings: Findings) -> None:
     held = next((name for name in MODE_NAMES if isinstance(vars(layer).get(name), bool)), None)
     evaluating = mode is not None or held is not None
     names = list(accepted)
-    if mode is not None and names.index(mode) < len(inputs):
+    options = {mode: False} if mode is not None and names.index(mode) >= len(inputs) else {}
+    if mode is not None and not options:
         inputs = [False if names[i] == mode else x for i, x in enumerate(inputs)]
-        changed = _state_changes(layer, forward, inputs, {}, held)
-    else:
-        changed = _state_changes(layer, forward, inputs, {mode: False} if mode else {}, held)
+    changed = _state_changes(layer, forward, inputs, options, held)
     if _drifts(layer, forward, inputs, trial.subject):
         findings.wrong(
-            "state",
+            Kind.STATE,
             f"a second forward of the same inputs gives another output: the first changes "
             f"self.{changed[0] if changed else '...'}",
-            rank=2,
+            explains=Explains.NUMBERS,
         )
-    elif changed and evaluating:
+    elif changed and evaluating and _drifts(layer, forward, inputs, trial.subject, options, held):
         how = f"forward(..., {mode}=False)" if mode else f"a forward with {held} = False"
         findings.wrong(
-            "state", f"{how} changes self.{changed[0]}: evaluation must leave the layer as it is", rank=8
+            Kind.STATE,
+            f"{how} changes self.{changed[0]}: evaluation must leave the layer as it is",
+            explains=Explains.SOME,
+            choices=100,
         )
     elif changed:
         findings.notes.append(f"each forward changes self.{', self.'.join(changed)}")
 
 
-def _drifts(layer: Any, forward: Forward, inputs: Values, subject: Subject) -> bool:
-    """Whether what a forward leaves behind changes the next one's output, without chance being in it."""
+def _drifts(
+    layer: Any,
+    forward: Forward,
+    inputs: Values,
+    subject: Subject,
+    options: dict | None = None,
+    held: str | None = None,
+) -> bool:
+    """Whether what a forward leaves behind changes the next one's output, without chance being in it.
+
+    What is changed and not read again is a cache.
+    """
     made = independent(layer)
-    held = [type(x).__module__ for x in vars(layer).values()]
-    if made is layer or draws(subject) or any(m.startswith(("numpy.random", "random")) for m in held):
+    kept = [type(x).__module__ for x in vars(layer).values()]
+    if made is layer or draws(subject) or any(m.startswith(("numpy.random", "random")) for m in kept):
         return False
+    if held is not None:
+        setattr(made, held, False)
     outs = []
     try:
         for _ in range(2):
             with fixed_randomness():
-                outs.append([subject.seen(o) for o in leaves(forward(made, inputs, {}))])
+                outs.append([subject.seen(o) for o in leaves(forward(made, inputs, options or {}))])
     except Exception:
         return False
     return not all(same(a, b, 1e-12) for a, b in zip(*outs, strict=True))
@@ -101,13 +116,16 @@ def _function_state(trial: Trial, findings: Findings) -> None:
     in_training = [flags.get(name, parameters[name].default) for name in modes]
     if drifts and not (modes and in_training[0] is True):
         findings.wrong(
-            "state",
+            Kind.STATE,
             "a second forward gives another output: the first changes what the function keeps",
-            rank=2,
+            explains=Explains.NUMBERS,
         )
     elif at_first and modes and in_training[0] is False:
         findings.wrong(
-            "state", f"with {modes[0]} = False the forward changes what the function keeps", rank=8
+            Kind.STATE,
+            f"with {modes[0]} = False the forward changes what the function keeps",
+            explains=Explains.SOME,
+            choices=100,
         )
 
 
@@ -142,6 +160,8 @@ def _torch_state(trial: Trial, findings: Findings) -> None:
         module(*[torch.from_numpy(np.array(x)) for x in trial.values[:count]])
     changed = [name for name, b in module.named_buffers() if not torch.equal(b, before[name])]
     if changed and not module.training:
-        findings.wrong("state", f"a forward in evaluation changes {changed[0]}", rank=8)
+        findings.wrong(
+            Kind.STATE, f"a forward in evaluation changes {changed[0]}", explains=Explains.SOME, choices=100
+        )
     elif changed:
         findings.notes.append(f"each forward changes {', '.join(changed)}")

@@ -26,6 +26,7 @@ CAUSES = {
     "swapped": "two operands, or the gradients of two inputs, are swapped",
     "upstream-ignored": "dout is not used, or only its sum or one of its elements is",
     "upstream-twice": "dout is applied twice",
+    "carry": "what flows back from a later step of a recurrence is left out, or a part of it",
     "missing-path": "one path of a fan-out (or one term of a product or quotient rule) is missing",
     "double-path": "one path of a fan-out is counted twice",
     "diagonal": "only the diagonal of a Jacobian is applied",
@@ -70,6 +71,7 @@ class Entry:
     causes: tuple[str, ...]
     draw: Draw
     options: dict[str, Any]  # handed to check
+    slips: int = 1  # of two, both are to be named
 
     @property
     def style(self) -> str:
@@ -81,6 +83,10 @@ class Entry:
     def fresh(self) -> Any:
         """What is handed to the checker: an instance of a layer class, else the target itself."""
         return self.target() if self.style == "class" else self.target
+
+    def has_kinds(self, kinds: set[str]) -> bool:
+        """Whether this is the mistake that was planted; of two at once, whether both are there."""
+        return set(self.causes) <= kinds if self.slips > 1 else bool(kinds & set(self.causes))
 
     def inputs(self, seed: int = 0) -> tuple:
         return self.draw(np.random.default_rng([seed, *self.name.encode()]))
@@ -96,17 +102,23 @@ def mutant(cause: str | tuple[str, ...], inputs: Draw, **options: Any) -> Callab
     return _entered(causes, inputs, options)
 
 
+def slips(first: str, second: str, inputs: Draw, **options: Any) -> Callable[[Any], Any]:
+    """Enter a backward that is wrong in two places."""
+    assert {first, second} <= set(CAUSES), (first, second)
+    return _entered((first, second), inputs, options, slips=2)
+
+
 def correct(inputs: Draw, **options: Any) -> Callable[[Any], Any]:
     """Enter a right backward: the checker must not object."""
     return _entered((), inputs, options)
 
 
-def _entered(causes: tuple[str, ...], inputs: Draw, options: dict) -> Callable[[Any], Any]:
+def _entered(causes: tuple[str, ...], inputs: Draw, options: dict, slips: int = 1) -> Callable[[Any], Any]:
     def enter(target: Any) -> Any:
         family = target.__module__.rpartition(".")[2]
         name = f"{family}.{target.__name__}"
         assert name not in {entry.name for entry in ENTRIES}, f"{name} is there already"
-        ENTRIES.append(Entry(name, family, target, causes, inputs, options))
+        ENTRIES.append(Entry(name, family, target, causes, inputs, options, slips))
         return target
 
     return enter
@@ -115,6 +127,6 @@ def _entered(causes: tuple[str, ...], inputs: Draw, options: dict) -> Callable[[
 def load(*skipped: str) -> list[Entry]:
     """All entries, of every file but those whose name begins with one of ``skipped``."""
     for module in pkgutil.iter_modules(__import__(__package__, fromlist=["_"]).__path__):
-        if module.name != "corpus" and not module.name.startswith(skipped or ("\0",)):
+        if module.name not in ("corpus", "named") and not module.name.startswith(skipped or ("\0",)):
             importlib.import_module(f"{__package__}.{module.name}")
     return [entry for entry in ENTRIES if not entry.family.startswith(skipped or ("\0",))]

@@ -12,12 +12,13 @@ from handgrad.checking.causes import (
     repair,
     results,
     shapes,
-    simulate,
+    stale,
     terms,
     upstream,
 )
+from handgrad.checking.causes.by_steps import by_steps
 from handgrad.checking.causes.evidence import Evidence, gradient_name
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
 from handgrad.checking.quietly import quiet
 from handgrad.checking.trial import InputTrial, Trial
 
@@ -29,7 +30,6 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     terms.wrong_array,
     results.rearranged,
     results.jacobian,
-    terms.skip_path,
     upstream.other_dout,
     terms.normalisation,
     results.one_of_several,
@@ -38,12 +38,12 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     groups.groups,
     places.places,
     terms.product_terms,
-    terms.sum_term,
     terms.other_sum,
     terms.scores,
     narrow.narrow,
+    stale.stale,
     repair.saved,
-    simulate.simulated,
+    by_steps,
 )
 
 
@@ -56,11 +56,18 @@ def causes_of(trial: Trial, result: InputTrial) -> list[Cause]:
         return []  # every output is at a kink
     with quiet():
         if not evidence.has_shape:
-            return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.rank)
+            return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.score)
         found = [cause for guess in GUESSES for cause in guess(evidence)]
-        if min((cause.rank for cause in found), default=9) > 1.9:
+        if not any(cause.explains < Explains.NUMBERS for cause in found):
             found += repair.repaired(evidence)
-    return sorted(found, key=lambda cause: cause.rank)
+    return sorted(found, key=lambda cause: cause.score)
 
 
-__all__ = ["Evidence", "causes_of", "gradient_name"]
+def causes_of_two(trial: Trial, result: InputTrial) -> list[Cause]:
+    """Two mistakes at once in a gradient that no single one explains."""
+    evidence = Evidence(trial, result)
+    with quiet():
+        return list(repair.repaired_twice(evidence)) if evidence.got and evidence.has_shape else []
+
+
+__all__ = ["Evidence", "causes_of", "causes_of_two", "gradient_name"]

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.following.chain import LARGEST, Chain
+from handgrad.checking.kinds import Kind
 from handgrad.checking.quietly import quiet
 from handgrad.checking.trial import InputTrial, Trial
 from handgrad.once import once
@@ -91,6 +93,26 @@ class Evidence:
                 share = min(share, 0.02 * float(off.max()) / largest)
         return max(share, 1e-12)
 
+    @once
+    def chain(self) -> Chain | None:
+        """The forward's steps; None where it cannot be followed, or they give another gradient."""
+        if not self.is_whole or not self.has_shape or self.x.size > LARGEST:
+            return None
+        try:
+            tape, starts, ends = self.trial.steps
+            chain = Chain(self.douts, tape, starts[self.index], ends)
+        except Exception:  # whatever an author's code does that is run on other arrays than its own
+            return None
+        due = self.flat(self.expected)
+        truth = np.asarray(chain.up.get(chain.start, np.zeros_like(due)))
+        size = max(float(np.max(np.abs(self.flat(self.got)))), float(np.max(np.abs(due))), 1e-300)
+        is_right = np.max(np.abs(truth - due)[:, ~self.rough.ravel()], initial=0.0) <= 1e-5 * size
+        return chain if is_right else None
+
+    def flat(self, grads: list[np.ndarray]) -> np.ndarray:
+        """(douts, elements)"""
+        return np.stack([g.ravel() for g in grads])
+
     # Shapes of the outputs.
 
     @once
@@ -127,8 +149,10 @@ class Evidence:
 
     # Words.
 
-    def cause(self, kind: str, sentence: str, rank: float) -> Cause:
-        return Cause(kind, sentence, self.name, rank)
+    def cause(
+        self, kind: Kind, sentence: str, explains: Explains = Explains.NUMBERS, choices: int = 1
+    ) -> Cause:
+        return Cause(kind, sentence, self.name, explains, choices)
 
     @property
     def d(self) -> str:

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 
 from handgrad.checking.causes.evidence import Evidence
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 
 def constant_factor(e: Evidence) -> Iterator[Cause]:
@@ -26,11 +27,12 @@ def constant_factor(e: Evidence) -> Iterator[Cause]:
         large = f"{ratio:.6g} times what it should be"
     elements = f"on all {e.x.size} elements" if e.x.size > 1 else "on its one element"
     if question:
-        rank = 2.05 if e.x.size > 1 else 5
-        yield e.cause("factor", f"{e.d} is {large} {elements}; {said}: {question}", rank)
+        explains = Explains.NUMBERS if e.x.size > 1 else Explains.SOME
+        yield e.cause(Kind.FACTOR, f"{e.d} is {large} {elements}; {said}: {question}", explains)
     else:
-        rank = 5.5 if e.x.size > 3 else 30  # a few numbers have a common factor by chance
-        yield e.cause("factor", f"{e.d} is, for every dout, {large} {elements}", rank)
+        # A few numbers have a common factor by chance.
+        explains = Explains.SOME if e.x.size > 3 else Explains.NOTHING
+        yield e.cause(Kind.FACTOR, f"{e.d} is, for every dout, {large} {elements}", explains, 2)
 
 
 PLAIN = (

@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from handgrad.checking.causes.evidence import Evidence
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 LARGEST = 1_000_000  # elements of a Jacobian that is looked at
 
@@ -43,16 +44,16 @@ def groups(e: Evidence) -> Iterator[Cause]:
         for said, mix in MIXTURES.items():
             is_narrow = found.width == 1 and mix in OF_WIDE
             if not is_narrow and e.fits(partial(_gradient, e, found, mix, blocks)):
-                yield _mixed(e, found, said, 1.97)
+                yield _mixed(e, found, said, Explains.NUMBERS)
                 return
         if found.width > 1 and _leaks(e, found):
-            yield _mixed(e, found, "depends on the dout of other groups", 6)
+            yield _mixed(e, found, "depends on the dout of other groups", Explains.SOME)
             return
 
 
-def _mixed(e: Evidence, found: Groups, said: str, rank: float) -> Cause:
+def _mixed(e: Evidence, found: Groups, said: str, explains: Explains) -> Cause:
     many = f"the {len(found.rows)} groups along axis {found.axis} of {e.name} are independent"
-    return e.cause("group", f"{many}; in {e.d} each {said}", rank)
+    return e.cause(Kind.GROUP, f"{many}; in {e.d} each {said}", explains)
 
 
 def independent(J: np.ndarray, inner: tuple[int, ...], outer: tuple[int, ...]) -> Iterator[Groups]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.checking.causes.evidence import Evidence
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 FORMATS = (("float32", np.float32, 6e-8), ("float16", np.float16, 5e-4))
 
@@ -30,7 +31,7 @@ def narrow(e: Evidence) -> Iterator[Cause]:
             rounded = bool(np.all(np.abs(got.astype(kind).astype(float) - due) <= 4 * rounding * np.abs(due)))
         if share < 200 * rounding and kept and rounded:
             said = f"every element of {e.d} is a {name} number, off by {share:.1e}: {name} is used inside"
-            yield e.cause("precision", said, 2)
+            yield e.cause(Kind.PRECISION, said)
             return
     if share < 3e-2:
         yield from _systematic(e, got, due, share)
@@ -40,10 +41,10 @@ def _integers(e: Evidence, got: np.ndarray, due: np.ndarray) -> Iterator[Cause]:
     whole = np.all(got == np.round(got))
     if whole and np.any(got != 0) and not np.all(due == np.round(due)):
         said = f"every element of {e.d} is a whole number: is it computed or kept as integers?"
-        yield e.cause("integer", said, 2)
+        yield e.cause(Kind.INTEGER, said)
     elif not np.any(got) and np.all(np.abs(due) < 1):
         said = f"{e.d} is zero, and what is due lies between -1 and 1: cut off as integers?"
-        yield e.cause("integer", said, 8)
+        yield e.cause(Kind.INTEGER, said, Explains.SOME, 100)
 
 
 def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> Iterator[Cause]:
@@ -62,14 +63,14 @@ def _systematic(e: Evidence, got: np.ndarray, due: np.ndarray, share: float) -> 
             f"{e.d} is off by {level} relative, both ways, which is the rounding of float32: is there a "
             f"float32 intermediate?"
         )
-        yield e.cause("precision", said, 12)
+        yield e.cause(Kind.PRECISION, said, Explains.LITTLE)
     elif share < 2e-2 and np.max(np.abs(off)) < 2e-2:
-        rank = 10 if steady or one_way else 14
+        choices = 1 if steady or one_way else 100
         said = (
             f"{e.d} is off by at most {level} relative, {'one way, ' if one_way else ''}not at random: an "
             f"epsilon in the forward that the backward leaves out, or the reverse?"
         )
-        yield e.cause("epsilon", said, rank)
+        yield e.cause(Kind.EPSILON, said, Explains.LITTLE, choices)
         if 2e-9 < share < 5e-6:
             said = f"{e.d} is off by {level} relative: perhaps a float32 intermediate"
-            yield e.cause("precision", said, rank + 3)
+            yield e.cause(Kind.PRECISION, said, Explains.LITTLE, 10 * choices)

@@ -9,7 +9,8 @@ import numpy as np
 
 from handgrad.checking.causes.evidence import Evidence
 from handgrad.checking.causes.factors import common_ratio
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 
 def places(e: Evidence) -> Iterator[Cause]:
@@ -58,7 +59,7 @@ def _repeated_index(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                     f"{e.d} is wrong only where {e.trial.subject.names[j]} holds an index more than once: "
                     f"assigned where it should be added up (np.add.at)?"
                 )
-                yield e.cause("assigned", said, 5.9)
+                yield e.cause(Kind.ASSIGNED, said, Explains.SOME)
                 return
 
 
@@ -76,14 +77,14 @@ def _equal_elements(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
     zeros = bool(np.all(e.x[wrong] == 0))
     if zeros and not (e.x[~wrong] == 0).all():
         said = f"{e.d} is {_how(e, wrong)} only where {e.name} is 0: is a mask taken from zeros?"
-        yield e.cause("mask", said, 2.1)
+        yield e.cause(Kind.MASK, said, choices=2)
         return
     if tied.any() and not zeros and np.array_equal(wrong, wrong & tied):
         said = (
             f"{e.d} is {_how(e, wrong)} exactly where elements of {e.name} are equal: ties get too much or "
             f"too little"
         )
-        yield e.cause("ties", said, 4.2)
+        yield e.cause(Kind.TIES, said, choices=100)
 
 
 def _repeats(x: np.ndarray, axis: int) -> np.ndarray:
@@ -106,7 +107,9 @@ def _groups(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 f"{e.d} is right for the first {right} of {n} along axis {axis}, and zero for the others: "
                 f"only the first group gets a gradient"
             )
-            yield e.cause("group", said, 2.1 if right * 2 < n or e.x.ndim > 2 else 5.5)
+            yield e.cause(
+                Kind.GROUP, said, Explains.NUMBERS if right * 2 < n or e.x.ndim > 2 else Explains.SOME
+            )
 
 
 def _slabs(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
@@ -126,7 +129,7 @@ def _at_end(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 f"{e.d} is {_how(e, wrong)} only in the {which}{many} of {n} along axis {axis}, and "
                 f"right elsewhere: is an index or a bound off by one?"
             )
-            yield e.cause("off-by-one", said, 5.2)
+            yield e.cause(Kind.OFF_BY_ONE, said, Explains.SOME)
 
 
 def _at_border(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
@@ -142,7 +145,7 @@ def _at_border(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                     f"{e.d} is {_how(e, wrong)} only at the border along axis {along}, and right "
                     f"inside: is padding handled in the backward?"
                 )
-                yield e.cause("off-by-one", said, 5.4)
+                yield e.cause(Kind.OFF_BY_ONE, said, Explains.SOME)
 
 
 def _border(shape: tuple[int, ...], axes: tuple[int, ...], width: int) -> np.ndarray:
@@ -169,7 +172,7 @@ def _periods(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                     f"{e.d} is {_how(e, wrong)} on all but every {step}th element along axis {axis}: is "
                     f"the stride undone?"
                 )
-                yield e.cause("stride", said, 5.6)
+                yield e.cause(Kind.STRIDE, said, Explains.SOME)
                 return
 
 
@@ -191,8 +194,8 @@ def _by_value(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 f"and right elsewhere: is a mask, a threshold or a branch wrong?"
             )
             # A few numbers can always be told apart by their values.
-            rank = 9 if bad.size + good.size <= 4 else 2.7 if e.is_diagonal else 6
-            yield e.cause("mask", said, rank)
+            is_few, known = bad.size + good.size <= 4, Explains.NUMBERS if e.is_diagonal else Explains.SOME
+            yield e.cause(Kind.MASK, said, Explains.LITTLE if is_few else known, 8)
             return
 
 
@@ -237,7 +240,7 @@ def _extra(e: Evidence) -> Iterator[Cause]:
             f"{e.d} is not zero on {int(wrong.sum())} elements that the output does not depend on: is a mask "
             f"ignored or inverted?"
         )
-        yield e.cause("mask", said, 7)
+        yield e.cause(Kind.MASK, said, Explains.SOME, 100)
     elif due.any() and not due.all() and np.array_equal(got, ~due):
         said = f"{e.d} is zero where it should not be, and not where it should: the mask is inverted"
-        yield e.cause("mask", said, 3)
+        yield e.cause(Kind.MASK, said, choices=12)

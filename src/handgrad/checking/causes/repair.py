@@ -10,20 +10,21 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import itertools
 import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from handgrad.checking.causes.edits import Edit, Scope, anew, edits, is_array
+from handgrad.checking.causes.edits import Edit, Scope, Slot, anew, edits, is_array
 from handgrad.checking.causes.evidence import Evidence
-from handgrad.checking.causes.rebinding import Rebinder, is_foreign
 from handgrad.checking.equality import same
 from handgrad.checking.findings import Cause
+from handgrad.checking.following.rebinding import Rebinder, is_foreign
 from handgrad.checking.memory import enclosed, names_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.source import Line, parsed
@@ -32,6 +33,7 @@ from handgrad.checking.subject import Subject, copied, joined, parted
 # The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
 TRIES, TRIES_BY_JAX = 4000, 400
 SECONDS = 12.0  # where one try takes long
+PAIRS, FIRSTS, ALIVE, ALIKE = 5000, 3, 120, 2  # of two edits: tries; firsts; those that change anything
 FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
 
 
@@ -127,15 +129,14 @@ def sources(found: Iterable[Unit]) -> Iterator[Source]:
 
 def repaired(e: Evidence) -> Iterator[Cause]:
     """The edits that make this gradient right."""
-    subject = e.trial.subject
-    if subject.functions is None or not e.is_whole:
-        return
-    repair = Repair(e)
-    for source in sources(units(subject)):
-        found = repair.search(source)
-        if found:
-            yield from found
-            return
+    if e.trial.subject.functions is not None and e.is_whole:
+        yield from Repair(e).search()
+
+
+def repaired_twice(e: Evidence) -> Iterator[Cause]:
+    """The pairs of edits that make this gradient right: one that repairs another gradient first."""
+    if e.trial.subject.functions is not None and e.is_whole:
+        yield from Repair(e).search_pairs()
 
 
 def saved(e: Evidence) -> Iterator[Cause]:
@@ -147,7 +148,7 @@ def saved(e: Evidence) -> Iterator[Cause]:
     repair = Repair(e)
     for source in sources(Unit(f, False) for f in forwards(subject)):
         for edit in anew(source.definition):
-            cause = repair.tried(source, edit) if repair.may_try() else None
+            cause = repair.tried((source, edit)) if repair.may_try() else None
             if cause is not None:
                 yield cause
 
@@ -157,6 +158,18 @@ def forwards(subject: Subject) -> Sequence[Any]:
     if subject.style == "layer":
         return [getattr(type(subject.inner), name) for name in subject.forwards]
     return [f for f in subject.code if f not in subject.functions()] or subject.code
+
+
+Placed = tuple[Source, Edit]
+Right = tuple[Edit, Cause]
+
+
+@dataclass
+class Tries:
+    """What the searches of one check share: the edits of each function, and those that repair."""
+
+    edits: list[list[Placed]] = field(default_factory=list)
+    right: list[Placed] = field(default_factory=list)
 
 
 class Repair:
@@ -172,63 +185,147 @@ class Repair:
                 n for x in [*e.trial.values, *e.trial.outs] for n in (*np.shape(x), int(np.size(x))) if n > 1
             )
         )
+        self.changes: dict[bytes, list[Placed]] = {}  # by the gradient that they give, the likeliest edits
 
     def may_try(self) -> bool:
         """Whether there is time for one more edit; it is counted."""
         return self.clock.allows_repair(self.most, SECONDS)
 
-    def search(self, source: Source) -> list[Cause]:
-        found: list[tuple[float, Cause]] = []
-        for part in source.parts():
-            scope = self.scope(source, part)
-            for edit in sorted(edits(part, scope), key=lambda edit: edit.rank):
-                if found and edit.rank > found[0][0] + 0.35:
-                    break
-                if not self.may_try():
-                    break
-                cause = self.tried(source, edit)
-                if cause is not None:
-                    found.append((edit.rank, cause))
-            if found:
-                break
-        return [cause for _, cause in sorted(found, key=lambda pair: pair[0])][:4]
+    @property
+    def tries(self) -> Tries:
+        """Kept with the trial: the places of two edits are in one tree."""
+        return vars(self.e.trial).setdefault("_tries", Tries())
 
-    def tried(self, source: Source, edit: Edit) -> Cause | None:
-        old = edit.slot.get()
-        whole = isinstance(old, list)
-        statement = old[-1] if whole else old if isinstance(old, ast.stmt) else edit.slot.statement
-        number = statement.lineno
-        before = _one_line(statement)
-        edit.slot.put(edit.node if whole else ast.copy_location(edit.node, old))
+    def edits(self) -> Iterator[list[Placed]]:
+        """Of each of the author's functions that take part, the likeliest first."""
+        known = self.tries.edits
+        yield from known
+        if known:
+            return
+        for source in sources(units(self.subject)):
+            for part in source.parts():
+                found = edits(part, self.scope(source, part))
+                known.append([(source, edit) for edit in sorted(found, key=lambda edit: edit.choices)])
+                yield known[-1]
+
+    def search(self) -> list[Cause]:
+        """The best of all single edits, those of the backward first; see ``Edit.is_given``."""
+        known = {id(edit): (source, edit) for source, edit in self.tries.right}
+        tried = [(edit, self.tried((source, edit))) for source, edit in known.values()]
+        found = [(edit, cause) for edit, cause in tried if cause is not None]
+        for placed in self.edits():
+            found = self.those_right(placed, found)
+            if any(not edit.is_given for edit, _ in found):
+                break
+        return [cause for _, cause in sorted(found, key=lambda pair: pair[0].choices)][:4]
+
+    def those_right(self, placed: list[Placed], found: list[Right]) -> list[Right]:
+        """What was found, and those of these edits that are no less likely."""
+        least = min((edit.choices for edit, _ in found), default=None)
+        for source, edit in placed:
+            if (least is not None and edit.choices >= least) or not self.may_try():
+                break
+            cause = self.tried((source, edit))
+            if cause is not None:
+                self.tries.right.append((source, edit))
+                found = [*found, (edit, cause)]
+                least = min(2 * edit.choices + 1, least or 10**9)
+        return found
+
+    def search_pairs(self) -> list[Cause]:
+        singles = [placed for function in self.edits() for placed in function]
+        singles.sort(key=lambda placed: placed[1].choices)
+        firsts = {id(edit): (source, edit) for source, edit in self.tries.right}
+        for first in list(firsts.values())[:FIRSTS]:
+            for second in singles:
+                cause = self.tried(first, second) if self.may_pair() else None
+                if cause is not None:
+                    return [cause]
+        alive = self.alive(singles)
+        likely = sorted(
+            itertools.combinations(alive[:ALIVE], 2), key=lambda two: two[0][1].choices * two[1][1].choices
+        )
+        for first, second in likely:
+            cause = self.tried(first, second) if self.may_pair() else None
+            if cause is not None:
+                return [cause]
+        return []
+
+    def may_pair(self) -> bool:
+        return self.clock.allows_repair(self.most + PAIRS, 2 * SECONDS)
+
+    def alive(self, singles: list[Placed]) -> list[Placed]:
+        """The edits that change this gradient, of those that give the same the likeliest two."""
+        for placed in singles:
+            if not self.may_pair():
+                break
+            self.tried(placed)
+        return [placed for same in self.changes.values() for placed in same[:ALIKE]]
+
+    def tried(self, *placed: Placed) -> Cause | None:
+        """The cause if these edits together make the gradient right."""
+        undo: list[tuple[Slot, Any]] = []
+        causes, before = [], []
         try:
-            made = source.made(source.unit.function.__globals__)
-            is_right = self.is_right(source.unit, made)
-            changed = edit.node[-1] if whole else edit.node if isinstance(old, ast.stmt) else statement
-            after = _one_line(changed)
+            for source, edit in placed:
+                old = edit.slot.get()
+                statement = _statement(edit.slot, old)
+                causes.append(self.named(edit, source.line(statement.lineno, _one_line(statement))))
+                for each in edit.all():
+                    held = each.slot.get()
+                    undo.append((each.slot, held))
+                    each.slot.put(each.node if isinstance(held, list) else ast.copy_location(each.node, held))
+                before.append(old)
+            functions = {source.unit.function: source for source, _ in placed}
+            made = {id(f): source.made(f.__globals__) for f, source in functions.items()}
+            if not self.is_right(made, any(source.unit.is_helper for source, _ in placed), placed):
+                return None
+            for cause, (_, edit), old in zip(causes, placed, before, strict=True):
+                after = _one_line(_statement(edit.slot, edit.slot.get() if isinstance(old, list) else old))
+                if isinstance(old, ast.stmt):
+                    after = _one_line(edit.node)
+                cause.fix = "(without this line)" if after == "pass" else after
         except Exception:  # most edits make no sense
             return None
         finally:
-            edit.slot.put(old)
-        if not is_right:
-            return None
-        cause = self.e.cause(edit.kind, f"{self.e.d} is right with one change: {edit.said}", edit.rank)
-        cause.line = source.line(number, before)
-        cause.fix = "(without this line)" if after == "pass" else after
+            for slot, old in reversed(undo):
+                slot.put(old)
+        return causes[0] if len(causes) == 1 else self.both(*causes)
+
+    def named(self, edit: Edit, line: Line) -> Cause:
+        said = f"{self.e.d} is right with one change: {edit.said}"
+        cause = self.e.cause(edit.kind, said, choices=edit.choices)
+        cause.line = line
         return cause
 
-    def is_right(self, unit: Unit, made: Any) -> bool:
+    def both(self, first: Cause, second: Cause) -> Cause:
+        """Two mistakes at once."""
+        one, other = (cause.sentence.partition(": ")[2] for cause in (first, second))
+        also = f"{other} ({second.line}  ->  {second.fix})"
+        first.sentence = f"{self.e.d} is right with two changes: {one}; and {also}"
+        first.choices, first.second = 10 * first.choices * second.choices, second
+        return first
+
+    def is_right(self, made: dict[int, Any], deep: bool, placed: Sequence[Placed]) -> bool:
         """Whether the gradient is what is due, and the output is still what it was."""
-        subject = self.subject.rebuilt(Rebinder({id(unit.function): made}, deep=unit.is_helper))
+        subject = self.subject.rebuilt(Rebinder(made, deep=deep))
         with quiet():
-            for u, due in zip(self.e.douts, self.due, strict=True):
+            for u, due, got in zip(self.e.douts, self.due, self.e.got, strict=True):
                 outs, back = subject.pair(copied(self.e.trial.values))
                 if not same(joined(outs), self.e.trial.f0, 1e-9):
                     return False
                 g = back(parted(u, self.e.trial.outs))[self.e.index]
                 g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
                 if g is None or not self.e.near(g, due):
+                    if len(placed) == 1 and g is not None and g.shape == due.shape and np.isfinite(g).all():
+                        self._keep(g, got, placed[0])
                     return False
         return True
+
+    def _keep(self, g: np.ndarray, got: np.ndarray, placed: Placed) -> None:
+        """An edit that changes the gradient, if not to what is due."""
+        if not self.e.near(g, got):
+            self.changes.setdefault(np.round(g, 9).tobytes(), []).append(placed)
 
     def scope(self, source: Source, part: ast.AST) -> Scope:
         """What the names held, seen by running it once."""
@@ -305,6 +402,11 @@ def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
     finally:
         sys.setprofile(before)
     return inner[-1:] + outer[-1:]
+
+
+def _statement(slot: Slot, old: Any) -> ast.stmt:
+    """The statement that an edit changes; of a whole body, its last."""
+    return old[-1] if isinstance(old, list) else old if isinstance(old, ast.stmt) else slot.statement
 
 
 def _one_line(node: ast.AST) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from handgrad.checking.causes.evidence import Evidence, subsets
 from handgrad.checking.causes.upstream import shifted
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 from handgrad.checking.trial import InputTrial
 
 
@@ -23,22 +24,25 @@ def not_finite(e: Evidence) -> Iterator[Cause]:
         said = f"{e.d} is {e.got[0][place]} on {count}, where the derivative is finite"
         where = f", first at {list(place)}, where {e.name} is {e.x[place]:.4g}" if place else ""
         advice = "write it in a form that has no 0/0 and does not overflow"
-        yield e.cause("unstable", f"{said}{where}: {advice}", 1.5)
+        yield e.cause(Kind.UNSTABLE, f"{said}{where}: {advice}", Explains.LAW, 4)
 
 
 def missing(e: Evidence) -> Iterator[Cause]:
     """None or zeros where there is a gradient."""
     if all(g is None for g in e.result.got):
         said = f"there is no gradient of {e.name}, but the output depends on it"
-        yield e.cause("missing-gradient", said, 1)
+        yield e.cause(Kind.MISSING_GRADIENT, said, Explains.LAW)
     elif any(np.any(g) for g in e.got):
         return
     elif np.max(np.abs(e.x), initial=0.0) > 1e30:
         large = f"{e.name} as large as {np.max(np.abs(e.x)):.1e}"
         said = f"{e.d} is zero where it should not be, for {large}: something overflows"
-        yield e.cause("unstable", said, 1.6)
+        yield e.cause(Kind.UNSTABLE, said, Explains.LAW, 4)
     else:
-        yield e.cause("missing-gradient", f"{e.d} is zero throughout, but the output depends on {e.name}", 2)
+        yield e.cause(
+            Kind.MISSING_GRADIENT,
+            f"{e.d} is zero throughout, but the output depends on {e.name}",
+        )
 
 
 def other_input(e: Evidence) -> Iterator[Cause]:
@@ -52,9 +56,9 @@ def other_input(e: Evidence) -> Iterator[Cause]:
             continue
         if all(e.near(g, d) for g, d in zip(e.got, due_there, strict=False)):
             name = e.trial.subject.names[j]
-            rank = 2 if other.wrong is not None and other.wrong.any() else 5.5
+            is_wrong_too = other.wrong is not None and other.wrong.any()
             said = f"{e.d} is the gradient that is due to {name}: are the two swapped?"
-            yield e.cause("swapped", said, rank)
+            yield e.cause(Kind.SWAPPED, said, Explains.NUMBERS if is_wrong_too else Explains.SOME)
 
 
 def _due_to(e: Evidence, other: InputTrial) -> list[np.ndarray] | None:
@@ -74,21 +78,25 @@ def rearranged(e: Evidence) -> Iterator[Cause]:
     for a, b in itertools.combinations(long, 2):
         if e.shape[a] == e.shape[b] and e.fits(lambda u, a=a, b=b: np.swapaxes(e.due(u), a, b)):
             said = f"{e.d} is the transpose of what is due (axes {a} and {b} swapped)"
-            yield e.cause("transposed", said, 3)
+            yield e.cause(Kind.TRANSPOSED, said, choices=12)
     yield from _other_axis(e, long)
     for axes in subsets(long):
         if e.fits(lambda u, axes=axes: np.flip(e.due(u), axes)):
             along = ", ".join(map(str, axes))
             if len(axes) > 1 and is_permutation(e):
                 yield e.cause(
-                    "wrong-axis", f"{e.d} runs the wrong way along axes {along}: is another axis reversed?", 4
+                    Kind.WRONG_AXIS,
+                    f"{e.d} runs the wrong way along axes {along}: is another axis reversed?",
+                    choices=100,
                 )
                 return
-            yield e.cause("flipped", f"{e.d} is what is due, reversed along axis {along}", 4)
+            yield e.cause(Kind.FLIPPED, f"{e.d} is what is due, reversed along axis {along}", choices=100)
             return
     yield from _shifted(e, long)
     if len(e.shape) == len(long) == 2 and e.fits(lambda u: e.due(u).T.reshape(e.shape)):
-        yield e.cause("transposed", f"{e.d} is what is due with a transpose in place of a reshape", 5)
+        yield e.cause(
+            Kind.TRANSPOSED, f"{e.d} is what is due with a transpose in place of a reshape", Explains.SOME
+        )
 
 
 def _other_axis(e: Evidence, long: list[int]) -> Iterator[Cause]:
@@ -102,7 +110,7 @@ def _other_axis(e: Evidence, long: list[int]) -> Iterator[Cause]:
             return np.swapaxes(e.due(np.swapaxes(u.reshape(shape), a, b).ravel()), a, b)
 
         if e.fits(along):
-            yield e.cause("wrong-axis", f"{e.d} is right for axis {a} taken for axis {b}", 4)
+            yield e.cause(Kind.WRONG_AXIS, f"{e.d} is right for axis {a} taken for axis {b}", choices=100)
             return
 
 
@@ -111,10 +119,10 @@ def _shifted(e: Evidence, long: list[int]) -> Iterator[Cause]:
         for by in (1, -1, 2, -2):
             said = f"{e.d} is what is due, shifted by {by:+d} along axis {a}"
             if abs(by) == 1 and e.fits(lambda u, a=a, by=by: shifted(e.due(u), by, a)):
-                yield e.cause("off-by-one", f"{said}, the first or last left out", 2.7)
+                yield e.cause(Kind.OFF_BY_ONE, f"{said}, the first or last left out", choices=4)
                 return
             if e.fits(lambda u, a=a, by=by: np.roll(e.due(u), by, a)):
-                yield e.cause("off-by-one", said, 5)
+                yield e.cause(Kind.OFF_BY_ONE, said, Explains.SOME)
                 return
 
 
@@ -130,7 +138,9 @@ def averaged(e: Evidence) -> Iterator[Cause]:
         for f, said in ((np.sum, "sum"), (np.mean, "mean")):
             if n > 1 and e.fits(partial(repeated, f=f, axis=axis)):
                 what = f"{e.d} is the {said} of what is due over axis {axis}, repeated"
-                yield e.cause("broadcast", f"{what}: that axis of {e.name} was not broadcast", 5)
+                yield e.cause(
+                    Kind.BROADCAST, f"{what}: that axis of {e.name} was not broadcast", Explains.SOME
+                )
 
 
 def jacobian(e: Evidence) -> Iterator[Cause]:
@@ -156,10 +166,10 @@ def _coupled(e: Evidence, J: np.ndarray) -> Iterator[Cause]:
             f"{e.d} applies only the diagonal of the Jacobian: each output depends on other elements "
             f"of {e.name} too, and their terms are missing"
         )
-        yield e.cause("diagonal", said, 3)
+        yield e.cause(Kind.DIAGONAL, said, choices=12)
     if e.fits(lambda u: (J @ u).reshape(e.shape)):
         said = f"{e.d} is J·dout, but Jᵀ·dout is due: the Jacobian is not transposed"
-        yield e.cause("transposed", said, 4)
+        yield e.cause(Kind.TRANSPOSED, said, choices=100)
 
 
 POWERS = ((2, "applied twice"), (0.5, "square-rooted"), (-1, "divided by instead of multiplied by"))
@@ -171,19 +181,28 @@ def _local_derivative(e: Evidence, local: np.ndarray) -> Iterator[Cause]:
         with np.errstate(all="ignore"):
             raised = np.abs(local) ** power * np.sign(local) ** (1 if power != 2 else 2)
         if np.isfinite(raised).all() and e.fits(lambda u, r=raised: u.reshape(e.shape) * r):
-            yield e.cause("local-derivative", f"{e.d}: the local derivative is {said}", 6)
+            yield e.cause(Kind.LOCAL_DERIVATIVE, f"{e.d}: the local derivative is {said}", Explains.SOME, 10)
     if e.fits(lambda u: u.reshape(e.shape) * np.abs(local)):
-        yield e.cause("mask", f"{e.d} has the magnitude of the local derivative, without its sign", 7)
+        yield e.cause(
+            Kind.MASK,
+            f"{e.d} has the magnitude of the local derivative, without its sign",
+            Explains.SOME,
+            100,
+        )
 
 
 def _not_applied(e: Evidence, J: np.ndarray) -> Cause:
     """dout handed on as it came: what is left out is a derivative, a mask, or a change of places."""
     if _ones_and_zeros(J) and e.is_diagonal:
-        return e.cause("mask", f"{e.d} is dout itself: the mask is not applied", 3)
+        return e.cause(Kind.MASK, f"{e.d} is dout itself: the mask is not applied", choices=12)
     if _ones_and_zeros(J) and np.all(J.sum(axis=0) > 0.5):
         said = f"{e.d} is dout itself in its own order: the change of places is not undone"
-        return e.cause("transposed", said, 3)
-    return e.cause("local-derivative", f"{e.d} is dout itself: the local derivative is not applied", 4)
+        return e.cause(Kind.TRANSPOSED, said, choices=12)
+    return e.cause(
+        Kind.LOCAL_DERIVATIVE,
+        f"{e.d} is dout itself: the local derivative is not applied",
+        choices=100,
+    )
 
 
 def _ones_and_zeros(J: np.ndarray) -> bool:
@@ -206,14 +225,14 @@ def one_of_several(e: Evidence) -> Iterator[Cause]:
             continue
         if said == "first" and _ones_and_zeros(J):
             counts = f"{e.d} counts only the first of the places where an element is repeated"
-            yield e.cause("broadcast", f"{counts}: sum over all of them", 2.1)
+            yield e.cause(Kind.BROADCAST, f"{counts}: sum over all of them", choices=2)
         else:
             counts = (
                 f"{e.d} counts only the {said} use of an element, and {often} of {e.x.size} elements are "
                 f"used more than once"
             )
             how = "assigned (=) where it should be added up (+=, np.add.at)?"
-            yield e.cause("assigned", f"{counts}: {how}", 3.2)
+            yield e.cause(Kind.ASSIGNED, f"{counts}: {how}", choices=12)
         return
     yield from _one_index(e)
 
@@ -235,7 +254,7 @@ def _one_index(e: Evidence) -> Iterator[Cause]:
                 f"{e.d} counts only the last use of an index that {e.trial.subject.names[j]} holds "
                 f"more than once: assigned where it should be added up (np.add.at)?"
             )
-            yield e.cause("assigned", said, 3)
+            yield e.cause(Kind.ASSIGNED, said, choices=12)
 
 
 def is_permutation(e: Evidence) -> bool:

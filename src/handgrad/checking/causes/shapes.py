@@ -8,7 +8,8 @@ import numpy as np
 
 from handgrad.arrays import sum_to
 from handgrad.checking.causes.evidence import Evidence, subsets
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 from handgrad.rules.rule import is_repeated
 
 
@@ -17,21 +18,21 @@ def wrong_shape(e: Evidence) -> Iterator[Cause]:
     came = f"{e.d} has shape {got.shape}, but {e.name} has {wanted}"
     is_reshaped = e.is_whole and got.size == e.x.size and e.near(got.reshape(wanted), e.expected[0])
     if is_reshaped and got.ndim != len(wanted):
-        yield e.cause("shape", f"{came}: the numbers are right; reshape it to {wanted}", 0.9)
+        yield e.cause(Kind.SHAPE, f"{came}: the numbers are right; reshape it to {wanted}", Explains.LAW)
     elif got.shape != wanted and is_repeated(wanted, got.shape) and got.size > e.x.size:
         yield _not_summed(e, came)
     elif not e.is_whole:
-        yield e.cause("shape", came, 40)
+        yield e.cause(Kind.SHAPE, came, Explains.NOTHING)
     else:
         yield from _other_axes(e, came)
         if got.shape[::-1] == wanted and got.ndim == 2 and e.near(got.T, e.expected[0]):
-            yield e.cause("transposed", f"{came}: it is the transpose of what is due", 1)
+            yield e.cause(Kind.TRANSPOSED, f"{came}: it is the transpose of what is due", Explains.LAW)
         elif is_reshaped:
-            yield e.cause("shape", f"{came}: the numbers are right; reshape it to {wanted}", 1)
+            yield e.cause(Kind.SHAPE, f"{came}: the numbers are right; reshape it to {wanted}", Explains.LAW)
         elif is_repeated(got.shape, wanted) or got.size < e.x.size:
             yield from _too_small(e, came)
         yield from _others_shape(e, came)
-        yield e.cause("shape", came, 45)
+        yield e.cause(Kind.SHAPE, came, Explains.NOTHING)
 
 
 def _not_summed(e: Evidence, came: str) -> Cause:
@@ -41,9 +42,9 @@ def _not_summed(e: Evidence, came: str) -> Cause:
     axes = [i for i, n in enumerate(got.shape) if i < lead or wanted[i - lead] != n]
     along = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
     if e.is_whole and not e.near(sum_to(got, wanted), e.expected[0]):
-        return e.cause("broadcast", f"{came}: what was broadcast is not summed over {along}", 2)
+        return e.cause(Kind.BROADCAST, f"{came}: what was broadcast is not summed over {along}")
     why = f"{e.name} was broadcast, and its gradient is not summed over {along}; summed, it is right"
-    return e.cause("broadcast", f"{came}: {why}", 1)
+    return e.cause(Kind.BROADCAST, f"{came}: {why}", Explains.LAW)
 
 
 def _others_shape(e: Evidence, came: str) -> Iterator[Cause]:
@@ -54,7 +55,7 @@ def _others_shape(e: Evidence, came: str) -> Iterator[Cause]:
         if other is not None and has_its and np.shape(other) == e.shape:
             name = e.trial.subject.names[j]
             said = f"{came}, and {name}'s the other way round: the two gradients are swapped"
-            yield e.cause("swapped", said, 1.5)
+            yield e.cause(Kind.SWAPPED, said, Explains.LAW, 4)
 
 
 def _other_axes(e: Evidence, came: str) -> Iterator[Cause]:
@@ -64,20 +65,20 @@ def _other_axes(e: Evidence, came: str) -> Iterator[Cause]:
         summed = got.sum(axes)
         if summed.shape == due.shape and e.near(summed, due):
             over = ", ".join(map(str, axes))
-            yield e.cause("broadcast", f"{came}: it has still to be summed over axis {over}", 1)
+            yield e.cause(Kind.BROADCAST, f"{came}: it has still to be summed over axis {over}", Explains.LAW)
             return
 
 
 def _too_small(e: Evidence, came: str) -> Iterator[Cause]:
     got, due = e.got[0], e.expected[0]
-    kind = "shape" if e.trial.f0.size < e.x.size else "broadcast"
+    kind = Kind.SHAPE if e.trial.f0.size < e.x.size else Kind.BROADCAST
     for axis in range(due.ndim):
         for f, said in ((np.sum, "summed"), (np.mean, "averaged")):
             reduced = f(due, axis=axis)
             if reduced.size == got.size and e.near(got.reshape(reduced.shape), reduced):
-                yield e.cause(kind, f"{came}: it is also {said} over axis {axis} of {e.name}", 1)
+                yield e.cause(kind, f"{came}: it is also {said} over axis {axis} of {e.name}", Explains.LAW)
                 return
     if got.size == 1 and e.near(got.reshape(()), np.sum(due)):
-        yield e.cause(kind, f"{came}: it is summed over all of {e.name}", 1)
+        yield e.cause(kind, f"{came}: it is summed over all of {e.name}", Explains.LAW)
     else:
-        yield e.cause(kind, f"{came}: it is summed over too many axes, or a slice is taken", 35)
+        yield e.cause(kind, f"{came}: it is summed over too many axes, or a slice is taken", Explains.NOTHING)

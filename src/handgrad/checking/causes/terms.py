@@ -10,7 +10,8 @@ import numpy as np
 
 from handgrad.checking.causes.evidence import CLOSE, Evidence, subsets
 from handgrad.checking.causes.factors import common_ratio
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 
 def normalisation(e: Evidence) -> Iterator[Cause]:
@@ -56,40 +57,19 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
         return
     over = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
     if has_mean and has_variance:
-        kind = "statistics-constant"
+        kind = Kind.STATISTICS_CONSTANT
         said = "lacks the terms through the mean and the variance, as if both were constants"
     elif has_mean:
-        kind, said = "mean-term", "is off by a constant along it: the term through the mean is missing"
+        kind, said = Kind.MEAN_TERM, "is off by a constant along it: the term through the mean is missing"
     elif has_variance:
-        kind = "variance-term"
+        kind = Kind.VARIANCE_TERM
         said = (
             f"is off by a multiple of {e.name} - mean({e.name}): the term through "
             f"the variance is missing or wrong"
         )
     else:
         return
-    yield e.cause(kind, f"what is due sums to 0 over {over}; {e.d} {said}", 1.95)
-
-
-def sum_term(e: Evidence) -> Iterator[Cause]:
-    """A term pattern·Σ along an axis: out·Σ(dout·out) of softmax, x·Σ(dout·x) of a norm."""
-    if not e.is_whole or not e.has_shape or e.out_shape != e.shape:
-        return
-    with np.errstate(all="ignore"):
-        patterns = {"the output": e.out, "exp(output)": np.exp(e.out), e.name: e.x}
-    for axes in _axes(e.shape):
-        for said, pattern in patterns.items():
-            if not np.isfinite(pattern).all() or not np.all(np.sum(pattern**2, axes) > 0):
-                continue
-            if _is_multiple(e, pattern, axes):
-                over = ", ".join(map(str, axes))
-                kind = "variance-term" if pattern is e.x else "diagonal"
-                sentence = (
-                    f"{e.d} is off by a multiple of {said} along axis {over}: the term {said} times "
-                    f"a sum over that axis is missing or wrong"
-                )
-                yield e.cause(kind, sentence, 7 if kind == "diagonal" else 6.5)
-                return
+    yield e.cause(kind, f"what is due sums to 0 over {over}; {e.d} {said}")
 
 
 def other_sum(e: Evidence) -> Iterator[Cause]:
@@ -116,13 +96,13 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
         for pattern, name in ((out, "the output"), (e.x, e.name)):
             if e.fits(partial(summed, pattern=pattern, axes=axes)):
                 said = f"{e.d} is dout - {name}·Σdout: log-softmax's is dout - softmax·Σdout"
-                yield e.cause("wrong-array", said, 2.6)
+                yield e.cause(Kind.WRONG_ARRAY, said, choices=4)
                 return
         for f in (softmax, log_softmax):
             if e.fits(partial(f, axes=axes)):
                 over = "all axes" if axes is None else f"axis {', '.join(map(str, axes))}"
                 said = f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}"
-                yield e.cause("wrong-axis", said, 2.6)
+                yield e.cause(Kind.WRONG_AXIS, said, choices=4)
                 return
 
 
@@ -133,35 +113,13 @@ def scores(e: Evidence) -> Iterator[Cause]:
     p = np.exp(e.x - e.x.max(-1, keepdims=True))
     off = e.x - p / p.sum(-1, keepdims=True)
     if all(_is_along(g - d, off) for g, d in zip(e.got, e.expected, strict=True)):
-        yield e.cause("wrong-array", f"{e.d} has {e.name} where softmax({e.name}) is due", 2.6)
+        yield e.cause(Kind.WRONG_ARRAY, f"{e.d} has {e.name} where softmax({e.name}) is due", choices=4)
 
 
 def _is_along(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether a is a multiple of b."""
     slope = float(np.sum(a * b)) / max(float(np.sum(b * b)), 1e-300)
     return slope != 0 and bool(np.max(np.abs(a - slope * b)) <= 1e-6 * np.max(np.abs(a)))
-
-
-def _is_multiple(e: Evidence, pattern: np.ndarray, axes: tuple[int, ...]) -> bool:
-    for g, d in zip(e.got, e.expected, strict=True):
-        off = g - d
-        size = np.max(np.abs(off), initial=0.0)
-        slope = np.sum(off * pattern, axes, keepdims=True) / np.sum(pattern**2, axes, keepdims=True)
-        if size == 0 or np.max(np.abs(off - slope * pattern)) > 1e-5 * size:
-            return False
-    return True
-
-
-def skip_path(e: Evidence) -> Iterator[Cause]:
-    """A path that hands dout on as it is."""
-    if not e.is_whole or e.trial.f0.size != e.x.size or not e.has_shape:
-        return
-    if e.fits(lambda u: e.due(u) - u.reshape(e.shape)):
-        said = f"{e.d} lacks dout itself: the path that adds {e.name} unchanged is missing"
-        yield e.cause("missing-path", said, 3)
-    if e.fits(lambda u: e.due(u) + u.reshape(e.shape)):
-        said = f"{e.d} has dout twice: the path that adds {e.name} unchanged is counted twice"
-        yield e.cause("double-path", said, 3)
 
 
 def product_terms(e: Evidence) -> Iterator[Cause]:
@@ -171,9 +129,11 @@ def product_terms(e: Evidence) -> Iterator[Cause]:
     per_element = e.out / e.x
     if e.fits(lambda u: u.reshape(e.shape) * per_element):
         said = f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing"
-        yield e.cause("missing-path", said, 6)
+        yield e.cause(Kind.MISSING_PATH, said, Explains.SOME, 10)
     if e.fits(lambda u: e.due(u) - u.reshape(e.shape) * per_element):
-        yield e.cause("missing-path", f"{e.d} lacks dout·out/{e.name}: a term of the product rule", 6)
+        yield e.cause(
+            Kind.MISSING_PATH, f"{e.d} lacks dout·out/{e.name}: a term of the product rule", Explains.SOME, 10
+        )
 
 
 FORMULAS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -213,5 +173,5 @@ def wrong_array(e: Evidence) -> Iterator[Cause]:
                 if e.fits(lambda u, f=f, given=given: u.reshape(e.shape) * f(given)):
                     formula = said.replace("z", "·")
                     what = f"{e.d} puts {names[1]} into {formula} where {names[0]} is due"
-                    yield e.cause("wrong-array", what, 3.2)
+                    yield e.cause(Kind.WRONG_ARRAY, what, choices=12)
                     return

@@ -10,7 +10,8 @@ import numpy as np
 
 from handgrad.checking import numerics
 from handgrad.checking.causes.evidence import Evidence, subsets
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 
 
 def not_linear(e: Evidence) -> Iterator[Cause]:
@@ -22,7 +23,7 @@ def not_linear(e: Evidence) -> Iterator[Cause]:
         sentence = f"{e.d} is the same for every dout: dout is ignored"
         if e.is_whole and e.near(g, e.due(np.ones_like(u))):
             sentence += "; it is right for dout = 1 alone"
-        yield e.cause("upstream-ignored", sentence, 1)
+        yield e.cause(Kind.UPSTREAM_IGNORED, sentence, Explains.LAW)
     elif np.any(g):
         double = e.backward(2 * u)
         if e.near(double, 2 * g):
@@ -35,7 +36,7 @@ def _not_doubled(e: Evidence, u: np.ndarray, g: np.ndarray, double: np.ndarray) 
     """What a gradient has in it that is not twice as large for twice dout."""
     if e.near(double, 4 * g):
         said = f"doubling dout makes {e.d} four times as large: dout is applied twice"
-        return e.cause("upstream-twice", said, 1)
+        return e.cause(Kind.UPSTREAM_TWICE, said, Explains.LAW)
     if e.is_whole:
         small, atol = e.backward(1e-6 * u) * 1e6, 1e-4 * np.max(np.abs(e.expected[0]))
         if np.allclose(small, e.expected[0], rtol=1e-3, atol=atol):
@@ -43,18 +44,18 @@ def _not_doubled(e: Evidence, u: np.ndarray, g: np.ndarray, double: np.ndarray) 
                 f"{e.d} is right for a small dout, and not linear in it: it uses something that dout has "
                 f"changed by then; are weights updated first?"
             )
-            return e.cause("updated-weights", said, 1)
+            return e.cause(Kind.UPDATED_WEIGHTS, said, Explains.LAW)
     if np.any(e.backward(np.zeros_like(u))):
         said = f"{e.d} is not 0 for dout = 0: a part of it does not depend on dout"
-        return e.cause("upstream-ignored", said, 2)
+        return e.cause(Kind.UPSTREAM_IGNORED, said)
     said = f"{e.d} is not linear in dout: doubling dout does not double it"
-    return e.cause("upstream-ignored", said, 3)
+    return e.cause(Kind.UPSTREAM_IGNORED, said, choices=12)
 
 
 def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause]:
     """Another dout of the same magnitude, sum or first element gives the same: only that is used."""
     if e.near(e.backward(-u), g):
-        yield e.cause("upstream-ignored", f"{e.d} ignores the sign of dout", 1)
+        yield e.cause(Kind.UPSTREAM_IGNORED, f"{e.d} ignores the sign of dout", Explains.LAW)
         return
     if u.size < 2:
         return
@@ -65,12 +66,14 @@ def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause
         other += (np.sum(u) - np.sum(other)) / u.size
         if e.near(e.backward(other), g) and e.near(e.backward(shuffled), g) and not _is_summed(e):
             said = f"{e.d} depends on the sum of dout alone, not on its elements"
-            yield e.cause("upstream-ignored", said, 1)
+            yield e.cause(Kind.UPSTREAM_IGNORED, said, Explains.LAW)
             return
     other = numerics.signed(rng, u.shape)
     other[0] = u[0]
     if e.near(e.backward(other), g) and not e.near(e.expected[0], g) and _uses_more(e):
-        yield e.cause("upstream-ignored", f"{e.d} depends on the first element of dout alone", 1)
+        yield e.cause(
+            Kind.UPSTREAM_IGNORED, f"{e.d} depends on the first element of dout alone", Explains.LAW
+        )
 
 
 def _uses_more(e: Evidence) -> bool:
@@ -94,12 +97,12 @@ def other_dout(e: Evidence) -> Iterator[Cause]:
     out = e.out.ravel()
     if e.fits(lambda u: e.due(u * out)):
         said = f"{e.d} is what dout·out would give: dout is multiplied by the output"
-        yield e.cause("local-derivative", said, 12)
+        yield e.cause(Kind.LOCAL_DERIVATIVE, said, Explains.LITTLE)
     for axis in range(len(shape)):
         for f, said in ((np.mean, "mean"), (np.sum, "sum")):
             if _fits_dout(e, shape, partial(_repeated, f=f, axis=axis)):
                 what = f"{e.d} is what the {said} of dout over axis {axis} would give"
-                yield e.cause("wrong-axis", what, 9)
+                yield e.cause(Kind.WRONG_AXIS, what, Explains.SOME, 100)
 
 
 def _fits_dout(e: Evidence, shape: tuple[int, ...], change: Callable[..., np.ndarray]) -> bool:
@@ -131,7 +134,9 @@ def _exchanged(e: Evidence) -> Iterator[Cause]:
 
         if e.fits(other_way):
             yield e.cause(
-                "swapped", f"{e.d} takes the dout of output {i} for that of output {j}, and the reverse", 2.5
+                Kind.SWAPPED,
+                f"{e.d} takes the dout of output {i} for that of output {j}, and the reverse",
+                choices=4,
             )
 
 
@@ -144,7 +149,7 @@ def _left_out(e: Evidence) -> Iterator[Cause]:
             return e.due(u)
 
         if e.fits(without):
-            yield e.cause("missing-path", f"{e.d} leaves out output {i}: its dout is ignored", 2.5)
+            yield e.cause(Kind.MISSING_PATH, f"{e.d} leaves out output {i}: its dout is ignored", choices=4)
 
 
 CUTS: dict[str, Callable[[int], np.ndarray]] = {
@@ -177,13 +182,21 @@ def _sliced(e: Evidence, said: str, axes: tuple[int, ...], shape: tuple[int, ...
     is_repeated = is_only and _is_broadcast_along(e, axes)
     sentence = f"{e.d} counts {said} along {along} of dout"
     if is_repeated:
-        return e.cause("broadcast", f"{sentence}: {e.name} was broadcast there, so all of them are summed", 3)
+        return e.cause(
+            Kind.BROADCAST,
+            f"{sentence}: {e.name} was broadcast there, so all of them are summed",
+            choices=12,
+        )
     if is_only and e.shape == shape:
-        return e.cause("upstream-ignored", f"{sentence}: the others are ignored", 3)
+        return e.cause(Kind.UPSTREAM_IGNORED, f"{sentence}: the others are ignored", choices=12)
     if said == "only the last":
-        return e.cause("assigned", f"{sentence}: is it assigned in a loop where it should be added up?", 4)
-    kind = "stride" if said == "every other" else "off-by-one"
-    return e.cause(kind, f"{sentence}: does a loop or a slice leave the rest out?", 4)
+        return e.cause(
+            Kind.ASSIGNED,
+            f"{sentence}: is it assigned in a loop where it should be added up?",
+            choices=100,
+        )
+    kind = Kind.STRIDE if said == "every other" else Kind.OFF_BY_ONE
+    return e.cause(kind, f"{sentence}: does a loop or a slice leave the rest out?", choices=100)
 
 
 def _is_broadcast_along(e: Evidence, axes: tuple[int, ...]) -> bool:
@@ -207,16 +220,20 @@ def _reordered(e: Evidence, shape: tuple[int, ...]) -> Iterator[Cause]:
     long = [a for a, n in enumerate(shape) if n > 1]
     for a in long:
         if _fits_dout(e, shape, partial(np.flip, axis=a)):
-            yield e.cause("flipped", f"{e.d} is right for a dout reversed along axis {a}", 6)
+            yield e.cause(
+                Kind.FLIPPED, f"{e.d} is right for a dout reversed along axis {a}", Explains.SOME, 10
+            )
         for by in (1, -1):
             said = f"{e.d} is right for a dout shifted by {by:+d} along axis {a}"
             if _fits_dout(e, shape, partial(np.roll, shift=by, axis=a)):
-                yield e.cause("off-by-one", said, 6)
+                yield e.cause(Kind.OFF_BY_ONE, said, Explains.SOME, 10)
             if _fits_dout(e, shape, partial(shifted, by=by, axis=a)):
-                yield e.cause("off-by-one", said, 6)
+                yield e.cause(Kind.OFF_BY_ONE, said, Explains.SOME, 10)
     for a, b in itertools.combinations(long, 2):
         if shape[a] == shape[b] and _fits_dout(e, shape, partial(np.swapaxes, axis1=a, axis2=b)):
-            yield e.cause("transposed", f"{e.d} is right for a dout with axes {a} and {b} swapped", 6)
+            yield e.cause(
+                Kind.TRANSPOSED, f"{e.d} is right for a dout with axes {a} and {b} swapped", Explains.SOME, 10
+            )
 
 
 def shifted(d: np.ndarray, by: int, axis: int) -> np.ndarray:

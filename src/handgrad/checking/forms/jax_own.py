@@ -82,7 +82,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         return [np.asarray(o) for o in out], back
 
     def follow(given_values: Values) -> list[Any]:
-        from handgrad.checking.causes.follow_jax import followed
+        from handgrad.checking.following.jax_forwards import followed
 
         floats = [x for x, c in zip(given_values, checked, strict=True) if c]
 

@@ -50,7 +50,7 @@ def of_torch(target: Any, inputs: tuple, options: dict) -> Subject:
         named = parameter_names(target.forward, len(inputs), skipped)
 
         def follow(given: list[Any], rebinder: Any) -> list[Any]:
-            from handgrad.checking.causes.follow_torch import followed
+            from handgrad.checking.following.torch_forwards import followed
 
             return followed(target, given, skipped == 1)
 

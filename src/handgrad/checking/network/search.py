@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from handgrad.checking.clock import Clock, OutOfTime
+from handgrad.checking.kinds import Kind
 from handgrad.checking.network import layers, rules, shared
 from handgrad.checking.network.part import Part
 from handgrad.checking.network.screen import first_look
 from handgrad.checking.report import WRONG, Report
 from handgrad.checking.subject import Subject
 
-TRAVELLING = frozenset({"stale-cache", "mutates", "updated-weights", "random"})
+TRAVELLING = frozenset({Kind.STALE_CACHE, Kind.MUTATES, Kind.UPDATED_WEIGHTS, Kind.RANDOM})
 
 Examine = Callable[..., Report]
 

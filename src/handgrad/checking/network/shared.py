@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.findings import Cause
+from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.kinds import Kind
 from handgrad.checking.network.part import Part
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import WRONG, Report
@@ -45,18 +46,25 @@ def between(first: Part, second: Part) -> Cause | None:
             got_later = np_copies(back_later(douts(later)))
             got = np_copies(back(douts(outs)))
     except Exception as error:
-        return Cause("stale-cache", f"it is used at two places, and fails there: {error}", None, 5)
+        return Cause(
+            Kind.STALE_CACHE, f"it is used at two places, and fails there: {error}", None, Explains.SOME
+        )
     where = f"it is used at two places ({first.name}; {second.name}), and its"
     names, own = first.subject.names, first.subject.parameters
     for k, g in enumerate(got):
         fits = same(g, due[k]) or (k in own and same(g, added(due[k], due_later[k])))
         if not fits or not same(got_later[k], due_later[k]):
             said = "second forward overwrites what the first saved for the backward: the gradient of"
-            return Cause("stale-cache", f"{where} {said} {names[k]} is that of other inputs", names[k], 5)
+            return Cause(
+                Kind.STALE_CACHE,
+                f"{where} {said} {names[k]} is that of other inputs",
+                names[k],
+                Explains.SOME,
+            )
     for k in sorted(own):
         if not same(got[k], added(due[k], due_later[k])):
             said = f"backward assigns the gradient of {names[k]}, where those of both places add up"
-            return Cause("assigned", f"{where} {said}", names[k], 5)
+            return Cause(Kind.ASSIGNED, f"{where} {said}", names[k], Explains.SOME)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from handgrad.checking.causes.edits.slots import Edit, slots
 from handgrad.checking.causes.edits.syntax import called, expression
+from handgrad.checking.kinds import Kind
 
 
 def anew(function: ast.FunctionDef) -> Iterator[Edit]:
@@ -18,9 +19,9 @@ def anew(function: ast.FunctionDef) -> Iterator[Edit]:
         if made is None:
             continue
         said = f"{ast.unparse(node)} writes into an array that was saved"
-        yield Edit("stale-cache", f"{said}, and a new one is due", 1.96, slot, made)
+        yield Edit(Kind.STALE_CACHE, f"{said}, and a new one is due", 1, slot, made)
         if isinstance(node, ast.stmt):
-            yield Edit("stale-cache", said, 1.97, slot, ast.Pass())
+            yield Edit(Kind.STALE_CACHE, said, 1, slot, ast.Pass())
 
 
 def _is_inside(path: tuple[ast.AST, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,42 +11,48 @@ from handgrad.checking.causes.edits.kinds import named_kind
 from handgrad.checking.causes.edits.scope import Scope
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import called, expression
+from handgrad.checking.kinds import Kind
 
-NEIGHBOURS: tuple[tuple[str, str, str], ...] = (
-    ("mean", "sum", "factor"),
-    ("max", "min", "mask"),
-    ("argmax", "argmin", "mask"),
-    ("maximum", "minimum", "mask"),
-    ("tril", "triu", "mask"),
-    ("greater", "less", "mask"),
-    ("sin", "cos", "local-derivative"),
-    ("sinh", "cosh", "local-derivative"),
-    ("zeros_like", "ones_like", "mask"),
-    ("cumsum", "sum", "missing-path"),
-    ("repeat", "tile", "stride"),
-    ("var", "std", "local-derivative"),
-    ("vstack", "hstack", "wrong-axis"),
-    ("exp", "expm1", "local-derivative"),
-    ("flipud", "fliplr", "wrong-axis"),
+NEIGHBOURS: tuple[tuple[str, str, Kind], ...] = (
+    ("mean", "sum", Kind.FACTOR),
+    ("max", "min", Kind.MASK),
+    ("argmax", "argmin", Kind.MASK),
+    ("maximum", "minimum", Kind.MASK),
+    ("tril", "triu", Kind.MASK),
+    ("greater", "less", Kind.MASK),
+    ("sin", "cos", Kind.LOCAL_DERIVATIVE),
+    ("sinh", "cosh", Kind.LOCAL_DERIVATIVE),
+    ("zeros_like", "ones_like", Kind.MASK),
+    ("cumsum", "sum", Kind.MISSING_PATH),
+    ("repeat", "tile", Kind.STRIDE),
+    ("var", "std", Kind.LOCAL_DERIVATIVE),
+    ("vstack", "hstack", Kind.WRONG_AXIS),
+    ("exp", "expm1", Kind.LOCAL_DERIVATIVE),
+    ("flipud", "fliplr", Kind.WRONG_AXIS),
 )
 
 TOO_MANY = {
-    "mask": "abs maximum",
-    "local-derivative": "sqrt square sigmoid",
-    "wrong-array": "exp log tanh",
-    "integer": "round floor trunc rint int",
-    "flipped": "flip fliplr flipud reversed",
-    "transposed": "transpose",
-    "broadcast": "sum mean",
-    "precision": "float32 float16",
-    "factor": "sign",
-    "missing-path": "cumsum",
-    "off-by-one": "roll",
+    Kind.MASK: "abs maximum",
+    Kind.LOCAL_DERIVATIVE: "sqrt square sigmoid",
+    Kind.WRONG_ARRAY: "exp log tanh",
+    Kind.INTEGER: "round floor trunc rint int",
+    Kind.FLIPPED: "flip fliplr flipud reversed",
+    Kind.TRANSPOSED: "transpose",
+    Kind.BROADCAST: "sum mean",
+    Kind.PRECISION: "float32 float16",
+    Kind.FACTOR: "sign",
+    Kind.MISSING_PATH: "cumsum",
+    Kind.OFF_BY_ONE: "roll",
 }
-UNWRAPPED = {name: kind for kind, names in TOO_MANY.items() for name in names.split()}
+UNWRAPPED: dict[str, Kind] = {name: kind for kind, names in TOO_MANY.items() for name in names.split()}
 
 CASTS = ("astype", "round", "conj", "double", "float", "half", "to", "int", "long")
-KEYWORDS = {"order": "transposed", "dtype": "precision", "mode": "off-by-one", "keepdims": "broadcast"}
+KEYWORDS = {
+    "order": Kind.TRANSPOSED,
+    "dtype": Kind.PRECISION,
+    "mode": Kind.OFF_BY_ONE,
+    "keepdims": Kind.BROADCAST,
+}
 
 
 def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -56,15 +63,17 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     for one, two, kind in NEIGHBOURS:
         if name in (one, two):
             other = two if name == one else one
-            yield Edit(kind, f"{name} for {other}", 2.4, slot, _renamed(node, other))
+            yield Edit(kind, f"{name} for {other}", 2, slot, _renamed(node, other))
     owner = node.func.value if isinstance(node.func, ast.Attribute) else None
     argument = node.args[0] if node.args else owner
     if argument is not None and name in UNWRAPPED:
-        yield Edit(UNWRAPPED[name], f"{name} too many", 2.9, slot, argument)
+        yield Edit(UNWRAPPED[name], f"{name} too many", 12, slot, argument)
+    if len(node.args) == 1 and isinstance(scope.held(node.func), types.FunctionType):
+        yield Edit(Kind.WRONG_ARRAY, f"{name} too many", 12, slot, node.args[0])
     if owner is not None and name in CASTS:
         to = f"{name} {' '.join(map(ast.unparse, node.args))}"
-        kind = "integer" if any(word in to for word in ("int", "round", "long")) else "precision"
-        yield Edit(kind, ast.unparse(node), 2.2, slot, owner)
+        kind = Kind.INTEGER if any(word in to for word in ("int", "round", "long")) else Kind.PRECISION
+        yield Edit(kind, ast.unparse(node), 2, slot, owner)
     yield from _without_keywords(slot, node)
     yield from _with_keywords(slot, node, scope)
 
@@ -74,9 +83,9 @@ def _without_keywords(slot: Slot, node: ast.Call) -> Iterator[Edit]:
         if keyword.arg not in KEYWORDS:
             continue
         is_integer = keyword.arg == "dtype" and "int" in ast.unparse(keyword.value)
-        kind = "integer" if is_integer else KEYWORDS[keyword.arg]
+        kind = Kind.INTEGER if is_integer else KEYWORDS[keyword.arg]
         rest = [k for k in node.keywords if k is not keyword]
-        yield Edit(kind, ast.unparse(keyword), 2.4, slot, ast.Call(node.func, node.args, rest))
+        yield Edit(kind, ast.unparse(keyword), 2, slot, ast.Call(node.func, node.args, rest))
 
 
 def _with_keywords(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
@@ -89,7 +98,7 @@ def _with_keywords(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
         if name in scope.values and name not in given:
             keyword = ast.keyword(name, expression(name))
             made = ast.Call(node.func, node.args, [*node.keywords, keyword])
-            yield Edit(named_kind(name, "factor"), f"{name} is not handed on", 2.5, slot, made)
+            yield Edit(named_kind(name, Kind.FACTOR), f"{name} is not handed on", 4, slot, made)
 
 
 def _renamed(node: ast.Call, name: str) -> ast.Call:

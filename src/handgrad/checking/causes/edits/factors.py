@@ -12,6 +12,7 @@ from handgrad.checking.causes.edits.kinds import factor_kind, is_scalar, named_k
 from handgrad.checking.causes.edits.scope import Scope, is_array, is_mask, nearly
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import expression, in_index, is_load, is_name, is_term
+from handgrad.checking.kinds import Kind
 
 # Too many.
 
@@ -24,26 +25,26 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         said = ast.unparse(gone)
         is_right = gone is node.right
         if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and is_right):
-            yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 2.6, slot, kept)
+            yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 4, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
-            yield Edit(_kind_of_term(node, gone, kept, scope), f"{said} too many", 2.8, slot, kept)
+            yield Edit(_kind_of_term(node, gone, kept, scope), f"{said} too many", 4, slot, kept)
         elif isinstance(node.op, ast.Pow) and is_right:
-            yield Edit("local-derivative", f"the power {said} too many", 2.6, slot, kept)
+            yield Edit(Kind.LOCAL_DERIVATIVE, f"the power {said} too many", 4, slot, kept)
 
 
-def _kind_of_factor(slot: Slot, factor: ast.expr, scope: Scope) -> str:
+def _kind_of_factor(slot: Slot, factor: ast.expr, scope: Scope) -> Kind:
     text = ast.unparse(factor)
     if text == "2" and is_term(slot):
-        return "double-path"
-    return "upstream-twice" if text in scope.douts else named_kind(text, factor_kind(factor, scope))
+        return Kind.DOUBLE_PATH
+    return Kind.UPSTREAM_TWICE if text in scope.douts else named_kind(text, factor_kind(factor, scope))
 
 
-def _kind_of_term(node: ast.BinOp, term: ast.expr, kept: ast.expr, scope: Scope) -> str:
+def _kind_of_term(node: ast.BinOp, term: ast.expr, kept: ast.expr, scope: Scope) -> Kind:
     if isinstance(term, ast.Constant) and isinstance(term.value, int):
         is_complement = isinstance(node.op, ast.Sub) and term is node.left and scope.shape(kept)
-        return "swapped" if is_complement else named_kind(ast.unparse(kept), "off-by-one")
+        return Kind.SWAPPED if is_complement else named_kind(ast.unparse(kept), Kind.OFF_BY_ONE)
     is_epsilon = isinstance(term, ast.Constant) or "eps" in ast.unparse(term).lower()
-    return "epsilon" if is_epsilon else "double-path"
+    return Kind.EPSILON if is_epsilon else Kind.DOUBLE_PATH
 
 
 # Missing.
@@ -59,13 +60,13 @@ def added(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if not is_result and not _is_operand(slot):
         return
     for name, value in scope.names():
-        yield from _with_name(slot, node, scope, name, value, 0.0 if is_result else 0.2)
+        yield from _with_name(slot, node, scope, name, value, 1 if is_result else 2)
     if is_result:
         yield from _with_sizes(slot, node, scope)
-        yield Edit("factor", "a minus missing", 2.8, slot, ast.UnaryOp(ast.USub(), node))
+        yield Edit(Kind.FACTOR, "a minus missing", 4, slot, ast.UnaryOp(ast.USub(), node))
         for axis in ("0", "1", "-1", "(0, 1)", "(0, 2)"):
             summed = expression(f"({ast.unparse(node)}).sum(axis={axis})")
-            yield Edit("broadcast", f"a sum over axis {axis} missing", 3, slot, summed)
+            yield Edit(Kind.BROADCAST, f"a sum over axis {axis} missing", 12, slot, summed)
 
 
 def _is_result(slot: Slot) -> bool:
@@ -80,44 +81,46 @@ def _is_operand(slot: Slot) -> bool:
     return isinstance(slot.parent, ast.BinOp) or where.get(type(slot.parent)) == slot.name
 
 
-def _with_name(slot: Slot, node: ast.expr, scope: Scope, name: str, value: Any, far: float) -> Iterator[Edit]:
+def _with_name(slot: Slot, node: ast.expr, scope: Scope, name: str, value: Any, far: int) -> Iterator[Edit]:
     """What is missing is made of one name: a factor, a term, a local derivative, a mask."""
     other, text, scalar = expression(name), ast.unparse(node), is_scalar(value)
 
-    def edit(kind: str, missing: str, rank: float, made: ast.expr) -> Edit:
-        return Edit(kind, f"{missing} missing", rank, slot, made)
+    def edit(kind: Kind, missing: str, made: ast.expr, choices: int = 12) -> Edit:
+        return Edit(kind, f"{missing} missing", far * choices, slot, made)
 
-    kind = named_kind(name, "factor" if scalar else "local-derivative")
+    kind = named_kind(name, Kind.FACTOR if scalar else Kind.LOCAL_DERIVATIVE)
     if name in scope.douts:
-        kind = "upstream-ignored"
+        kind = Kind.UPSTREAM_IGNORED
     elif is_mask(value):
-        kind = "mask"
-    yield edit(kind, f"{name}, a factor,", 3 + far, ast.BinOp(node, ast.Mult(), other))
+        kind = Kind.MASK
+    yield edit(kind, f"{name}, a factor,", ast.BinOp(node, ast.Mult(), other))
     if is_mask(value):
         return
-    yield edit(kind, f"a division by {name}", 3.1 + far, ast.BinOp(node, ast.Div(), other))
+    yield edit(kind, f"a division by {name}", ast.BinOp(node, ast.Div(), other), 14)
     if scalar:
         if "eps" in name.lower():
-            yield edit("epsilon", name, 2.5, ast.BinOp(node, ast.Add(), other))
-        return
-    yield edit("missing-path", f"the term {name}", 3.1 + far, ast.BinOp(node, ast.Add(), other))
-    yield edit("missing-path", f"the term -{name}", 3.2 + far, ast.BinOp(node, ast.Sub(), other))
-    for kind, said, rank, factor in (
-        ("local-derivative", f"the factor 1 - {name}²", 3.2, f"(1 - {name} ** 2)"),
-        ("local-derivative", f"the factor {name}·(1 - {name})", 3.3, f"{name} * (1 - {name})"),
-        ("local-derivative", f"the factor 1 - {name}", 3.2, f"(1 - {name})"),
-        ("mask", f"the mask {name} > 0", 3.2, f"({name} > 0)"),
+            yield edit(Kind.EPSILON, name, ast.BinOp(node, ast.Add(), other), 4)
+        if not isinstance(value, np.floating):  # given, not computed
+            return
+    else:
+        yield edit(Kind.MISSING_PATH, f"the term {name}", ast.BinOp(node, ast.Add(), other), 14)
+        yield edit(Kind.MISSING_PATH, f"the term -{name}", ast.BinOp(node, ast.Sub(), other), 16)
+    for kind, said, factor in (
+        (Kind.LOCAL_DERIVATIVE, f"the factor 1 - {name}²", f"(1 - {name} ** 2)"),
+        (Kind.LOCAL_DERIVATIVE, f"the factor {name}·(1 - {name})", f"{name} * (1 - {name})"),
+        (Kind.LOCAL_DERIVATIVE, f"the factor 1 - {name}", f"(1 - {name})"),
+        (Kind.MASK, f"the mask {name} > 0", f"({name} > 0)"),
     ):
-        yield edit(kind, said, rank + far, expression(f"({text}) * {factor}"))
+        yield edit(kind, said, expression(f"({text}) * {factor}"), 16)
 
 
 def _with_sizes(slot: Slot, node: ast.expr, scope: Scope) -> Iterator[Edit]:
     for n in dict.fromkeys((2, *scope.sizes)):
         if n > 1:
             times = ast.BinOp(node, ast.Mult(), ast.Constant(n))
-            yield Edit("factor", f"the factor {n} missing", 3.1, slot, times)
+            yield Edit(Kind.FACTOR, f"the factor {n} missing", 12, slot, times)
             divided = ast.BinOp(node, ast.Div(), ast.Constant(n))
-            yield Edit("factor", f"a division by {n} missing", 3.1, slot, divided)
+            yield Edit(Kind.FACTOR, f"a division by {n} missing", 12, slot, divided)
 
 
 # Another.
@@ -134,16 +137,16 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         if name == text or is_array(other) != is_array(value):
             continue
         if is_array(value):
-            kind, rank = _kind_of_array(name in scope.douts, value, other)
+            kind = _kind_of_array(name in scope.douts, value, other)
         else:
             words = f"{text} {name} {parameter_of(slot, scope) or ''}"
-            kind, rank = named_kind(words, "off-by-one" if in_index(slot) else "factor"), 2.7
-        yield Edit(kind, f"{text} for {name}", rank, slot, expression(name))
+            kind = named_kind(words, Kind.OFF_BY_ONE if in_index(slot) else Kind.FACTOR)
+        yield Edit(kind, f"{text} for {name}", 4, slot, expression(name))
 
 
-def _kind_of_array(is_dout: bool, value: Any, other: Any) -> tuple[str, float]:
+def _kind_of_array(is_dout: bool, value: Any, other: Any) -> Kind:
     if is_dout and np.shape(value) == np.shape(other):
-        return "upstream-ignored", 2.5
+        return Kind.UPSTREAM_IGNORED
     if np.shape(value) == np.shape(other):
-        return "precision" if nearly(value, other) else "wrong-array", 2.5
-    return "upstream-ignored" if is_dout else "wrong-array", 2.8
+        return Kind.PRECISION if nearly(value, other) else Kind.WRONG_ARRAY
+    return Kind.UPSTREAM_IGNORED if is_dout else Kind.WRONG_ARRAY

@@ -20,6 +20,7 @@ from handgrad.checking.causes.edits.syntax import (
     parts,
     with_part,
 )
+from handgrad.checking.kinds import Kind
 
 
 def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -32,8 +33,8 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if _is_moved(slot, node):
         for by in (1, -1):
             moved = _moved(node, by)
-            kind = named_kind(ast.unparse(node), "off-by-one") if is_name(node) else "off-by-one"
-            yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(moved)}", 2.4, slot, moved)
+            kind = named_kind(ast.unparse(node), Kind.OFF_BY_ONE) if is_name(node) else Kind.OFF_BY_ONE
+            yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(moved)}", 2, slot, moved)
 
 
 def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterator[Edit]:
@@ -45,11 +46,11 @@ def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterato
         is_whole = lower is None and upper is None
         ends = {ast.unparse(b) for b in (part.lower, part.upper) if b is not None}
         is_cut = is_whole and _summed(slot) and not ends & {"1", "-1"}
-        kind = "broadcast" if is_cut else "off-by-one"
-        yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2.4, slot, made)
+        kind = Kind.BROADCAST if is_cut else Kind.OFF_BY_ONE
+        yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2, slot, made)
     if part.step is not None and ast.unparse(part.step) != "-1":
         every = with_part(node, i, ast.Slice(part.lower, part.upper, None))
-        yield Edit("stride", f"the step of {ast.unparse(node)}", 2.4, slot, every)
+        yield Edit(Kind.STRIDE, f"the step of {ast.unparse(node)}", 2, slot, every)
     if part.step is None:
         yield from _strided(slot, node, i, part)
 
@@ -58,7 +59,7 @@ def _strided(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterat
     """Every second element: of all that come after, and of ``x[k : k + n]`` as many."""
     for end in dict.fromkeys((None, _as_far_by_twos(part.lower, part.upper))):
         made = with_part(node, i, ast.Slice(part.lower, end, ast.Constant(2)))
-        yield Edit("stride", f"{ast.unparse(node)} without a step", 2.45, slot, made)
+        yield Edit(Kind.STRIDE, f"{ast.unparse(node)} without a step", 2, slot, made)
 
 
 def _as_far_by_twos(low: ast.expr | None, high: ast.expr | None) -> ast.expr | None:
@@ -92,18 +93,18 @@ def _whole(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
     first = parts(node)[0] if parts(node) else None
     if isinstance(first, ast.Constant) and isinstance(first.value, int):
         summed = expression(f"{whole}.sum(axis=0)")
-        yield Edit("broadcast", f"{text}, a slice for a sum", 2.1, slot, summed)
+        yield Edit(Kind.BROADCAST, f"{text}, a slice for a sum", 2, slot, summed)
     if scope.shape(node.value) != ():
-        yield Edit(_kind_of_part(node, scope), f"{text} for {whole}", 2.9, slot, node.value)
+        yield Edit(_kind_of_part(node, scope), f"{text} for {whole}", 12, slot, node.value)
 
 
-def _kind_of_part(node: ast.Subscript, scope: Scope) -> str:
+def _kind_of_part(node: ast.Subscript, scope: Scope) -> Kind:
     """What it means that a part of an array was taken, and not all of it."""
     if is_aligned(node):
-        return "wrong-axis"
+        return Kind.WRONG_AXIS
     if "::-1" in ast.unparse(node):
-        return "flipped"
-    return "upstream-ignored" if ast.unparse(node.value) in scope.douts else "broadcast"
+        return Kind.FLIPPED
+    return Kind.UPSTREAM_IGNORED if ast.unparse(node.value) in scope.douts else Kind.BROADCAST
 
 
 def _summed(slot: Slot) -> bool:
@@ -143,4 +144,4 @@ def letters(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             swapped[i], swapped[j] = swapped[j], swapped[i]
             other = "".join(swapped)
             made = ast.Constant(text.replace(part, other, 1))
-            yield Edit("transposed", f"the letters {part!r} for {other!r}", 2.3, slot, made)
+            yield Edit(Kind.TRANSPOSED, f"the letters {part!r} for {other!r}", 2, slot, made)

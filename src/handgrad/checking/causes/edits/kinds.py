@@ -10,42 +10,43 @@ import numpy as np
 from handgrad.checking.causes.edits.scope import Scope, is_array, is_mask
 from handgrad.checking.causes.edits.slots import Slot
 from handgrad.checking.causes.edits.syntax import LIBRARIES, called
+from handgrad.checking.kinds import Kind
 
 NAMED = {
-    "axis": "wrong-axis",
-    "stride": "stride",
-    "strides": "stride",
-    "dilation": "stride",
-    "step": "stride",
-    "groups": "group",
-    "heads": "group",
-    "seed": "random",
+    "axis": Kind.WRONG_AXIS,
+    "stride": Kind.STRIDE,
+    "strides": Kind.STRIDE,
+    "dilation": Kind.STRIDE,
+    "step": Kind.STRIDE,
+    "groups": Kind.GROUP,
+    "heads": Kind.GROUP,
+    "seed": Kind.RANDOM,
 }
 
 
-def named_kind(text: str, otherwise: str) -> str:
+def named_kind(text: str, otherwise: Kind) -> Kind:
     """Names that tell what a number is for."""
     low = text.lower()
     for name, kind in NAMED.items():
         if name in low:
             return kind
-    return "epsilon" if "eps" in low else otherwise
+    return Kind.EPSILON if "eps" in low else otherwise
 
 
-def factor_kind(node: Any, scope: Scope) -> str:
+def factor_kind(node: Any, scope: Scope) -> Kind:
     """What a factor is, by what it holds."""
     text, value = ast.unparse(node), scope.held(node)
     if is_scalar(value) or _is_number(node, scope):
-        return "factor"
+        return Kind.FACTOR
     if is_mask(value):
-        return "mask"
+        return Kind.MASK
     if isinstance(node, ast.Call) and called(node) in ("len", "prod", "float"):
-        return "factor"
+        return Kind.FACTOR
     if isinstance(node, (ast.Attribute, ast.Subscript)) and (".shape" in text or ".size" in text):
-        return "factor"
+        return Kind.FACTOR
     if isinstance(node, ast.Compare):
-        return "mask"
-    return "local-derivative"
+        return Kind.MASK
+    return Kind.LOCAL_DERIVATIVE
 
 
 def _is_number(node: Any, scope: Scope) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from handgrad.checking.causes.edits.scope import Scope, is_mask
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import is_name
+from handgrad.checking.kinds import Kind
 
 TURNED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Gt: (ast.GtE, ast.Lt, ast.LtE),
@@ -22,20 +23,20 @@ TURNED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 
 def masks(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        kind = "off-by-one" if _counts(node, scope) else "mask"
+        kind = Kind.OFF_BY_ONE if _counts(node, scope) else Kind.MASK
         for other in TURNED.get(type(node.ops[0]), ()):
             turned = ast.Compare(node.left, [other()], node.comparators)
-            yield Edit(kind, f"the comparison {ast.unparse(node)}", 2.3, slot, turned)
+            yield Edit(kind, f"the comparison {ast.unparse(node)}", 2, slot, turned)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Invert, ast.Not)):
-        yield Edit("mask", "a mask inverted", 2.3, slot, node.operand)
+        yield Edit(Kind.MASK, "a mask inverted", 2, slot, node.operand)
     if is_name(node) and is_mask(scope.held(node)):
         inverted = ast.UnaryOp(ast.Invert(), node)
-        yield Edit("mask", f"the mask {ast.unparse(node)} inverted", 2.3, slot, inverted)
+        yield Edit(Kind.MASK, f"the mask {ast.unparse(node)} inverted", 2, slot, inverted)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-        yield Edit("mask", "one of two conditions", 2.6, slot, node.left)
-        yield Edit("mask", "one of two conditions", 2.6, slot, node.right)
+        yield Edit(Kind.MASK, "one of two conditions", 4, slot, node.left)
+        yield Edit(Kind.MASK, "one of two conditions", 4, slot, node.right)
         other_op = ast.BitOr() if isinstance(node.op, ast.BitAnd) else ast.BitAnd()
-        yield Edit("mask", "and for or", 2.6, slot, ast.BinOp(node.left, other_op, node.right))
+        yield Edit(Kind.MASK, "and for or", 4, slot, ast.BinOp(node.left, other_op, node.right))
 
 
 def _counts(node: ast.Compare, scope: Scope) -> bool:

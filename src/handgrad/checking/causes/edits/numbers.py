@@ -10,6 +10,7 @@ from handgrad.checking.causes.edits.kinds import named_kind, parameter_of
 from handgrad.checking.causes.edits.scope import Scope
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import LIBRARIES, called, expression, in_index, is_term
+from handgrad.checking.kinds import Kind
 
 AXIS_KEYWORDS = ("axis", "dim", "axes")
 AXES = (0, 1, 2, 3, -1, -2, (0, 1), (0, 2), (1, 2), (0, 2, 3), (0, 1, 2), (2, 3), None)
@@ -30,11 +31,11 @@ def constants(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     parameter = keyword or parameter_of(slot, scope) or ""
     if isinstance(value, int) and ("axis" in parameter or "dim" in parameter):
         for other in _others(value, (0, 1, 2, -1)):
-            yield Edit("wrong-axis", f"{parameter} {value} for {other}", 2.4, slot, ast.Constant(other))
+            yield Edit(Kind.WRONG_AXIS, f"{parameter} {value} for {other}", 2, slot, ast.Constant(other))
     elif _of_shape(slot):
         for other in _others(value, range(4)):
             swapped = f"the size of axis {value} for that of axis {other}"
-            yield Edit("factor", swapped, 2.4, slot, ast.Constant(other))
+            yield Edit(Kind.FACTOR, swapped, 2, slot, ast.Constant(other))
     elif isinstance(value, int) and in_index(slot):
         yield from _steps(slot, node, value)
     else:
@@ -49,28 +50,28 @@ def _others(value: float, candidates: Iterable[Any]) -> Iterator[Any]:
 
 def _steps(slot: Slot, node: ast.expr, value: int) -> Iterator[Edit]:
     if isinstance(slot.parent, ast.Call) and called(slot.parent) == "roll":
-        yield Edit("flipped", "shifted the wrong way", 2.2, slot, ast.UnaryOp(ast.USub(), node))
+        yield Edit(Kind.FLIPPED, "shifted the wrong way", 2, slot, ast.UnaryOp(ast.USub(), node))
     for other in _others(value, (value - 1, value + 1, 0, 1, 2)):
-        yield Edit("off-by-one", f"{value} for {other}", 2.4, slot, ast.Constant(other))
+        yield Edit(Kind.OFF_BY_ONE, f"{value} for {other}", 2, slot, ast.Constant(other))
 
 
 def _thresholds(slot: Slot, value: float, scope: Scope) -> Iterator[Edit]:
     for other in _others(value, (0.0, 1.0, -1.0, -value, *scope.numbers())):
-        yield Edit("mask", f"the threshold {value} for {other:g}", 2.6, slot, ast.Constant(other))
+        yield Edit(Kind.MASK, f"the threshold {value} for {other:g}", 4, slot, ast.Constant(other))
 
 
 def _factors(slot: Slot, value: float, parameter: str) -> Iterator[Edit]:
     """A factor or a power."""
-    kind = named_kind(parameter, "factor")
+    kind = named_kind(parameter, Kind.FACTOR)
     if isinstance(slot.parent, ast.BinOp) and isinstance(slot.parent.op, ast.Pow):
-        kind = "local-derivative"
+        kind = Kind.LOCAL_DERIVATIVE
     elif 0 < abs(value) < 0.02:
-        kind = "epsilon"
+        kind = Kind.EPSILON
     candidates = [1, 2, 3, 0.5, 0, value + 1, value - 1, *([1 / value] if value else [])]
     for other in _others(value, dict.fromkeys(candidates)):
         is_path = value == 2 and other == 1 and is_term(slot)
         said = f"{value:g} for {other:g}"
-        yield Edit("double-path" if is_path else kind, said, 2.8, slot, ast.Constant(other))
+        yield Edit(Kind.DOUBLE_PATH if is_path else kind, said, 4, slot, ast.Constant(other))
 
 
 def _of_shape(slot: Slot) -> bool:
@@ -92,8 +93,8 @@ def axes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             continue
         wider = isinstance(other, tuple) and _is_among(now, other)
         fewer = isinstance(now, tuple) and isinstance(other, int) and other in now
-        kind, rank = "broadcast" if wider else "wrong-axis", 2.5 if fewer else 2.3
-        yield Edit(kind, f"axis {now} for {other}", rank, slot, expression(repr(other)))
+        kind, choices = Kind.BROADCAST if wider else Kind.WRONG_AXIS, 4 if fewer else 2
+        yield Edit(kind, f"axis {now} for {other}", choices, slot, expression(repr(other)))
 
 
 def _holds_axis(slot: Slot) -> bool:

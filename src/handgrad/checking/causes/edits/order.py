@@ -21,37 +21,45 @@ from handgrad.checking.causes.edits.syntax import (
     parts,
     with_part,
 )
+from handgrad.checking.kinds import Kind
 
 TRANSPOSERS = ("transpose", "swapaxes", "permute", "moveaxis")
 OF_MATRICES = ("dot", "matmul", "outer", "solve", "einsum", "mm", "bmm", "det", "inv")
 
 
 def transposes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    if (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.MatMult)
+        and not isinstance(slot.parent, ast.BinOp)
+    ):
+        turned = ast.Attribute(node, "T", ast.Load())
+        yield Edit(Kind.TRANSPOSED, "a product the wrong way round", 4, slot, turned)
     if not isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) or not is_load(node):
         return
     if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
-        yield Edit("transposed", f".{node.attr} too many", 2.2, slot, node.value)
+        yield Edit(Kind.TRANSPOSED, f".{node.attr} too many", 2, slot, node.value)
         return
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and called(node) in TRANSPOSERS:
         is_function = ast.unparse(node.func.value) in LIBRARIES and node.args
         base = node.args[0] if is_function else node.func.value
-        yield Edit("transposed", f"{called(node)} too many", 2.2, slot, base)
+        yield Edit(Kind.TRANSPOSED, f"{called(node)} too many", 2, slot, base)
     parent = slot.parent
     in_product = (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.MatMult)) or (
         isinstance(parent, ast.Call) and called(parent) in OF_MATRICES
     )
     if in_product or isinstance(parent, (ast.Assign, ast.Return, ast.Tuple, ast.BinOp)):
         turned = ast.Attribute(node, "T", ast.Load())
-        kind = "wrong-axis" if is_aligned(node) else "transposed"
-        yield Edit(kind, "a transpose missing", 2.2 if in_product else 2.7, slot, turned)
+        kind = Kind.WRONG_AXIS if is_aligned(node) else Kind.TRANSPOSED
+        yield Edit(kind, "a transpose missing", 2 if in_product else 4, slot, turned)
     if in_product:
         swapaxes = ast.Attribute(node, "swapaxes", ast.Load())
         last_two = ast.Call(swapaxes, [ast.Constant(-1), ast.Constant(-2)], [])
-        yield Edit("transposed", "a transpose missing", 2.3, slot, last_two)
+        yield Edit(Kind.TRANSPOSED, "a transpose missing", 2, slot, last_two)
     elif isinstance(parent, ast.Call) and slot.name == "args":
         swapaxes = ast.Attribute(node, "swapaxes", ast.Load())
         first_two = ast.Call(swapaxes, [ast.Constant(0), ast.Constant(1)], [])
-        yield Edit("transposed", "axes 0 and 1 not swapped", 2.7, slot, first_two)
+        yield Edit(Kind.TRANSPOSED, "axes 0 and 1 not swapped", 4, slot, first_two)
 
 
 def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -59,17 +67,17 @@ def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         yield from _operators(slot, node, scope)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         if not isinstance(node.operand, ast.Constant):
-            yield Edit("factor", "a minus too many", 2.4, slot, node.operand)
+            yield Edit(Kind.FACTOR, "a minus too many", 2, slot, node.operand)
     elif isinstance(node, (ast.Tuple, ast.List)) and is_load(node):
         if len(node.elts) <= 5 and not in_index(slot):
             for i, j, elements in _swapped(node.elts):
                 said = f"{ast.unparse(node.elts[i])} and {ast.unparse(node.elts[j])} swapped"
-                yield Edit("swapped", said, 2.2, slot, type(node)(elements, node.ctx))
+                yield Edit(Kind.SWAPPED, said, 2, slot, type(node)(elements, node.ctx))
     elif isinstance(node, ast.Call):
-        kind = {"where": "mask", "outer": "transposed"}.get(called(node), "swapped")
+        kind = {"where": Kind.MASK, "outer": Kind.TRANSPOSED}.get(called(node), Kind.SWAPPED)
         for _, _, arguments in _swapped(node.args):
             turned = ast.Call(node.func, arguments, node.keywords)
-            yield Edit(kind, f"arguments of {called(node)} swapped", 2.3, slot, turned)
+            yield Edit(kind, f"arguments of {called(node)} swapped", 3, slot, turned)
 
 
 def _operators(slot: Slot, node: ast.BinOp, scope: Scope) -> Iterator[Edit]:
@@ -77,24 +85,24 @@ def _operators(slot: Slot, node: ast.BinOp, scope: Scope) -> Iterator[Edit]:
     left, op, right = node.left, node.op, node.right
     if isinstance(op, ast.Sub):
         said = "a difference the wrong way round"
-        yield Edit("factor", said, 2.5, slot, ast.BinOp(right, op, left))
+        yield Edit(Kind.FACTOR, said, 4, slot, ast.BinOp(right, op, left))
     elif isinstance(op, (ast.Div, ast.MatMult, ast.Pow)):
-        yield Edit("swapped", "operands swapped", 2.3, slot, ast.BinOp(right, op, left))
+        yield Edit(Kind.SWAPPED, "operands swapped", 3, slot, ast.BinOp(right, op, left))
     if isinstance(op, ast.Div) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
         turned = ast.BinOp(ast.BinOp(left.left, ast.Mult(), right), op, left.right)
-        yield Edit("swapped", "a quotient the wrong way round", 2.5, slot, turned)
+        yield Edit(Kind.SWAPPED, "a quotient the wrong way round", 4, slot, turned)
     if isinstance(op, (ast.Add, ast.Sub)):
         opposite: ast.operator = ast.Sub() if isinstance(op, ast.Add) else ast.Add()
-        yield Edit("factor", "the sign of a term", 2.4, slot, ast.BinOp(left, opposite, right))
+        yield Edit(Kind.FACTOR, "the sign of a term", 2, slot, ast.BinOp(left, opposite, right))
     if isinstance(op, (ast.Mult, ast.Div)):
         opposite = ast.Div() if isinstance(op, ast.Mult) else ast.Mult()
         kind = named_kind(ast.unparse(right), factor_kind(right, scope))
         said = f"{'times' if isinstance(op, ast.Mult) else 'divided by'} {ast.unparse(right)}"
-        yield Edit(kind, said, 2.7, slot, ast.BinOp(left, opposite, right))
+        yield Edit(kind, said, 4, slot, ast.BinOp(left, opposite, right))
     if isinstance(op, ast.FloorDiv):
-        yield Edit("integer", "// for /", 2, slot, ast.BinOp(left, ast.Div(), right))
+        yield Edit(Kind.INTEGER, "// for /", 1, slot, ast.BinOp(left, ast.Div(), right))
     if isinstance(op, ast.Mod):
-        yield Edit("off-by-one", "%", 3, slot, left)
+        yield Edit(Kind.OFF_BY_ONE, "%", 12, slot, left)
 
 
 def _swapped(items: list[ast.expr]) -> Iterator[tuple[int, int, list[ast.expr]]]:
@@ -108,13 +116,13 @@ def _swapped(items: list[ast.expr]) -> Iterator[tuple[int, int, list[ast.expr]]]
 def reversals(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.Call) and called(node) in ("range", "arange") and not _reversed_around(slot):
         backwards = ast.Call(ast.Name("reversed", ast.Load()), [node], [])
-        yield Edit("flipped", "steps in the wrong order", 2.4, slot, backwards)
+        yield Edit(Kind.FLIPPED, "steps in the wrong order", 2, slot, backwards)
     if isinstance(node, ast.Subscript) and is_load(node):
         for i, part in enumerate(parts(node)):
             if isinstance(part, ast.Slice) and part.step is not None and ast.unparse(part.step) == "-1":
                 forwards = with_part(node, i, ast.Slice(part.lower, part.upper, None))
-                kind = "swapped" if isinstance(scope.held(node.value), (tuple, list)) else "flipped"
-                yield Edit(kind, "[::-1] too many", 2.2, slot, forwards)
+                kind = Kind.SWAPPED if isinstance(scope.held(node.value), (tuple, list)) else Kind.FLIPPED
+                yield Edit(kind, "[::-1] too many", 2, slot, forwards)
     if is_name(node) and _is_whole(slot):
         text, shape = ast.unparse(node), scope.shape(node) or ()
         yield from _flips(slot, text, shape, by_steps=not hasattr(scope.held(node), "flip"))
@@ -136,17 +144,17 @@ def _flips(slot: Slot, name: str, shape: tuple[int, ...], by_steps: bool) -> Ite
         if n > 1:
             index = ", ".join([":"] * axis + ["::-1"])
             turned = expression(f"{name}[{index}]" if by_steps else f"{name}.flip({axis})")
-            yield Edit("flipped", f"[::-1] missing on axis {axis}", 2.7, slot, turned)
+            yield Edit(Kind.FLIPPED, f"[::-1] missing on axis {axis}", 4, slot, turned)
     if len(shape) >= 3:
         turned = expression(f"{name}[..., ::-1, ::-1]" if by_steps else f"{name}.flip(-1).flip(-2)")
-        yield Edit("flipped", "[::-1, ::-1] missing", 2.7, slot, turned)
+        yield Edit(Kind.FLIPPED, "[::-1, ::-1] missing", 4, slot, turned)
 
 
 def _aligned(slot: Slot, name: str, shape: tuple[int, ...]) -> Iterator[Edit]:
     """Along the axes before the last, where broadcasting lays an array along the last."""
     if shape and called(slot.parent) != "at":  # np.add.at is not safe with values of more axes
         aligned = expression(f"{name}[:, None]" if len(shape) == 1 else f"{name}[..., None]")
-        yield Edit("wrong-axis", f"{name} laid along the last axis", 2.75, slot, aligned)
+        yield Edit(Kind.WRONG_AXIS, f"{name} laid along the last axis", 4, slot, aligned)
 
 
 def _reversed_around(slot: Slot) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handgrad.checking.causes.edits.scope import Scope
+from handgrad.checking.kinds import Kind
 
 
 @dataclass
@@ -39,13 +40,18 @@ class Slot:
 
 @dataclass
 class Edit:
-    """One change: what it takes back, and how plausible that is (the lower, the more)."""
+    """One change: what it takes back, and among how many."""
 
-    kind: str
+    kind: Kind
     said: str
-    rank: float
+    choices: int  # about how many edits as plausible there are
     slot: Slot
     node: Any
+    also: tuple[Edit, ...] = ()  # made together with it
+    is_given: bool = False  # in what a function of the author's is given
+
+    def all(self) -> tuple[Edit, ...]:
+        return (self, *self.also)
 
 
 Maker = Callable[[Slot, Any, Scope], Iterator[Edit]]

@@ -9,6 +9,7 @@ from typing import Any
 from handgrad.checking.causes.edits.scope import Scope
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import expression
+from handgrad.checking.kinds import Kind
 
 
 def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -18,8 +19,8 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         yield from _added(slot, node)
     if isinstance(node, (ast.AugAssign, ast.Expr)) and isinstance(slot.index, int):
         is_step = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)
-        kind = "updated-weights" if is_step else "double-path"
-        yield Edit(kind, f"the statement {ast.unparse(node)}", 2.6, slot, ast.Pass())
+        kind = Kind.UPDATED_WEIGHTS if is_step else Kind.DOUBLE_PATH
+        yield Edit(kind, f"the statement {ast.unparse(node)}", 4, slot, ast.Pass())
 
 
 def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
@@ -27,22 +28,22 @@ def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
     if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return
     if isinstance(target, ast.Subscript) or slot.within(ast.For):
-        yield Edit("assigned", "= for +=", 2, slot, ast.AugAssign(target, ast.Add(), value))
+        yield Edit(Kind.ASSIGNED, "= for +=", 1, slot, ast.AugAssign(target, ast.Add(), value))
     if isinstance(target, ast.Subscript):
-        yield Edit("assigned", "assigned at an index, not added up", 2, slot, _added_at(target, value))
+        yield Edit(Kind.ASSIGNED, "assigned at an index, not added up", 1, slot, _added_at(target, value))
 
 
 def _added(slot: Slot, node: ast.AugAssign) -> Iterator[Edit]:
     """+= where =, -= or np.add.at is due."""
     if isinstance(node.op, ast.Add):
-        yield Edit("double-path", "+= for =", 2.6, slot, ast.Assign([node.target], node.value))
+        yield Edit(Kind.DOUBLE_PATH, "+= for =", 4, slot, ast.Assign([node.target], node.value))
         if isinstance(node.target, ast.Subscript):
             said = "+= at an index that repeats, for np.add.at"
-            yield Edit("assigned", said, 2, slot, _added_at(node.target, node.value))
+            yield Edit(Kind.ASSIGNED, said, 1, slot, _added_at(node.target, node.value))
     if isinstance(node.op, (ast.Add, ast.Sub)):
         opposite = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         turned = ast.AugAssign(node.target, opposite, node.value)
-        yield Edit("factor", "the sign of a term", 2.5, slot, turned)
+        yield Edit(Kind.FACTOR, "the sign of a term", 4, slot, turned)
 
 
 def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from handgrad.checking.causes.rebinding import Rebinder
-from handgrad.checking.causes.trace import Recording, Shim, Traced, Untraceable
+from handgrad.checking.following.rebinding import Rebinder
+from handgrad.checking.following.trace import Recording, Shim, Traced, Untraceable
 from handgrad.checking.subject import Subject, Values, fixed_randomness
 from handgrad.tree import leaves
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from handgrad.checking.causes.trace import Recording, Traced
+from handgrad.checking.following.trace import Recording, Traced
 
 NAMES = {
     "mul": "multiply",

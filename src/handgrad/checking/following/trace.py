@@ -7,15 +7,19 @@ function of its inputs, differentiated by itself, numerically: no rule of ours h
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import NUMPY
+from handgrad.checking.following.rebinding import FOREIGN
 from handgrad.tree import leaves, unflatten
 
 MOST_STEPS = 400
+FOLLOWER = "handgrad.checking.following.tracing"  # which calls the author's code
 
 
 class Untraceable(Exception):
@@ -29,6 +33,7 @@ class Step:
         self, name: str, call: Callable, inputs: list[int], values: list[np.ndarray], outs: list[np.ndarray]
     ):
         self.name, self.call, self.inputs, self.values, self.outs = name, call, inputs, values, outs
+        self.site: tuple = ()  # where its author wrote it
         self.outputs: list[int] = []
         self.constants: list[float] = []
         self.with_numbers: Callable = lambda numbers: call
@@ -39,6 +44,12 @@ class Step:
         if i not in self._J:
             self._J[i] = self.jacobian_at(i, self.values)
         return self._J[i]
+
+    def said(self, i: int) -> str:
+        """In words: its function, and the shapes."""
+        shapes = ", ".join(str(v.shape) for v in self.values)
+        which = f" (operand {i + 1})" if len(self.values) > 1 else ""
+        return f"{self.name} of {shapes}{which}"
 
     def without(self, i: int) -> None:
         """From now on nothing flows through input i."""
@@ -80,6 +91,20 @@ class Step:
             sides.append(flat(self.call([*values[:i], moved.reshape(x.shape), *values[i + 1 :]])))
         wide, near = (sides[0] - sides[1]) / (2 * h), (sides[2] - sides[3]) / h
         return (4 * near - wide) / 3
+
+
+def site() -> tuple:
+    """Where in its author's code a call is made: the same for the turns of a loop, and for nothing else.
+
+    Empty where its author made no call, as for what is traced first (JAX).
+    """
+    found: list[tuple] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != FOLLOWER:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in FOREIGN:
+            found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found)
 
 
 def flat(outs: Any) -> np.ndarray:
@@ -141,7 +166,7 @@ class Recording:
             raise Untraceable("too many steps")
         floats = [np.asarray(o, float) for o in outs]
         step = Step(name, call, inputs, values, floats)
-        step.constants, step.with_numbers = constants, with_numbers
+        step.constants, step.with_numbers, step.site = constants, with_numbers, site()
         self.steps.append(step)
         made = []
         for o in floats:
@@ -160,7 +185,7 @@ def replayed(tape: Recording, number: int, constants: list[float]) -> Recording:
         values = [other.values[slot] for slot in step.inputs]
         outs = [np.asarray(o, float) for o in leaves(call(values))]
         made = Step(step.name, call, step.inputs, values, outs)
-        made.outputs = step.outputs
+        made.outputs, made.site = step.outputs, step.site
         other.steps.append(made)
         for slot, out in zip(step.outputs, outs, strict=True):
             other.values[slot] = out

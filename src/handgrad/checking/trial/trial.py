@@ -10,64 +10,30 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from handgrad.checking import domain, numerics
 from handgrad.checking.clock import Clock, OutOfTime
+from handgrad.checking.following.trace import Recording
+from handgrad.checking.following.tracing import traced
 from handgrad.checking.numerics import Estimate
 from handgrad.checking.quietly import quiet
 from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, joined, parted
+from handgrad.checking.trial import directions, elements, rounding
+from handgrad.checking.trial.directions import SAFETY
+from handgrad.checking.trial.results import InputTrial
+from handgrad.once import once
 from handgrad.rules.rule import told
 
 DIRECTIONS = 2
 DOUTS = 3
 MOST_LOOKS = 3  # at what is left when elements without a derivative are left out
 MANY = 8  # inputs, from which on each is looked at by one evaluation a direction, if that is enough
-SAFETY = 10.0
-FLOOR = 2e-10  # relative: below this, rounding of the backward itself is met
-LARGEST_JACOBIAN = 4_000_000
-EXTREME = 1e-100
-HUGE = 1e8  # from which on what it absorbs is looked at
-SECONDS = 8.0  # for the elements of one input
-MOST_ELEMENTS = 3_000
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
-
-
-@dataclass
-class Columns:
-    """Columns of J for some elements of one input. ``J`` is None where it would not fit in memory."""
-
-    elements: np.ndarray  # flat places in the input
-    by_dout: np.ndarray  # (douts, elements): uᵀJ
-    error: np.ndarray  # (douts, elements)
-    size: np.ndarray  # (douts, elements): Σ|u·J|
-    J: np.ndarray | None  # (outputs, elements)
-    rough: np.ndarray  # elements with a kink in some output that counts
-
-
-@dataclass
-class InputTrial:
-    """What came of one input at this point."""
-
-    index: int
-    name: str
-    x: np.ndarray
-    got: list[np.ndarray | None]  # one for each dout
-    problem: str | None = None  # None, shape, missing, mismatch, not finite, unclear, unseen
-    digits: float = 0.0
-    columns: Columns | None = None
-    wrong: np.ndarray | None = None  # (elements,) of columns
-    off: np.ndarray | None = None  # elements without a derivative to compare with
-
-    @property
-    def is_off(self) -> bool:
-        """Whether there is nothing to compare with."""
-        return self.off is not None and self.off.size > 0 and bool(self.off.all())
 
 
 class Trial:
@@ -97,6 +63,11 @@ class Trial:
         self.off = {k: ~np.isfinite(values[k]) for k in self.checked}
         self.is_at_kinks = False
         self.results: list[InputTrial] = []
+
+    @once
+    def steps(self) -> tuple[Recording, list[int], list[int]]:
+        """The forward as the line of calls that it makes; see ``traced``."""
+        return traced(self.subject, self.values)
 
     @property
     def checked(self) -> list[int]:
@@ -230,7 +201,7 @@ class Trial:
                     )
                 except Exception:  # not carried through here
                     return False
-            if self._by_directions(k, lines).problem is not None:
+            if directions.by_directions(self, k, lines).problem is not None:
                 return False
         return True
 
@@ -267,13 +238,13 @@ class Trial:
         """Outputs whose slope along some input is above rounding; not what moves by more than its size."""
         seen = np.zeros(self.f0.shape, bool)
         for k, found in self.lines.items():
-            for _, e in found if not _is_too_small(self.values[k]).any() else ():
+            for _, e in found if not rounding.is_too_small(self.values[k]).any() else ():
                 with np.errstate(all="ignore"):
                     seen |= np.abs(e.value) > SAFETY * e.error
         return seen
 
     def _by_lines(self) -> list[InputTrial]:
-        self.results = [self._by_directions(k, self.lines.get(k, [])) for k in self.checked]
+        self.results = [directions.by_directions(self, k, self.lines.get(k, [])) for k in self.checked]
         return self.results
 
     @property
@@ -286,7 +257,7 @@ class Trial:
         for _ in range(2):
             for result in self.results:
                 if result.problem in DOUBTS:
-                    self.by_elements(result)
+                    elements.by_elements(self, result)
             crooked = self._not_additive(self.lines)
             if not crooked.any():
                 break
@@ -369,208 +340,6 @@ class Trial:
                 found |= ~np.isfinite(g)
         return found
 
-    def _by_directions(self, k: int, lines: list[tuple[np.ndarray, Estimate]]) -> InputTrial:
-        x = self.values[k]
-        got = [grads[k] for grads in self.raw]
-        result = InputTrial(k, self.subject.names[k], x, got, off=self.off[k])
-        if any(g is not None and g.shape != x.shape for g in got):
-            result.problem = "shape"
-            return result
-        shares = []
-        with np.errstate(all="ignore"):
-            for v, e in lines:
-                for u, g in zip(self.douts, got, strict=True):
-                    gv = np.zeros(1) if g is None else np.where(v == 0, 0.0, g * v).ravel()
-                    terms = np.where(self.smooth, u * e.value, 0.0)
-                    expected, actual = float(np.sum(terms)), float(np.sum(gv))
-                    error = float(np.sum(np.where(self.smooth, np.abs(u) * e.error, 0.0)))
-                    scale = numerics.length(gv) + abs(expected)
-                    apart = abs(actual - expected)
-                    if not np.isfinite(actual):
-                        result.problem = "not finite"
-                        return result
-                    tiny = 1e-13 * float(np.sum(np.abs(terms))) + numerics.UNDERFLOW * float(
-                        np.sum(np.abs(v))
-                    )
-                    if not np.isfinite(expected):
-                        result.problem, shares = "unclear", [1.0]
-                        break
-                    if apart > SAFETY * error + FLOOR * scale + tiny:
-                        result.problem = "missing" if g is None else "mismatch"
-                        if self._is_beyond(gv, e, u):
-                            result.problem, shares = "unclear", [1.0]
-                            break
-                    if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
-                        scale = float(np.sum(np.abs(u * self.f0)[self.smooth])) + 1.0
-                    shares.append((apart + error) / scale)
-        result.digits = digits_of(max(shares, default=0.0))
-        if result.problem is None and result.digits < 2 and lines:
-            result.problem = "unclear"
-        return result
-
-    def _is_beyond(self, gv: np.ndarray, e: Estimate, u: np.ndarray) -> bool:
-        """Whether the smallest step alone would take an output through all of its range, as of sin(1e20)."""
-        is_noise = self.smooth & (self.f0 != 0) & (self.noise > 1e-2 * np.abs(self.f0))
-        is_noise &= np.abs(e.value) <= SAFETY * e.error
-        whole = float(np.sum(np.where(is_noise, np.abs(u) * (self.noise + np.abs(self.f0)), 0.0)))
-        return bool(is_noise.any()) and numerics.MORE_STEPS[-1] * float(np.sum(np.abs(gv))) > whole
-
-    # Element by element.
-
-    def chosen(self, k: int) -> np.ndarray:
-        """The elements of an input to look at: all; of a large one, both ends of each axis, a sample, and
-        where directions find it wrong."""
-        n, shape = self.values[k].size, self.values[k].shape
-        v = np.zeros(shape)
-        v.flat[0] = 1.0
-        began = time.perf_counter()
-        with quiet():
-            self.along({k: v}, trusted=True)
-        seconds = max(time.perf_counter() - began, 1e-6)
-        most = int(min(MOST_ELEMENTS, max(40, min(SECONDS, self.clock.left / 4) / seconds)))
-        if n <= most:
-            return np.arange(n)
-        rng = np.random.default_rng([self.seed, k])
-        per_axis = max(int((most // 2) ** (1 / len(shape))), 3)
-        grid = [
-            np.unique(np.r_[0, 1, size - 1, rng.integers(0, size, max(per_axis - 3, 1))]) % size
-            for size in shape
-        ]
-        picked = np.ravel_multi_index(np.meshgrid(*grid, indexing="ij"), shape).ravel()
-        picked = picked if picked.size <= most else rng.choice(picked, most, replace=False)
-        return np.unique(np.concatenate([picked, self.located(k)]))
-
-    def located(self, k: int) -> np.ndarray:
-        """A few wrong elements of a large input, by halving: on to the half that disagrees more."""
-        low, high = 0, self.values[k].size
-        size = numerics.sizes(self.values[k]).ravel()
-        gradients = [None if grads[k] is None else np.ravel(grads[k]) for grads in self.raw]
-        while high - low > 16:
-            middle = (low + high) // 2
-            apart = [self._disagreement(k, part, size, gradients) for part in ((low, middle), (middle, high))]
-            self.clock.look(f"looking for the wrong elements of {self.subject.names[k]}")
-            low, high = (low, middle) if apart[0] >= apart[1] else (middle, high)
-        return np.arange(low, high)
-
-    def _disagreement(self, k: int, part: tuple[int, int], size: np.ndarray, gradients: list) -> float:
-        """How far backward and values are apart along a direction inside a part, over what may be."""
-        v = np.zeros(size.size)
-        v[slice(*part)] = (size * numerics.signed(self.rng, size.shape))[slice(*part)]
-        with np.errstate(all="ignore"):
-            e = self.along({k: v.reshape(self.values[k].shape)}, trusted=True)
-            worst = 0.0
-            for u, g in zip(self.douts, gradients, strict=True):
-                expected = float(np.sum(np.where(self.smooth, u * e.value, 0.0)))
-                allowed = float(np.sum(np.where(self.smooth, np.abs(u) * e.error, 0.0))) + 1e-300
-                got = 0.0 if g is None else float(np.sum(g * v))
-                worst = max(worst, abs(got - expected) / allowed if np.isfinite(got) else np.inf)
-        return worst
-
-    def columns(self, k: int, elements: np.ndarray) -> Columns:
-        """Derivatives by these elements of one input."""
-        x = self.values[k]
-        size = numerics.sizes(x).ravel()
-        n, m = elements.size, self.f0.size
-        keep = n * m <= LARGEST_JACOBIAN
-        U = np.stack(self.douts)
-        J = np.zeros((m, n)) if keep else None
-        by_dout, error, magnitude = (np.zeros((len(U), n)) for _ in range(3))
-        rough = np.zeros(n, bool)
-        off = self.off[k].ravel()
-        for column, i in enumerate(elements):
-            if off[i]:
-                rough[column] = True
-                continue
-            if column % 16 == 0:
-                self.clock.look(f"{self.subject.names[k]}: element {column} of {n}")
-            v = np.zeros(x.size)
-            v[i] = size[i]
-            e = self.along({k: v.reshape(x.shape)}, trusted=not self.kinked.any())
-            with np.errstate(all="ignore"):
-                bad = e.rough | ~self.smooth
-                slope = np.where(bad, 0.0, e.value) / size[i]
-                uncertain = np.where(bad, 0.0, e.error) / size[i]
-            rough[column] = bool((e.rough & self.smooth).any())
-            with np.errstate(all="ignore"):
-                found = U @ slope, np.abs(U) @ uncertain, np.abs(U) @ np.abs(slope)
-            if not np.isfinite(found).all():
-                rough[column] = True
-                continue
-            by_dout[:, column], error[:, column], magnitude[:, column] = found
-            if J is not None:
-                J[:, column] = slope
-        return Columns(elements, by_dout, error, magnitude, J, rough)
-
-    def by_elements(self, result: InputTrial) -> None:
-        """Which elements are wrong. May find that none is: then the directions saw a kink or rounding."""
-        k = result.index
-        result.columns = c = self.columns(k, self.chosen(k))
-        if result.problem == "shape":
-            return
-        noise = self.noise_of_gradient(k)[:, c.elements]
-        with np.errstate(all="ignore"):
-            got = np.stack(
-                [np.zeros(c.elements.size) if g is None else g.ravel()[c.elements] for g in result.got]
-            )
-            largest = np.max(np.abs(c.by_dout), axis=1, keepdims=True, initial=0.0)
-            tolerance = SAFETY * (c.error + noise) + 1e-9 * c.size + 1e-13 * largest
-            tolerance += self.rounding(k)[c.elements] + numerics.UNDERFLOW
-            apart = np.abs(got - c.by_dout)
-            if self.is_at_kinks:
-                c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
-            doubtful = ~(apart <= tolerance) & ~c.rough
-            wrong = doubtful & ~(apart <= tolerance + self._absorbed()) & ~self._may_overflow(k, got, c)
-            apart = np.where(c.rough, 0.0, apart)
-        result.wrong = wrong.any(axis=0)
-        if result.wrong.any():
-            return
-        if doubtful.any():
-            result.problem = "unseen"
-            return
-        worst = np.max(apart / np.maximum(np.abs(c.by_dout), largest * 1e-3 + 1e-300), initial=0.0)
-        result.digits = min(result.digits, digits_of(worst)) if not c.rough.all() else 0.0
-        sampled = c.elements.size < result.x.size
-        result.problem = "unclear" if sampled or digits_of(worst) < 2 else None
-
-    def rounding(self, k: int) -> np.ndarray:
-        """The rounding of the outputs, over the size of each element: no derivative below it can be seen."""
-        f0 = np.abs(self.f0[self.smooth])
-        level = (
-            4 * numerics.EPS * float(np.max(f0, initial=0.0)) * float(np.max(np.abs(self.douts), initial=0.0))
-        )
-        with np.errstate(all="ignore"):
-            return level / numerics.sizes(self.values[k]).ravel()
-
-    def _magnitudes(self, also_off: bool = False) -> np.ndarray:
-        """Of the numbers in the inputs that are neither zero nor infinite, and have a derivative."""
-        flat = np.concatenate([np.abs(self.values[k][also_off | ~self.off[k]]) for k in self.checked])
-        return flat[np.isfinite(flat) & (flat > 0)]
-
-    def is_extreme(self, also_off: bool = False) -> bool:
-        """Whether numbers so far apart meet that products overflow in one order, and not in another."""
-        moves = [numerics.sizes(self.values[k])[also_off | ~self.off[k]] for k in self.checked]
-        found = np.concatenate([self._magnitudes(also_off), *moves])
-        found = found[found > 0]
-        return bool(found.size) and bool(np.max(found) * EXTREME > np.min(found))
-
-    def _absorbed(self) -> float:
-        """What is lost of a gradient where much larger numbers are added and taken away again."""
-        found = self._magnitudes()
-        largest = float(np.max(found, initial=0.0))
-        steps = 8 * numerics.EPS * float(np.max(np.abs(self.douts), initial=0.0))
-        return steps * largest if found.size and largest > HUGE * max(float(np.min(found)), 1.0) else 0.0
-
-    def _may_overflow(self, k: int, got: np.ndarray, c: Columns) -> np.ndarray:
-        """Elements that cannot be called wrong at such numbers.
-
-        Those too small to be moved by their own size; and, where products of the numbers overflow or are
-        rounded to zero, those whose gradient is of quite another size than what is seen.
-        """
-        x = self.values[k].ravel()[c.elements]
-        due, found = np.abs(c.by_dout), np.abs(got)
-        is_far = ~((found > 1e-6 * due) & (found < 1e6 * due)).all(axis=0)
-        return (is_far & self.is_extreme(also_off=True)) | _is_too_small(x)
-
     def at_kinks(self) -> Trial:
         """The same point, looking only at the outputs that have a kink, or no slope, somewhere."""
         other = copy.copy(self)
@@ -584,41 +353,6 @@ class Trial:
         other.is_at_kinks = True
         other.use_complex = False  # a complex step goes past a kink without seeing it
         return other
-
-    def noise_of_gradient(self, k: int) -> np.ndarray:
-        """How far rounding of the inputs moves the gradient: what it may be off without being wrong.
-
-        Without bound where it leads out of the domain, as from a matrix that is hardly positive definite.
-        """
-        base, size = self.raw, self.values[k].size
-        moved = []
-        for _ in range(2):
-            values = [
-                x * (1 + 4 * numerics.EPS * self.rng.choice([-1.0, 1.0], x.shape)) if c else x
-                for x, c in zip(self.values, self.subject.checked, strict=True)
-            ]
-            try:
-                moved.append([self.gradients(u, values) for u in self.douts])
-            except (Unfit, OutOfTime):
-                raise
-            except Exception:
-                return np.full((len(self.douts), size), np.inf)
-
-        def flat(g: Any) -> np.ndarray:
-            return np.zeros(size) if g is None or np.size(g) != size else np.ravel(g).astype(np.float64)
-
-        with np.errstate(all="ignore"):
-            apart = [
-                np.stack([np.abs(flat(a[k]) - flat(b[k])) for a, b in zip(base, other, strict=True)])
-                for other in moved
-            ]
-            noise = np.maximum(*apart)
-            return np.where(np.isfinite(noise), noise, 0.0)
-
-
-def _is_too_small(x: np.ndarray) -> np.ndarray:
-    """Where elements cannot be moved by their own size."""
-    return (x != 0) & (np.abs(x) < numerics.SMALLEST)
 
 
 def _is_tiny(moves: dict[int, np.ndarray]) -> bool:
@@ -641,8 +375,3 @@ def _numbers(g: np.ndarray) -> np.ndarray:
     if g.dtype.kind not in "biufc":
         raise failed
     return g.real if np.iscomplexobj(g) else g
-
-
-def digits_of(share: float) -> float:
-    """How many digits a relative error leaves."""
-    return float(np.clip(-np.log10(max(share, 1e-16)), 0.0, 15.0)) if np.isfinite(share) else 0.0

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.causes.evidence import Evidence
-from handgrad.checking.causes.trace import Recording, Step, Untraceable
+from handgrad.checking.following.trace import Recording, Step, Untraceable
 
 LARGEST = 1500  # elements of a value that takes part
 Change = dict[tuple[int, int], np.ndarray]  # other Jacobians, by step and input
@@ -17,10 +16,10 @@ Change = dict[tuple[int, int], np.ndarray]  # other Jacobians, by step and input
 class Chain:
     """The steps of a forward with what flows into and out of each, for the input that is looked at."""
 
-    def __init__(self, e: Evidence, tape: Recording, start: int, ends: list[int]):
-        self.e, self.tape, self.start, self.ends = e, tape, start, ends
-        self.U = np.stack(e.douts)
-        self.n = e.x.size
+    def __init__(self, douts: list[np.ndarray], tape: Recording, start: int, ends: list[int]):
+        self.tape, self.start, self.ends = tape, start, ends
+        self.U = np.stack(douts)
+        self.n = tape.values[start].size
         self.reach = {start}  # the values that depend on x
         self.steps: list[Step] = []
         for step in tape.steps:
@@ -66,19 +65,19 @@ class Chain:
                 at += out.size
         return found
 
-    def seeds(self) -> dict[int, np.ndarray]:
+    def seeds(self, U: np.ndarray) -> dict[int, np.ndarray]:
         """The douts, at the values that are the outputs."""
         found: dict[int, np.ndarray] = {}
         at = 0
         for slot in self.ends:
             size = self.tape.values[slot].size
-            found[slot] = found.get(slot, 0) + self.U[:, at : at + size]
+            found[slot] = found.get(slot, 0) + U[:, at : at + size]
             at += size
         return found
 
-    def _upstream(self, change: Change | None = None) -> dict[int, np.ndarray]:
+    def _upstream(self, change: Change | None = None, U: np.ndarray | None = None) -> dict[int, np.ndarray]:
         """The gradient at every value, (douts, size), some Jacobians changed."""
-        found: dict[int, Any] = self.seeds()
+        found: dict[int, Any] = self.seeds(self.U if U is None else U)
         change = change or {}
         for number, step in reversed(list(enumerate(self.steps))):
             d = self.at(step, found)
@@ -97,7 +96,7 @@ class Chain:
         zeros = [np.zeros((len(self.U), out.size)) for out in step.outs]
         return np.concatenate([found.get(s, z) for s, z in zip(step.outputs, zeros, strict=True)], axis=1)
 
-    def gradient(self, change: Change) -> np.ndarray:
-        """The gradient by x, some Jacobians changed."""
-        found = self._upstream(change)
+    def gradient(self, change: Change, U: np.ndarray | None = None) -> np.ndarray:
+        """The gradient by x, some Jacobians changed, for these douts or its own."""
+        found = self._upstream(change, U)
         return np.asarray(found.get(self.start, np.zeros((len(self.U), self.n))))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handgrad.checking.causes.trace import Recording, Traced, Untraceable
+from handgrad.checking.following.trace import Recording, Traced, Untraceable
 from handgrad.tree import leaves, tree_map, unflatten
 
 NAMES = {"amax": "max", "mul": "multiply", "div": "divide", "sub": "subtract", "pow": "power"}
