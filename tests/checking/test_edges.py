@@ -9,9 +9,10 @@ import pytest
 
 from handgrad.checking import check, checker, subject
 from handgrad.checking.clock import Clock
+from handgrad.checking.forms.function import of_rule
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import RIGHT
-from handgrad.checking.subject import of_rule, own_randomness
+from handgrad.checking.subject import own_randomness
 from handgrad.tree import leaves
 from tests.rules.numerics import is_differentiable
 
