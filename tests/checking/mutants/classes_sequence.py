@@ -100,7 +100,7 @@ class TimeRNNFirstStepLeftOut(TimeRNN):
         return range(self.xs.shape[1] - 1, 0, -1)  # down to 0
 
 
-@mutant("missing-path", normal((2, 4, 3)))
+@mutant(("carry", "missing-path"), normal((2, 4, 3)))
 class TimeRNNNoNext(TimeRNN):
     def backward(self, dhs):
         dt = dhs * (1 - self.hs[:, 1:] ** 2)  # dhs + what comes from the next step

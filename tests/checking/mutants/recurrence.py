@@ -57,7 +57,7 @@ def gradients(h, x, Wx, steps):
     return dx, dWx, dWh
 
 
-@mutant("missing-path", RNN)
+@mutant(("carry", "missing-path"), RNN)
 def rnn_state_not_carried(x, Wx, Wh):
     h = states_of(x, Wx, Wh)
 
