@@ -301,7 +301,7 @@ class Repair:
     def both(self, first: Cause, second: Cause) -> Cause:
         """Two mistakes at once."""
         one, other = (cause.sentence.partition(": ")[2] for cause in (first, second))
-        also = f"{other} ({second.line}  ->  {second.fix})"
+        also = f"{other} ({second.line}, right as: {second.fix})"
         first.sentence = f"{self.e.d} is right with two changes: {one}; and {also}"
         first.choices, first.second = 10 * first.choices * second.choices, second
         return first
