@@ -6,9 +6,11 @@ import mmap
 import sys
 
 import numpy as np
+import pytest
 
 from handgrad.engine import Code
 from handgrad.engine.building import Stages
+from handgrad.engine.targets import here
 from handgrad.tree import leaves, tree_map
 
 PAGE = mmap.PAGESIZE
@@ -189,3 +191,12 @@ def sensitivity(program, args, number, eps):
     outs = [interpreted(program, tree_map(moved, args))[number] for _ in range(4)]
     apart = np.abs(np.asarray(outs) - interpreted(program, args)[number])
     return float(np.max(apart[np.isfinite(apart)], initial=0))
+
+
+def over_levels(named):
+    """Each of them at one level, in turns; at the others where all is run."""
+    levels = here.levels()
+    for n, name in enumerate(named):
+        for k, level in enumerate(levels):
+            marks = () if n % len(levels) == k else (pytest.mark.slow,)
+            yield pytest.param(name, level, marks=marks)

@@ -7,18 +7,9 @@ import pytest
 
 from handgrad.engine.targets import here
 from tests.engine.alone import Alone
-from tests.engine.support import Fenced
+from tests.engine.support import Fenced, over_levels
 
 LEVELS = pytest.mark.parametrize("level", here.levels())
-
-
-def over_levels(named):
-    """Each of them at one level, in turns; at the others where all is run."""
-    levels = here.levels()
-    for n, name in enumerate(named):
-        for k, level in enumerate(levels):
-            marks = () if n % len(levels) == k else (pytest.mark.slow,)
-            yield pytest.param(name, level, marks=marks)
 
 
 class Case:

@@ -8,7 +8,7 @@ from handgrad.engine.targets import here
 from handgrad.layers import mlp
 from handgrad.optim import Adam
 from handgrad.program import trace
-from tests.engine.support import arrays_in, assert_close, compiled, interpreted, run, same_bits
+from tests.engine.support import arrays_in, assert_close, compiled, interpreted, over_levels, run, same_bits
 from tests.engine.test_every_rule import Use
 from tests.rules.cases import CASES
 
@@ -25,9 +25,8 @@ CHOSEN = {case.id: case for case in CASES}
 LEVELS = pytest.mark.parametrize("level", here.levels())
 
 
-@LEVELS
 @pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize(("name", "level"), [*over_levels(SOME)])
 def test_rules(name, dtype, level):
     use = Use(CHOSEN[name], dtype)
     assert_close(run(compiled(use.program, target=here.at_level(level)), use.arrays), use.wanted, use.own)

@@ -11,7 +11,7 @@ from handgrad.arrays import xp
 from handgrad.engine import compile
 from handgrad.engine.targets import here
 from handgrad.program import trace
-from tests.engine.support import compiled, run
+from tests.engine.support import compiled, over_levels, run
 
 LEVELS = pytest.mark.parametrize("level", here.levels())
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
@@ -37,9 +37,8 @@ BEYOND = {
 }
 
 
-@LEVELS
 @FLOATS
-@pytest.mark.parametrize("want", WHOLE)
+@pytest.mark.parametrize(("want", "level"), [*over_levels(WHOLE)])
 def test_floats_as_whole_numbers(want, dtype, level):
     limits = np.iinfo(want)
     digits = np.finfo(dtype).nmant + 1
@@ -53,8 +52,7 @@ def test_floats_as_whole_numbers(want, dtype, level):
     assert got.tolist() == [*map(int, x[: len(inside)].tolist()), *BEYOND[want].values()]
 
 
-@LEVELS
-@pytest.mark.parametrize("dtype", WHOLE)
+@pytest.mark.parametrize(("dtype", "level"), [*over_levels(WHOLE)])
 def test_division_of_whole_numbers(dtype, level):
     limits = np.iinfo(dtype)
     some = [limits.min, limits.min + 1, -7, -3, -2, -1, 0, 1, 2, 3, 7, limits.max - 1, limits.max]
@@ -115,9 +113,8 @@ SUMS = {  # the engine's; NumPy's along rows, where it keeps the digits; the sha
 }
 
 
-@LEVELS
 @FLOATS
-@pytest.mark.parametrize("kind", SUMS)
+@pytest.mark.parametrize(("kind", "level"), [*over_levels(SUMS)])
 def test_long_sums_keep_their_digits(kind, dtype, level):
     f, reference, shape, bound = SUMS[kind]
     for n in LENGTHS:
