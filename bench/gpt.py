@@ -26,7 +26,7 @@ def gpt(name: str, T: int, D: int, heads: int, blocks: int, batch: int, steps: i
     )
 
 
-def torch_model(T: int, D: int, heads: int, blocks: int) -> Any:
+def torch_model(T: int, D: int, heads: int, blocks: int, symbols: int = SYMBOLS) -> Any:
     import torch
     from torch import nn
 
@@ -46,7 +46,7 @@ def torch_model(T: int, D: int, heads: int, blocks: int) -> Any:
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.symbols, self.places = nn.Embedding(SYMBOLS, D), nn.Embedding(T, D)
+            self.symbols, self.places = nn.Embedding(symbols, D), nn.Embedding(T, D)
             self.blocks = nn.Sequential(*(Block() for _ in range(blocks)))
             self.norm = nn.LayerNorm(D)
 

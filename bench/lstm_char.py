@@ -11,7 +11,7 @@ from handgrad.optim import Adam
 T, D, H = 64, 64, 128
 
 
-def torch_model() -> Any:
+def torch_model(symbols: int = SYMBOLS) -> Any:
     from torch import nn
 
     class Recurrent(nn.LSTM):
@@ -22,7 +22,7 @@ def torch_model() -> Any:
         def forward(self, x: Any) -> Any:
             return super().forward(x)[0]
 
-    return nn.Sequential(nn.Embedding(SYMBOLS, D), Recurrent(), nn.Linear(H, SYMBOLS))
+    return nn.Sequential(nn.Embedding(symbols, D), Recurrent(), nn.Linear(H, symbols))
 
 
 def jax_model(p: dict, moved: dict, x: Any) -> Any:

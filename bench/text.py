@@ -11,6 +11,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from bench import gpt, lstm_char
 from bench.levels import processor
+from bench.networks import with_parameters_of
 from bench.tables import table
 from handgrad import rules
 from handgrad.data import permutation
@@ -53,6 +56,10 @@ class Workload(NamedTuple):
         return min(100, self.steps // 4)
 
 
+TORCH_MODELS: dict[str, Callable] = {  # of as many symbols
+    "char_lstm": lstm_char.torch_model,
+    "gpt": partial(gpt.torch_model, LENGTH, 128, 4, 4),
+}
 WORKLOADS = {w.model: w for w in (Workload("char_lstm", 4e-3, 3000), Workload("gpt", 1e-3, 1500))}
 
 
@@ -101,16 +108,16 @@ def ours(workload: Workload, plays: Plays, folder: Path) -> Engine:
 
 def theirs(workload: Workload, plays: Plays, folder: Path) -> Engine:
     torch.set_num_threads(threads())
-    made = build_text(network(workload.model, len(plays.alphabet)), 0).parameters()
-    p = {name: torch.tensor(a, requires_grad=True) for name, a in made.items()}
-    forward = {"gpt": gpt, "char_lstm": LSTM}[workload.model](p)
+    symbols = len(plays.alphabet)
+    ours_made = build_text(network(workload.model, symbols), 0)
+    net = with_parameters_of(ours_made, TORCH_MODELS[workload.model](symbols))
     ours = workload.optimiser()
-    adam = torch.optim.Adam(p.values(), betas=(ours.beta1, ours.beta2), eps=ours.eps, fused=True)
+    adam = torch.optim.Adam(net.parameters(), betas=(ours.beta1, ours.beta2), eps=ours.eps, fused=True)
     x, t, held_x, held_t = map(torch.from_numpy, (plays.x, plays.t, plays.held_x, plays.held_t))
     done = 0
 
     def loss_of(x: Any, t: Any) -> Any:
-        return F.cross_entropy(forward(x).flatten(0, 1), t.flatten())
+        return F.cross_entropy(net(x).flatten(0, 1), t.flatten())
 
     def to(step: int) -> tuple[float, float]:
         nonlocal done
@@ -130,48 +137,6 @@ def theirs(workload: Workload, plays: Plays, folder: Path) -> Engine:
         return torch.stack(losses).mean().item(), float(np.mean(held))
 
     return to
-
-
-def gpt(p: dict[str, Any], heads: int = 4) -> Callable:
-    """handgrad.models.GPT of PyTorch's own parts."""
-    count = 1 + max(int(name.split(".")[1]) for name in p if name.startswith("blocks."))
-
-    def forward(x: Any) -> Any:
-        h = F.embedding(x, p["symbols.W"]) + p["places.W"]
-        D = h.shape[-1]
-        for k in range(count):
-            own = {n.removeprefix(f"blocks.{k}."): a for n, a in p.items() if n.startswith(f"blocks.{k}.")}
-            y = F.layer_norm(h, (D,), own["norm1.gamma"], own["norm1.beta"])
-            qkv = y @ own["attention.W"] + own["attention.b"]
-            q, key, v = (a.unflatten(-1, (heads, D // heads)).transpose(1, 2) for a in qkv.chunk(3, dim=-1))
-            y = F.scaled_dot_product_attention(q, key, v, is_causal=True).transpose(1, 2).flatten(2)
-            h = h + y @ own["attention.V"] + own["attention.c"]
-            y = F.layer_norm(h, (D,), own["norm2.gamma"], own["norm2.beta"])
-            y = F.gelu(y @ own["perceptron.0.W"] + own["perceptron.0.b"])
-            h = h + y @ own["perceptron.2.W"] + own["perceptron.2.b"]
-        return F.layer_norm(h, (D,), p["norm.gamma"], p["norm.beta"]) @ p["symbols.W"].T
-
-    return forward
-
-
-class LSTM:
-    """handgrad.models.char_lstm, of one layer, with PyTorch's own; the parameters are put into it."""
-
-    def __init__(self, p: dict[str, Any]):
-        self.p = p
-        H = p["1.U0"].shape[1]
-        self.layer = torch.nn.LSTM(p["1.W0"].shape[1], H, batch_first=True)
-        self.layer.weight_ih_l0, self.layer.weight_hh_l0 = map(self.own, ("1.W0", "1.U0"))
-        self.layer.bias_ih_l0 = self.own("1.b0")
-        self.layer.bias_hh_l0 = torch.nn.Parameter(torch.zeros(4 * H), requires_grad=False)
-
-    def own(self, name: str) -> Any:
-        self.p[name] = torch.nn.Parameter(self.p[name].detach())
-        return self.p[name]
-
-    def __call__(self, x: Any) -> Any:
-        h, _ = self.layer(F.embedding(x, self.p["0.W"]))
-        return h @ self.p["2.W"] + self.p["2.b"]
 
 
 # What came out.

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import handgrad  # noqa: F401  imported once, for all that are forked
 from bench.reports.expected import REPORTS, WRONG, Report
 from bench.reports.one import answer
 

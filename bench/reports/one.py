@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import re
-import sys
 import tempfile
 import time
 import traceback
@@ -15,29 +13,18 @@ from typing import Any
 
 import numpy as np
 
+import handgrad as hg
 from bench.reports.expected import REPORTS, Report
+from handgrad.cli.naming import Place, module_of
 
 UNEXPLAINED = "no single known mistake explains"
 VERDICTS = {True: "right", False: "wrong", None: "cannot tell"}
 
 
-def module_of(file: Path) -> Any:
-    sys.path.insert(0, str(file.parent))
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
-    with contextlib.redirect_stdout(io.StringIO()):
-        spec.loader.exec_module(module)
-    return module
-
-
 def checked(file: Path, report: Report) -> tuple[Any, float]:
     """What the checker says, and the seconds of this process's CPUs that it took."""
-    import handgrad as hg
-
-    module = module_of(file)
+    with contextlib.redirect_stdout(io.StringIO()):
+        module = module_of(Place(str(file), report.target))
     names = {"N": lambda *shape: np.random.default_rng(0).normal(size=shape)} | vars(module)
     target, inputs = eval(report.target, names), eval(report.inputs, names)
     named = eval(f"dict({report.named})", names)
@@ -50,18 +37,22 @@ def first_cause(found: Any) -> Any:
     return next((cause for cause in found.causes), None)
 
 
+def shown(found: Any) -> list[Any]:
+    """The causes that the report shows: the first of each input."""
+    return list({cause.input: cause for cause in reversed(found.causes)}.values())
+
+
 def is_named(found: Any, report: Report) -> bool:
-    """Whether the first cause of some input, as the report shows it, is the true one."""
-    shown = {cause.input: cause for cause in reversed(found.causes)}.values()
-    shown = [cause for cause in shown if UNEXPLAINED not in cause.sentence]
-    texts = (f"{c.kind}\n{c.sentence}\n{c.line or ''}\n{c.fix or ''}" for c in shown)
+    """Whether a cause that the report shows is the true one."""
+    told = (cause for cause in shown(found) if UNEXPLAINED not in cause.sentence)
+    texts = (f"{c.kind}\n{c.sentence}\n{c.line or ''}\n{c.fix or ''}" for c in told)
     return any(re.search(report.cause, text) for text in texts)
 
 
 def fixes(file: Path, report: Report, found: Any) -> list[tuple[str, str]]:
-    """Each line that was offered, and the verdict with all of them written in."""
+    """Each line that the report offers, and the verdict with all of them written in, as its reader would."""
     offered = {}
-    for cause in found.causes:
+    for cause in shown(found):
         if cause.fix and cause.line is not None and cause.line.file == str(file):
             offered.setdefault(cause.line.number, cause.fix)
     if not offered:
@@ -69,7 +60,8 @@ def fixes(file: Path, report: Report, found: Any) -> list[tuple[str, str]]:
     lines = file.read_text().splitlines()
     for number, fix in offered.items():
         old = lines[number - 1]
-        kept = old.find("lambda") if fix.startswith("lambda") else len(old) - len(old.lstrip())
+        kept = old.find(fix.split(maxsplit=1)[0])  # what stands before a lambda, or a body on one line
+        kept = kept if kept >= 0 else len(old) - len(old.lstrip())
         lines[number - 1] = old[:kept] + fix
     with tempfile.TemporaryDirectory() as folder:
         repaired = Path(folder) / f"{file.stem}_repaired.py"

@@ -271,6 +271,26 @@ def test_an_edit_that_changes_the_output_is_no_repair(rng):
     assert not any("-2 * x" in str(cause.fix) or "return -" in str(cause.fix) for cause in report.causes)
 
 
+def slope_in_one(x, w):
+    s = 1 / (1 + np.exp(-x * w))
+
+    def backward(dout):
+        e = 2 * s * dout
+        dx = e * s * (1 - s) * w
+        dw = e * x
+        return dx, dw
+
+    return s * s, backward
+
+
+def test_an_edit_that_spoils_a_right_gradient_is_no_repair(rng):
+    """e is of both gradients, and one of them is right."""
+    report = check(slope_in_one, *rng.standard_normal((2, 5)))
+    fixes = [str(cause.fix) for cause in report.causes]
+    assert any(fix.startswith(("dw =", "return")) for fix in fixes), report
+    assert not any(fix.startswith("e =") for fix in fixes)
+
+
 def test_what_a_recurrence_lacks_is_said_with_the_lengths_at_which_it_shows(rng):
     report = check(through_time.carry_never_updated, *through_time.RNN(rng))
     cause = next(cause for cause in report.causes if cause.input == "Wh")

@@ -307,19 +307,33 @@ class Repair:
         return first
 
     def is_right(self, made: dict[int, Any], deep: bool, placed: Sequence[Placed]) -> bool:
-        """Whether the gradient is what is due, and the output is still what it was."""
+        """Whether the gradient is what is due, and the output and what was right are still what they were."""
         subject = self.subject.rebuilt(Rebinder(made, deep=deep))
         with quiet():
-            for u, due, got in zip(self.e.douts, self.due, self.e.got, strict=True):
+            for k, (u, due, got) in enumerate(zip(self.e.douts, self.due, self.e.got, strict=True)):
                 outs, back = subject.pair(copied(self.e.trial.values))
                 if not same(joined(outs), self.e.trial.f0, 1e-9):
                     return False
-                g = back(parted(u, self.e.trial.outs))[self.e.index]
+                grads = back(parted(u, self.e.trial.outs))
+                g = grads[self.e.index]
                 g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
                 if g is None or not self.e.near(g, due):
                     if len(placed) == 1 and g is not None and g.shape == due.shape and np.isfinite(g).all():
                         self._keep(g, got, placed[0])
                     return False
+                if not self.leaves_right(grads, k):
+                    return False
+        return True
+
+    def leaves_right(self, grads: Sequence[Any], k: int) -> bool:
+        """Whether the gradients by other inputs, for this dout, are as they were where they were right."""
+        for result in self.e.trial.results:
+            if result.index == self.e.index or result.problem is not None:
+                continue
+            g = grads[result.index]
+            g = None if g is None else self.subject.fit(result.index, np.asarray(g))
+            if not same(g, result.got[k], 1e-6):
+                return False
         return True
 
     def _keep(self, g: np.ndarray, got: np.ndarray, placed: Placed) -> None:

@@ -46,8 +46,6 @@ class Context:
 class ContextClass(Form):
     """``forward(ctx, *inputs)`` and ``backward(ctx, dout)``, functions of a class or of an object."""
 
-    skipped = 1
-
     @classmethod
     def of(cls, target: Any, asked: Asked) -> Self | None:
         is_one = all(_takes_context(target, name) for name in ("forward", "backward"))
@@ -56,6 +54,10 @@ class ContextClass(Form):
     @property
     def author(self) -> Callable:
         return self.target.forward
+
+    @property
+    def skipped(self) -> int:
+        return 1
 
     def subject(self, inputs: tuple, options: dict) -> Subject:
         return of_context_class(self.target, inputs, options)

@@ -28,8 +28,6 @@ class Form:
     into what the checker examines. ``FORMS`` lists them; the first that takes a target is its form.
     """
 
-    skipped = 0  # leading parameters of ``author`` that are no inputs: ctx
-
     def __init__(self, target: Any, asked: Asked):
         self.target, self.asked = target, asked
 
@@ -47,6 +45,11 @@ class Form:
     def author(self) -> Callable:
         """The function whose parameters are the inputs."""
         return self.target
+
+    @property
+    def skipped(self) -> int:
+        """How many leading parameters of ``author`` are no inputs: ctx."""
+        return 0
 
     @property
     def arrays(self) -> list[Any]:

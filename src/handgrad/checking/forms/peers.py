@@ -28,7 +28,7 @@ class TorchForm(Form):
         return self.target.forward
 
     @property
-    def skipped(self) -> int:  # type: ignore[override]
+    def skipped(self) -> int:
         from handgrad.checking.forms.torch_own import is_function_class, sets_context
 
         return int(is_function_class(self.target) and not sets_context(self.target))
