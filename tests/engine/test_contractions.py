@@ -215,6 +215,37 @@ def test_convolutions(kind, level):
                 assert case.run(level, 2 + n % 2, apart).tobytes() == one.tobytes()
 
 
+def by_channel(x, W, stride):
+    """y[n, c, h, w] = Σ x[n, c, h·stride + r, w·stride + s]·W[c, r, s]."""
+    seen = channels_first(x, W.shape[1], stride)
+    return Case(seen.shape[:4], W.shape[1:], (x, seen, [0, 1, 2, 3, 4, 5]), (W, W, [1, 4, 5]))
+
+
+def by_weights_of_channels(x, dout, R, stride):
+    """dW[c, r, s] = Σ x[n, c, h·stride + r, w·stride + s]·dout[n, c, h, w]."""
+    seen, (N, C, H, W) = channels_first(x, R, stride), dout.shape
+    return Case((C, R, R), (N, H, W), (x, seen, [3, 0, 4, 5, 1, 2]), (dout, dout, [3, 0, 4, 5]))
+
+
+def channels_first(x, R, stride):
+    return np.moveaxis(windows(np.moveaxis(x, 1, -1), R, R, stride, 1), -1, 1)
+
+
+@LEVELS
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(2, 3, 9), (1, 2, 35), (65, 2, 18), (6, 1, 72)])
+def test_each_channel_by_itself(level, stride, shape):
+    """Forward along pixels, and the weights' gradient along the sum, which is cut where it is deep."""
+    rng = np.random.default_rng(0)
+    N, C, H = shape
+    x, W = numbers(rng, (N, C, H, H), np.float32), numbers(rng, (C, 3, 3), np.float32)
+    forward = by_channel(x, W, stride)
+    dout = numbers(rng, forward.shape, np.float32)
+    for case in (forward, by_weights_of_channels(x, dout, 3, stride)):
+        one = case.check(level, at_end=stride != 1)
+        assert case.run(level, 2, apart=0 if case.shape[0] > 1 else 2).tobytes() == one.tobytes()
+
+
 @LEVELS
 def test_long_sums_keep_their_digits(level):
     """Of 90,000 positive terms, over several loops: in parts, each a sum of its own."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from handgrad.engine.emit.arithmetic import Arithmetic, cast, memory_type, type_of
 from handgrad.engine.emit.ir import I1, I64, PTR, Function, Value, i64, number
+from handgrad.engine.emit.vectors import vector_at
 from handgrad.engine.lowering import Apply, Load, Made, Number
 from handgrad.engine.nodes import Node
 
@@ -143,32 +144,9 @@ class Point:
             x = f.gather(pointer, scalar.of(self.lanes), self.mask)
         elif step == 0 or self.lanes == 1:
             x = f.load(pointer, scalar)
-        elif step == 1:
-            x = self.load_row(pointer, scalar.of(self.lanes))
-        elif step == 2:
-            x = self.load_alternate(pointer, scalar.of(self.lanes))
         else:
-            spread = f.binary("mul", f.lane_numbers(self.lanes), i64(step))
-            x = f.gather(f.offset(pointer, spread, scalar.scalar), scalar.of(self.lanes), self.mask)
+            x = vector_at(f, pointer, step, scalar.of(self.lanes), self.mask)
         return f.compare("icmp ne", x, number(0, x.type)) if e.dtype.kind == "b" else x
-
-    def load_row(self, pointer: Value, type: Any) -> Value:
-        if self.mask is None:
-            return self.f.load(pointer, type)
-        return self.f.masked_load(pointer, type, self.mask)
-
-    def load_alternate(self, pointer: Value, type: Any) -> Value:
-        """Every second element of two rows, the last of which is the second's last."""
-        f, n = self.f, self.lanes
-
-        def row(first: int) -> Value:
-            start = f.offset(pointer, i64(first), type.scalar)
-            if self.mask is None:
-                return f.load(start, type)
-            on = [n if e % 2 else e // 2 for e in range(first, first + n)]
-            return f.masked_load(start, type, f.shuffle(self.mask, number(False, I1.of(n)), on))
-
-        return f.shuffle(row(0), row(n - 1), [2 * k + (k >= n // 2) for k in range(n)])
 
     def store(self, node: Node, place: Value, x: Value, step: int = 1) -> None:
         """Write ``x`` into an array, from element ``place`` on, its lanes ``step`` elements apart."""

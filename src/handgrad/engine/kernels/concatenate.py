@@ -42,12 +42,12 @@ class Concatenate(Node):
         few elements inside, or in vectors.
         """
         laid = laid_among_zeros(self)
-        own = () if laid is None else laid[0].shape
+        own, steps = ((), ()) if laid is None else (laid[0].shape, laid[2])
 
         def is_near(axis: int) -> bool:
             inside = [i for i in range(axis + 1, len(own)) if own[i] != 1]
             if not inside:
-                return own[axis] >= FILLED
+                return own[axis] * steps[axis] >= FILLED
             return math.prod(own[i] for i in inside) < FILLED and not set(inside) <= set(self.padded)
 
         return [axis for axis in self.padded if is_near(axis)]

@@ -16,7 +16,7 @@ from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
 from handgrad.engine.kernels.product.plan import Plan, between_borders, tiles
 from handgrad.engine.kernels.product.source import Block, Size, as_int, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part, Sums
-from handgrad.engine.kernels.product.unfinished import clear, finish
+from handgrad.engine.kernels.product.unfinished import clear, elements, finish, place_of
 
 if TYPE_CHECKING:
     from handgrad.engine.kernels.product.product import Piece
@@ -57,9 +57,9 @@ class Emission:
 
     def memory(self) -> list[int]:
         """Bytes, in whole lines; each with room for a vector behind."""
-        elements = [self.y_elements(), self.unfinished_elements(), self.x_elements()]
+        needed = [self.y_elements(), elements(self), self.x_elements()]
         width = self.type.bits // 8
-        return [-(-(n + self.lanes) * width // 64) * 64 if n else 0 for n in elements]
+        return [-(-(n + self.lanes) * width // 64) * 64 if n else 0 for n in needed]
 
     def turns(self, loops: list[int]) -> int:
         return math.prod(self.sizes[loop] for loop in loops)
@@ -83,9 +83,6 @@ class Emission:
         if self.plan.is_whole_y:
             return self.padded(self.lines) * self.padded_columns
         return self.lines * min(self.plan.tile.units, self.units) * self.width
-
-    def unfinished_elements(self) -> int:
-        return self.turns(self.c.row_loops) * self.padded_columns if self.plan.cut else 0
 
     def x_elements(self) -> int:
         if not self.plan.packs_x:
@@ -251,7 +248,9 @@ class Emission:
         x, start = c.x, self.address(c.x, {**at, **part.at})
         strides = {loop: x.strides[loop] for loop, _ in part.loops}
         ahead = self.plan.ahead and self.plan.ahead * strides[c.sums[-1]]
-        return Panel(start, strides, x.strides[c.down], x.strides[c.along] != 0, None, not x.guards, ahead)
+        step = strides[c.sums[-1]] if self.width == 1 else 1
+        is_vector, is_inside = x.strides[c.along] != 0, not x.guards
+        return Panel(start, strides, x.strides[c.down], is_vector, None, is_inside, ahead, step)
 
     def copy_y(self, at: Counters, part: Part) -> None:
         """All panels, one behind the other; where vectors run along the sum, all rows of y."""
@@ -309,8 +308,10 @@ class Emission:
         c = self.c
         here = {**at, **part.at, c.along: panel.first}
         strides = {loop: c.y.strides[loop] for loop, _ in part.loops}
-        apart = c.y.strides[c.along] if self.width == 1 else self.lanes
-        return Panel(self.address(c.y, here), strides, apart, is_inside=not c.y.guards)
+        along = c.y.strides[c.along]
+        step = 2 if along == 2 and self.width > 1 else 1
+        apart = along if self.width == 1 else step * self.lanes
+        return Panel(self.address(c.y, here), strides, apart, is_inside=not c.y.guards, step=step)
 
     def y_packed_before(self, part: Part, panel: Columns) -> Panel:
         """All lines of a vector of columns lie one behind the other."""
@@ -381,20 +382,10 @@ class Emission:
         here = {**at, c.down: row, c.along: panel.first}
         tile = Tile(rows, panel.units)
         x = self.x(here, part, i, rows)
-        old = self.unfinished_of(here, i, panel) if self.plan.cut else None
+        old = place_of(self, here, i, panel) if self.plan.cut else None
         guards = tuple(g for g in c.guards if rows == 1 or not g.strides[c.down])
         spans = restricted(f, part.spans(self.plan, f), c, guards, {**here, **part.at})
         ahead = self.epilogue.ahead(here, tile)
         sums = self.sums.of(tile, x, y, spans, mask, old, ahead, stretches or {})
         if old is None:
             self.epilogue.tile(here, tile, sums, panel.count, panel.mask)
-
-    def unfinished_of(self, at: Counters, i: Value, panel: Columns) -> Value:
-        """Where a tile's unfinished sums are: row after row of a panel."""
-        f, c = self.f, self.c
-        column = f.binary("sub", panel.first, self.start(c.along))
-        outer = f.binary("mul", self.flat(c.outer_columns, at), i64(self.units * self.width))
-        above = f.binary("mul", f.binary("add", outer, column), i64(self.turns(c.row_loops)))
-        row = f.binary("add", f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down])), i)
-        place = f.binary("add", above, f.binary("mul", row, i64(panel.units * self.width)))
-        return f.offset(self.unfinished, place, self.type.scalar)

@@ -43,21 +43,30 @@ class Epilogue:
     def tile(
         self, at: Counters, tile: Tile, sums: list[Value], count: int | Value, mask: Value | None
     ) -> None:
-        f, c, lanes = self.f, self.c, self.vector.lanes
+        f, c = self.f, self.c
         if c.is_across:
             self.transposed_tile(at, tile, sums, count)
             return
-        rows = [sums[r * tile.units : (r + 1) * tile.units] for r in range(tile.rows)]
-        if self.kernel.is_along_sum:
-            rows = [self.kernel.finished(f, row) for row in rows]
-            rest = tile.units % lanes
-            mask = f.compare("icmp slt", f.lane_numbers(lanes), i64(rest)) if rest else None
+        finished = [
+            self.finished(sums[r * tile.units : (r + 1) * tile.units], mask) for r in range(tile.rows)
+        ]
+        rows, mask = [row for row, _ in finished], finished[0][1]
         if not self.is_large:
             for r, row in enumerate(rows):
                 here = {**at, c.down: f.binary("add", at[c.down], i64(r))}
                 self.row(here, c.along, row, mask)
             return
         self.kept_rows(at, c.down, c.along, rows, i64(tile.rows), mask)
+
+    def finished(self, row: list[Value], mask: Value | None) -> tuple[list[Value], Value | None]:
+        """A row's sums as vectors along the columns, and the mask of the last one."""
+        f, lanes = self.f, self.vector.lanes
+        if not self.kernel.is_along_sum:
+            return row, mask
+        rest = len(row) % lanes
+        return self.kernel.finished(f, row), (
+            f.compare("icmp slt", f.lane_numbers(lanes), i64(rest)) if rest else None
+        )
 
     def transposed_tile(self, at: Counters, tile: Tile, sums: list[Value], count: int | Value) -> None:
         """The output lies in order along the tile's rows."""

@@ -181,7 +181,8 @@ def innermost_long(target: str, of_x: str, of_y: str, sizes: dict[str, int]) -> 
 
     A convolution's gradient by W (O, C, 3, 3) is made nine times as fast where O lies innermost.
     """
-    apart = [i for i in target if (i in of_x) != (i in of_y)]
+    here = [of for of in (of_x, of_y) if target[-1:] in of]
+    apart = [i for i in target if (i in of_x) != (i in of_y) and (len(here) > 1 or i not in here[0])]
     last = max(apart, key=lambda i: sizes[i], default="")
     if not last or sizes[target[-1]] >= min(FILLED, sizes[last]):
         return target

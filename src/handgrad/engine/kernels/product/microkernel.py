@@ -7,6 +7,7 @@ import itertools
 from typing import NamedTuple
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64
+from handgrad.engine.emit.vectors import vector_at
 
 Counters = dict[int, Value]
 
@@ -23,6 +24,7 @@ class Panel(NamedTuple):
     kept: Panel | None = None
     is_inside: bool = True  # whether all that a turn may be asked for is in the array
     ahead: int = 0  # how far behind what a turn reads lies what it asks for
+    step: int = 1  # how far apart the elements of a vector are
 
     def line(self, f: Function, counters: Counters, scalar: str) -> Value:
         """The address of what one turn of the sums reads."""
@@ -80,11 +82,13 @@ class Microkernel(abc.ABC):
         return row
 
 
-def loaded(f: Function, start: Value, n: int, apart: int, vector: Type, mask: Value | None) -> list[Value]:
+def loaded(
+    f: Function, start: Value, n: int, apart: int, step: int, vector: Type, mask: Value | None
+) -> list[Value]:
     """n vectors, of the last one what its mask lets through."""
     places = [f.offset(start, i64(v * apart), vector.scalar) for v in range(n)]
-    whole = [f.load(p, vector) for p in places[: n - (mask is not None)]]
-    return whole if mask is None else [*whole, f.masked_load(places[-1], vector, mask)]
+    masks = [*[None] * (n - 1), mask]
+    return [vector_at(f, p, step, vector, own) for p, own in zip(places, masks, strict=True)]
 
 
 class Fma(Microkernel):
@@ -112,7 +116,7 @@ class Fma(Microkernel):
     ) -> list[Value]:
         vector = sums[0].type
         line = y.line(f, at, vector.scalar)
-        ys = loaded(f, line, tile.units, y.apart, vector, mask)
+        ys = loaded(f, line, tile.units, y.apart, y.step, vector, mask)
         if y.kept:
             self.keep(f, y.kept.line(f, at, vector.scalar), line, ys)
         above = x.line(f, at, vector.scalar)
@@ -122,7 +126,7 @@ class Fma(Microkernel):
         for r in range(tile.rows):
             place = f.offset(above, i64(r * x.apart), vector.scalar)
             if x.is_vector:
-                xs = loaded(f, place, tile.units, vector.lanes, vector, mask)
+                xs = loaded(f, place, tile.units, vector.lanes, x.step, vector, mask)
             else:
                 xs = [f.splat(f.load(place, vector.of(1)), vector.lanes)] * tile.units
             mine = sums[r * tile.units : (r + 1) * tile.units]
@@ -179,7 +183,7 @@ class Dots(Microkernel):
         def lines(panel: Panel, n: int) -> list[Value]:
             start = panel.line(f, at, vector.scalar)
             places = [f.offset(start, i64(r * panel.apart), vector.scalar) for r in range(n)]
-            return [f.masked_load(p, vector, mask) if mask else f.load(p, vector) for p in places]
+            return [vector_at(f, p, panel.step, vector, mask) for p in places]
 
         ys, xs = lines(y, tile.units), lines(x, tile.rows)
         pairs = itertools.product(xs, ys)

@@ -29,6 +29,7 @@ LONG = 1024  # terms from which on a sum is made of shorter ones, which keep the
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 LEAST_DEPTH_OF_DOTS = 32
+MANY_LANES = 2  # of a vector along the sum of one column, one of so many
 A_TILE, A_COPIED_VECTOR = 24, 8  # instructions that each takes
 AN_ELEMENT = 4  # that each element takes of a vector that is not copied by squares
 A_TURNED_VECTOR = 12  # the same; where masks are no instructions of their own, three times as many
@@ -133,10 +134,11 @@ def planned(c: Contraction, way: Way, mine: dict[int, int], lanes: int, register
     in_pairs = kernel is PAIRS
     c = c.swapped() if is_swapped else c
     rows, columns = (mine.get(loop, c.sizes[loop]) for loop in (c.down, c.along))
-    depth = max(c.depth / (lanes if kernel.is_along_sum else 1), 1)
+    depth = max(float(vectors_along_sum(c, lanes) if kernel.is_along_sum else c.depth), 1.0)
     _, tile = best_tile(kernel, rows, columns, depth, lanes, registers, c.is_across)
     if kernel.is_along_sum:
-        return Plan(kernel, tile, is_swapped, packs_y=c.y.strides[c.sums[-1]] != 1)
+        cut = cut_at(c, CHAIN * lanes, apart=True) if c.depth > MOST_DEPTH_OF_DOTS else None
+        return Plan(kernel, tile, is_swapped, packs_y=c.y.strides[c.sums[-1]] != 1, cut=cut)
     all_rows = rows * math.prod(mine.get(loop, c.sizes[loop]) for loop in c.outer_rows)
     plan = Plan(kernel, tile, is_swapped, cut=cut_of(c, in_pairs, all_rows))
     return with_copies(plan, c, rows, all_rows, columns, lanes)
@@ -160,7 +162,8 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
     bytes_of_x, bytes_of_y = all_rows * lines * size, c.turns(c.outer_columns) * units * lanes * lines * size
     uses, panels = -(-rows // tile.rows) * c.turns(c.outer_rows), -(-units // tile.units)
     in_order = c.y.strides[c.along] == 1 or columns == 1
-    is_copied = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not in_order
+    may_lie = in_order or c.y.strides[c.along] == 2
+    is_copied = in_pairs or (uses >= WORTH_COPYING and not c.is_elementwise) or not may_lie
     packs_y = is_copied and not c.has_panels
     is_across = c.x.strides[c.down] == 1 and c.x.strides[inner] != 1
     comes_late = is_across and all_rows * c.depth * size > FAR and c.sizes[inner] > AHEAD and not c.x.guards
@@ -209,13 +212,15 @@ def best_way(c: Contraction, lanes: int, registers: int, in_pairs: bool) -> Way:
         if one.is_across:
             cost += rows * units * A_TURNED_VECTOR * (1 if lanes * c.dtype.itemsize == LINE else 3)
         is_copied = one.y.strides[one.along] != 1 and columns > 1
-        a_vector = A_COPIED_VECTOR if is_by_squares(one, lanes) else AN_ELEMENT * lanes
+        is_fast = one.y.strides[one.along] == 2 or is_by_squares(one, lanes)
+        a_vector = A_COPIED_VECTOR if is_fast else AN_ELEMENT * lanes
         copying = depth * units * c.turns(one.outer_columns) * a_vector * is_copied
         found.append((cost * around + copying, FMA, is_swapped))
         if is_for_dots(one, lanes):
-            cost, _ = best_tile(DOTS, rows, columns, depth / lanes, lanes, registers)
+            vectors = vectors_along_sum(one, lanes)
+            cost, _ = best_tile(DOTS, rows, columns, float(vectors), lanes, registers)
             is_copied = one.y.strides[one.sums[-1]] != 1
-            copying = depth / lanes * columns * A_COPIED_VECTOR * is_copied
+            copying = vectors * columns * A_COPIED_VECTOR * is_copied
             found.append((1.05 * cost * around + copying, DOTS, is_swapped))
     _, kernel, is_swapped = min(found, key=lambda way: way[0])
     return Way(kernel, is_swapped)
@@ -226,13 +231,24 @@ def is_by_squares(c: Contraction, lanes: int) -> bool:
     return bool(c.sums) and c.y.strides[c.sums[-1]] == 1 and c.sizes[c.sums[-1]] >= lanes
 
 
+def vectors_along_sum(c: Contraction, lanes: int) -> int:
+    """How many vectors there are along a sum, of which each turn of the outer loops begins one."""
+    inner = c.sizes[c.sums[-1]]
+    return c.depth // max(inner, 1) * -(-inner // lanes)
+
+
 def is_for_dots(c: Contraction, lanes: int) -> bool:
-    """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so."""
+    """Whether vectors may run along the sum: x lies in order along it, and y does or is copied so.
+
+    Deeper sums are cut, as those of a filter's gradient over all images, whose one column is dout.
+    """
     if not c.sums or c.is_elementwise or c.is_across:
         return False
     inner = c.sums[-1]
     if any(c.guarded(guard) == inner for guard in c.guards):
         return False
+    if c.sizes[c.along] == 1 and len(c.sums) > 1 and MANY_LANES * c.sizes[inner] >= lanes:
+        return c.x.strides[inner] in (1, 2) and c.y.strides[inner] == 1 and c.sizes[inner] <= CHAIN
     is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR // 2
     is_long = c.sizes[inner] >= LEAST_DEPTH_OF_DOTS or (len(c.sums) > 1 and c.sizes[inner] % lanes == 0)
     fits = is_long and c.depth <= MOST_DEPTH_OF_DOTS and is_near

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
+from handgrad.engine.emit.vectors import vector_at
 from handgrad.engine.kernels.nest import nest, transposed
 
 Place = Callable[[dict[int, Value]], Value]
@@ -92,16 +93,6 @@ def chunks(f: Function, block: Block, line: Value, width: int, vector: Type) -> 
         pointer = f.offset(block.start, place, vector.scalar)
         found.append((first, vector_at(f, pointer, block.across, vector, mask)))
     return found
-
-
-def vector_at(f: Function, pointer: Value, stride: int, vector: Type, mask: Value | None) -> Value:
-    """Elements ``stride`` apart; those masked out are 0."""
-    if vector.lanes == 1:
-        return f.load(pointer, vector)
-    if stride == 1:
-        return f.masked_load(pointer, vector, mask) if mask else f.load(pointer, vector)
-    spread = f.binary("mul", f.lane_numbers(vector.lanes), i64(stride))
-    return f.gather(f.offset(pointer, spread, vector.scalar), vector, mask)
 
 
 def copy_transposed(f: Function, block: Block, target: Value, width: int, vector: Type) -> None:
