@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -45,7 +44,7 @@ __all__ = ["found_by_trying", "from_hints", "from_shapes", "made_for", "sets_fro
 
 Sets = list[tuple[str, tuple]]  # what each set of inputs is called, and the inputs
 
-SECONDS = 8.0  # for trying
+LOOKS, MORE = 10_000, 2_500  # in one search: at most; for better ones than the first that go through
 ADVICE = 'give the shapes of its inputs as --inputs (or spec=), like "(3, 4), (N, D), (N,) < 10"'
 
 
@@ -73,7 +72,8 @@ def from_hints(target: Any, seed: int = 0) -> Sets | None:
     if not any(hints):
         return None
     usual = by_name(target, parameters_of(target))
-    return _search(target, [hint or other for hint, other in zip(hints, usual, strict=True)], seed)
+    candidates = [hint or other for hint, other in zip(hints, usual, strict=True)]
+    return _search(Probe(target), candidates, seed)
 
 
 def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Sets:
@@ -87,15 +87,14 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
     """
     names = parameters_of(target)
     counts = [count] if count is not None else [len(names)] if names else [1, 2, 3]
-    errors: list[str] = []
-    late = time.perf_counter() + SECONDS
+    probe = Probe(target)
     for n in counts:
         padded = [*names, "x", "y", "z"][:n] if len(names) < n else names[:n]
         for candidates in (by_name(target, padded), [_options(ANY)] * n):
-            found = _search(target, candidates, seed, errors, late)
+            found = _search(probe, candidates, seed)
             if found:
                 return found
-    said = f" ({errors[0]})" if errors else ""
+    said = f" ({probe.error})" if probe.error else ""
     raise ValueError(f"none of the shapes that were tried goes through {label(target)}{said}; {ADVICE}")
 
 
@@ -110,10 +109,11 @@ class Probe:
 
     def __init__(self, target: Any, loss: Any = None):
         self.target, self.loss = target, loss
-        self.error = ""
+        self.error, self.left = "", LOOKS
         self.made = [lambda x: x, *_libraries(target)]
 
     def look(self, inputs: tuple) -> int:
+        self.left -= 1
         for number, made in enumerate(self.made):
             found = self._look(tree_map(made, inputs))
             if found:
@@ -205,13 +205,10 @@ def _best_draw(probe: Probe, template: Template, seed: int) -> tuple[int, str] |
 def _sets(probe: Probe, template: Template, free: str, seed: int) -> Sets:
     """The first set, and those of its edges that the target takes."""
     found: Sets = []
-    began = time.perf_counter()
     for number, (said, variant, sizes) in enumerate(
         itertools.chain(variants(template), _broadcast(probe.target, template), _one_hot(template))
     ):
         inputs = drawn(variant, sizes, [seed, number], free)
-        if number and time.perf_counter() - began > SECONDS:
-            break
         if number == 0 or probe.look(inputs) > Probe.ODD:
             found.append((said, probe.given(inputs)))
     return found
@@ -243,13 +240,10 @@ def _one_hot(template: Template) -> Iterator[tuple[str, Template, dict]]:
 # Trying.
 
 
-def _search(
-    target: Any, candidates: list[list], seed: int, errors: list[str] | None = None, late: float | None = None
-) -> Sets | None:
+def _search(probe: Probe, candidates: list[list], seed: int) -> Sets | None:
     """Sets of the first template that gives every input a gradient, else of the first that runs."""
-    probe = Probe(target)
     best: tuple[int, str, Template] | None = None
-    late = late or time.perf_counter() + SECONDS
+    until = 0
     for template in filter(_is_bound, itertools.product(*candidates)):
         if best and not any(item.axes for item in items(template)):
             continue  # numbers alone would hide what is not summed
@@ -258,12 +252,10 @@ def _search(
             best = (*looked, template)
             if best[0] == Probe.ANSWERED or (best[0] == Probe.FINE and len(template) == 1):
                 break
-            late = min(late, time.perf_counter() + SECONDS / 4)
-        if time.perf_counter() > late:
+            until = max(until, probe.left - MORE)
+        if probe.left <= until:
             break
     if best is None:
-        if errors is not None and probe.error:
-            errors.append(probe.error)
         return None
     return _sets(probe, best[2], best[1], seed)
 

@@ -6,14 +6,11 @@ names, those alone.
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
 from handgrad.checking import check
-from handgrad.checking.causes import repair
-from handgrad.checking.trial import elements
 from tests.checking.mutants import corpus
 
 FILE = Path(__file__).with_name("named.txt")
@@ -34,7 +31,6 @@ def kinds_of(entry: corpus.Entry, report: Any) -> str:
 
 def renew(parts: list[str]) -> None:
     """Check the mutants whose names have one of these parts, or all, and store how they are named."""
-    repair.SECONDS = elements.SECONDS = math.inf  # as in the tests
     found = stored() if parts else {}
     for entry in corpus.load():
         if entry.causes and (not parts or any(part in entry.name for part in parts)):

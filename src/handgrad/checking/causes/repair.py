@@ -29,10 +29,11 @@ from handgrad.checking.memory import enclosed, names_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.source import Line, parsed
 from handgrad.checking.subject import Subject, copied, joined, parted
+from handgrad.checking.work import work_of
 
-# The edits tried in one check, for all its inputs together: a count, so that a busy machine names as much.
+# The edits tried in one check, for all its inputs together: fewer where one is much work.
 TRIES, TRIES_BY_JAX = 4000, 400
-SECONDS = 12.0  # where one try takes long
+WORK, WORK_OF_COMPILING = 100_000_000, 2_000
 PAIRS, FIRSTS, ALIVE, ALIKE = 5000, 3, 120, 2  # of two edits: tries; firsts; those that change anything
 FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
 
@@ -178,7 +179,8 @@ class Repair:
     def __init__(self, e: Evidence):
         self.e, self.subject = e, e.trial.subject
         self.clock = e.trial.clock
-        self.most = TRIES_BY_JAX if self.subject.style == "jax" else TRIES
+        work = WORK_OF_COMPILING + work_of(lambda: e.trial.gradients(e.douts[0]), e.trial.size)
+        self.most = min(TRIES_BY_JAX if self.subject.style == "jax" else TRIES, WORK // work)
         self.due = e.expected
         self.sizes = tuple(
             dict.fromkeys(
@@ -188,8 +190,8 @@ class Repair:
         self.changes: dict[bytes, list[Placed]] = {}  # by the gradient that they give, the likeliest edits
 
     def may_try(self) -> bool:
-        """Whether there is time for one more edit; it is counted."""
-        return self.clock.allows_repair(self.most, SECONDS)
+        """Whether one more edit may be tried; it is counted."""
+        return self.clock.allows_repair(self.most)
 
     @property
     def tries(self) -> Tries:
@@ -252,7 +254,7 @@ class Repair:
         return []
 
     def may_pair(self) -> bool:
-        return self.clock.allows_repair(self.most + PAIRS, 2 * SECONDS)
+        return self.clock.allows_repair(self.most * (1 + PAIRS / TRIES))
 
     def alive(self, singles: list[Placed]) -> list[Placed]:
         """The edits that change this gradient, of those that give the same the likeliest two."""

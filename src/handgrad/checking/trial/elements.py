@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +11,14 @@ from handgrad.checking.quietly import quiet
 from handgrad.checking.trial import rounding
 from handgrad.checking.trial.directions import SAFETY, digits_of
 from handgrad.checking.trial.results import Columns, InputTrial
+from handgrad.checking.work import work_of
 
 if TYPE_CHECKING:
     from handgrad.checking.trial.trial import Trial
 
 LARGEST_JACOBIAN = 4_000_000
-SECONDS = 8.0  # for the elements of one input
-MOST_ELEMENTS = 3_000
+MOST_ELEMENTS, FEWEST_ELEMENTS = 3_000, 40
+WORK = 50_000_000  # for the elements of one input
 
 
 def chosen(trial: Trial, k: int) -> np.ndarray:
@@ -27,11 +27,13 @@ def chosen(trial: Trial, k: int) -> np.ndarray:
     n, shape = trial.values[k].size, trial.values[k].shape
     v = np.zeros(shape)
     v.flat[0] = 1.0
-    began = time.perf_counter()
-    with quiet():
+
+    def once() -> None:
         trial.along({k: v}, trusted=True)
-    seconds = max(time.perf_counter() - began, 1e-6)
-    most = int(min(MOST_ELEMENTS, max(40, min(SECONDS, trial.clock.left / 4) / seconds)))
+
+    with quiet():
+        possible = min(WORK // work_of(once, trial.size), trial.clock.times(once))
+    most = int(min(MOST_ELEMENTS, max(FEWEST_ELEMENTS, possible)))
     if n <= most:
         return np.arange(n)
     rng = np.random.default_rng([trial.seed, k])

@@ -70,6 +70,11 @@ class Trial:
         return traced(self.subject, self.values)
 
     @property
+    def size(self) -> int:
+        """The elements of all inputs and outputs."""
+        return self.f0.size + sum(np.size(x) for x in self.values if isinstance(x, np.ndarray))
+
+    @property
     def checked(self) -> list[int]:
         return [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
 

@@ -33,8 +33,8 @@ def transposes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         and isinstance(node.op, ast.MatMult)
         and not isinstance(slot.parent, ast.BinOp)
     ):
-        turned = ast.Attribute(node, "T", ast.Load())
-        yield Edit(Kind.TRANSPOSED, "a product the wrong way round", 4, slot, turned)
+        other = ast.BinOp(transposed(node.right), node.op, transposed(node.left))
+        yield Edit(Kind.TRANSPOSED, "a product the wrong way round", 4, slot, other)
     if not isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)) or not is_load(node):
         return
     if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
@@ -60,6 +60,12 @@ def transposes(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         swapaxes = ast.Attribute(node, "swapaxes", ast.Load())
         first_two = ast.Call(swapaxes, [ast.Constant(0), ast.Constant(1)], [])
         yield Edit(Kind.TRANSPOSED, "axes 0 and 1 not swapped", 4, slot, first_two)
+
+
+def transposed(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    return ast.Attribute(node, "T", ast.Load())
 
 
 def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
