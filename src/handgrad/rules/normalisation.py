@@ -9,6 +9,8 @@ since x moves its own mean and variance: what dx̂ has along 1 or along x̂ itse
 
 import math
 
+import numpy as np
+
 from handgrad.arrays import shape, sum_to, xp
 from handgrad.rules.reduction import axes_of, count
 from handgrad.rules.rule import elementwise, rule
@@ -20,17 +22,19 @@ def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
 
     dx = γ·dout / √(var + eps), dmean = -Σ dx, dvar = -Σ γ·x̂·dout / 2(var + eps), dγ = Σ x̂·dout, dβ = Σ dout
 
+    dmean and dvar are made of dγ and dβ, so that each array is summed once.
     The statistics are inputs: the batch's own while training, so that their gradients flow on
     through ``mean`` and ``var``, the running ones in evaluation.
     """
     scale = 1 / xp.sqrt(var + eps)
     x_hat = (x - mean) * scale
+    repeated = np.broadcast_shapes(*map(shape, (mean, var, gamma, beta)))
 
     def backward(dout):
-        dx_hat = dout * gamma
-        dx = dx_hat * scale
-        dvar = -0.5 * dx_hat * x_hat * scale * scale
-        return dx, -dx, dvar, dout * x_hat, dout
+        dgamma, dbeta = sum_to(dout * x_hat, repeated), sum_to(dout, repeated)
+        slope = gamma * scale
+        dvar = -0.5 * slope * scale * dgamma
+        return dout * slope, -slope * dbeta, dvar, dgamma, dbeta
 
     return gamma * x_hat + beta, backward
 

@@ -317,10 +317,10 @@ class Function:
             f"{pointers.text}, {on.type} {on.text})"
         )
 
-    def prefetch(self, pointer: Value, locality: int = 3) -> None:
-        """Ask for a cache line that is read soon; where there is none, nothing happens."""
+    def prefetch(self, pointer: Value, locality: int = 3, writes: bool = False) -> None:
+        """Ask for a cache line that is read or written soon; where there is none, nothing happens."""
         self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
-        self.do(f"call void @llvm.prefetch.p0(ptr {pointer.text}, i32 0, i32 {locality}, i32 1)")
+        self.do(f"call void @llvm.prefetch.p0(ptr {pointer.text}, i32 {writes:d}, i32 {locality}, i32 1)")
 
     def lane_numbers(self, lanes: int) -> Value:
         """0, 1, 2, ... as i64."""

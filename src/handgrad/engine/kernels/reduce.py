@@ -36,7 +36,7 @@ LONG = 128  # terms beyond which a sum would lose digits, were each added to it 
 
 # Reductions of many elements to a few are made in blocks.
 MANY = 2**16
-FEW = 64
+FEW, FEW_IN_PIECES = 64, 4096
 BLOCKS = range(16, 1025)
 ABOUT = 64  # how many blocks are best
 
@@ -51,6 +51,12 @@ class Reduce(OfOne):
     @property
     def name(self) -> str:
         return self.op
+
+    @property
+    def is_in_pieces(self) -> bool:
+        """Whether what is summed for one result lies in pieces, each in order: a channel of all images."""
+        first, last = self.axes[0], self.axes[-1]
+        return last == len(self.x.shape) - 1 and len(self.axes) <= last - first
 
     def kernel(self, lowering: Lowering) -> Kernel:
         return ReduceKernel(self, self.x.shape, [(self, lowering.lower(self.x, counters(self.x.shape)))])
@@ -81,9 +87,12 @@ OPERATIONS = {op: reduction(op) for op in ("sum", "prod", "max", "min", "any", "
 def in_blocks(node: Node, uses: object) -> Node | None:
     """A reduction of many elements to a few as two: of blocks, which threads divide, and of what these give.
 
+    Where what is summed lies in pieces, this also goes through them as they lie, not from far to far.
     The blocks follow from the shape alone, so that no number of threads changes the order of a sum.
     """
-    if not isinstance(node, Reduce) or node.x.size < MANY or node.size >= FEW:
+    if not isinstance(node, Reduce) or node.x.size < MANY:
+        return None
+    if node.size >= (FEW_IN_PIECES if node.is_in_pieces else FEW):
         return None
     x, outer = node.x, 1
     for axis in node.axes:

@@ -64,10 +64,6 @@ class Emission:
     def turns(self, loops: list[int]) -> int:
         return math.prod(self.sizes[loop] for loop in loops)
 
-    @property
-    def padded_columns(self) -> int:
-        return self.units * self.width * self.turns(self.c.outer_columns)
-
     def padded(self, n: int) -> int:
         """In whole vectors."""
         return -(-n // self.lanes) * self.lanes
@@ -81,7 +77,8 @@ class Emission:
         if not self.plan.packs_y:
             return 0
         if self.plan.is_whole_y:
-            return self.padded(self.lines) * self.padded_columns
+            columns = self.units * self.width * self.turns(self.c.outer_columns)
+            return self.padded(self.lines) * columns
         return self.lines * min(self.plan.tile.units, self.units) * self.width
 
     def x_elements(self) -> int:
@@ -110,6 +107,18 @@ class Emission:
                 with self.sums.parts() as part:
                     self.part(at, part)
                 finish(self, at)
+
+    def after(self, at: Counters, tile: Tile) -> Counters:
+        """Where the next tile begins: below this one, or, after the last, at the next panel's top."""
+        f, c = self.f, self.c
+        row = f.binary("add", at[c.down], i64(tile.rows))
+        end = f.binary("add", self.start(c.down), i64(self.sizes[c.down]))
+        is_last = f.compare("icmp sge", row, end)
+        along, step = c.along, tile.units * self.width
+        if tile.units == self.units and c.outer_columns:
+            along, step = c.outer_columns[-1], 1
+        beside = f.binary("add", at[along], f.select(is_last, i64(step), i64(0)))
+        return {**at, along: beside, c.down: f.select(is_last, self.start(c.down), row)}
 
     def start(self, loop: int) -> Value:
         return self.starts.get(loop, i64(0))
@@ -385,7 +394,7 @@ class Emission:
         old = place_of(self, here, i, panel) if self.plan.cut else None
         guards = tuple(g for g in c.guards if rows == 1 or not g.strides[c.down])
         spans = restricted(f, part.spans(self.plan, f), c, guards, {**here, **part.at})
-        ahead = self.epilogue.ahead(here, tile)
+        ahead = self.epilogue.ahead(self.after(here, tile), tile)
         sums = self.sums.of(tile, x, y, spans, mask, old, ahead, stretches or {})
         if old is None:
             self.epilogue.tile(here, tile, sums, panel.count, panel.mask)

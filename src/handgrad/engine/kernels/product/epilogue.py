@@ -106,30 +106,40 @@ class Epilogue:
         f, c = self.f, self.c
         for v, x in enumerate(vectors):
             here = {**at, along: f.binary("add", at[along], i64(v * self.vector.lanes))}
-            place = i64(c.start)
-            for loop, n in here.items():
-                place = f.binary("add", place, f.binary("mul", n, i64(c.out[loop])))
+            place = self.place(here)
             own = mask if v == len(vectors) - 1 else None
             point = Point(f, self.pointers, here, along, self.vector.lanes, own, self.finite)
             point.made[self.node] = x
             point.store_all(self.values, self.stores, place, c.out[along] or 1)
 
-    def ahead(self, at: Counters, tile: Tile) -> Callable[[Value], None] | None:
-        """Asks for what the next tile's end will read, a row at a time.
+    def place(self, at: Counters) -> Value:
+        """Where in the output an element lies."""
+        f, place = self.f, i64(self.c.start)
+        for loop, n in at.items():
+            place = f.binary("add", place, f.binary("mul", n, i64(self.c.out[loop])))
+        return place
 
-        Asked for all at once, the lines would wait for each other, and the tile for them.
+    def ahead(self, at: Counters, tile: Tile) -> Callable[[Value], None] | None:
+        """Asks for what the end of the tile will read and write that comes next, a row at a time.
+
+        Asked for all at once, the lines would wait for each other, and the tile for them. They are left in
+        the second cache: rows far apart, as the channels of an image, may fall on few lines of the nearest.
         """
         f, c = self.f, self.c
-        if not self.late or c.is_across or self.kernel.is_along_sum:
+        if c.is_across or self.kernel.is_along_sum:
             return None
 
         def ask(row: Value) -> None:
-            next_row = f.binary("add", f.binary("add", at[c.down], row), i64(tile.rows))
-            point = Point(f, self.pointers, {**at, c.down: next_row}, c.along, self.vector.lanes)
-            for e in self.late:
-                place, _ = point.address(e)
+            here = {**at, c.down: f.binary("add", at[c.down], row)}
+            point = Point(f, self.pointers, here, c.along, self.vector.lanes)
+            lines = [(e.array, e.dtype, point.address(e)[0], False) for e in self.late]
+            lines += [
+                (node, node.dtype, self.place(here), True) for node, _ in self.values if node in self.stores
+            ]
+            for array, dtype, place, writes in lines:
                 for v in range(tile.units):
                     there = f.binary("add", place, i64(v * self.vector.lanes))
-                    f.prefetch(f.offset(self.pointers[e.array], there, memory_type(e.dtype).scalar))
+                    pointer = f.offset(self.pointers[array], there, memory_type(dtype).scalar)
+                    f.prefetch(pointer, 2, writes)
 
         return ask
