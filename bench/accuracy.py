@@ -38,7 +38,7 @@ def losses(seed: int, engine: str, steps: int) -> np.ndarray:
     """The loss of each of the first steps."""
     x, t, *_ = split(seed)
     trainer = trainer_for(seed, engine)
-    made = steps_for(trainer, x, t, BATCH)
+    made = steps_for(trainer, trainer.progress, x, t, BATCH)
     order = np.concatenate([permutation(len(x), seed, epoch) for epoch in range(-(-steps * BATCH // len(x)))])
     totals = [0.0]
     for _ in range(steps):

@@ -53,7 +53,7 @@ def ours_in_one_call(workload: Workload, engine: str) -> Steps:
     """Calls of a tenth of a second, as ``fit`` makes them; the last step by itself, to know its loss."""
     x, t = workload.examples()
     trainer, order = trainer_for(workload, engine), Order(workload)
-    made = steps_for(trainer, x, t, workload.batch)
+    made = steps_for(trainer, trainer.progress, x, t, workload.batch)
 
     def run(picked: np.ndarray) -> float:
         began = time.perf_counter()

@@ -88,7 +88,7 @@ def ours(workload: Workload, plays: Plays, folder: Path) -> Engine:
     described = network(workload.model, len(plays.alphabet))
     net = build_text(described, 0)
     trainer = Trainer(net, rules.softmax_cross_entropy, workload.optimiser(), metrics={}, engine="native")
-    steps, order = steps_for(trainer, plays.x, plays.t, BATCH), np.arange(len(plays.x))
+    steps, order = steps_for(trainer, trainer.progress, plays.x, plays.t, BATCH), np.arange(len(plays.x))
     run = TextRun(described, plays.alphabet, {"seed": 0, "source": SHAKESPEARE}, net)
 
     def to(step: int) -> tuple[float, float]:

@@ -118,7 +118,7 @@ def steps(widths, batch_size, optimiser):
     t = np.zeros(4 * batch_size, int)
     x = np.zeros((len(t), widths[0]), np.float32)
     trainer = Trainer(mlp(widths, seed=0), hg.softmax_cross_entropy, optimiser)
-    (loop,) = NativeSteps(trainer, x, t, batch_size).code(batch_size).schedule.kernels
+    (loop,) = NativeSteps(trainer, trainer.progress, x, t, batch_size).code(batch_size).schedule.kernels
     return loop.inside
 
 

@@ -147,7 +147,7 @@ def training_step(widths, batch_size, use_threads, **options):
     t = np.zeros(2 * batch_size, int)
     x = np.zeros((len(t), widths[0]), np.float32)
     trainer = Trainer(mlp(widths, seed=0, **options), hg.softmax_cross_entropy, SGD(0.1), metrics={})
-    (loop,) = NativeSteps(trainer, x, t, batch_size).code(batch_size).schedule.kernels
+    (loop,) = NativeSteps(trainer, trainer.progress, x, t, batch_size).code(batch_size).schedule.kernels
     return loop.inside
 
 

@@ -49,7 +49,7 @@ def sum_in_blocks(x: Any, axis: Any = None, keepdims: bool = False, **options: A
     """``np.sum``, which adds row after row where it sums over rows: here by blocks, so that long sums keep
     their digits. (Along a row, and of everything, NumPy does so itself.)
     """
-    long = None if options else _long_axis(x, axis)
+    long = None if options else long_axis(x, axis)
     if long is not None:
         count = x.shape[long] // ROWS
         first, rest = np.split(x, [count * ROWS], axis=long)
@@ -59,7 +59,7 @@ def sum_in_blocks(x: Any, axis: Any = None, keepdims: bool = False, **options: A
     return np.sum(x, axis=axis, keepdims=keepdims, **options)
 
 
-def _long_axis(x: Any, axis: Any) -> int | None:
+def long_axis(x: Any, axis: Any) -> int | None:
     """The longest axis of a sum over many rows; None of any other sum."""
     if axis is None or not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         return None

@@ -35,9 +35,10 @@ def run(args: argparse.Namespace) -> int:
 
     made, x, t = trained_on(args.folder)
     size = min(made.training["batch_size"], len(x))
-    steps = NativeSteps(trainer_of(made, len(x)), x, t, size, timed=True)
+    trainer = trainer_of(made, len(x))
+    steps = NativeSteps(trainer, trainer.progress, x, t, size, timed=True)
     order = np.resize(np.arange(len(x)), size * args.steps)
-    progress = steps.trainer.progress
+    progress = trainer.progress
     for some in np.split(order, range(size * steps.most, len(order), size * steps.most)):
         _, progress = steps.run(progress, some, size)
     print(explain(steps.code(size), args.ir))

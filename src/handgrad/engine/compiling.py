@@ -6,9 +6,12 @@ import collections
 import contextlib
 import functools
 import inspect
+import os
+import re
 import types
 import warnings
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,12 +161,60 @@ class Compiled:
         """A copy makes its own code."""
         return (Compiled, (self.f, self.threads, self.bfloat16))
 
+    def export(self, path: str | os.PathLike, *args: Any, target: str | None = None) -> list[Path]:
+        """Write the function, for arguments like these, to a file that runs without handgrad.
+
+            f = hg.compile(layer)
+            f.export("layer.wasm", x, W)
+
+        The path's ending says what it is: ``.wasm``, a WebAssembly module, with ``loader.mjs`` beside it for
+        browsers and node; ``.o``, an object file, with a C header ``.h``; ``.py``, a file of NumPy with the
+        same operations rule by rule, and an ``.npz`` if it has large constants.
+
+        Args:
+            args: arrays and numbers, all inputs of what is written; only their shapes and dtypes matter. What
+                is neither (strings, slices) is a part of it.
+            target: of an object file: ``sse2`` (any x86-64, if not said), ``avx2``, ``avx512`` or ``neon``
+                (AArch64).
+
+        Returns:
+            The files that were written.
+
+        Raises:
+            TypeError: the function cannot be traced.
+            ValueError: another ending or target; shapes that do not fit.
+            NotCompiled: an operation needs NumPy, which the file has not.
+        """
+        from handgrad.engine.exporting import Exported, write
+        from handgrad.engine.targets.here import elsewhere
+
+        name = re.sub(r"\W", "_", self.name.replace("<lambda>", "f"), flags=re.ASCII)
+        about = inspect.getdoc(self.f) if isinstance(self.f, types.FunctionType) else None
+        exported = Exported(
+            name, stable_trace(self.f, *args), names_of(self.f, args), first_line(about or name)
+        )
+        return write(exported, Path(path), None if target is None else elsewhere(target))
+
     def explain(self, ir: bool = False) -> str:
         """What was made of each kind of arguments that it was called with: see ``engine.explain``."""
         from handgrad.engine.explaining import explain
 
         parts = [explain(found.code, ir) for found in self.codes.values() if found is not None]
         return "\n\n".join(parts) or "nothing is compiled yet: call the function first"
+
+
+def names_of(f: Callable, args: tuple) -> list[str]:
+    """What a function calls its arguments; those of ``*args`` by their number."""
+    own = []
+    with contextlib.suppress(ValueError, TypeError):  # it has no signature
+        bound = inspect.signature(f).bind(*args)
+        kinds = bound.signature.parameters
+        own = [name for name in bound.arguments if kinds[name].kind is not inspect.Parameter.VAR_POSITIONAL]
+    return [*own, *(f"a{i}" for i in range(len(own), len(args)))]
+
+
+def first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def is_input(x: Any, takes_floats: bool = False) -> bool:

@@ -65,7 +65,9 @@ class Layout:
     pages: int
 
 
-def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tuple[bytes, Layout]:
+def wasm_module(
+    program: Program, donated: dict[int, int] | None = None, values: dict[int, np.ndarray] | None = None
+) -> tuple[bytes, Layout]:
     """A program as a WebAssembly module, and where its arrays lie.
 
     The module imports ``env.memory``, of ``layout.pages`` pages at least, and nothing else, and exports
@@ -82,6 +84,7 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
     Args:
         program: what to compile, of arrays whose shapes are known.
         donated: for an output (by number) the input (by number) that it is written over.
+        values: what inputs (by number) hold from the beginning; the others are for the caller to write.
 
     Raises:
         NotCompiled: an operation needs NumPy or the C library, of which WebAssembly has neither.
@@ -104,8 +107,9 @@ def wasm_module(program: Program, donated: dict[int, int] | None = None) -> tupl
     layout = dataclasses.replace(layout, pages=memory.pages)
     addresses = [place.address for place in (*layout.inputs, *layout.constants, *layout.outputs)]
     data = [(layout.table, np.array(addresses, np.uint32).tobytes())]
-    values = [node.value for node in assembly.table if isinstance(node, Constant)]
-    data += [(place.address, v.tobytes()) for place, v in zip(layout.constants, values, strict=True)]
+    constants = [node.value for node in assembly.table if isinstance(node, Constant)]
+    data += [(place.address, v.tobytes()) for place, v in zip(layout.constants, constants, strict=True)]
+    data += [(layout.inputs[n].address, held(v, layout.inputs[n])) for n, v in (values or {}).items()]
     return writer.module(code, ["run"], layout.pages, STACK, own, data), layout
 
 
@@ -149,6 +153,17 @@ class Memory:
     @property
     def pages(self) -> int:
         return -(-self.end // PAGE)
+
+
+def held(value: np.ndarray, place: Place) -> bytes:
+    """The bytes of what an input holds from the beginning.
+
+    Raises:
+        ValueError: another shape or dtype than the input's.
+    """
+    if (value.shape, str(value.dtype)) != (place.shape, place.dtype):
+        raise ValueError(f"an input of {place.dtype} {place.shape} was given {value.dtype} {value.shape}")
+    return value.tobytes()
 
 
 def _laid_out(program: Program, assembly: Assembly, memory: Memory, donated: dict[int, int]) -> Layout:

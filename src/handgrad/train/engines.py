@@ -21,14 +21,14 @@ from handgrad.optim import Optimiser
 from handgrad.program import Program, check_finite, repeated, stable_trace
 from handgrad.rules.rule import told
 from handgrad.train.choosing import pays_off
-from handgrad.train.kept import as_array, states_kept, updated
+from handgrad.train.kept import as_array
 from handgrad.train.metrics import per_example
 from handgrad.train.progress import Progress
+from handgrad.train.step import Step
 from handgrad.tree import leaves, tree_map, unflatten
 
 if TYPE_CHECKING:
     from handgrad.engine import Code
-    from handgrad.train.trainer import Trainer
 
 TURN = 0.1  # seconds after which Python gets control
 AT_ONCE = 4096  # targets that are looked at at once
@@ -43,38 +43,44 @@ def picked(order: np.ndarray, batch: int, batch_size: int, steps: int) -> np.nda
 
 
 def steps_for(
-    trainer: Trainer, x: Any, t: Any, batch_size: int, engine: str | None = None, ahead: int | None = None
+    train_step: Step,
+    start: Progress,
+    x: Any,
+    t: Any,
+    batch_size: int,
+    engine: str | None = None,
+    ahead: int | None = None,
 ) -> NumpySteps | NativeSteps:
     """The engine that was asked for; NumPy, with a warning, where there is no native code.
 
     Args:
-        engine: "native" or "numpy"; the trainer's, if not said.
+        start: where the training stands; its arrays keep their shapes.
+        engine: "native" or "numpy"; if not said, native where that is possible, and worth it.
         ahead: how many steps are left. Where no engine was asked for, they are made by NumPy if they take
             less time than compiling; any number, if not said, is worth it.
     """
-    engine = engine or trainer.engine
     if engine not in (None, "native", "numpy"):
         raise ValueError(f"engine is 'native' or 'numpy', not {engine!r}")
     has_llvm = importlib.util.find_spec("llvmlite") is not None
     if engine == "native" and not has_llvm:
         raise ImportError("engine='native' needs llvmlite: pip install llvmlite")
     if engine == "numpy" or not has_llvm:
-        return NumpySteps(trainer, x, t)
+        return NumpySteps(train_step, x, t)
     from handgrad.engine import NotCompiledWarning
 
-    native = NativeSteps(trainer, x, t, batch_size)
+    native = NativeSteps(train_step, start, x, t, batch_size)
     try:
-        odd = [p.dtype for p in trainer.progress.params.values() if p.dtype not in (np.float32, np.float64)]
+        odd = [p.dtype for p in start.params.values() if p.dtype not in (np.float32, np.float64)]
         if odd:
             raise TypeError(f"there is no native code for parameters of {odd[0]}")
         program = native.program(min(batch_size, len(t)))
     except (TypeError, AttributeError) as error:
         message = f"this training runs on NumPy, uncompiled: {told(error)}"
         warnings.warn(message, NotCompiledWarning, stacklevel=3)
-        return NumpySteps(trainer, x, t)
+        return NumpySteps(train_step, x, t)
     programs = 1 + (len(t) % batch_size > 0 and len(t) > batch_size)
     if engine is None and ahead is not None and not pays_off(program, ahead, programs):
-        return NumpySteps(trainer, x, t)
+        return NumpySteps(train_step, x, t)
     native.check_targets()
     return native
 
@@ -90,14 +96,14 @@ class NumpySteps:
 
     name = "numpy"
 
-    def __init__(self, trainer: Trainer, x: Any, t: Any):
-        self.trainer, self.x, self.t = trainer, x, t
+    def __init__(self, train_step: Step, x: Any, t: Any):
+        self.train_step, self.x, self.t = train_step, x, t
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        x, t = self.trainer.cast(self.x[here]), self.trainer.cast(self.t[here])
+        x, t = self.train_step.cast(self.x[here]), self.train_step.cast(self.t[here])
         check_rows(x, len(here))
-        return self.trainer.step(progress, x, t)[0]
+        return self.train_step.step(progress, x, t)[0]
 
 
 class NativeSteps:
@@ -105,24 +111,27 @@ class NativeSteps:
 
     name = "native"
 
-    def __init__(self, trainer: Trainer, x: Any, t: Any, batch_size: int, timed: bool = False):
+    def __init__(
+        self, train_step: Step, start: Progress, x: Any, t: Any, batch_size: int, timed: bool = False
+    ):
         from handgrad.engine import side_by_side
         from handgrad.engine.runtime.memory import addresses
 
-        self.trainer = trainer
+        self.train_step, self.start = train_step, start
         self.timed = timed  # whether its code counts cycles
         self.in_memory = isinstance(x, np.ndarray)
-        self.x = np.ascontiguousarray(trainer.cast(x)) if self.in_memory else x
+        self.x = np.ascontiguousarray(train_step.cast(x)) if self.in_memory else x
         self.like = self.one_input()
-        self.t = np.ascontiguousarray(trainer.cast(t))
-        start = trainer.progress
+        self.t = np.ascontiguousarray(train_step.cast(t))
         self.structure = (start.params, start.states, start.moments)
-        self.transposed = transposed_parameters(trainer, batch_size) if self.in_memory else frozenset()
+        self.transposed = (
+            transposed_parameters(train_step, start, batch_size) if self.in_memory else frozenset()
+        )
         self.state = side_by_side(leaves(self.between(self.structure)))
         self.places = addresses(self.state)
         self.codes: dict[int, Code] = {}
         self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
-        self.metrics = dict(trainer.metrics or {})
+        self.metrics = dict(train_step.metrics or {})
         self.compiles_metrics = True
         self.latest: Progress | None = None
         self.seconds = 0.0  # of one step, as last measured
@@ -144,14 +153,14 @@ class NativeSteps:
         self.seconds = (time.perf_counter() - began) / count
         if done == count:
             return after
-        if done:
-            _, after = self.run(progress, indices[: done * len(here)], len(here))
-            self.trainer.progress = after
-        bad = indices[done * len(here) : (done + 1) * len(here)]
-        x, t = self.trainer.cast(self.x[bad]), self.t[bad]
+        if done:  # the next call begins with the step that fails
+            return self.run(progress, indices[: done * len(here)], len(here))[1]
+        x, t = self.train_step.cast(self.x[here]), self.t[here]
         if error is None:
-            raise self.trainer.not_finite(after, x, t)
-        self.trainer.step(after, x, t)  # the same step, rule by rule, says which index of which rule it is
+            raise self.train_step.not_finite(progress, x, t)
+        self.train_step.step(
+            progress, x, t
+        )  # the same step, rule by rule, says which index of which rule it is
         raise error
 
     def affordable(self, left: int) -> int:
@@ -170,18 +179,18 @@ class NativeSteps:
         Raises:
             ValueError: a label is out of range, or whatever else the loss objects to.
         """
-        p = self.trainer.progress
+        p = self.start
         with np.errstate(all="ignore"):
-            outputs = self.trainer.net.bind(p.params, p.states).evaluate()(self.like)
+            outputs = self.train_step.net.bind(p.params, p.states).evaluate()(self.like)
             for start in range(0, len(self.t), AT_ONCE):
                 t = self.t[start : start + AT_ONCE]
                 n = len(t)
                 y = tree_map(lambda y, n=n: np.zeros((n, *shape(y)[1:]), y.dtype), outputs)
-                self.trainer.loss(y, t)
+                self.train_step.loss(y, t)
 
     def one_input(self) -> np.ndarray:
         """A mini-batch of one example."""
-        x = self.trainer.cast(self.x[np.zeros(1, int)])
+        x = self.train_step.cast(self.x[np.zeros(1, int)])
         check_rows(x, 1)
         return x
 
@@ -202,7 +211,7 @@ class NativeSteps:
             self.load(progress)
         self.latest = None
         numbers = np.arange(progress.step, progress.step + count)
-        lrs = rates(self.trainer.optimiser, numbers)
+        lrs = rates(self.train_step.optimiser, numbers)
         x, t, places = self.examples(indices)
         made = self.told[size]
         asked, done = np.array(count, np.int64), np.zeros((), np.int64)
@@ -233,7 +242,7 @@ class NativeSteps:
         """Inputs, targets, and where in them the examples are."""
         if self.in_memory:
             return self.x, self.t, np.ascontiguousarray(indices, np.int64)
-        x, like = self.trainer.cast(self.x[indices]), self.like
+        x, like = self.train_step.cast(self.x[indices]), self.like
         check_rows(x, len(indices))
         if shape(x)[1:] != shape(like)[1:] or not np.can_cast(x.dtype, like.dtype, "safe"):
             raise ValueError(
@@ -332,25 +341,17 @@ class NativeSteps:
         """The whole step as a function of arrays: gather, forward, backward, update, and what is told of
         it.
         """
-        trainer = self.trainer
+        train_step = self.train_step
 
         def step(structure: Any, x: Any, t: Any, index: Any, lr: Any, number: Any) -> Any:
             params, states, moments = structure
             natural, *_ = self.between(structure)
-            progress = dataclasses.replace(trainer.progress, params=natural, states=states)
             x, t = xp.take(x, index, axis=0), xp.take(t, index, axis=0)
-            loss, y, grads, new_states = trainer.gradients(progress, x, t)
+            loss, y, grads, new_states = train_step.gradients(natural, states, x, t)
             grads, *_ = self.between((grads, {}, {}))
-            grads = trainer.clipped({name: check_finite(dp) for name, dp in grads.items()})
-            moved = {
-                name: updated(trainer.optimiser, name, p, grads[name], moments[name], lr, number)
-                for name, p in params.items()
-            }
-            new = (
-                {name: p for name, (p, _) in moved.items()},
-                states_kept(new_states, states),
-                {name: m for name, (_, m) in moved.items()},
-            )
+            grads = train_step.clipped({name: check_finite(dp) for name, dp in grads.items()})
+            params, moments = train_step.update(params, grads, moments, lr, number)
+            new = (params, new_states, moments)
             told = [y]
             if self.compiles_metrics:
                 told = [
@@ -374,7 +375,7 @@ def added(start: float, terms: Any) -> float:
     return float(np.cumsum([start, *terms])[-1])
 
 
-def transposed_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
+def transposed_parameters(train_step: Step, start: Progress, batch_size: int) -> frozenset[str]:
     """Matrices (D, M) that are better kept as (M, D): where D fills vectors, and M would leave many lanes
     empty.
 
@@ -383,9 +384,9 @@ def transposed_parameters(trainer: Trainer, batch_size: int) -> frozenset[str]:
     from handgrad.engine import is_better_transposed
     from handgrad.engine.targets.here import this_computer
 
-    if not treats_elements_alike(trainer.optimiser):
+    if not treats_elements_alike(train_step.optimiser):
         return frozenset()
-    params = trainer.progress.params.items()
+    params = start.params.items()
     here = this_computer()
     return frozenset(name for name, p in params if is_better_transposed(p.shape, p.dtype, batch_size, here))
 

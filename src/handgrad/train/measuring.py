@@ -86,7 +86,7 @@ class Forward:
         whole = len(x) // (picked[0].stop or 1)
         run = forward
         for i, rows in enumerate(picked):
-            given = cast_to(next(iter(params.values()), None), x[rows])
+            given = cast_to(next((p.dtype for p in params.values()), None), x[rows])
             if i == 0:
                 run = self.repeated.made(forward, (params, states, given), whole * self.passes)
             yield rows, (run if i < whole else forward)(params, states, given)
@@ -104,10 +104,10 @@ def parts(n: int, most: int) -> list[slice]:
     return [slice(i, min(i + batch, n)) for i in range(0, n, max(batch, 1))] or [slice(0, 0)]
 
 
-def cast_to(p: Any, x: Any) -> Any:
+def cast_to(dtype: Any, x: Any) -> Any:
     """Floating-point arrays in the network's dtype; class indices stay integers."""
     x = plain(x, "what the network is trained on")
-    return x.astype(p.dtype, copy=False) if p is not None and x.dtype.kind == "f" else x
+    return x.astype(dtype, copy=False) if dtype is not None and x.dtype.kind == "f" else x
 
 
 def predict(net: Layer, x: Any, batch_size: int = MOST, engine: str | None = None) -> Any:

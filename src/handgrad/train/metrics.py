@@ -59,3 +59,8 @@ def confusion_counts(predicted: Any, labels: Any, classes: int) -> np.ndarray:
     return np.bincount(np.asarray(labels) * classes + predicted, minlength=classes**2).reshape(
         classes, classes
     )
+
+
+def measured(metrics: dict[str, Metric] | None, y: Any, t: Any) -> dict[str, Any]:
+    """Of each metric one number for each example."""
+    return {name: per_example(name, metric, y, t) for name, metric in (metrics or {}).items()}

@@ -17,22 +17,21 @@ from handgrad.data import permutation
 from handgrad.files import append_line, json_line, read_jsonl, write_atomically
 from handgrad.layers import Layer
 from handgrad.layers.untrained import untrained
-from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
+from handgrad.optim import Optimiser
 from handgrad.optim.checks import checked_count
 from handgrad.optim.combined import AVERAGE
-from handgrad.tape import value_and_grad
 from handgrad.train.arguments import check_fit, check_trainer, examples
 from handgrad.train.changes import Changes
-from handgrad.train.diagnosis import NonFiniteError, first_not_finite, is_finite
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import NativeSteps, steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
-from handgrad.train.kept import beginning, states_kept, updated
-from handgrad.train.measuring import MOST, PASSES, Forward, cast_to, predict
-from handgrad.train.metrics import Metric, default_metrics, per_example
+from handgrad.train.kept import beginning
+from handgrad.train.measuring import MOST, PASSES, Forward, predict
+from handgrad.train.metrics import Metric, default_metrics, measured
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
-from handgrad.train.progress import Arrays, Progress, engine_of, load_checkpoint, save_checkpoint
+from handgrad.train.progress import Progress, engine_of, load_checkpoint, save_checkpoint
+from handgrad.train.step import Step, with_batch
 from handgrad.train.training import description, host
 
 
@@ -40,7 +39,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C came: all steps that were finished are kept, and the message says how to go on."""
 
 
-class Trainer:
+class Trainer(Step):
     """Trains ``net`` to make ``loss(net(x), t)`` small, and ``penalty(params)`` with it.
 
     What a step computes must not change between steps but by its arguments: the native engine compiles
@@ -120,6 +119,7 @@ class Trainer:
         self.engine = engine
         self.observe = observe
         self.progress = self._beginning()
+        self.dtype = next((p.dtype for p in self.progress.params.values()), None)
         self.has_told_of_changes = False
 
     def __repr__(self) -> str:
@@ -132,74 +132,6 @@ class Trainer:
 
     def _beginning(self) -> Progress:
         return Progress(*beginning(self.net, self.optimiser))
-
-    # One step.
-
-    def gradients(self, progress: Progress, x: Any, t: Any) -> tuple[float, Any, Arrays, Arrays]:
-        """(loss, outputs, gradients, new states) of one mini-batch."""
-
-        def loss_of(params: Arrays) -> tuple[Any, tuple]:
-            return self.objective(params, progress.states, x, t)
-
-        (loss, (y, states)), grads = value_and_grad(loss_of, has_aux=True)(progress.params)
-        return loss, y, grads, states
-
-    def objective(self, params: Arrays, states: Arrays, x: Any, t: Any) -> tuple[Any, tuple[Any, Arrays]]:
-        """The loss of a mini-batch with its penalty, and beside it outputs and new states."""
-        net = self.net.bind(params, states).train()
-        y = net(x)
-        loss = self.loss(y, t)
-        if self.penalty is not None:
-            loss = loss + self.penalty(params)
-        return loss, (y, net.states())
-
-    def step(self, progress: Progress, x: Any, t: Any) -> tuple[Progress, float, Any]:
-        """One mini-batch: the new progress, the loss before the update, and the outputs.
-
-        Raises:
-            NonFiniteError: the loss or a gradient is not finite; the progress is as it was.
-        """
-        with np.errstate(all="ignore"):  # what overflows is found, and named, below
-            loss, y, grads, states = self.gradients(progress, x, t)
-            if not is_finite(loss) or not all(is_finite(dp) for dp in grads.values()):
-                raise self.not_finite(progress, x, t)
-            states = states_kept(states, progress.states)
-            params, moments = self._update(progress, self.clipped(grads))
-        stepped = dataclasses.replace(
-            progress,
-            params=params,
-            states=states,
-            moments=moments,
-            step=progress.step + 1,
-            batch=progress.batch + 1,
-            totals=_added(progress.totals, loss, y, t, self.metrics or {}),
-        )
-        return stepped, float(loss), y
-
-    def not_finite(self, progress: Progress, x: Any, t: Any) -> NonFiniteError:
-        """The error for a mini-batch whose loss or gradient is not finite."""
-        with np.errstate(all="ignore"):
-            loss, *_ = self.gradients(progress, x, t)
-            where = first_not_finite(
-                lambda params: self.objective(params, progress.states, x, t)[0], progress.params, x
-            )
-        return NonFiniteError(
-            f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not finite. "
-            f"First, {where}. A smaller learning rate, or clipping the gradient, may help"
-        )
-
-    def clipped(self, grads: Arrays) -> Arrays:
-        if self.clip_value is not None:
-            grads = clip_by_value(grads, self.clip_value)
-        return clip_by_norm(grads, self.clip_norm) if self.clip_norm is not None else grads
-
-    def _update(self, progress: Progress, grads: Arrays) -> tuple[Arrays, dict[str, Arrays]]:
-        lr, t = float(self.optimiser.rate(progress.step)), progress.step + 1
-        moved = {
-            name: updated(self.optimiser, name, p, grads[name], progress.moments[name], lr, t)
-            for name, p in progress.params.items()
-        }
-        return {name: p for name, (p, _) in moved.items()}, {name: m for name, (_, m) in moved.items()}
 
     # Many steps.
 
@@ -265,7 +197,7 @@ class Trainer:
     ) -> list[dict[str, Any]]:
         ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
-        self.steps = steps_for(self, x, t, batch_size, asked, ahead)
+        self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead)
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
@@ -437,7 +369,8 @@ class Trainer:
                 batch_t = self.cast(t[rows])
                 if metrics is None:
                     metrics = default_metrics(t) if hasattr(y, "shape") else {}
-                totals = _added(totals, self.loss(y, batch_t), y, batch_t, metrics)
+                figures = measured(metrics, y, batch_t)
+                totals = with_batch(totals, self.loss(y, batch_t), figures, len(batch_t))
         return _means(totals)
 
     def averaged(self) -> Layer:
@@ -454,23 +387,11 @@ class Trainer:
         weights = {name: moments[name][AVERAGE] for name in self.progress.params}
         return self.net.bind(weights, self.progress.states).evaluate()
 
-    def cast(self, x: Any) -> Any:
-        return cast_to(next(iter(self.progress.params.values()), None), x)
-
 
 def batch_count(n: int, batch_size: int) -> int:
     """How many mini-batches an epoch has, where a last one of one example joins the one before."""
     leaves_one = batch_size > 1 and n > 1 and n % batch_size == 1
     return -(-n // batch_size) - leaves_one
-
-
-def _added(
-    totals: dict[str, float], loss: Any, y: Any, t: Any, metrics: dict[str, Metric]
-) -> dict[str, float]:
-    """Sums over examples, with one more mini-batch in them."""
-    sums = {"examples": len(t), "loss": float(loss) * len(t)}
-    sums |= {name: float(np.sum(per_example(name, metric, y, t))) for name, metric in metrics.items()}
-    return {name: totals.get(name, 0.0) + value for name, value in sums.items()}
 
 
 def _means(totals: dict[str, float]) -> dict[str, float]:
