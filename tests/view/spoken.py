@@ -87,7 +87,14 @@ def assert_labels(text, x):
     assert [int(word.replace(",", "")) for word in shown] == x.ravel()[:5].tolist()
 
 
-def assert_lines(lines, x, is_labels=False, noise=0.0):
+def assert_gradient(lines, x, noise=0.0):
+    """What stands at an edge of a gradient: its shape stands there already, of the value."""
+    x = np.asarray(x)
+    shape = [] if is_few(x) or ROUNDING in lines else [""]
+    assert_lines([*shape, *lines], x, noise=noise, has_shape=False)
+
+
+def assert_lines(lines, x, is_labels=False, noise=0.0, has_shape=True):
     """What stands at an edge."""
     x = np.asarray(x)
     if ROUNDING in lines:
@@ -98,7 +105,8 @@ def assert_lines(lines, x, is_labels=False, noise=0.0):
         assert len(lines) == 1
         assert_elements(lines[0], x)
         return
-    assert_shape(lines[0], x)
+    if has_shape:
+        assert_shape(lines[0], x)
     finite = x[np.isfinite(x)]
     if x.size == 0:
         assert lines[1:] == ["empty"]

@@ -29,6 +29,7 @@ from handgrad.view.formulas.formula import Formulas, formulas_for, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
 from handgrad.view.rounding import is_rounding
+from handgrad.view.scene import outline
 from handgrad.view.sources import line_at, source_of
 from handgrad.view.store import Store
 from handgrad.view.summary import Summary, as_numpy, short, spelled_shape, summary
@@ -58,7 +59,7 @@ class Describer:
         return {
             "title": graph.title,
             "examples": self.examples,
-            "folded": graph.folded,
+            "depth": outline(graph),
             "arrays": [self.array(a) for a in graph.arrays],
             "ops": [self.op(op) for op in graph.ops],
             "boxes": [self.box(box) for box in graph.boxes],
@@ -99,6 +100,7 @@ class Describer:
         return {
             "rule": self.rule(op, formulas),
             "label": op.label,
+            "below": op.told_options,
             "box": op.box.number,
             "inputs": [self.use(op, i, use, locals_[i]) for i, use in enumerate(op.inputs)],
             "outputs": [out.number for out in op.outputs],

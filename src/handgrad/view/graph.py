@@ -114,6 +114,11 @@ class Op:
         return " ".join([self.name, *filter(None, given)])
 
     @property
+    def told_options(self) -> str:
+        """Those that were given, in a small line: axis=0, keepdims=True."""
+        return ", ".join(f"{name}={value}" for name, value in self.options.items() if value is not None)
+
+    @property
     def has_gradient(self) -> bool:
         return any(out.grad is not None for out in self.outputs)
 

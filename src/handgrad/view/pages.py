@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import struct
 import zlib
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from handgrad.view.compare import comparison
 from handgrad.view.description import Describer
 from handgrad.view.graph import Graph
+from handgrad.view.scripts import page_file, script, style
 from handgrad.view.store import ALIGNED, Store
 from handgrad.view.thumbnails import DIVERGING, GREY
 
 LIMIT = 24_000_000  # bytes of a page
 WHOLE = 65_536  # numbers up to which an array is kept whole
 LEAST = 256  # to how few means an array may be reduced
-SCRIPTS = ("data.js", "model.js", "heights.js", "layout.js", "picture.js", "panel.js", "table.js", "app.js")
 COLOURS = {"diverging": DIVERGING, "grey": GREY}
 
 
@@ -47,20 +45,16 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
     parts = {
         "title": escape(title or graphs[0].title),
         "script_hash": script_hash(),
-        "style": _file("page.css"),
+        "style": style(),
         "data": packed,
-        "script": _script(),
+        "script": script(),
     }
-    return _filled(_file("page.html"), parts)
-
-
-def _script() -> str:
-    return "\n".join(_file(name) for name in ("dagre.min.js", *SCRIPTS))
+    return _filled(page_file("page.html"), parts)
 
 
 def script_hash() -> str:
     """What a content security policy calls the script of a page, the only one that may run in it."""
-    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
     return f"'sha256-{digest}'"
 
 
@@ -78,12 +72,6 @@ def _filled(template: str, parts: dict[str, str]) -> str:
         name, brace, rest = piece.partition("}")
         pieces.append(parts[name] + rest if brace and name in parts else "{" + piece)
     return "".join(pieces).removeprefix("{")
-
-
-@functools.cache
-def _file(name: str) -> str:
-    text = files("handgrad.view").joinpath("page", name).read_text(encoding="utf-8")
-    return text.replace("//# sourceMappingURL=dagre.min.js.map", "")
 
 
 def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
+
+from handgrad.view.layout.words import BOLD, cut, words_width
 
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans',Arial,sans-serif"
 
@@ -43,14 +44,17 @@ COLOURS = {
     "frame-line": ("stroke", "#cbd3dd", "#303a47"),
     "operation": ("fill", "#ffffff", "#1e2733"),
     "operation-line": ("stroke", "#59636e", "#9198a1"),
-    "input": ("fill", "#e4eefc", "#132a4d"),
-    "input-line": ("stroke", "#1f66d1", "#6cb0ff"),
+    "input": ("fill", "#efe9fb", "#2a2145"),
+    "input-line": ("stroke", "#7550c4", "#b79bf0"),
+    "constant": ("fill", "#ffffff", "#0d1117"),
+    "constant-line": ("stroke", "#59636e", "#9198a1"),
+    "output": ("fill", "#efe9fb", "#2a2145"),
+    "output-line": ("stroke", "#7550c4", "#b79bf0"),
     "parameter": ("fill", "#e3f5e8", "#12331f"),
     "parameter-line": ("stroke", "#2c8a4b", "#56c37b"),
 }
 
 MARGIN = 24
-BOLD = 1.1  # how much wider bold letters are
 
 # What XML 1.0 cannot hold, not even escaped.
 UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -147,30 +151,9 @@ def tooltip(short: str, full: str) -> list[Markup]:
 # Words.
 
 
-def _ems(character: str) -> float:
-    if unicodedata.combining(character):
-        return 0.0
-    if unicodedata.east_asian_width(character) in "WF" or character in "mwMWQ@%—…":
-        return 1.0
-    if character in "iIljtfr.,:;'|!()[] ·-⁻⁰¹²³⁴⁵⁶⁷⁸⁹":
-        return 0.4
-    return 0.75 if character.isupper() else 0.64
-
-
-def words_width(words: str, size: float) -> float:
-    """Pixels that words take in the widest of the usual fonts; nobody tells us which it will be."""
-    return size * sum(map(_ems, words))
-
-
 def shortened(words: str, room: float, size: float) -> str:
     """The words, or as many of their first letters as fit in ``room`` pixels, and an ellipsis."""
-    words = " ".join(clean(words).split())
-    if words_width(words, size) <= room:
-        return words
-    kept = words
-    while kept and words_width(kept + "…", size) > room:
-        kept = kept[:-1]
-    return kept.rstrip() + "…"
+    return cut(" ".join(clean(words).split()), room, size)
 
 
 def signed(words: str) -> str:
@@ -204,11 +187,11 @@ def told_apart(names: Sequence[str], room: float, size: float) -> list[str]:
 def cut_inside(words: str, room: float, size: float) -> str:
     """The words, or as many of their first and last letters as fit, around an ellipsis."""
     words = " ".join(clean(words).split())
-    cut, kept = words, len(words)
-    while kept > 1 and words_width(cut, size) > room:
+    found, kept = words, len(words)
+    while kept > 1 and words_width(found, size) > room:
         kept -= 1
-        cut = f"{words[: kept // 2].rstrip()}…{words[len(words) - (kept - kept // 2) :].lstrip()}"
-    return cut
+        found = f"{words[: kept // 2].rstrip()}…{words[len(words) - (kept - kept // 2) :].lstrip()}"
+    return found
 
 
 # Scales.

@@ -11,7 +11,7 @@ from handgrad.view.checking import RIGHT, WRONG
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.rounding import told
-from handgrad.view.still.scene import clear
+from handgrad.view.scene import clear
 from handgrad.view.summary import spelled_shape, summary
 from handgrad.view.svg import clean
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .networks import picture
+from .networks import graphs, picture
 from .window import Window
 
 ROOT = Path(__file__).parents[3]
@@ -65,12 +65,17 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, pages):
-    """Opens pages by name. However the test went, none may have complained or asked for anything."""
+    """Opens pages by name, and all boxes where these are few enough.
+
+    However the test went, none may have complained or asked for anything.
+    """
     contexts, windows = [], []
 
-    def open_page(name, width=1280, height=800, **options):
+    def open_page(name, width=1280, height=800, as_it_opens=False, **options):
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
         windows.append(Window(contexts[-1].new_page(), pages(name)))
+        if not as_it_opens and not graphs(name)[0].folded:
+            windows[-1].press("o")
         return windows[-1]
 
     yield open_page

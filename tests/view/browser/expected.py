@@ -105,7 +105,7 @@ class Expected:
         if to[0] == "o":
             op, slot = to[1:].split(".")
             return [self.graph.ops[int(op)].inputs[int(slot)]]
-        if to[0] in "bg":
+        if to[0] == "b":
             return [use for use in uses if int(to[1:]) in [box.number for box in use.op.box.above()]]
         return []
 
@@ -121,8 +121,13 @@ class Expected:
         """Of the gradient that comes back along an edge; None where none does."""
         array, uses = self.array(edge), self.uses(edge)
         if not uses:
-            return list(summary(array.dout).lines)
+            return without_shape(summary(array.dout))
         dxs = [use.dx for use in uses if use.dx is not None]
         if not dxs:
             return None
-        return list(told(functools.reduce(operator.add, dxs), sum(use.noise for use in uses)).lines)
+        return without_shape(told(functools.reduce(operator.add, dxs), sum(use.noise for use in uses)))
+
+
+def without_shape(told):
+    """What is written of a gradient, whose shape is that of the value above it."""
+    return list(told.lines[1:] or told.lines)

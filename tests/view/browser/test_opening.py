@@ -82,6 +82,8 @@ def test_print_keeps_the_picture_and_leaves_the_buttons(opened):
 def test_nothing_is_wider_than_the_window(opened, width):
     window = opened("batch", width=width)
     assert window.page.evaluate("document.documentElement.scrollWidth") <= width
+    if width < 900:
+        window.button("the details, shown or not (d)")
     for selector in ("#bar", "svg.picture", "#panel", "footer"):
         assert window.page.locator(selector).bounding_box()["height"] > 20
 

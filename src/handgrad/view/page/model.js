@@ -1,13 +1,14 @@
 // One recording: what is visible of it, given which boxes are open, and what has happened at each step.
 
-const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
+/** @param {any[]} ops */
+export const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
 
-class Recording {
+export class Recording {
   constructor(page, description) {
     Object.assign(this, description);
     this.page = page;
     this.arrays.forEach((array, i) => Object.assign(array, { id: i, uses: [] }));
-    this.boxes.forEach((box, i) => Object.assign(box, { id: i, ops: [], open: false, leaves: 0 }));
+    this.boxes.forEach((box, i) => Object.assign(box, { id: i, ops: [], open: false }));
     this.ops.forEach((op, i) => {
       op.id = i;
       op.inputs.forEach((use, slot) => {
@@ -17,11 +18,8 @@ class Recording {
       this.above(op.box).forEach((box) => box.ops.push(i));
       op.hasGradient = op.outputs.some((out) => this.arrays[out].grad >= 0);
     });
-    this.arrays.filter((a) => a.box >= 0).forEach((a) => this.boxes[a.box].leaves++);
     this.example = -1; // all of the batch
-    const most = this.folded ? 0 : Infinity;
-    this.boxes.forEach((box) => (box.open = box.ops.length <= most));
-    if (this.folded && this.boxes.filter((box) => box.parent < 0).length === 1) this.boxes[0].open = true;
+    this.boxes.forEach((box) => (box.open = this.above(box.id).length <= this.depth));
   }
 
   // The boxes around something, from the inside out.
@@ -36,52 +34,52 @@ class Recording {
     return this.above(box).filter((b) => !b.open).at(-1);
   }
 
-  // What is drawn: nodes, in the order of the forward, and the arrays that flow from one to others.
+  // What is drawn: nodes and the edges between them, each as the rules meet them in the forward.
   visible() {
     const nodes = new Map();
-    const nodeOf = (op) => {
-      const closed = this.closedAround(op.box);
-      const id = closed ? `b${closed.id}` : `o${op.id}`;
-      if (!nodes.has(id)) {
-        const ops = closed ? closed.ops : [op.id];
-        const box = closed ? closed.parent : this.framed(op.box);
-        nodes.set(id, { id, kind: closed ? "box" : "op", of: closed ?? op, box, first: ops[0], last: ops.at(-1) });
-      }
-      return nodes.get(id);
+    const edges = new Map();
+    const closed = this.boxes.map((box) => this.closedAround(box.id));
+    const added = (node) => nodes.get(node.id) ?? nodes.set(node.id, node).get(node.id);
+    const nodeOf = (op) => added(this.nodeOf(op, closed[op.box]));
+    const sourceOf = (array) => (array.maker >= 0 ? nodeOf(this.ops[array.maker]) : added(this.leafOf(array, closed[array.box])));
+    const connect = (array, target, use) => {
+      const from = sourceOf(array);
+      const to = added(target);
+      if (from === to) return;
+      const id = `e:${from.id}-${to.kind === "op" ? `${to.id}.${use.slot}` : to.id}-${array.id}`;
+      if (!edges.has(id)) edges.set(id, { id, from, to, array, uses: [] });
+      if (use) edges.get(id).uses.push(use);
     };
-    this.ops.forEach(nodeOf);
-    const flows = this.arrays.map((array) => this.flowOf(array, nodes, nodeOf)).filter((flow) => flow?.ends.length);
-    return { nodes: [...nodes.values()], flows };
+    for (const op of this.ops)
+      for (const use of op.inputs) if (use.array >= 0) connect(this.arrays[use.array], this.nodeOf(op, closed[op.box]), use);
+    for (const array of this.arrays) if (array.isOutput) connect(array, this.sinkOf(array), null);
+    return { nodes: [...nodes.values()], edges: [...edges.values()] };
   }
 
-  // A box that holds a single rule and no leaf has no frame of its own.
-  isFramed(box) {
-    return box.ops.length > 1 || box.leaves > 0;
+  // A rule, or the closed box around it.
+  nodeOf(op, closed) {
+    if (!closed) return { id: `o${op.id}`, kind: "op", of: op, box: op.box, first: op.id, last: op.id };
+    return { id: `b${closed.id}`, kind: "box", of: closed, box: closed.parent, first: closed.ops[0], last: closed.ops.at(-1) };
   }
 
-  // The box that is drawn around something.
-  framed(box) {
-    return this.above(box).find((b) => this.isFramed(b))?.id ?? -1;
+  leafOf(array, closed) {
+    if (closed) return this.nodeOf(this.ops[closed.ops[0]], closed);
+    return { id: `l${array.id}`, kind: "leaf", of: array, box: array.box, first: -1, last: -1 };
   }
 
-  // An array with the node that made it and the nodes that use it; undefined where all of that is closed away.
-  flowOf(array, nodes, nodeOf) {
-    const isLeaf = array.maker < 0;
-    if (isLeaf && this.closedAround(array.box)) return undefined;
-    const from = isLeaf ? { id: `l${array.id}`, kind: "leaf", of: array, box: array.box, first: -1, last: -1 } : nodeOf(this.ops[array.maker]);
-    if (isLeaf) nodes.set(from.id, from);
-    const ends = array.uses.map((use) => ({ node: nodeOf(this.ops[use.op]), use })).filter((end) => end.node !== from);
-    if (array.isOutput) {
-      const node = { id: `s${array.id}`, kind: "sink", of: array, box: -1, first: this.ops.length, last: this.ops.length };
-      nodes.set(node.id, node);
-      ends.push({ node, use: null });
-    }
-    return { array, from, ends };
+  sinkOf(array) {
+    return { id: `s${array.id}`, kind: "sink", of: array, box: -1, first: this.ops.length, last: this.ops.length };
+  }
+
+  // A leaf's name, without that of the box that it stands in.
+  shortName({ of, box }) {
+    const outer = box >= 0 ? `${this.boxes[box].name}.` : "";
+    return of.name.startsWith(outer) ? of.name.slice(outer.length) : of.name;
   }
 
   // The summary of the gradient that comes back along an edge: of one use, of all uses in a box, or the given one.
   gradientOf({ array, uses, to }) {
-    if (uses.length > 1) return this.summary(array.partial[to.slice(1)] ?? -1);
+    if (uses.length > 1) return this.summary(array.partial[to.of.id] ?? -1);
     return this.summary(uses.length ? uses[0].dx : array.dout);
   }
 

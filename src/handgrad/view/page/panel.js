@@ -1,11 +1,16 @@
 // The panel: everything that is known of one rule, one array or one layer.
 
+import { titleOf } from "./arrange.js";
+import { h, math } from "./dom.js";
+import { thumbnail, thumbnailSize } from "./images.js";
+import { counted } from "./model.js";
+
 const seconds = (v) => (v === 0 ? "–" : v < 1e-3 ? `${+(v * 1e6).toPrecision(3)} µs` : `${+(v * 1e3).toPrecision(3)} ms`);
 const bytes = (v) => (v < 1024 ? `${v} B` : v < 2 ** 20 ? `${(v / 1024).toFixed(1)} KiB` : `${(v / 2 ** 20).toFixed(1)} MiB`);
-const told = ({ lines }) => lines.slice(0, 2).join(", ");
+export const told = ({ lines }) => lines.slice(0, 2).join(", ");
 const section = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
 
-class Panel {
+export class Panel {
   constructor(app) {
     this.app = app;
     this.element = h("aside", { id: "panel", tabindex: 0, "aria-label": "details" });
@@ -20,11 +25,10 @@ class Panel {
   op(recording, op) {
     const rule = recording.rules[op.rule];
     const [kind, verdict] = recording.verdicts[op.verdict];
-    const boxes = recording.above(op.box).reverse().map((box) => box.label ? `${box.short} ${box.label}` : box.short);
+    const boxes = recording.above(op.box).reverse().map(titleOf);
     return [
       h("h2", {}, rule.name),
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
-      ...recording.above(op.box).filter((box) => !recording.isFramed(box)).map((box) => h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, `close ${box.name} ${box.label}`))),
       h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
       this.notes(recording, [op]),
       section("Forward", this.formulas(rule.forward, op.plugged.forward), op.letters ? h("p", { class: "muted" }, op.letters) : null,
@@ -181,5 +185,18 @@ class Panel {
       users.length ? section("Used by", h("ul", {}, users.map((op) =>
         h("li", {}, h("button", { onclick: () => this.app.goto(recording, op) }, recording.opName(recording.ops[op])))))) : null,
     ].filter(Boolean);
+  }
+
+  // Of nothing in particular: what goes in, what comes out, what is inside.
+  overview(recording) {
+    const outputs = recording.arrays.filter((array) => array.isOutput);
+    const outer = recording.boxes.filter((box) => box.parent < 0).slice(0, 40);
+    this.element.replaceChildren(...[
+      h("h2", {}, recording.title),
+      h("p", { class: "muted" }, counted(recording.ops)),
+      section("Output", outputs.map((array) => this.pair(recording, array, array.gradName))),
+      outer.length ? section("Layers", h("ul", {}, outer.map((box) =>
+        h("li", {}, h("button", { onclick: () => this.app.gotoBox(recording, box) }, titleOf(box)))))) : null,
+    ].filter(Boolean));
   }
 }

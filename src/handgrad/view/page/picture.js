@@ -1,197 +1,162 @@
-// The picture of one recording: laid out by dagre, drawn as SVG, moved and scaled as a whole.
+// The picture of one recording: laid out as handgrad.view.layout says, drawn as SVG.
 
-const OP = { width: 52, height: 36 };
-const TEXT = 7.1; // the width of a letter at 12 pixels, in the widest of the usual fonts
-const THUMB = { width: 64, height: 42 };
-const LINE = 14;
-const MARK = 12;
+import { arranged, marksOf, titleOf } from "./arrange.js";
+import { pressed, s } from "./dom.js";
+import { thumbnail } from "./images.js";
+import { AIR, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
+import { Looking } from "./looking.js";
+import { counted } from "./model.js";
 
-const widthOf = (words) => [...words].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 2 : 1), 0) * TEXT;
-const shortened = (words, most) => ([...words].length <= most ? words : [...words].slice(0, most - 1).join("") + "…");
+const NEAR = 100; // how far from a rule its product may stand
+const LINE = 15; // of a product
+const READ = 1; // the scale at which all can be read
 
-class Picture {
+export class Picture {
+  /** @param {any} recording @param {any} chosen what is done when something is chosen */
   constructor(recording, chosen) {
-    Object.assign(this, { recording, chosen });
+    this.recording = recording;
+    this.chosen = chosen;
     this.scene = s("g");
-    this.svg = s("svg", { class: "picture", role: "group", "aria-label": `graph of ${recording.title}` }, this.scene);
-    this.view = { x: 0, y: 0, scale: 1 };
-    this.moveByPointer();
-  }
-
-  // Lay out and draw what is open.
-  draw() {
-    const { nodes, flows } = this.recording.visible();
-    const whole = new Level(this.recording, -1, nodes, this).layout(flows);
-    Object.assign(this, { nodes, steps: this.recording.steps(nodes), width: whole.width, height: whole.height });
+    this.svg = s("svg", { class: "picture", role: "group", tabindex: -1, "aria-label": `graph of ${recording.title}`, onclick: (event) => this.letGo(event) }, this.scene);
+    this.looking = new Looking(this.svg, this.scene);
+    this.nodes = [];
+    this.edges = [];
+    this.steps = [];
+    this.shapes = new Map();
     this.elements = new Map();
     this.places = new Map();
-    this.edges = [];
-    const order = inForward(flows);
-    const layers = { frames: [], lines: [], things: [] };
-    for (const placed of whole.placed()) {
-      if (placed.frame) layers.frames.push(this.drawnFrame(placed));
-      else if (placed.edge) this.drawEdge(placed, layers, order);
-      else layers.things.push({ at: order.ofNode(placed.node), element: this.drawnNode(placed) });
-    }
-    const things = layers.things.sort((a, b) => compared(a.at, b.at)).map(({ element }) => element);
-    this.scene.replaceChildren(...layers.frames, ...layers.lines, ...things);
+    this.room = 0;
+    this.chain = null;
+    this.shown = "";
   }
 
-  // The room that a node takes: what is drawn of it, and the marks below, even about its middle.
-  sizeOf(node) {
-    const drawn = this.outlineOf(node);
-    const marks = this.marksOf(node);
-    const widest = Math.max(0, ...marks.map(([, words]) => widthOf(words) * 0.9));
-    return { width: Math.max(drawn.width, widest), height: drawn.height + 2 * MARK * marks.length };
+  /** Lay out and draw what is open. */
+  draw(room = this.looking.room()) {
+    const { nodes, edges, boxes, shapes, plan } = arranged(this.recording, room);
+    Object.assign(this, { nodes, edges, shapes, room, steps: this.recording.steps(nodes) });
+    this.looking.whole = { width: plan.width, height: plan.height };
+    this.elements = new Map();
+    this.places = new Map();
+    const order = inForward(edges);
+    const frames = boxes.map((box) => this.drawnFrame(box, plan.boxes.get(`g${box.id}`)));
+    const lines = edges.map((edge, i) => this.drawnLine(edge, plan.edges[i], plan.nodes));
+    const things = [
+      ...edges.map((edge, i) => ({ at: order.ofEdge(edge), element: this.drawnLabel(edge, plan.labels[i]) })),
+      ...nodes.map((node) => ({ at: order.ofNode(node), element: this.drawnNode(node, plan.nodes.get(node.id)) })),
+    ];
+    things.sort((a, b) => compared(a.at, b.at));
+    this.scene.replaceChildren(...frames, ...lines, ...things.map(({ element }) => element));
   }
 
-  outlineOf(node) {
-    if (node.kind === "op") return { width: Math.max(OP.width, widthOf(node.of.label) + 22), height: OP.height };
-    const lines = this.linesOf(node);
-    const width = Math.max(...lines.map(widthOf)) + (node.kind === "box" ? 40 : 24);
-    return { width: Math.max(width, 40), height: LINE * lines.length + 16 };
+  /** @param {any} box @param {any} place */
+  drawnFrame(box, { left, top, right, bottom }) {
+    const width = right - left;
+    const title = cut(titleOf(box), (width - 34) / 1.1, NAME);
+    const close = () => this.chosen.toggle(box);
+    this.places.set(`g${box.id}`, { x: (left + right) / 2, y: top + TITLE / 2, width, height: TITLE });
+    return s("g", { class: "frame", "data-box": box.id },
+      s("rect", { x: left, y: top, width, height: bottom - top, rx: 10 }),
+      s("g", { role: "button", tabindex: 0, "aria-label": `close ${box.name} ${box.label}`.trim(), onclick: close, onkeydown: pressed(close) },
+        s("rect", { class: "handle", x: left, y: top, width, height: TITLE, rx: 10 }),
+        s("text", { x: left + 10, y: top + 16, "font-size": NAME }, `▾ ${title}`)));
   }
 
-  linesOf(node) {
-    if (node.kind !== "box") return [shortened(this.shortName(node), 24)];
-    const { short, label, ops } = node.of;
-    return [shortened(short, 28), ...(label ? [shortened(label, 28)] : []), counted(ops)];
-  }
-
-  // A leaf's name, without that of the box that it stands in.
-  shortName({ of, box }) {
-    const outer = box >= 0 ? `${this.recording.boxes[box].name}.` : "";
-    return of.name.startsWith(outer) ? of.name.slice(outer.length) : of.name;
-  }
-
-  // What stands at an edge: the value above the line, the gradient that comes back below.
-  labelOf(edge) {
-    const { recording } = this;
-    const value = recording.words(recording.summary(edge.array.value));
-    const grad = recording.words(recording.gradientOf(edge));
-    const parts = [value, grad].map((words) => (words ? this.blockOf(words) : { width: 0, height: 0, lines: [] }));
-    const height = 2 * Math.max(parts[0].height, parts[1].height, LINE) + 8;
-    return { value: parts[0], grad: parts[1], width: Math.max(parts[0].width, parts[1].width, 20) + 8, height };
-  }
-
-  blockOf({ lines, thumb, pale }) {
-    const picture = thumb && lines.length > 1 ? thumbnailSize(thumb, THUMB) : null;
-    const width = Math.max(...lines.map((line) => widthOf(line) * 0.92), picture?.width ?? 0);
-    return { lines, thumb, picture, pale, width, height: LINE * lines.length + (picture ? picture.height + 5 : 0) };
-  }
-
-  titleOf(box) {
-    return box.label ? `${box.short} ${box.label}` : box.short;
-  }
-
-  titleWidth(box) {
-    return Math.min(widthOf(this.titleOf(box)) + 34, 260);
-  }
-
-  drawnFrame({ frame, left, top, width, height }) {
-    const title = shortened(this.titleOf(frame), Math.floor((width - 26) / TEXT));
-    const close = () => this.chosen.toggle(frame);
-    return s("g", { class: "frame", "data-box": frame.id },
-      s("rect", { x: left, y: top, width, height, rx: 8 }),
-      s("g", { role: "button", tabindex: 0, "aria-label": `close ${frame.name} ${frame.label}`, onclick: close, onkeydown: pressed(close) },
-        s("rect", { class: "handle", x: left, y: top, width, height: 20, rx: 8 }),
-        s("text", { x: left + 8, y: top + 14 }, `▾ ${title}`)));
-  }
-
-  drawnNode({ node, x, y }) {
-    const { width, height } = this.outlineOf(node);
-    this.places.set(node.id, { x, y, width, height });
+  /** @param {any} node @param {number[]} at */
+  drawnNode(node, [x, y]) {
+    const shape = this.shapes.get(node.id);
+    const [width, height] = [shape.inner_width, shape.inner_height];
+    this.places.set(node.id, { x, y, width: shape.width, height: shape.height });
     const choose = () => this.chosen.choose(node);
     const act = node.kind === "box" ? () => this.chosen.toggle(node.of) : choose;
-    const lines = node.kind === "op" ? [node.of.label] : this.linesOf(node);
-    const top = y - ((lines.length - 1) * LINE) / 2 + 4;
-    const element = s("g", { class: `node ${node.kind} ${node.of.role ?? ""}`, role: "button", tabindex: 0, "data-node": node.id,
+    const middle = y + 0.35 * shape.size - (shape.below ? 6 : 0);
+    const words = cut(shape.words, LONGEST, shape.size);
+    const element = s("g", { class: `node ${node.kind} ${shape.kind}`, role: "button", tabindex: 0, "data-node": node.id,
       "aria-label": this.spokenOf(node), onclick: choose, ondblclick: act, onkeydown: pressed(act, choose),
+      onpointerenter: () => this.light([node.id]), onpointerleave: () => this.light([]),
       onfocus: () => element.matches(":focus-visible") && this.reach(node.id) },
-      this.shapeOf(node, x, y, width, height),
-      lines.flatMap((line, i) => [s("text", { x, y: top + i * LINE, class: i ? "small" : "" }, line), " "]),
-      node.kind === "box" ? this.opener(node, x, y, width, height) : null,
-      this.marksOf(node).flatMap(([kind, words], i) => [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + MARK * (i + 1) }, words), " "]));
+      outline(shape, x, y, 4, "ring"),
+      shape.is_stacked ? outline(shape, x + shape.behind, y + shape.behind) : null,
+      outline(shape, x, y),
+      s("text", { x, y: middle, "font-size": shape.size }, words), " ",
+      shape.below ? [s("text", { x, y: y + 13, class: "small", "font-size": SMALL }, cut(shape.below, LONGEST, SMALL)), " "] : null,
+      node.kind === "box" ? this.opener(node, x - width / 2, y - height / 2) : null,
+      marksOf(this.recording, node).map(([kind, mark], i) =>
+        [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + shape.behind + 12 + LEADING * i, "font-size": SMALL }, mark), " "]).flat());
     this.elements.set(node.id, [element]);
     return element;
   }
 
-  // The corner of a closed box that opens it.
-  opener(node, x, y, width, height) {
-    const open = (event) => {
+  /** The corner of a closed box that opens it. @param {any} node @param {number} left @param {number} top */
+  opener(node, left, top) {
+    const open = (/** @type {Event} */ event) => {
       event.stopPropagation();
       this.chosen.toggle(node.of);
     };
-    const [left, top] = [x - width / 2, y - height / 2];
-    return s("g", { onclick: open }, s("rect", { class: "handle", x: left, y: top, width: 20, height: 20 }), s("text", { x: left + 10, y: top + 15 }, "▸"));
+    return s("g", { class: "opener", onclick: open }, s("rect", { class: "handle", x: left - 4, y: top - 4, width: 24, height: 24 }),
+      s("path", { d: `M${left + 5} ${top + 6}l6 4l-6 4z` }));
   }
 
-  // The full name, and all that is written, in the order in which it is.
+  /** The full name, and all that is written, in the order in which it is. @param {any} node */
   spokenOf(node) {
     const what = { op: "rule", box: "closed box", leaf: node.of.role, sink: "output" }[node.kind];
-    const count = node.kind === "box" ? [this.linesOf(node).at(-1)] : [];
-    return `${[this.recording.nameOf(node), ...count, ...this.marksOf(node).map(([, words]) => words)].join(" ")}, ${what}`;
+    const small = node.kind === "box" ? [counted(node.of.ops)] : [this.shapes.get(node.id).below].filter(Boolean);
+    const marks = marksOf(this.recording, node).map(([, words]) => words);
+    return `${[this.recording.nameOf(node), ...small, ...marks].join(" ")}, ${what}`;
   }
 
-  shapeOf(node, x, y, width, height) {
-    const box = { x: x - width / 2, y: y - height / 2, width, height };
-    if (node.kind === "op") return s("rect", { ...box, rx: height / 2 });
-    if (node.kind === "leaf" && node.of.role === "parameter") return s("rect", { ...box, rx: 2 });
-    return s("rect", { ...box, rx: node.kind === "box" ? 8 : 12 });
-  }
-
-  // A sum of gradients at a fan-out, a wrong backward, a number that is not finite, a difference.
-  marksOf(node) {
-    const marks = [];
-    const { recording } = this;
-    const ops = node.kind === "op" ? [node.of] : node.kind === "box" ? node.of.ops.map((op) => recording.ops[op]) : [];
-    if (ops.some((op) => recording.verdicts[op.verdict][0] === "wrong")) marks.push(["wrong", "✗ wrong backward"]);
-    for (const [kind, words] of [["value", "not finite"], ["gradient", "gradient not finite"]])
-      if (ops.some((op) => op.isFinite[kind] === false)) marks.push([`wrong ${kind}`, words]);
-    const arrays = node.kind === "op" ? node.of.outputs.map((a) => recording.arrays[a]) : node.kind === "leaf" ? [node.of] : [];
-    arrays.forEach((array) => marks.push(...array.sum.map((line) => ["sum gradient", line])));
-    const differs = recording.page.differences?.[recording.keyOf(node.id)] ?? [];
-    marks.push(...differs.map((words) => [`differs ${words.split(" ")[1]}`, words]));
-    return marks;
-  }
-
-  // The line of an edge, below everything; and its label, which can be pressed.
-  drawEdge({ edge, points, x, y }, layers, order) {
-    const { label } = edge;
-    const choose = () => this.chosen.chooseArray(edge);
-    const attributes = { class: "edge", "data-edge": edge.id, onclick: choose };
-    const line = s("g", attributes, s("path", { d: smooth(points), "marker-end": /[xeg]/.test(edge.to[0]) ? null : "url(#arrow)" }));
-    layers.lines.push(line);
-    this.edges.push(edge);
+  /** The line of an edge, and around it what is wide enough to be met. @param {any} edge @param {any} points @param {Map<string, any>} at */
+  drawnLine(edge, points, at) {
+    const [source, target] = [edge.from.id, edge.to.id];
+    const ends = met(points, at.get(source), this.shapes.get(source), at.get(target), this.shapes.get(target));
+    const line = s("g", { class: "edge", "data-edge": edge.id, ...this.actsOf(edge) },
+      s("path", { class: "hit", d: path_of(ends) }), s("path", { class: "shaft", d: path_of(shaft(ends)) }), s("polygon", { points: head_of(ends) }));
     this.elements.set(edge.id, [line]);
-    if (!label) return;
-    this.places.set(edge.id, { x, y, width: label.width, height: label.height });
-    const written = s("g", { ...attributes, role: "button", tabindex: 0, onkeydown: pressed(choose),
+    return line;
+  }
+
+  /** @param {any} edge */
+  actsOf(edge) {
+    return { onclick: () => this.chosen.chooseArray(edge), onpointerenter: () => this.light([edge.id]), onpointerleave: () => this.light([]) };
+  }
+
+  /** What is told at an edge; it can be pressed. @param {any} edge @param {number[]} at */
+  drawnLabel(edge, [x, y]) {
+    const [value, grad] = edge.said;
+    const width = Math.max(...edge.said.map((each) => each.tag.width));
+    const height = Math.max(...edge.said.map((each) => each.tag.height));
+    this.places.set(edge.id, { x, y, width, height: 2 * (AIR + height) });
+    const choose = () => this.chosen.chooseArray(edge);
+    const written = s("g", { class: "edge label", "data-edge": edge.id, role: "button", tabindex: 0, ...this.actsOf(edge), onkeydown: pressed(choose),
       onfocus: () => written.matches(":focus-visible") && this.reach(edge.id) }, s("title", {}, spokenOfEdge(edge)),
-      this.drawnBlock(label.value, x, y - 5 - label.value.height, "value"), this.drawnBlock(label.grad, x, y + 5, "grad"));
-    layers.things.push({ at: order.ofEdge(edge), element: written });
+      this.drawnTag(value, x, y - AIR - value.tag.height), grad ? this.drawnTag(grad, x, y + AIR) : null);
     this.elements.get(edge.id).push(written);
+    return written;
   }
 
-  drawnBlock(block, x, top, kind) {
-    if (!block.lines.length) return null;
-    const above = kind === "value" ? top + (block.picture ? block.picture.height + 5 : 0) : top;
-    const lines = block.lines.map((line, i) => s("text", { x, y: above + LINE * i + 11 }, line));
-    const at = kind === "value" ? top : top + LINE * block.lines.length + 3;
-    const picture = block.picture && s("image", { x: x - block.picture.width / 2, y: at, ...block.picture,
-      preserveAspectRatio: "none", href: thumbnail(block.thumb, this.recording.page.colours).toDataURL() });
-    return s("g", { class: block.pale ? `${kind} pale` : kind }, s("rect", { class: "ground", x: x - block.width / 2 - 2, y: top - 1,
-      width: block.width + 4, height: block.height + 2 }), lines, picture);
+  /** @param {any} said @param {number} x @param {number} top */
+  drawnTag({ kind, words, lines, tag }, x, top) {
+    const middle = top + tag.height / 2;
+    const [width, height] = [tag.picture_width, tag.picture_height];
+    const left = x - tag.width / 2;
+    const at = { x: left, y: middle - height / 2, width, height };
+    const picture = width > 0 ? [
+      s("image", { ...at, preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
+      s("rect", { ...at, class: "border" })] : [];
+    const first = middle - LEADING * (lines.length / 2 - 0.78);
+    const beside = width > 0 ? left + width + 6 : left;
+    return s("g", { class: words.pale ? `${kind} pale` : kind }, picture,
+      lines.map((line, i) => s("text", { x: beside, y: first + LEADING * i, "font-size": VALUE }, line)));
   }
 
-  // Grey what has not happened yet, mark what happens now.
+  // What is to be seen of it.
+
+  /** Grey what has not happened yet, mark what happens now. @param {any} now @param {any} [current] */
   showMoment(now, current) {
     const { recording } = this;
     recording.now = now;
     for (const node of this.nodes) {
-      const isThere = node.kind === "leaf" || (node.kind === "sink" ? recording.isDone(recording.ops.length - 1, now)
-        : recording.isDone(node.kind === "box" ? node.last : node.of.id, now));
-      this.mark(node.id, "later", !isThere);
+      const last = node.kind === "sink" ? recording.ops.length - 1 : node.last;
+      this.mark(node.id, "later", node.kind !== "leaf" && !recording.isDone(last, now));
       this.mark(node.id, "now", node.id === current?.id);
       this.mark(node.id, "unanswered", !this.isAnswered(node, now));
     }
@@ -204,153 +169,116 @@ class Picture {
     }
   }
 
-  // Whether the gradients are there that are told of below a node.
+  /** Whether the gradients are there that are told of below a node. @param {any} node @param {any} now */
   isAnswered(node, now) {
     if (node.kind === "box") return this.recording.isAnswered(node.first, now);
     const arrays = node.kind === "op" ? node.of.outputs.map((a) => this.recording.arrays[a]) : [node.of];
     return arrays.every((array) => this.recording.isKnown(array, now));
   }
 
-  // Below the rule whose backward is at work: upstream × local = downstream, where that can be written out.
+  /** At the rule whose backward is at work, where there is room: upstream × local = downstream. @param {any} now @param {any} current */
   showChain(now, current) {
     this.chain?.remove();
     this.chain = null;
     const isBack = current?.kind === "op" && now.phase === "backward";
     const chains = isBack ? current.of.inputs.filter((use) => use.chain) : [];
     if (!chains.length) return;
-    const { x, y } = this.places.get(current.id);
     const lines = chains.map((use) => equationOf(use, this.recording.productOf(use)));
-    const [width, height] = [Math.max(...lines.map(widthOf)) + 12, LINE * lines.length + 8];
-    const middle = this.freeHeight(x, y, width, height);
-    this.chain = s("g", { class: "chained" }, s("line", { x1: x, y1: y, x2: x, y2: middle }),
-      s("rect", { x: x - width / 2, y: middle - height / 2, width, height, rx: 5 }),
-      lines.map((line, i) => s("text", { x, y: middle - height / 2 + LINE * (i + 1) + 1 }, line)));
+    const [width, height] = [Math.max(...lines.map((line) => words_width(line, VALUE))) + 14, LINE * lines.length + 8];
+    const at = this.freePlace(this.places.get(current.id), width, height);
+    if (!at) return;
+    const { x, y } = at;
+    this.chain = s("g", { class: "chained" }, s("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 5 }),
+      lines.map((line, i) => s("text", { x, y: y - height / 2 + LINE * (i + 1), "font-size": VALUE }, line)));
     this.scene.insertBefore(this.chain, this.scene.querySelector("[data-node], .edge[tabindex]"));
   }
 
-  // The height nearest to y at which a rectangle about x covers no node and no label.
-  freeHeight(x, y, width, height) {
-    const covers = (at) => [...this.places.values()].some((place) =>
-      Math.abs(place.x - x) < (place.width + width) / 2 + 4 && Math.abs(place.y - at) < (place.height + height) / 2 + 4);
-    for (let away = 10; away < 2000; away += 10) {
-      const free = [y + away, y - away].find((at) => !covers(at));
-      if (free !== undefined) return free;
-    }
-    return y;
+  /**
+   * The place nearest to a node at which a rectangle covers nothing; null where that is far away.
+   * @param {{x: number, y: number, width: number, height: number}} node @param {number} width @param {number} height
+   */
+  freePlace(node, width, height) {
+    const covers = (/** @type {number} */ x, /** @type {number} */ y) => [...this.places.values()].some((place) =>
+      Math.abs(place.x - x) < (place.width + width) / 2 + 3 && Math.abs(place.y - y) < (place.height + height) / 2 + 3);
+    for (let away = 0; away <= NEAR; away += 4)
+      for (const aside of [0, -0.25, 0.25, -0.5, 0.5])
+        for (const side of [1, -1]) {
+          const [x, y] = [node.x + aside * width, node.y + side * ((node.height + height) / 2 + away)];
+          if (!covers(x, y)) return { x, y };
+        }
+    return null;
   }
 
-  mark(id, name, is) {
+  mark(/** @type {string} */ id, /** @type {string} */ name, /** @type {boolean} */ is) {
     for (const element of this.elements.get(id) ?? []) element.classList.toggle(name, is);
   }
 
-  showChosen(id) {
+  /** An edge with both its ends, or a node with all its edges. @param {string[]} ids */
+  light(ids) {
+    for (const element of this.scene.querySelectorAll(".lit")) element.classList.remove("lit");
+    for (const { id, from, to } of this.edges)
+      if (ids.some((each) => [id, from.id, to.id].includes(each))) [id, from.id, to.id].forEach((each) => this.mark(each, "lit", true));
+  }
+
+  showChosen(/** @type {string} */ id) {
     this.mark(this.shown, "chosen", false);
     this.mark(id, "chosen", true);
     this.shown = id;
   }
 
-  // Moving.
-
-  moveByPointer() {
-    let from = null;
-    this.svg.addEventListener("pointerdown", (e) => (from = { x: e.clientX, y: e.clientY, view: { ...this.view } }));
-    this.svg.addEventListener("pointermove", (e) => {
-      if (!from || !e.buttons) return;
-      const moved = Math.abs(e.clientX - from.x) + Math.abs(e.clientY - from.y) > 4;
-      if (moved && !this.svg.hasPointerCapture(e.pointerId)) this.svg.setPointerCapture(e.pointerId);
-      this.look({ ...from.view, x: from.view.x + e.clientX - from.x, y: from.view.y + e.clientY - from.y });
-    });
-    this.svg.addEventListener("pointerup", () => (from = null));
-    this.svg.addEventListener("wheel", (e) => {
-      e.preventDefault();
-      if (!e.ctrlKey && !e.metaKey) return this.look({ ...this.view, x: this.view.x - e.deltaX, y: this.view.y - e.deltaY });
-      const { left, top } = this.svg.getBoundingClientRect();
-      this.zoom(Math.exp(-e.deltaY / 300), e.clientX - left, e.clientY - top);
-    }, { passive: false });
+  /** A press on nothing lets go of what was chosen. @param {MouseEvent} event */
+  letGo(event) {
+    if (event.target === this.svg) this.chosen.letGo();
   }
 
-  look(view) {
-    this.view = view;
-    if (this.asked) return;
-    this.asked = requestAnimationFrame(() => {
-      this.asked = 0;
-      const { x, y, scale } = this.view;
-      this.scene.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
-    });
+  fit(smallest = undefined) {
+    this.looking.fit(smallest);
   }
 
-  size() {
-    const { width, height } = this.svg.getBoundingClientRect();
-    return { width: width || 900, height: height || 500 };
+  /** Whether a node is in sight. @param {string} id */
+  isSeen(id) {
+    return this.looking.holds(this.places.get(id));
   }
 
-  zoom(factor, x = this.size().width / 2, y = this.size().height / 2) {
-    const scale = Math.min(Math.max(this.view.scale * factor, 0.05), 4);
-    const share = scale / this.view.scale;
-    this.look({ scale, x: x - (x - this.view.x) * share, y: y - (y - this.view.y) * share });
-  }
-
-  fit(smallest = 0.05) {
-    const { width, height } = this.size();
-    const whole = Math.min(width / this.width, (height - 24) / (this.height + 24), 1.4);
-    const scale = Math.max(whole, smallest);
-    const x = scale > whole ? 8 : (width - this.width * scale) / 2;
-    const tall = this.height * scale;
-    this.look({ scale, x, y: tall > height ? 20 : (height - tall) / 2 + 8 });
-  }
-
-  // Move as little as makes a node visible.
-  reach(id) {
+  /** Move as little as makes a node visible. @param {string} id */
+  reach(id, smallest = 0) {
     const place = this.places.get(id);
-    if (!place) return;
-    const { width, height } = this.size();
-    const { scale } = this.view;
-    const held = (at, offset, room, size) => {
-      const margin = Math.min(room / 3, size * scale / 2 + 110);
-      return Math.min(Math.max(at * scale + offset, margin), room - margin) - at * scale;
-    };
-    this.look({ scale, x: held(place.x, this.view.x, width, place.width), y: held(place.y, this.view.y, height, place.height) });
+    if (place) this.looking.reach(place, smallest);
+  }
+
+  /** The same, large enough to be read. @param {string} id */
+  find(id) {
+    this.reach(id, READ);
   }
 }
 
-// dx[2, 0] = 0.5 × 3 = 1.5
-const equationOf = (use, [at, words]) => `d${use.name}${at} = ${words}`;
+/** @param {any} shape @param {number} x @param {number} y */
+function outline(shape, x, y, away = 0, name = "body") {
+  const [width, height] = [shape.inner_width + 2 * away, shape.inner_height + 2 * away];
+  return s("rect", { class: name, x: x - width / 2, y: y - height / 2, width, height, rx: shape.radius + away });
+}
 
-// In which order Tab comes to things: each leaf before the first rule that uses it, edges after what they leave.
-function inForward(flows) {
-  const starts = new Map(flows.map(({ array, from, ends }) =>
-    [array, from.kind === "leaf" ? Math.min(...ends.map(({ node }) => node.first)) - 0.5 : from.first]));
+/** dx[2, 0] = 0.5 × 3 = 1.5 @param {any} use @param {any} product */
+export const equationOf = (use, [at, words]) => `d${use.name}${at} = ${words}`;
+
+/** In which order Tab comes to things: each leaf before the first rule that uses it, edges after what they leave. @param {any[]} edges */
+function inForward(edges) {
+  const starts = new Map();
+  for (const { array, from, to } of edges) {
+    const start = from.kind === "leaf" ? Math.min(starts.get(array) ?? Infinity, to.first - 0.5) : from.first;
+    starts.set(array, start);
+  }
   return {
-    ofNode: ({ kind, of, first }) => (kind === "leaf" ? [starts.get(of), of.id, 0] : [first, -1, 0]),
+    ofNode: (node) => (node.kind === "leaf" ? [starts.get(node.of), node.of.id, 0] : [node.first, -1, 0]),
     ofEdge: ({ array }) => [starts.get(array), array.id, 1],
   };
 }
 
+/** @param {number[]} a @param {number[]} b */
 const compared = (a, b) => a.map((at, i) => at - b[i]).find((difference) => difference) ?? 0;
 
-function spokenOfEdge({ array, label }) {
-  const said = (words, { lines }) => (lines.length ? [`${words} ${lines.join(" ")}`] : []);
-  return [array.name, ...said("value", label.value), ...said("gradient", label.grad)].join(", ");
-}
-
-// A curve through the points of an edge.
-function smooth(points) {
-  const [first, ...rest] = points;
-  let path = `M${first.x} ${first.y}`;
-  for (let i = 0; i < rest.length - 1; i++) {
-    const [a, b] = [rest[i], rest[i + 1]];
-    path += `Q${a.x} ${a.y} ${(a.x + b.x) / 2} ${(a.y + b.y) / 2}`;
-  }
-  const last = rest.at(-1);
-  return `${path}L${last.x} ${last.y}`;
-}
-
-// Enter acts, space chooses.
-function pressed(enter, space = enter) {
-  return (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    event.stopPropagation();
-    (event.key === "Enter" ? enter : space)();
-  };
+/** @param {any} edge */
+function spokenOfEdge({ array, said }) {
+  const words = { value: "value", grad: "gradient" };
+  return [array.name, ...said.map(({ kind, lines }) => `${words[kind]} ${lines.join(" ")}`)].join(", ");
 }

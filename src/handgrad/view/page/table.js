@@ -1,9 +1,12 @@
 // All numbers of an array: a slice at a time, to be copied; and their histogram.
 
+import { exact } from "./data.js";
+import { h, s } from "./dom.js";
+
 const ROWS = 30;
 const COLUMNS = 12;
 
-class Table {
+export class Table {
   constructor() {
     this.element = h("dialog", { "aria-label": "numbers" });
     document.body.append(this.element);

@@ -8,20 +8,31 @@ import numpy as np
 
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Array, Box, Graph, Op
+from handgrad.view.layout.paths import head_of, path_of, shaft
+from handgrad.view.layout.plan import Edge, Frame, Point, Rectangle, layout
+from handgrad.view.layout.sizes import (
+    AIR,
+    LEADING,
+    NAME,
+    VALUE,
+    Tag,
+    label_height,
+    label_width,
+    met,
+    title_width,
+)
+from handgrad.view.layout.words import BOLD
 from handgrad.view.rounding import told
+from handgrad.view.scene import Arrow, Scene, Thing, scene
 from handgrad.view.still import shapes
-from handgrad.view.still.layout import Edge, Frame, Layout, Point, Rectangle, layout
-from handgrad.view.still.scene import Arrow, Scene, Thing, scene
-from handgrad.view.still.shapes import LEADING, NAME, Shape, shape_of
+from handgrad.view.still.shapes import shape_of
 from handgrad.view.summary import LEVELS, Thumb, summary
 from handgrad.view.svg import (
-    BOLD,
     MARGIN,
     Markup,
     document,
     element,
     heading,
-    number,
     shortened,
     text,
     tooltip,
@@ -29,14 +40,9 @@ from handgrad.view.svg import (
 )
 from handgrad.view.thumbnails import data_uri
 
-LEAST = 480  # pixels of the narrowest picture
+LEAST, ROOM = 480, 860  # pixels of the narrowest picture, and where its rows end
 TOP, FOOT, LINE, SWATCH = 62, 30, 20, 24  # room for the title, above the legend, of its lines and signs
-VALUE = 11.5  # the size of numbers
-THUMB, THINNEST = 30.0, 8.0  # sides of thumbnails
 PALE = 0.3  # how much is seen of a thumbnail of what is zero up to rounding
-AIR = 4.0  # between an arrow and what is written at it
-HEAD, HALF = 8.0, 3.5  # an arrowhead's length, and half its width
-TITLE, LONGEST = 22.0, 320.0  # the room of a box's title, down and along
 LEVEL = {INPUT: 6.0, PARAMETER: 1.0, CONSTANT: 1.0}  # how much arrows want to be level, by their leaf
 FLOW = 8.0  # the same of values, along which a picture is read
 
@@ -62,11 +68,12 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
     found = layout(
         {thing: (shape.width, shape.height) for thing, shape in outlines.items()},
         [
-            Edge(arrow.source, arrow.target, label.width, label.height, LEVEL.get(arrow.array.role, FLOW))
+            Edge(arrow.source, arrow.target, *label.size, LEVEL.get(arrow.array.role, FLOW))
             for arrow, label in zip(seen.arrows, labels, strict=True)
         ],
         {box: framed(box, seen) for box in seen.boxes},
         {thing: box for thing, box in seen.things.items() if box is not None},
+        ROOM,
     )
     title = graph.title if of is None else f"{graph.title}, {of}"
     width = max(found.width + 2 * MARGIN, LEAST)
@@ -76,7 +83,9 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
     for box in seen.boxes:
         drawn += frame(box.title, found.boxes[box], left, TOP)
     for arrow, points in zip(seen.arrows, found.edges, strict=True):
-        drawn += curve(met(arrow, points, found, outlines), left, TOP)
+        source, target = arrow.source, arrow.target
+        ends = met(points, found.nodes[source], outlines[source], found.nodes[target], outlines[target])
+        drawn += arrowed([(left + x, TOP + y) for x, y in ends])
     for thing, outline in outlines.items():
         x, y = found.nodes[thing]
         drawn += shapes.drawn(outline, left + x, TOP + y)
@@ -104,45 +113,24 @@ def described(graph: Graph, seen: Scene) -> str:
 # What is written at arrows.
 
 
-@dataclass(frozen=True)
-class Tag:
-    """An array in small: a thumbnail, and a few lines."""
+def tag(lines: tuple[str, ...], thumb: Thumb | None) -> Tag:
+    rows, columns = (0, 0) if thumb is None else thumb.levels.shape
+    return Tag(list(lines), rows, columns)
 
-    lines: tuple[str, ...]
-    thumb: Thumb | None
-    kind: str  # its class in the style sheet
 
-    @property
-    def picture(self) -> tuple[float, float]:
-        """The thumbnail's width and height in pixels, and its longer side is always the same."""
-        if self.thumb is None:
-            return 0.0, 0.0
-        rows, columns = self.thumb.levels.shape
-        scale = THUMB / max(rows, columns)
-        return max(columns * scale, THINNEST), max(rows * scale, THINNEST)
-
-    @property
-    def width(self) -> float:
-        picture = self.picture[0] + 6 if self.thumb else 0
-        return picture + max(words_width(line, VALUE) for line in self.lines)
-
-    @property
-    def height(self) -> float:
-        return max(self.picture[1], LEADING * len(self.lines))
-
-    def drawn(self, x: float, top: float) -> list[Markup]:
-        """Centred at ``x``, from ``top`` on."""
-        found = []
-        left, middle = x - self.width / 2, top + self.height / 2
-        if self.thumb is not None:
-            width, height = self.picture
-            opacity = PALE if self.kind == "muted" else None
-            found += picture(self.thumb, left, middle - height / 2, width, height, opacity)
-            left += width + 6
-        first = middle - LEADING * (len(self.lines) / 2 - 0.78)
-        for i, line in enumerate(self.lines):
-            found.append(text(left, first + LEADING * i, line, size=VALUE, class_=self.kind))
-        return found
+def tagged(tag: Tag, thumb: Thumb | None, kind: str, x: float, top: float) -> list[Markup]:
+    """An array in small, centred at ``x``, from ``top`` on."""
+    found = []
+    left, middle = x - tag.width / 2, top + tag.height / 2
+    if thumb is not None:
+        width, height = tag.picture_width, tag.picture_height
+        opacity = PALE if kind == "muted" else None
+        found += picture(thumb, left, middle - height / 2, width, height, opacity)
+        left += width + 6
+    first = middle - LEADING * (len(tag.lines) / 2 - 0.78)
+    for i, line in enumerate(tag.lines):
+        found.append(text(left, first + LEADING * i, line, size=VALUE, class_=kind))
+    return found
 
 
 def picture(
@@ -158,76 +146,59 @@ def picture(
 
 
 @dataclass(frozen=True)
+class Said:
+    """An array that is told of at an arrow."""
+
+    tag: Tag
+    thumb: Thumb | None
+    kind: str  # its class in the style sheet
+
+
+@dataclass(frozen=True)
 class Label:
     """The value above an arrow, and the gradient below."""
 
-    value: Tag
-    gradient: Tag | None
+    said: tuple[Said, ...]
 
     @classmethod
     def of(cls, arrow: Arrow) -> Label:
         value = summary(arrow.array.value, is_labels=arrow.array.is_labels)
-        above = Tag(value.lines, value.thumb, "forward")
+        above = Said(tag(value.lines, value.thumb), value.thumb, "forward")
         dx, noise = arrow.gradient
         if dx is None:
-            return cls(above, None)
+            return cls((above,))
         gradient = told(dx, noise)
         kind = "muted" if gradient.is_rounding else "backward"
-        return cls(above, Tag(gradient.lines[1:] or gradient.lines, gradient.thumb, kind))
+        lines = gradient.lines[1:] or gradient.lines
+        return cls((above, Said(tag(lines, gradient.thumb), gradient.thumb, kind)))
 
     @property
-    def tags(self) -> list[Tag]:
-        return [self.value, self.gradient] if self.gradient else [self.value]
-
-    @property
-    def width(self) -> float:
-        return max(tag.width for tag in self.tags)
-
-    @property
-    def height(self) -> float:
-        """As much above the arrow as below."""
-        return 2 * (AIR + max(tag.height for tag in self.tags))
+    def size(self) -> tuple[float, float]:
+        tags = [said.tag for said in self.said]
+        return label_width(tags), label_height(tags)
 
     def drawn(self, x: float, y: float) -> list[Markup]:
-        found = self.value.drawn(x, y - AIR - self.value.height)
-        return found + (self.gradient.drawn(x, y + AIR) if self.gradient else [])
+        tops = (y - AIR - self.said[0].tag.height, y + AIR)
+        return [
+            part
+            for said, top in zip(self.said, tops, strict=False)
+            for part in tagged(said.tag, said.thumb, said.kind, x, top)
+        ]
 
 
 # Arrows and boxes.
 
 
-def met(arrow: Arrow, points: list[Point], found: Layout, outlines: dict[Thing, Shape]) -> list[Point]:
-    """An arrow's points, from the outline of its source to that of its target."""
-    (start, y0), (end, y1) = (found.nodes[thing] for thing in (arrow.source, arrow.target))
-    first, last = points[0][1], points[-1][1]
-    leaving = start + outlines[arrow.source].side(first - y0)
-    arriving = end - outlines[arrow.target].side(last - y1)
-    return [(leaving, first), *points, (arriving, last)]
-
-
-def curve(points: list[Point], left: float, top: float) -> list[Markup]:
-    """An arrow: level where its points are, and else level at both ends of a climb."""
-    (x, y), *others = [(left + x, top + y) for x, y in points]
-    tip = others[-1]
-    path = [f"M{number(x)},{number(y)}"]
-    for ahead, height in [*others[:-1], (tip[0] - HEAD + 1, tip[1])]:
-        if height == y:
-            path.append(f"L{number(ahead)},{number(height)}")
-        else:
-            middle = number((x + ahead) / 2)
-            path.append(f"C{middle},{number(y)} {middle},{number(height)} {number(ahead)},{number(height)}")
-        x, y = ahead, height
-    corners = (tip, (tip[0] - HEAD, tip[1] - HALF), (tip[0] - HEAD, tip[1] + HALF))
-    head = " ".join(f"{number(x)},{number(y)}" for x, y in corners)
+def arrowed(points: list[Point]) -> list[Markup]:
     return [
-        element("path", d="".join(path), fill="none", class_="arrow", stroke_width=1.4),
-        element("polygon", points=head, class_="arrowhead"),
+        element("path", d=path_of(shaft(points)), fill="none", class_="arrow", stroke_width=1.4),
+        element("polygon", points=head_of(points), class_="arrowhead"),
     ]
 
 
 def framed(box: Box, seen: Scene) -> Frame:
     parent = box.parent if box.parent in seen.boxes else None
-    return Frame(parent, TITLE, width=min(words_width(box.title, NAME) * BOLD + 2, LONGEST) + 24)
+    return Frame(parent, width=title_width(box.title))
 
 
 def frame(words: str, place: Rectangle, left: float, top: float) -> list[Markup]:
@@ -284,7 +255,7 @@ def legend(seen: Scene, labels: list[Label], top: float, room: float) -> Legend:
     roles = {thing.role for thing in seen.things if isinstance(thing, Array)}
     signs = [Sign("value above the arrow", "forward"), Sign("gradient below", "backward")]
     signs += [Sign(role, look=role) for role in (INPUT, PARAMETER, CONSTANT) if role in roles]
-    if any(tag.thumb for label in labels for tag in label.tags):
+    if any(said.thumb for label in labels for said in label.said):
         signs.append(Sign("negative, zero, positive", look="colours"))
     found: list[Markup] = []
     x, y = 0.0, top

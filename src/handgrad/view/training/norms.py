@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.view.layout.words import BOLD
 from handgrad.view.svg import (
-    BOLD,
     MARGIN,
     Markup,
     Scale,

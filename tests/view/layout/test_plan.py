@@ -5,7 +5,9 @@ import itertools
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from handgrad.view.still.layout import Edge, Frame, layout
+from handgrad.view.layout.plan import ENDLESS, Edge, Frame, layout
+
+WIDTHS = st.sampled_from([ENDLESS, 700, 300])
 
 
 def rectangle(centre, size):
@@ -62,10 +64,10 @@ def around(id, frames, within):
 
 
 @settings(max_examples=150, deadline=None)
-@given(graphs())
-def test_everything_has_room_of_its_own(graph):
+@given(graphs(), WIDTHS)
+def test_everything_has_room_of_its_own(graph, width):
     nodes, edges, frames, within = graph
-    found = layout(*graph)
+    found = layout(*graph, width)
     things = {id: rectangle(found.nodes[id], size) for id, size in nodes.items()}
     for i, (edge, at) in enumerate(zip(edges, found.labels, strict=True)):
         if edge.width:
@@ -85,23 +87,37 @@ def test_everything_has_room_of_its_own(graph):
 
 
 @settings(max_examples=150, deadline=None)
-@given(graphs())
-def test_edges_go_right_from_source_to_target_clear_of_nodes(graph):
+@given(graphs(), WIDTHS)
+def test_edges_go_from_source_to_target_clear_of_nodes_and_labels(graph, width):
     nodes, edges, _, _ = graph
-    found = layout(*graph)
-    for edge, points, label in zip(edges, found.edges, found.labels, strict=True):
+    found = layout(*graph, width)
+    sizes = [(edge.width, edge.height) for edge in edges]
+    labels = [rectangle(*pair) for pair in zip(found.labels, sizes, strict=True)]
+    for i, (edge, points, label) in enumerate(zip(edges, found.edges, found.labels, strict=True)):
         source, target = (rectangle(found.nodes[id], nodes[id]) for id in (edge.source, edge.target))
         assert points[0][0] == pytest.approx(source[2])
         assert points[-1][0] == pytest.approx(target[0])
         assert source[1] < points[0][1] < source[3]
         assert target[1] < points[-1][1] < target[3]
-        assert all(a[0] <= b[0] + 1e-6 for a, b in itertools.pairwise(points))
-        for id in set(nodes) - {edge.source, edge.target}:
-            for (x1, y1), (x2, y2) in itertools.pairwise(points):
-                piece = (x1, min(y1, y2) - 1e-3, x2, max(y1, y2) + 1e-3)
-                assert not overlap(piece, rectangle(found.nodes[id], nodes[id]))
+        others = [rectangle(found.nodes[id], nodes[id]) for id in set(nodes) - {edge.source, edge.target}]
+        others += [other for j, other in enumerate(labels) if j != i and edges[j].width]
+        for (x1, y1), (x2, y2) in itertools.pairwise(points):
+            piece = (min(x1, x2), min(y1, y2) - 1e-3, max(x1, x2), max(y1, y2) + 1e-3)
+            assert not [other for other in others if overlap(piece, other)]
+            if width == ENDLESS:
+                assert x1 <= x2 + 1e-6
         if edge.width:
             assert any(y1 == y2 == label[1] and x1 <= label[0] <= x2 for (x1, y1), (x2, y2) in pieces(points))
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs())
+def test_rows_end_where_they_should(graph):
+    """No wider than the room, but where a single layer or the title of a box is."""
+    nodes, edges, frames, _ = graph
+    found = layout(*graph, 900)
+    widest = max([size[0] for size in nodes.values()] + [frame.width for frame in frames.values()])
+    assert found.width <= max(900, widest + 60 * len(frames) + 40 * len(edges))
 
 
 def pieces(points):
@@ -130,7 +146,7 @@ def test_a_chain_is_straight_through_boxes_too():
 def test_leaves_stand_next_to_what_first_uses_them():
     nodes = dict.fromkeys(["x", "a", "b", "c", "W"], (40, 30))
     edges = [Edge(*pair) for pair in [("x", "a"), ("a", "b"), ("b", "c"), ("W", "c")]]
-    found = layout(nodes, edges)
+    found = layout(nodes, edges, {}, {})
     assert found.nodes["W"][0] == found.nodes["b"][0]
 
 
@@ -138,7 +154,7 @@ def test_what_leaves_a_node_is_ordered_so_that_it_does_not_cross():
     nodes = dict.fromkeys(["s", "a", "b", "c", "x", "y", "z"], (40, 30))
     edges = [Edge("s", "c"), Edge("s", "a"), Edge("s", "b")]
     edges += [Edge("a", "x", weight=8), Edge("b", "y", weight=8), Edge("c", "z", weight=8)]
-    found = layout(nodes, edges)
+    found = layout(nodes, edges, {}, {})
     starts = [(found.edges[i][0][1], found.edges[i][-1][1]) for i in range(3)]
     assert [end for _, end in sorted(starts)] == sorted(end for _, end in starts)
 
@@ -146,11 +162,22 @@ def test_what_leaves_a_node_is_ordered_so_that_it_does_not_cross():
 def test_edges_in_a_circle_are_refused():
     nodes = dict.fromkeys("abc", (40, 30))
     with pytest.raises(ValueError, match="circle"):
-        layout(nodes, [Edge("a", "b"), Edge("b", "a")])
+        layout(nodes, [Edge("a", "b"), Edge("b", "a")], {}, {})
     with pytest.raises(ValueError, match="each box is taken for one node"):
         layout(nodes, [Edge("a", "b"), Edge("b", "c")], {"box": Frame()}, {"a": "box", "c": "box"})
 
 
 def test_nothing_takes_no_room():
-    found = layout({}, [])
+    found = layout({}, [], {}, {})
     assert (found.width, found.height) == (0, 0)
+
+
+def test_a_long_chain_goes_on_below_and_reads_from_left_to_right():
+    nodes = dict.fromkeys(range(12), (80, 30))
+    found = layout(nodes, [Edge(i, i + 1) for i in range(11)], {}, {}, 500)
+    rows = [list(row) for _, row in itertools.groupby(nodes, key=lambda i: found.nodes[i][1])]
+    assert len(rows) == 3
+    assert [i for row in rows for i in row] == list(nodes)
+    for row in rows:
+        assert found.nodes[row[0]][0] < found.nodes[row[-1]][0]
+    assert found.width <= 500

@@ -9,7 +9,8 @@ from typing import Any
 from handgrad.view.equations import returned
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 
-CLEAR = 60  # things up to which a folded graph is opened by itself
+FEW = 10  # things up to which the page opens boxes by itself
+CLEAR = 60  # the same of a folded graph in a still picture
 MOST = 500  # things that a picture holds
 
 
@@ -77,9 +78,26 @@ def scene(graph: Graph, depth: int | None = None, of: str | None = None) -> Scen
 
 def clear(graph: Graph, root: Box) -> Scene:
     """As many levels of boxes open as are clear."""
-    deepest = max((level(box, root) for box in graph.boxes if root in box.above()), default=0)
-    each = (_Seen(graph, root, depth).scene for depth in range(deepest, -1, -1))
+    each = (_Seen(graph, root, depth).scene for depth in range(deepest(graph, root), -1, -1))
     return next((found for found in each if len(found.things) <= CLEAR), _Seen(graph, root, 0).scene)
+
+
+def outline(graph: Graph) -> int:
+    """How many levels are open where one begins to look: as many as stay few, and more than a single box."""
+    sizes = [rules_and_boxes(graph, depth) for depth in range(deepest(graph, graph.root) + 1)]
+    few = [depth for depth, (_, things) in enumerate(sizes) if things <= FEW]
+    several = [depth for depth, (rules, _) in enumerate(sizes) if rules > 1]
+    return max(few[-1:] + several[:1], default=0)
+
+
+def rules_and_boxes(graph: Graph, depth: int) -> tuple[int, int]:
+    """How many rules and closed boxes are seen, and how many things in all."""
+    things = _Seen(graph, graph.root, depth).scene.things
+    return sum(isinstance(thing, (Op, Box)) for thing in things), len(things)
+
+
+def deepest(graph: Graph, root: Box) -> int:
+    return max((level(box, root) for box in graph.boxes if root in box.above()), default=0)
 
 
 def named(graph: Graph, name: str) -> Box:
@@ -102,6 +120,7 @@ class _Seen:
     def __init__(self, graph: Graph, root: Box, depth: int | None):
         self.root, self.depth, self.scene = root, depth, Scene()
         self.arrows: dict[Any, Arrow] = {}
+        self.closed: dict[Box, Box | None] = {}
         inside = [box for box in graph.boxes if box is not root and root in box.above()]
         self.scene.boxes = [box for box in inside if self._closed(box) is None]
         for op in graph.ops:
@@ -114,9 +133,10 @@ class _Seen:
 
     def _closed(self, box: Box) -> Box | None:
         """The outermost closed box around (or at) a box."""
-        if self.depth is None or level(box, self.root) <= self.depth:
-            return None
-        return list(box.above())[level(box, self.root) - self.depth - 1]
+        if box not in self.closed:
+            deep = 0 if self.depth is None else level(box, self.root) - self.depth
+            self.closed[box] = list(box.above())[deep - 1] if deep > 0 else None
+        return self.closed[box]
 
     def _thing(self, thing: Op | Array, box: Box) -> Thing | None:
         """What stands for a thing in this box, if it is seen at all."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Iterator, Sequence
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 STRAIGHT, DIRECT, BENT = 8, 2, 1  # how much pieces of edges want to be level: of long ones, of short ones
 
@@ -38,7 +38,26 @@ class Cell:
 
     def share(self, edge: int) -> float:
         """The same, as a share of its height."""
-        return self.port(edge) / self.height if self.ports else 0.0
+        return self.port(edge) / self.height if len(self.ports) > 0 else 0.0
+
+
+@dataclass(eq=False)
+class Piece:
+    """A part of an edge, from one layer to the next; to go on in a new row, it turns at two corners."""
+
+    a: Cell
+    b: Cell
+    edge: int
+    weight: float
+    corners: list[Cell] = field(default_factory=list)
+
+    @property
+    def leaving(self) -> float:
+        return self.a.port(self.edge)
+
+    @property
+    def arriving(self) -> float:
+        return self.b.port(self.edge)
 
 
 @dataclass(eq=False)
@@ -51,19 +70,21 @@ class Wire:
     weight: float
     label: Cell | None = None
     places: list[Cell] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
 
     @property
     def length(self) -> int:
         """How many layers on its target is at least."""
         return 1 if self.label is None else 2
 
-    def pieces(self) -> Iterator[tuple[Cell, Cell, float]]:
-        """From place to place, with the weight of each."""
+    def divide(self) -> None:
+        """From place to place, each piece with its weight."""
         stops = [self.source, *self.places, self.target]
-        is_long = len(self.places) >= self.length
-        outer = BENT if is_long else DIRECT
-        for i, (a, b) in enumerate(itertools.pairwise(stops)):
-            yield a, b, self.weight * (STRAIGHT if 0 < i < len(stops) - 2 else outer)
+        outer = BENT if len(self.places) >= self.length else DIRECT
+        last = len(stops) - 2
+        for i, (a, b) in enumerate(pairwise(stops)):
+            weight = self.weight * (STRAIGHT if 0 < i < last else outer)
+            self.pieces.append(Piece(a, b, self.edge, weight))
 
 
 def layered(
@@ -77,71 +98,77 @@ def layered(
     Raises:
         ValueError: edges go in a circle.
     """
-    ends = Ends([*entries, *members, *exits], wires)
-    cells = ends.sorted()
+    ends = Ends([*entries, *members, *exits])
+    for wire in wires:
+        ends.take(wire)
+    cells = ends.in_order()
     for cell in cells:
-        cell.layer = max((wire.source.layer + wire.length for wire in ends.incoming[cell]), default=0)
-    _pull(cells, ends)
-    first = min((cell.layer for cell in members), default=1) - (1 if entries else 0)
-    last = max((cell.layer for cell in (*members, *entries)), default=0) + 1
+        sources = [wire.source.layer + wire.length for wire in ends.incoming[cell]]
+        cell.layer = max(sources, default=0)
+    pull(cells, ends)
+    first = min([cell.layer for cell in members], default=1) - (1 if len(entries) > 0 else 0)
+    last = max([cell.layer for cell in [*members, *entries]], default=0) + 1
     for port in entries:
         port.layer = first
     for port in exits:
         port.layer = last
-    layers: list[list[Cell]] = [[] for _ in range(first, last + (1 if exits else 0))]
-    for cell in ends.incoming:
+    layers: list[list[Cell]] = [[] for _ in range(first, last + (1 if len(exits) > 0 else 0))]
+    for cell in ends.cells:
         cell.layer -= first
         layers[cell.layer].append(cell)
     for wire in wires:
-        wire.places = [Cell(layer=i) for i in range(wire.source.layer + 1, wire.target.layer)]
-        if wire.label:
+        wire.places = [Cell(layer=i, is_place=True) for i in range(wire.source.layer + 1, wire.target.layer)]
+        if wire.label is not None:
             wire.label.layer = wire.source.layer + 1
+            wire.label.is_place = True
             wire.places[0] = wire.label
         for place in wire.places:
-            place.is_place = True
             layers[place.layer].append(place)
+        wire.divide()
     return layers
 
 
 class Ends:
     """The wires into and out of each cell."""
 
-    def __init__(self, cells: Sequence[Cell], wires: Sequence[Wire]) -> None:
+    def __init__(self, cells: list[Cell]) -> None:
+        self.cells = cells
         self.incoming: dict[Cell, list[Wire]] = {cell: [] for cell in cells}
         self.outgoing: dict[Cell, list[Wire]] = {cell: [] for cell in cells}
-        for wire in wires:
-            self.incoming[wire.target].append(wire)
-            self.outgoing[wire.source].append(wire)
 
-    def sorted(self) -> list[Cell]:
+    def take(self, wire: Wire) -> None:
+        self.incoming[wire.target].append(wire)
+        self.outgoing[wire.source].append(wire)
+
+    def in_order(self) -> list[Cell]:
         """Each after its sources, else as given.
 
         Raises:
             ValueError: edges go in a circle.
         """
-        cells = list(self.incoming)
-        number = {cell: i for i, cell in enumerate(cells)}
-        missing = {cell: len(wires) for cell, wires in self.incoming.items()}
-        ready = [i for i, cell in enumerate(cells) if not missing[cell]]
-        found = []
-        while ready:
-            cell = cells[heapq.heappop(ready)]
+        number = {cell: i for i, cell in enumerate(self.cells)}
+        missing = {cell: len(self.incoming[cell]) for cell in self.cells}
+        ready = [i for i, cell in enumerate(self.cells) if missing[cell] == 0]
+        found: list[Cell] = []
+        while len(ready) > 0:
+            cell = self.cells[ready.pop(0)]
             found.append(cell)
             for wire in self.outgoing[cell]:
                 missing[wire.target] -= 1
-                if not missing[wire.target]:
-                    heapq.heappush(ready, number[wire.target])
-        if len(found) < len(cells):
+                if missing[wire.target] == 0:
+                    insort(ready, number[wire.target])
+        if len(found) < len(self.cells):
             raise ValueError("these edges go in a circle, or do where each box is taken for one node")
         return found
 
 
-def _pull(cells: list[Cell], ends: Ends) -> None:
+def pull(cells: list[Cell], ends: Ends) -> None:
     """Move leaves, and what hangs on leaves alone, to the right as far as they may."""
     is_loose: dict[Cell, bool] = {}
     for cell in cells:
         sources = [wire.source for wire in ends.incoming[cell]]
         is_loose[cell] = all(is_loose[source] and len(ends.outgoing[source]) == 1 for source in sources)
     for cell in reversed(cells):
-        if is_loose[cell] and ends.outgoing[cell]:
-            cell.layer = min(wire.target.layer - wire.length for wire in ends.outgoing[cell])
+        targets = [wire.target.layer - wire.length for wire in ends.outgoing[cell]]
+        if is_loose[cell] and len(targets) > 0:
+            cell.layer = min(targets)

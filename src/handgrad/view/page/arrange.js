@@ -1,0 +1,63 @@
+// What the layout is given: of each node its words, of each edge what is told at it, and the open boxes.
+
+import { Edge, Frame, Shape, Tag, label_height, label_width, layout, level_of, title_width } from "./layout.js";
+import { counted } from "./model.js";
+
+/** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
+export function shapeOf(recording, node) {
+  const { kind, of } = node;
+  const notes = marksOf(recording, node).map(([, words]) => words);
+  if (kind === "op") return new Shape(of.label, of.below, notes, "operation");
+  if (kind === "box") return new Shape(titleOf(of), counted(of.ops), notes, "operation", false, true);
+  if (kind === "sink") return new Shape(of.name, "", notes, "output", true);
+  return new Shape(recording.shortName(node), "", notes, of.role, of.role !== "parameter");
+}
+
+/** @param {any} box */
+export const titleOf = (box) => (box.label ? `${box.short} ${box.label}` : box.short);
+
+/**
+ * Below a node: a sum of gradients at a fan-out, a wrong backward, a number that is not finite, a difference.
+ * @param {any} recording @param {any} node @returns {[string, string][]} each with its kind
+ */
+export function marksOf(recording, { id, kind, of }) {
+  const ops = kind === "op" ? [of] : kind === "box" ? of.ops.map((op) => recording.ops[op]) : [];
+  const arrays = kind === "op" ? of.outputs.map((a) => recording.arrays[a]) : kind === "leaf" ? [of] : [];
+  /** @type {[string, string][]} */
+  const marks = [];
+  if (ops.some((op) => recording.verdicts[op.verdict][0] === "wrong")) marks.push(["wrong", "✗ wrong backward"]);
+  for (const [which, words] of [["value", "not finite"], ["gradient", "gradient not finite"]])
+    if (ops.some((op) => op.isFinite[which] === false)) marks.push([`wrong ${which}`, words]);
+  for (const array of arrays) for (const line of array.sum) marks.push(["sum gradient", line]);
+  for (const words of recording.page.differences?.[recording.keyOf(id)] ?? []) marks.push([`differs ${words.split(" ")[1]}`, words]);
+  return marks;
+}
+
+/** What stands at an edge: the value above the line, the gradient that comes back below. */
+export function saidAt(recording, edge) {
+  const value = recording.words(recording.summary(edge.array.value));
+  const grad = recording.words(recording.gradientOf(edge));
+  const said = [{ kind: "value", words: value, lines: value.lines }];
+  if (grad) said.push({ kind: "grad", words: grad, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
+  return said.map((each) => ({ ...each, tag: new Tag(each.lines, each.words.thumb?.[1], each.words.thumb?.[0]) }));
+}
+
+/**
+ * Where everything goes, no wider than a room if that can be.
+ * @param {any} recording @param {number} room
+ */
+export function arranged(recording, room) {
+  const { nodes, edges } = recording.visible();
+  const shapes = new Map(nodes.map((node) => [node.id, shapeOf(recording, node)]));
+  for (const edge of edges) edge.said = saidAt(recording, edge);
+  const boxes = [...new Set(nodes.flatMap((node) => recording.above(node.box)))].sort((a, b) => a.id - b.id);
+  const named = (box) => (box < 0 ? null : `g${box}`);
+  const frames = new Map(boxes.map((box) => [`g${box.id}`, new Frame(named(box.parent), undefined, undefined, title_width(titleOf(box)))]));
+  const within = new Map(nodes.filter((node) => node.box >= 0).map((node) => [node.id, named(node.box)]));
+  const sizes = new Map(nodes.map(({ id }) => [id, [shapes.get(id).width, shapes.get(id).height]]));
+  const wires = edges.map(({ from, to, array, said }) => {
+    const tags = said.map(({ tag }) => tag);
+    return new Edge(from.id, to.id, label_width(tags), label_height(tags), level_of(array.role));
+  });
+  return { nodes, edges, boxes, shapes, plan: layout(sizes, wires, frames, within, room) };
+}
