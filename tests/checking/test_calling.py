@@ -161,7 +161,7 @@ def test_a_fault_in_the_search_for_causes_is_told_as_ours(monkeypatch):
 
 
 def test_a_fault_in_a_hazard_leaves_the_others(monkeypatch):
-    monkeypatch.setattr(hazards, "aliasing", failing)
+    monkeypatch.setattr(hazards, "dtypes", failing)
     report = check(Square(), X)
     assert report.ok
     assert any("of ours" in note for note in report.notes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from handgrad.cli import check as cli
 
 FILE = """
 import numpy as np
@@ -316,8 +320,20 @@ def test_jax(handgrad, tmp_path):
 def test_as_a_program(file):
     command = [sys.executable, "-m", "handgrad", "check", f"{file}:wrong"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.returncode == 1
+    assert all(line.startswith("... ") for line in ran.stderr.splitlines()), "what a slow machine tells"
     assert "WRONG" in ran.stdout
+
+
+def test_what_takes_long_is_told_in_plain_lines(file, handgrad, monkeypatch):
+    """By a clock that goes on by a second at each look."""
+    looks = iter(range(10**9))
+    monkeypatch.setattr(cli, "time", SimpleNamespace(perf_counter=lambda: float(next(looks))))
+    code, _, told = handgrad("check", f"{file}:right", "--inputs", "(3, 4), (4, 2)")
+    lines = told.splitlines()
+    assert code == 0
+    assert len(lines) >= 2, "one every five seconds"
+    assert all(re.fullmatch(r"\.\.\. \S.* \(\d+ s\)", line) for line in lines)
 
 
 def test_where_there_is_no_derivative(handgrad, tmp_path):

@@ -349,7 +349,7 @@ class Examination:
         if f0.shape != base.f0.shape or not np.isfinite(f0).all():
             return True
         try:
-            there = Trial(self.subject, values, self.seed, self.clock, base.use_complex)
+            there = Trial(self.subject, values, self.seed, self.clock, base.use_complex, many=1)
             if there.is_plainly_right():
                 self.points += 1
                 return True

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 # Seconds that nobody waits for. What a search may take is counted in work, so that a busy machine finds as
 # much; this ends those that compute long in few lines.
 FAR = 400.0
+OFTEN = 25  # edits, after which it is told how many were tried
 
 
 class OutOfTime(Exception):
@@ -45,6 +46,8 @@ class Clock:
         if self.repaired_until is None:
             self.repaired_until = time.perf_counter() + min(self.left, FAR) / 2
         self.repairs += 1
+        if self.tell is not None and self.repairs % OFTEN == 0:
+            self.tell(f"trying changes of the code: {self.repairs}")
         return self.repairs <= most and time.perf_counter() < self.repaired_until
 
     def look(self, doing: str) -> None:

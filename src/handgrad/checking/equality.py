@@ -18,6 +18,8 @@ def same(a: Any, b: Any, relative: float = SAME, floor: float = 0.0) -> bool:
         return False
     if a.dtype.kind not in "fc" or b.dtype.kind not in "fc":
         return bool(np.array_equal(a, b))
+    if (a == b).all():
+        return True
     with np.errstate(all="ignore"):
         largest = np.max(np.abs(np.where(np.isfinite(b), b, 0)), initial=0.0)
         close = np.abs(a - b) <= relative * largest + floor

@@ -85,10 +85,11 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarr
     if is_noise.any():
         level = np.where(is_noise, np.maximum(level, _spread(_both_sides(phi, WIDEST_STEP))), level)
     flat = np.all([np.ptp(side, axis=0) == 0 for side in tables[-1]], axis=0)
-    coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
-    stairs = flat & np.isfinite(coarse).all(axis=0)
-    hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
-    level = np.maximum(level, np.where(stairs, hidden, 0.0))
+    if flat.any():
+        coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
+        stairs = flat & np.isfinite(coarse).all(axis=0)
+        hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
+        level = np.maximum(level, np.where(stairs, hidden, 0.0))
     last = tables[-1][1][0]
     size = np.where(np.isfinite(last), np.abs(last), 0.0)
     with np.errstate(all="ignore"):
@@ -267,10 +268,12 @@ def sizes(x: np.ndarray) -> np.ndarray:
     return np.where(finite, np.maximum(np.maximum(magnitude, near), SMALLEST), 0.0)
 
 
-def length(x: np.ndarray) -> float:
-    """√Σx², without overflow."""
-    largest = float(np.max(np.abs(x), initial=0.0))
-    return largest * float(np.sqrt(np.sum((x / largest) ** 2))) if 0 < largest < np.inf else largest
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """√Σx² of each row, without overflow."""
+    largest = np.max(np.abs(rows), axis=1, initial=0.0)
+    unit = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+    whole = largest * np.sqrt(np.sum((rows / unit[:, None]) ** 2, axis=1))
+    return np.where(unit == largest, whole, largest)
 
 
 def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

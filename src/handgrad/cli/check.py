@@ -139,19 +139,25 @@ def page(target: str, found: Any) -> str:
 
 
 class Progress:
-    """What is being looked at, on a terminal, once a check takes longer than a moment."""
+    """What is being looked at, once a check takes longer than a moment: on a terminal, else as lines."""
 
-    PATIENCE = 1.0
+    PATIENCE, BETWEEN_LINES = 1.0, 5.0
 
     def __init__(self) -> None:
-        self.began = time.perf_counter()
+        self.began = self.told = time.perf_counter()
         self.status: Any = None
 
     def __enter__(self) -> Progress:
         return self
 
     def __call__(self, doing: str) -> None:
-        if not sys.stderr.isatty() or time.perf_counter() - self.began < self.PATIENCE:
+        now = time.perf_counter()
+        if not sys.stderr.isatty():
+            if now - self.told >= self.BETWEEN_LINES:
+                self.told = now
+                print(f"... {doing} ({now - self.began:.0f} s)", file=sys.stderr, flush=True)
+            return
+        if now - self.began < self.PATIENCE:
             return
         if self.status is None:
             from rich.console import Console

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from handgrad.checking.causes import (
     factors,
+    forward,
     groups,
     narrow,
     places,
@@ -27,6 +28,7 @@ GUESSES: tuple[Callable[[Evidence], Iterator[Cause]], ...] = (
     results.missing,
     upstream.not_linear,
     results.other_input,
+    forward.another_input,
     terms.wrong_array,
     results.rearranged,
     results.jacobian,

@@ -271,8 +271,8 @@ class Repair:
         try:
             for source, edit in placed:
                 old = edit.slot.get()
-                statement = _statement(edit.slot, old)
-                causes.append(self.named(edit, source.line(statement.lineno, _one_line(statement))))
+                statement = edit.moved or _statement(edit.slot, old)
+                causes.append(self.named(source, edit, source.line(statement.lineno, _one_line(statement))))
                 for each in edit.all():
                     held = each.slot.get()
                     undo.append((each.slot, held))
@@ -286,7 +286,7 @@ class Repair:
                 after = _one_line(_statement(edit.slot, edit.slot.get() if isinstance(old, list) else old))
                 if isinstance(old, ast.stmt):
                     after = _one_line(edit.node)
-                cause.fix = "(without this line)" if after == "pass" else after
+                cause.fix = None if edit.moved else "(without this line)" if after == "pass" else after
         except Exception:  # most edits make no sense
             return None
         finally:
@@ -294,8 +294,9 @@ class Repair:
                 slot.put(old)
         return causes[0] if len(causes) == 1 else self.both(*causes)
 
-    def named(self, edit: Edit, line: Line) -> Cause:
-        said = f"{self.e.d} is right with one change: {edit.said}"
+    def named(self, source: Source, edit: Edit, line: Line) -> Cause:
+        where = f"in {source.definition.name}, " if source.unit.is_helper else ""
+        said = f"{self.e.d} is right with one change: {where}{edit.said}"
         cause = self.e.cause(edit.kind, said, choices=edit.choices)
         cause.line = line
         return cause

@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.checking.following.trace import Recording, Step, Untraceable
 
 LARGEST = 1500  # elements of a value that takes part
+MOST_PATHS = 2000  # from an output to what it was made of
 Change = dict[tuple[int, int], np.ndarray]  # other Jacobians, by step and input
 
 
@@ -95,6 +96,27 @@ class Chain:
             return None
         zeros = [np.zeros((len(self.U), out.size)) for out in step.outs]
         return np.concatenate([found.get(s, z) for s, z in zip(step.outputs, zeros, strict=True)], axis=1)
+
+    def recursed(self) -> np.ndarray | None:
+        """The gradient if each use of a value sends on at once all that the value has got so far.
+
+        What is used twice then counts what it got first twice. None where there are too many paths.
+        """
+        made = {slot: step for step in self.steps for slot in step.outputs}
+        found: dict[int, Any] = self.seeds(self.U)
+        waiting = [*found]
+        for _ in range(MOST_PATHS):
+            if not waiting:
+                return np.asarray(found.get(self.start, np.zeros((len(self.U), self.n))))
+            step = made.get(waiting.pop())
+            d = None if step is None else self.at(step, found)
+            if step is None or d is None:
+                continue
+            used = [(i, slot) for i, slot in enumerate(step.inputs) if slot in self.reach]
+            for i, slot in used:
+                found[slot] = found.get(slot, 0) + d @ step.jacobian(i)
+            waiting += [slot for _, slot in reversed(used)]
+        return None
 
     def gradient(self, change: Change, U: np.ndarray | None = None) -> np.ndarray:
         """The gradient by x, some Jacobians changed, for these douts or its own."""

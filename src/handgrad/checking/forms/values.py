@@ -14,7 +14,7 @@ from handgrad.checking.forms.function import of_pair
 from handgrad.checking.forms.gradients import times
 from handgrad.checking.subject import Subject, label, parameter_names
 from handgrad.rules.rule import describe
-from handgrad.tree import leaves, tree_map
+from handgrad.tree import leaves, tree_map, unflatten
 
 
 def is_value(x: Any) -> bool:
@@ -54,9 +54,12 @@ def of_values(f: Callable, inputs: tuple, options: dict) -> Subject:
 
         return out_of(made_of(xs)).data, backward
 
+    def follow(xs: list[Any], rebinder: Any) -> list[Any]:
+        return [out_of(made_of(tuple(unflatten(list(inputs), xs)))).data]
+
     numbers = tree_map(lambda x: np.array(x.data, np.float64) if is_value(x) else x, list(inputs))
     made = of_pair(g, tuple(numbers), {}, label(f), parameter_names(f, len(inputs)))
     own = [
         found for name in ("backward", "__mul__", "__add__") if callable(found := getattr(kind, name, None))
     ]
-    return replace(made, code=own, functions=lambda: own, follow=None, whose=f"{kind.__name__}.backward")
+    return replace(made, code=own, functions=lambda: own, follow=follow, whose=f"{kind.__name__}.backward")

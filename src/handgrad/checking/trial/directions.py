@@ -25,30 +25,32 @@ def by_directions(trial: Trial, k: int, lines: list[tuple[np.ndarray, Estimate]]
         result.problem = "shape"
         return result
     shares = []
+    U = np.stack(trial.douts)
+    G = np.stack([np.zeros(x.size) if g is None else g.ravel() for g in got])
     with np.errstate(all="ignore"):
         for v, e in lines:
-            for u, g in zip(trial.douts, got, strict=True):
-                gv = np.zeros(1) if g is None else np.where(v == 0, 0.0, g * v).ravel()
-                terms = np.where(trial.smooth, u * e.value, 0.0)
-                expected, actual = float(np.sum(terms)), float(np.sum(gv))
-                error = float(np.sum(np.where(trial.smooth, np.abs(u) * e.error, 0.0)))
-                scale = numerics.length(gv) + abs(expected)
-                apart = abs(actual - expected)
-                if not np.isfinite(actual):
+            gv = np.where(v.ravel() == 0, 0.0, G * v.ravel())
+            terms = np.where(trial.smooth, U * e.value, 0.0)
+            errors = np.sum(np.where(trial.smooth, np.abs(U) * e.error, 0.0), axis=1)
+            tiny = 1e-13 * np.sum(np.abs(terms), axis=1) + numerics.UNDERFLOW * np.sum(np.abs(v))
+            expected, actual = np.sum(terms, axis=1), np.sum(gv, axis=1)
+            scales, apart = numerics.lengths(gv) + np.abs(expected), np.abs(actual - expected)
+            is_apart = apart > SAFETY * errors + FLOOR * scales + tiny
+            for i, (error, scale) in enumerate(zip(errors, scales, strict=True)):
+                if not np.isfinite(actual[i]):
                     result.problem = "not finite"
                     return result
-                tiny = 1e-13 * float(np.sum(np.abs(terms))) + numerics.UNDERFLOW * float(np.sum(np.abs(v)))
-                if not np.isfinite(expected):
+                if not np.isfinite(expected[i]):
                     result.problem, shares = "unclear", [1.0]
                     break
-                if apart > SAFETY * error + FLOOR * scale + tiny:
-                    result.problem = "missing" if g is None else "mismatch"
-                    if _is_beyond(trial, gv, e, u):
+                if is_apart[i]:
+                    result.problem = "missing" if got[i] is None else "mismatch"
+                    if _is_beyond(trial, gv[i], e, U[i]):
                         result.problem, shares = "unclear", [1.0]
                         break
                 if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
-                    scale = float(np.sum(np.abs(u * trial.f0)[trial.smooth])) + 1.0
-                shares.append((apart + error) / scale)
+                    scale = np.sum(np.abs(U[i] * trial.f0)[trial.smooth]) + 1.0
+                shares.append(float((apart[i] + error) / scale))
     result.digits = digits_of(max(shares, default=0.0))
     if result.problem is None and result.digits < 2 and lines:
         result.problem = "unclear"

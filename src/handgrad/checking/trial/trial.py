@@ -40,7 +40,13 @@ class Trial:
     """A subject at one point: forward, backwards for several douts, and the derivatives of the values."""
 
     def __init__(
-        self, subject: Subject, values: Values, seed: int, clock: Clock, use_complex: bool | None = None
+        self,
+        subject: Subject,
+        values: Values,
+        seed: int,
+        clock: Clock,
+        use_complex: bool | None = None,
+        many: int = DOUTS,
     ):
         self.subject, self.values, self.clock = subject, values, clock
         self.rng = np.random.default_rng([seed, 7])
@@ -49,11 +55,10 @@ class Trial:
             self.outs, back = subject.pair(copied(values))
             self.outs = [np.array(o) for o in self.outs]
             self.f0 = joined(self.outs)
-            self.douts = [numerics.signed(self.rng, self.f0.shape) for _ in range(DOUTS)]
+            self.douts = [numerics.signed(self.rng, self.f0.shape) for _ in range(many)]
             self.smooth = np.isfinite(self.f0)
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
             self.raw = self._all_gradients(back)
-            self.f0_again = subject.outputs(copied(values))
         self.noise = np.zeros_like(self.f0)
         self.is_noise = np.zeros(self.f0.shape, bool)  # outputs that change by chance at any step
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
@@ -93,6 +98,15 @@ class Trial:
             raise
         except Exception as error:
             raise BackwardFailed(f"raises {type(error).__name__}: {told(error)}") from error
+        return self.fitted(grads)
+
+    def fitted(self, grads: list[Any]) -> list[Any]:
+        """One array for each input.
+
+        Raises:
+            Unfit: there are more or fewer.
+            BackwardFailed: one holds no numbers.
+        """
         if len(grads) != len(self.values):
             raise Unfit(f"backward returned {len(grads)} gradients for {len(self.values)} inputs")
         return [
@@ -190,23 +204,19 @@ class Trial:
     # The check.
 
     def is_plainly_right(self) -> bool:
-        """Whether complex steps alone, one evaluation a direction, agree with every gradient.
+        """Whether complex steps alone, one evaluation an input, agree with every gradient.
 
         They do not see a kink, so a disagreement means nothing yet.
         """
         if not self.use_complex or not self.f0.size:
             return False
         for k in self.checked:
-            lines = []
-            for _ in range(DIRECTIONS if self.values[k].size else 0):
-                v = self._direction(k)
-                try:
-                    lines.append(
-                        (v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0, self.smooth))
-                    )
-                except Exception:  # not carried through here
-                    return False
-            if directions.by_directions(self, k, lines).problem is not None:
+            v = self._direction(k)
+            try:
+                line = v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0, self.smooth)
+            except Exception:  # not carried through here
+                return False
+            if v.size and directions.by_directions(self, k, [line]).problem is not None:
                 return False
         return True
 
@@ -231,13 +241,21 @@ class Trial:
         for k in self.checked:
             self.clock.look(f"directions of {self.subject.names[k]}")
             many = 0 if self.off[k].all() else DIRECTIONS
-            self.lines[k] = [self._line(k, quick) for _ in range(many)]
+            self.lines[k] = []
+            for _ in range(many):
+                is_known = quick or any(self._is_exact(e) for _, e in self.lines[k])
+                self.lines[k].append(self._line(k, is_known))
         estimates = [e for found in self.lines.values() for _, e in found]
         unseen = self.smooth & self.is_noise & ~self._is_seen()
         self.unseen |= unseen
         for e in estimates:
             e.error, e.steep = np.where(unseen, np.inf, e.error), e.steep | unseen
         self._leave_out_kinks(estimates)
+
+    def _is_exact(self, e: Estimate) -> bool:
+        """Whether the complex step has proven itself along a direction: another needs no differences."""
+        is_flat = not (np.abs(e.value) > SAFETY * e.error)[self.smooth].any()
+        return self.use_complex is True and not is_flat and not (e.rough & self.smooth).any()
 
     def _is_seen(self) -> np.ndarray:
         """Outputs whose slope along some input is above rounding; not what moves by more than its size."""

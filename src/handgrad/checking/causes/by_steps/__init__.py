@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from handgrad.checking.causes.by_steps.epsilons import left_out, moved
 from handgrad.checking.causes.by_steps.error import Error, Predicted
 from handgrad.checking.causes.by_steps.one_step import one_step
+from handgrad.checking.causes.by_steps.recursion import recursion
 from handgrad.checking.causes.by_steps.several import alike, composites
 from handgrad.checking.causes.by_steps.through_time import through_time
 from handgrad.checking.causes.evidence import Evidence
@@ -19,6 +20,7 @@ from handgrad.checking.findings import Cause
 # One after the other, until one explains the error. What of each: its first, or all of those that do.
 SEARCHES: tuple[Callable[[Error], Iterator[Predicted]], ...] = (
     left_out,
+    recursion,
     through_time,
     one_step,
     composites,

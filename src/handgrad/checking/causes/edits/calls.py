@@ -74,8 +74,26 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         to = f"{name} {' '.join(map(ast.unparse, node.args))}"
         kind = Kind.INTEGER if any(word in to for word in ("int", "round", "long")) else Kind.PRECISION
         yield Edit(kind, ast.unparse(node), 2, slot, owner)
+    yield from _other_functions(slot, node, scope)
     yield from _without_keywords(slot, node)
     yield from _with_keywords(slot, node, scope)
+
+
+def _other_functions(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
+    """One function of the author's for another in reach: ``sigmoid(f)`` for ``slope_of_sigmoid(f)``."""
+    held = scope.held(node.func)
+    if not isinstance(held, types.FunctionType):
+        return
+    functions = {n: f for n, f in scope.values.items() if isinstance(f, types.FunctionType) and f is not held}
+    names = [n for n, f in functions.items() if _takes(f, len(node.args))]
+    for name in names:
+        said = f"{called(node)} for {name}"
+        yield Edit(Kind.LOCAL_DERIVATIVE, said, len(names), slot, ast.Call(expression(name), node.args, []))
+
+
+def _takes(f: types.FunctionType, count: int) -> bool:
+    most = f.__code__.co_argcount
+    return most - len(f.__defaults__ or ()) <= count <= most
 
 
 def _without_keywords(slot: Slot, node: ast.Call) -> Iterator[Edit]:

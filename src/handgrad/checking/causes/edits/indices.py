@@ -22,6 +22,8 @@ from handgrad.checking.causes.edits.syntax import (
 )
 from handgrad.checking.kinds import Kind
 
+MOST_KEYS = 24
+
 
 def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.Subscript):
@@ -30,11 +32,23 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
                 yield from _bounds(slot, node, i, part)
         if is_load(node):
             yield from _whole(slot, node, scope)
+            yield from _other_keys(slot, node, scope)
     if _is_moved(slot, node):
         for by in (1, -1):
             moved = _moved(node, by)
             kind = named_kind(ast.unparse(node), Kind.OFF_BY_ONE) if is_name(node) else Kind.OFF_BY_ONE
             yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(moved)}", 2, slot, moved)
+
+
+def _other_keys(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
+    """Another of a dict's keys: ``deltas["f"]`` for ``deltas["i"]``."""
+    held, key = scope.held(node.value), node.slice
+    if not isinstance(held, dict) or not isinstance(key, ast.Constant) or len(held) > MOST_KEYS:
+        return
+    for other in held:
+        if isinstance(other, str) and other != key.value:
+            made = ast.Subscript(node.value, ast.Constant(other), node.ctx)
+            yield Edit(Kind.WRONG_ARRAY, f"{ast.unparse(node)} for {ast.unparse(made)}", 4, slot, made)
 
 
 def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterator[Edit]:

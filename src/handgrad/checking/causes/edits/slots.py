@@ -48,6 +48,7 @@ class Edit:
     slot: Slot
     node: Any
     also: tuple[Edit, ...] = ()  # made together with it
+    moved: ast.stmt | None = None  # a statement that is right in another place
     is_given: bool = False  # in what a function of the author's is given
 
     def all(self) -> tuple[Edit, ...]:

@@ -1,4 +1,4 @@
-"""Assigned or added up, a statement too many, the sign of what is added."""
+"""Assigned or added up, a statement too many, the sign of what is added, a loop that is left too early."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         is_step = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)
         kind = Kind.UPDATED_WEIGHTS if is_step else Kind.DOUBLE_PATH
         yield Edit(kind, f"the statement {ast.unparse(node)}", 4, slot, ast.Pass())
+    if isinstance(node, ast.For) and isinstance(slot.index, int):
+        yield from _left_early(slot, node)
+
+
+def _left_early(slot: Slot, loop: ast.For) -> Iterator[Edit]:
+    """A return as the last statement of a loop, which is due after it."""
+    *others, last = loop.body
+    if isinstance(last, ast.Return) and others and slot.index is not None:
+        whole = Slot(slot.parent, slot.name, None, slot.path)
+        before, after = whole.get()[: slot.index], whole.get()[slot.index + 1 :]
+        turns = ast.For(loop.target, loop.iter, others, loop.orelse)
+        ast.copy_location(turns, loop)
+        said = f"{ast.unparse(last)} after the loop, which it leaves in the first turn"
+        yield Edit(Kind.ASSIGNED, said, 1, whole, [*before, turns, last, *after], moved=last)
 
 
 def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
