@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.engine import Code
+from handgrad.engine import Code, explain
 from handgrad.engine.targets import here
 from handgrad.program import optimise, trace
 from tests.engine.support import assert_close, run, same_bits
@@ -49,6 +49,37 @@ def test_random_convolutions(seed):
         code = Code(program, workers=threads, small=0, target=here.at_level(levels[seed % len(levels)]))
         got = run(code, arrays)
         assert_close(got, wanted)
+        first = first or got
+        assert same_bits(got, first)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_even_and_odd_rows_are_written_together(seed):
+    """A gradient by x of every second pixel: two phases that fill each other's gaps."""
+    rng = np.random.default_rng(seed)
+    levels, dtype = here.levels(), [np.float32, np.float64][seed % 2]
+    C, K, S, before = (int(rng.choice(some)) for some in ([16, 33, 40], [1, 5, 16], [2, 3, 4, 5], [0, 1, 2]))
+    stride = (int(rng.choice([1, 2, 3])), 2)
+    V = 2 * int(rng.integers(8, 24))
+    x, W = rng.normal(size=(2, C, 9, V)), rng.normal(size=(K, C, 3, S))
+    way = ([(1, 1), (before, before)], stride, (1, 1), False)
+    dout, out = rng.normal(size=convolution(x, W, *way).shape), hg.sin(x)
+
+    def step(x, out, W, dout):
+        dx, dW = hg.vjp(lambda *a: convolution(*a, *way), x, W)[1](dout)
+        return hg.where(out > 0, dx * out, 0), dW
+
+    wanted = step(x, out, W, dout)
+    arrays = [a.astype(dtype) for a in (x, out, W, dout)]
+    first = None
+    for threads in (1, 3):
+        target = here.at_level(levels[seed // 2 % len(levels)])
+        code = Code(optimise(trace(step, *arrays)), workers=threads, small=0, target=target)
+        assert "even and odd rows together" in explain(code)
+        got = run(code, arrays)
+        for mine, exact in zip(got, wanted, strict=True):
+            scale = np.abs(exact).max()
+            np.testing.assert_allclose(mine, exact, rtol=0, atol=100 * np.finfo(dtype).eps * scale)
         first = first or got
         assert same_bits(got, first)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from handgrad.engine.access import spelled_out
 from handgrad.engine.kernels.concatenate import Concatenate, apart_among_zeros
 from handgrad.engine.kernels.product.kernel import Contract, matmul
+from handgrad.engine.kernels.product.woven import are_woven
 from handgrad.engine.kernels.reduce import Reduce, in_blocks
 from handgrad.engine.nodes import (
     Elementwise,
@@ -164,15 +165,19 @@ def padded_apart(node: Node, uses: Uses) -> Node | None:
     """A product of views of an array among zeros, of which only those that lie near are stored."""
     if not isinstance(node, Contract):
         return None
-    args = tuple(of_apart(x) for x in node.args)
+    loops = (node.of_x, node.of_y)
+    weaves = (are_woven(node, *loops), are_woven(node, *loops[::-1]))
+    args = tuple(of_apart(x, some) for x, some in zip(node.args, weaves, strict=True))
     return None if args == node.args else node.with_args(args)
 
 
-def of_apart(x: Node) -> Node:
+def of_apart(x: Node, but_steps: bool) -> Node:
     if isinstance(x, View) and not isinstance(x, Gather):
-        base = of_apart(x.x)
+        base = of_apart(x.x, but_steps)
         return x if base is x.x else x.with_args((base,))
-    return (x.apart if isinstance(x, Concatenate) else None) or x
+    if not isinstance(x, Concatenate):
+        return x
+    return (x.apart_but_steps if but_steps else x.apart) or x
 
 
 RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (

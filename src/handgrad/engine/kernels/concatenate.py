@@ -31,6 +31,7 @@ class Concatenate(Node):
     parts: tuple[Node, ...]
     corners: tuple[Shape, ...]
     steps: tuple[Shape, ...]
+    is_far: bool = False  # whether products read what is among zeros where it lies, whatever is near
 
     @property
     def args(self) -> tuple:
@@ -64,18 +65,32 @@ class Concatenate(Node):
         """An array among zeros as one among those that are near, among those that are not; None where it has
         not both.
         """
+        return None if len(self.near) in (0, len(self.padded)) else self.with_near(self.near)
+
+    @once
+    def apart_but_steps(self) -> Node | None:
+        """The same, where zeros between elements are not near."""
         laid = laid_among_zeros(self)
-        if laid is None or len(self.near) in (0, len(self.padded)):
-            return None
+        near = [] if laid is None else [axis for axis in self.near if laid[2][axis] == 1]
+        if near == self.near:
+            return self.apart
+        return self.with_near(near) if near else dataclasses.replace(self, is_far=True)
+
+    def with_near(self, near: list[int]) -> Node:
+        """One among the zeros of these axes, among those of the others."""
+        laid = laid_among_zeros(self)
+        assert laid is not None
         x = laid[0]
         inside = [
             slice(low, low + (n - 1) * step + 1, step)
             for n, low, step in zip(x.shape, *laid[1:], strict=True)
         ]
-        first = tuple(s if axis in self.near else slice(None) for axis, s in enumerate(inside))
-        second = tuple(slice(None) if axis in self.near else s for axis, s in enumerate(inside))
-        shape = tuple(n if axis in self.near else x.shape[axis] for axis, n in enumerate(self.shape))
-        return among_zeros(among_zeros(x, first, shape), second, self.shape)
+        first = tuple(s if axis in near else slice(None) for axis, s in enumerate(inside))
+        second = tuple(slice(None) if axis in near else s for axis, s in enumerate(inside))
+        shape = tuple(n if axis in near else x.shape[axis] for axis, n in enumerate(self.shape))
+        far = among_zeros(among_zeros(x, first, shape), second, self.shape)
+        assert isinstance(far, Concatenate)
+        return dataclasses.replace(far, is_far=True)
 
     def with_args(self, args: tuple) -> Node:
         return dataclasses.replace(self, parts=args)

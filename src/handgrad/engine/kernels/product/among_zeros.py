@@ -88,7 +88,7 @@ def laid_far(node: Node, coordinates: Coordinates) -> tuple[Node, Shape, Shape] 
     """The array that lies among zeros, its corner and steps, if it is one that is not near them."""
     if not isinstance(node, Concatenate) or not all(isinstance(c, Affine) for c in coordinates):
         return None
-    return None if node.near else laid_among_zeros(node)
+    return None if node.near and not node.is_far else laid_among_zeros(node)
 
 
 def is_multiple(offset: Affine, of: int) -> bool:

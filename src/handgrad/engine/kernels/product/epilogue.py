@@ -12,9 +12,15 @@ from handgrad.engine.emit.point import Point
 from handgrad.engine.kernels.nest import transposed
 from handgrad.engine.kernels.product.contraction import Contraction
 from handgrad.engine.kernels.product.microkernel import Counters, Microkernel, Tile
-from handgrad.engine.lowering import loads, walk
+from handgrad.engine.lowering import Load, loads, walk
 
 LARGE = 8  # operations beyond which they are written down once for all rows of a tile
+
+
+def lies_as(c: Contraction, e: Load) -> bool:
+    """Whether what is read lies in lines where the output does, so that each tile reads other lines."""
+    outer, inner = (c.along, c.down) if c.is_across else (c.down, c.along)
+    return bool(e.offset.stride(outer)) and e.offset.stride(inner) == 1
 
 
 class Epilogue:
@@ -34,11 +40,7 @@ class Epilogue:
         self.vector: Type = piece.type.of(piece.lanes)
         expressions = [e for _, e in self.values]
         self.is_large = sum(COSTS.get(getattr(e, "op", ""), 1) for e in walk(expressions)) > LARGE
-        self.late = [
-            e
-            for e in loads(expressions)
-            if not e.gathers and e.offset.stride(c.down) and e.offset.stride(c.along) == 1
-        ]
+        self.late = [e for e in loads(expressions) if not e.gathers and lies_as(c, e)]
 
     def tile(
         self, at: Counters, tile: Tile, sums: list[Value], count: int | Value, mask: Value | None
@@ -126,20 +128,23 @@ class Epilogue:
         the second cache: rows far apart, as the channels of an image, may fall on few lines of the nearest.
         """
         f, c = self.f, self.c
-        if c.is_across or self.kernel.is_along_sum:
+        if self.kernel.is_along_sum:
             return None
+        loop, lines, apart = c.down, tile.units, self.vector.lanes  # how many at once, how many columns apart
+        if c.is_across:
+            loop, lines, apart = c.along, -(-tile.units * self.vector.lanes // tile.rows), 1
 
         def ask(row: Value) -> None:
-            here = {**at, c.down: f.binary("add", at[c.down], row)}
-            point = Point(f, self.pointers, here, c.along, self.vector.lanes)
-            lines = [(e.array, e.dtype, point.address(e)[0], False) for e in self.late]
-            lines += [
-                (node, node.dtype, self.place(here), True) for node, _ in self.values if node in self.stores
-            ]
-            for array, dtype, place, writes in lines:
-                for v in range(tile.units):
-                    there = f.binary("add", place, i64(v * self.vector.lanes))
-                    pointer = f.offset(self.pointers[array], there, memory_type(dtype).scalar)
-                    f.prefetch(pointer, 2, writes)
+            first = row if loop == c.down else f.binary("mul", row, i64(lines))
+            here = {**at, loop: f.binary("add", at[loop], first)}
+            point = Point(f, self.pointers, here)
+            stored = (node for node, _ in self.values if node in self.stores)
+            places = [(e.array, point.address(e)[0], e.offset.stride(c.along), False) for e in self.late]
+            places += [(node, self.place(here), c.out[c.along], True) for node in stored]
+            for array, place, stride, writes in places:
+                scalar = memory_type(array.dtype).scalar
+                for n in range(lines):
+                    there = f.binary("add", place, i64(n * apart * stride))
+                    f.prefetch(f.offset(self.pointers[array], there, scalar, False), 2, writes)
 
         return ask

@@ -14,8 +14,9 @@ from handgrad.engine.kernels.nest import over_groups
 from handgrad.engine.kernels.product.among_zeros import Phase
 from handgrad.engine.kernels.product.contraction import Operand, contraction
 from handgrad.engine.kernels.product.emission import Emission
-from handgrad.engine.kernels.product.plan import Plan, best_way, planned
-from handgrad.engine.lowering import Load, loads
+from handgrad.engine.kernels.product.plan import FMA, Plan, Way, best_way, planned
+from handgrad.engine.kernels.product.woven import Odd, WovenEmission, are_neighbours, dense, halved
+from handgrad.engine.lowering import Load, loads, mapped
 from handgrad.engine.targets.target import Target
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Product:
         in_pairs: bool = False,
     ):
         both = zip(kernel.node.phases, kernel.operands, strict=True)
-        self.pieces = [Piece(kernel, *each, slices, target, in_pairs) for each in both]
+        pieces = [Piece(kernel, *each, slices, target, in_pairs) for each in both]
+        self.pieces = together(pieces, target.registers)
 
     @property
     def scratch_bytes(self) -> int:
@@ -75,7 +77,7 @@ class Piece:
         target: Target,
         in_pairs: bool,
     ):
-        self.kernel = kernel
+        self.kernel, self.phase = kernel, phase
         self.type = vectors_of(kernel.node.dtype, target)
         self.lanes = self.type.lanes
         values = phase.values(kernel.values)
@@ -103,7 +105,7 @@ class Piece:
 
     @property
     def scratch_bytes(self) -> int:
-        return max(sum(self.emission(plan, size).memory()) for size, plan in self.plans.items())
+        return max(self.emission(plan, size).scratch_bytes() for size, plan in self.plans.items())
 
     def describe(self) -> str:
         guarded = " among zeros" * bool(self.contraction.guards)
@@ -136,3 +138,42 @@ class Piece:
         for other in mine[1:]:
             found = f.binary("or", found, f.compare("icmp eq", thread, i64(other)))
         return found
+
+
+def together(pieces: list[Piece], registers: int) -> list[Piece]:
+    """The pieces, of which two neighbours are one where their rows can be written together."""
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and are_neighbours(found[-1], piece):
+            piece = Woven(found.pop(), piece, registers)
+        found.append(piece)
+    return found
+
+
+class Woven(Piece):
+    """Two phases of a stride, of which one has the even places along the last axis and one the odd ones."""
+
+    def __init__(self, even: Piece, odd: Piece, registers: int):
+        self.kernel, self.phase, self.type, self.lanes = even.kernel, even.phase, even.type, even.lanes
+        self.apart, self.slices = even.apart, even.slices
+        last = even.contraction.sums[0] - 1
+        changed = mapped([e for _, e in even.values], lambda load: halved(load, last))
+        self.values = [(node, e) for (node, _), e in zip(even.values, changed, strict=True)]
+        self.contraction, self.odd = dense(even.contraction), odd
+        odd.contraction = dense(odd.contraction)
+        way = Way(FMA, self.contraction.x.strides[last] == 0)
+        self.plans = {}
+        for size in even.plans:
+            mine = {} if self.apart is None else {self.apart: size}
+            plan = planned(odd.contraction, way, mine, self.lanes, registers)
+            tile = plan.tile._replace(rows=min(plan.tile.rows, max(self.lanes // 2, 1)))
+            self.plans[size] = dataclasses.replace(plan, tile=tile, keeps_y=False, packs_x=False)
+
+    def describe(self) -> str:
+        return "even and odd rows together, " + super().describe()
+
+    def emission(self, plan: Plan, size: int) -> Emission:
+        every = [dict(enumerate(c.sizes)) for c in (self.contraction, self.odd.contraction)]
+        if self.apart is not None:
+            every = [{**sizes, self.apart: size} for sizes in every]
+        return WovenEmission(self, plan, every[0], Odd(self.odd, plan, every[1]))

@@ -79,7 +79,7 @@ class Sums:
 
         ``stretches`` say of loops whose turns are of fewer rows of which.
         """
-        f, cut = self.f, self.plan.cut
+        f, cut, kernel = self.f, self.plan.cut, self.plan.microkernel
         n = tile.rows * tile.units
         places = (
             [f.offset(old, i64(k * self.vector.lanes), self.vector.scalar) for k in range(n)] if old else []
@@ -87,7 +87,8 @@ class Sums:
         begun = [number(0, self.vector)] * n
         if cut and not cut.apart:
             begun = [f.load(p, self.vector) for p in places]
-        loops = merged(f, spans, x, y, stretches)
+        apart = {*stretches, *(span.loop for span in spans if kernel.is_along_sum and not span.is_whole)}
+        loops = merged(f, spans, x, y, apart)
         sums = self.along(tile, x, y, loops, {}, begun, mask, ahead, stretches)
         if cut and cut.apart:
             sums = [f.binary("fadd", f.load(p, self.vector), s) for p, s in zip(places, sums, strict=True)]

@@ -8,7 +8,8 @@ from handgrad.engine.emit.ir import Value, i64, number
 from handgrad.engine.kernels.product.microkernel import Counters
 
 if TYPE_CHECKING:
-    from handgrad.engine.kernels.product.emission import Columns, Emission
+    from handgrad.engine.kernels.product.emission import Emission
+    from handgrad.engine.kernels.product.factors import Columns
 
 
 def elements(emission: Emission) -> int:
