@@ -51,6 +51,7 @@ _MODULES = ("checking", "data", "engine", "models", "optim", "program", "tape", 
 _FUNCTIONS = {
     "Trainer": "train",
     "check": "checking",
+    "check_kernel": "checking",
     "compile": "engine",
     "show": "view",
 }
@@ -68,7 +69,7 @@ if _typing.TYPE_CHECKING:
         train as train,
         view as view,
     )
-    from handgrad.checking import check as check
+    from handgrad.checking import check as check, check_kernel as check_kernel
     from handgrad.engine import compile as compile
     from handgrad.train import Trainer as Trainer
     from handgrad.view import show as show
@@ -79,9 +80,9 @@ else:
     # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
-        "check", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point", "grad", "hessian", "hvp",
-        "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules", "save", "scan", "show",
-        "stop_gradient", "value_and_grad", "variable", "vjp",
+        "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point", "grad",
+        "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules", "save", "scan",
+        "show", "stop_gradient", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

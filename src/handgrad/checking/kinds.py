@@ -53,4 +53,8 @@ class Kind(StrEnum):
     DTYPE = "dtype", "the gradient has another dtype than its input"
     MISSING_GRADIENT = "missing-gradient", "there is no gradient where the output depends on the input"
     RAISES = "raises", "the backward raises"
+    CONSTANT = "constant", "the result does not hang on the inputs"
+    COPY = "copy", "an input is handed on as the result"
+    PART = "part", "a part is not computed"
+    CHANGES = "changes", "the result is another from run to run"
     UNKNOWN = "unknown", "no known mistake gives these numbers"

@@ -16,7 +16,8 @@ HELP = "check a backward pass, and say what is wrong with it"
 DESCRIPTION = """Check a backward pass against derivatives of its forward's values: of a rule, a function
 (x, ...) -> (out, backward), a layer with forward and backward, a torch.autograd.Function, an nn.Module or a
 jax.custom_vjp function. Exit code 0: right, wherever there is a derivative; 1: wrong; 2: there is none
-at these inputs, or it cannot be checked, or told."""
+at these inputs, or it cannot be checked, or told. With --reference, a kernel in float32, bfloat16 or float16
+against a readable forward in float64."""
 EPILOG = """Examples: handgrad check rules.py:cube; handgrad check "layers.py:Affine(4, 5)"; handgrad check
 mypackage.nets:make_net() --inputs "(N, 4), (N,) < 3" --loss cross_entropy"""
 RESULTS = {True: 0, False: 1, None: 2}
@@ -50,6 +51,22 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="of the random inputs and dout (default 0)"
     )
+    made.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="check a kernel: the forward that it is to compute, of the same file or as file.py:name",
+    )
+    made.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), help="of a kernel's inputs (default float32)"
+    )
+    made.add_argument(
+        "--inside", metavar="ARITHMETIC", help="what a kernel is to compute in: float32, tf32, bfloat16, ..."
+    )
+    made.add_argument(
+        "--arrays",
+        metavar="LIBRARY",
+        help="what a kernel takes: numpy, torch, torch:cuda or jax, if it is not seen",
+    )
     made.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page too")
     return made
 
@@ -67,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--html: there is no folder {args.html.parent}")
     place = placed(args.target)
     module = module_of(place)
+    if args.reference is not None:
+        return run_kernel(args, module, place)
+    if args.dtype or args.inside or args.arrays:
+        raise ValueError("--dtype, --inside and --arrays are of a kernel, which needs --reference")
     target = made(named(module, place))
     if args.methods is not None:
         from handgrad.checking.targets import Asked, form_of
@@ -81,6 +102,27 @@ def run(args: argparse.Namespace) -> int:
     print(found)
     if found.ok is False and args.inputs is None:
         print("  these inputs were made up; if it is meant for others, give their shapes as --inputs")
+    if args.html is not None:
+        from handgrad.files import write_atomically
+
+        write_atomically(args.html, page(args.target, found))
+    return RESULTS[found.ok]
+
+
+def run_kernel(args: argparse.Namespace, module: Any, place: Place) -> int:
+    """A kernel with its reference, for each set of inputs until one is wrong."""
+    from handgrad.checking.kernels.several import check_sets
+
+    where = placed(args.reference) if ":" in args.reference else Place(place.where, args.reference)
+    reference = named(module if where.where == place.where else module_of(where), where)
+    kernel = named(module, place)
+    with Progress() as progress:
+        sets = inputs_of(args.inputs, args.seed, module, place, reference, None)
+        found = check_sets(
+            kernel, reference, sets, progress,
+            dtype=args.dtype or "float32", inside=args.inside, arrays=args.arrays, seed=args.seed,
+        )  # fmt: skip
+    print(found)
     if args.html is not None:
         from handgrad.files import write_atomically
 

@@ -1,0 +1,176 @@
+"""What is due of a kernel at one point: the reference in float64, and how far rounding may lead from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.checking import numerics
+from handgrad.checking.kernels.arithmetic import Arithmetic, Format, coarser
+from handgrad.checking.kernels.by_program import Run
+from handgrad.checking.subject import is_float
+
+DRAWS = 16
+WIDE = 8.0  # root mean squares of what is drawn that an element may be off by: see bench/KERNELS.md
+JUMPS = 8  # draws with three bits less, in which what may fall to the other side of a kink does
+LESS = 3
+JUMP = 4.0  # times what three bits less make of a slope
+
+
+class Reference:
+    """A readable forward, evaluated in float64, with its gradient by the library that it is written for."""
+
+    def __init__(self, f: Callable, tree: list[Any], library: str):
+        self.f, self.tree, self.library = f, tree, library.partition(":")[0]
+
+    def prepared(self, values: list[Any], douts: list[Any] | None = None) -> tuple[Run, bool]:
+        if self.library == "torch":
+            from handgrad.checking.kernels.by_torch import prepared
+        elif self.library == "jax":
+            from handgrad.checking.kernels.by_jax import prepared
+        else:
+            from handgrad.checking.kernels.by_program import prepared
+        return prepared(self.f, self.tree, values, douts)
+
+    def outputs(self, values: list[Any]) -> list[np.ndarray]:
+        return [np.asarray(x) for x in self.prepared(values)[0](None, np.random.default_rng(0))]
+
+
+@dataclass
+class Allowed:
+    """How far from the reference one array may be, in one arithmetic."""
+
+    elements: np.ndarray  # each of them; infinite where a right kernel may overflow
+    averages: dict[int, np.ndarray]  # over each axis
+    factor: float  # of all of them, in proportion
+
+
+@dataclass
+class Misfit:
+    """What is not within the allowed: by how many times, on which elements, and seen how."""
+
+    excess: float
+    wrong: np.ndarray
+    seen: str = ""  # by an average, where no element alone shows it
+
+
+class Due:
+    """What is due at one point, for one dout."""
+
+    def __init__(
+        self, reference: Reference, values: list[Any], douts: list[Any] | None, dtype: Format, seed: list[int]
+    ):
+        self.reference, self.values, self.douts, self.dtype, self.seed = reference, values, douts, dtype, seed
+        self.run, self.is_seen = reference.prepared(values, douts)
+        self.exact = [np.asarray(x) for x in self.run(None, np.random.default_rng(0))]
+        self._allowed: dict[str, list[Allowed]] = {}
+
+    def allowed(self, arithmetic: Arithmetic) -> list[Allowed]:
+        """For each array, in the order of the reference's outputs and its inputs' gradients."""
+        if arithmetic.name not in self._allowed:
+            rng = np.random.default_rng(self.seed)
+            draws = [self.run(arithmetic, rng) for _ in range(DRAWS)]
+            wide = [self.run(coarser(arithmetic, LESS), rng) for _ in range(JUMPS)]
+            out_of_range = self.run(replace(arithmetic, overflows=True), rng)
+            self._allowed[arithmetic.name] = [
+                allowance(exact, [d[k] for d in draws], [w[k] for w in wide], out_of_range[k], self.dtype)
+                for k, exact in enumerate(self.exact)
+            ]
+        return self._allowed[arithmetic.name]
+
+    def misfit(self, k: int, got: np.ndarray, arithmetic: Arithmetic) -> Misfit | None:
+        return misfit(got, self.exact[k], self.allowed(arithmetic)[k], self.dtype)
+
+
+def allowance(
+    exact: np.ndarray,
+    draws: list[np.ndarray],
+    wide: list[np.ndarray],
+    out_of_range: np.ndarray,
+    dtype: Format,
+) -> Allowed:
+    """From how far draws are off. What is written is rounded once more, by half a unit, or cut by a whole."""
+    unit = dtype.ulp(exact)
+    off = [d - exact for d in draws]
+    spread = WIDE * rms(off)
+    leap = np.max(np.abs(np.stack([w - exact for w in wide])), axis=0)
+    spread = np.where(leap > JUMP * 2**LESS * rms(off) + unit, np.maximum(spread, 1.5 * leap), spread)
+    elements = unit + dtype.smallest + spread
+    may_overflow = ~np.isfinite(out_of_range) | (np.abs(exact) > dtype.largest)
+    elements = np.where(np.isfinite(elements) & ~may_overflow, elements, np.inf)
+    elements = np.where(np.isinf(exact), 0.0, elements)
+    usable = np.isfinite(elements) & np.isfinite(exact)
+    off = [np.where(usable, d, 0.0) for d in off]
+    unit = np.where(usable, unit, 0.0)
+    averages = {
+        axis: WIDE * rms([d.mean(axis) for d in off]) + unit.mean(axis) / 2 + dtype.smallest
+        for axis in range(exact.ndim) if exact.shape[axis] > 1
+    }  # fmt: skip
+    return Allowed(
+        elements, averages, WIDE * float(rms([np.asarray(slope(d, exact, usable)) for d in off])) + dtype.u
+    )
+
+
+def rms(table: list[np.ndarray]) -> np.ndarray:
+    return np.sqrt(np.mean(np.square(np.stack(table)), axis=0))
+
+
+def slope(off: np.ndarray, exact: np.ndarray, usable: np.ndarray) -> float:
+    """a of off = a·exact, by least squares."""
+    e = np.where(usable, exact, 0.0)
+    size = float(np.sum(e * e))
+    return float(np.sum(np.where(usable, off, 0.0) * e)) / size if size else 0.0
+
+
+def misfit(got: np.ndarray, exact: np.ndarray, allowed: Allowed, dtype: Format) -> Misfit | None:
+    """Whether an array is further from what is due than it may be; None where it is not."""
+    usable = np.isfinite(allowed.elements) & ~np.isnan(exact)
+    infinite = usable & np.isinf(exact)
+    usable &= np.isfinite(exact)
+    off = np.where(usable, got - exact, 0.0)
+    limit = np.where(usable, allowed.elements, 1.0)
+    ratio = np.where(np.isfinite(off), np.abs(off) / limit, np.inf)
+    ratio = np.where(infinite & (got != exact), np.inf, ratio)
+    wrong = ratio > 1
+    if wrong.any():
+        return Misfit(float(ratio.max()), wrong)
+    for axis, most in allowed.averages.items():
+        far = np.abs(off.mean(axis)) / most
+        if far.size and far.max() > 1:
+            mask = np.broadcast_to(np.expand_dims(far > 1, axis), exact.shape) & usable
+            return Misfit(float(far.max()), mask, f"by its mean over axis {axis}")
+    a = abs(slope(off, exact, usable)) / allowed.factor
+    return Misfit(a, usable, f"by its factor {1 + slope(off, exact, usable):.6g}") if a > 1 else None
+
+
+def digits(off: np.ndarray, exact: np.ndarray) -> float:
+    """How many digits are right, of the array as a whole."""
+    usable = np.isfinite(off) & np.isfinite(exact)
+    size, error = numerics.length(exact[usable]), numerics.length(off[usable])
+    if not error or not size:
+        return 17.0 if not error else 0.0
+    return float(np.clip(-np.log10(error / size), 0.0, 17.0)) + 0.0
+
+
+def own_gradient_is_right(reference: Reference, due: Due, outputs: int, seed: list[int]) -> bool:
+    """Whether the gradient that is due is the derivative of the reference's values, along one direction."""
+    rng = np.random.default_rng(seed)
+    floats = [k for k, x in enumerate(due.values) if is_float(x)]
+    moves = {k: numerics.sizes(due.values[k]) * numerics.signed(rng, due.values[k].shape) for k in floats}
+
+    def phi(t: complex) -> np.ndarray:
+        moved = [x + t * moves[k] if k in moves else x for k, x in enumerate(due.values)]
+        outs = reference.outputs(moved)
+        return np.array([sum(float(np.sum(o * d)) for o, d in zip(outs, due.douts or [], strict=True))])
+
+    f0 = phi(0.0)
+    with np.errstate(all="ignore"):
+        found = numerics.derivative(phi, f0, 1e-14 * np.abs(f0))
+        said = sum(float(np.sum(g * moves[k])) for k, g in zip(floats, due.exact[outputs:], strict=True))
+    if not np.isfinite(found.value).all() or found.rough.any() or not np.isfinite(said):
+        return True  # a kink, or an end of the domain: nothing to compare with
+    size = sum(float(np.sum(np.abs(g * moves[k]))) for k, g in zip(floats, due.exact[outputs:], strict=True))
+    return bool(abs(found.value[0] - said) <= 1e-5 * size + 10 * found.error[0])
