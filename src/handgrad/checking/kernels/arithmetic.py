@@ -26,13 +26,18 @@ class Format:
     largest: float
 
     @property
+    def flushes(self) -> bool:
+        """Whether there are processors that have 0 for what is smaller than its smallest normal number."""
+        return self.lowest < -100
+
+    @property
     def u(self) -> float:
         """The relative error of rounding to nearest."""
         return 2.0**-self.bits
 
     @property
     def smallest(self) -> float:
-        """The smallest normal number, below which a processor may have 0."""
+        """The smallest normal number."""
         return 2.0 ** (self.lowest - 1)
 
     def ulp(self, x: np.ndarray) -> np.ndarray:
@@ -66,20 +71,27 @@ class Arithmetic:
     steps: Format
     sums: Format = FLOAT32
     factors: int = 24
+    nudges: bool = False  # whether inputs, too, may be off by a unit in their last place
     overflows: bool = False  # whether what is out of range is infinite, or just goes on
 
     @property
     def functions(self) -> int:
         return min(self.steps.bits, 22)
 
+    def read(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """An input, by chance a unit of its last place to one side."""
+        return self._nudged(x, self.steps, rng)
+
+    def _nudged(self, x: np.ndarray, form: Format, rng: np.random.Generator) -> np.ndarray:
+        shift = form.ulp(x) * rng.choice(NUDGES, x.shape)
+        return np.where((x == 0) | ~np.isfinite(x), x, x + shift)
+
     def operand(self, x: np.ndarray, is_back: bool, rng: np.random.Generator) -> np.ndarray:
         """What a step reads, by chance a unit of its last place to one side.
 
         On the way back a kernel may have kept it in its own dtype.
         """
-        form = self.steps if is_back else min(self.steps, FLOAT32, key=lambda f: -f.bits)
-        shift = form.ulp(x) * rng.choice(NUDGES, x.shape)
-        return np.where((x == 0) | ~np.isfinite(x), x, x + shift)
+        return self._nudged(x, self.steps if is_back or self.steps.bits > FLOAT32.bits - 4 else FLOAT32, rng)
 
     def product(self, x: Any, rng: np.random.Generator) -> Any:
         """A factor of a matrix product, as the processor takes it."""
@@ -89,6 +101,10 @@ class Arithmetic:
         """The result of one step, rounded up or down at random."""
         bits = self.functions if is_function else self.steps.bits
         found = rounded(result, bits, self.steps.lowest, rng)
+        if self.steps.flushes:
+            found = np.where(
+                (np.abs(found) < self.steps.smallest) & (rng.random(found.shape) < 0.5), 0.0, found
+            )
         if self.overflows:
             found = np.where(np.abs(found) > self.steps.largest, np.sign(found) * np.inf, found)
         return found
@@ -187,3 +203,8 @@ def either(a: Any, b: Any, rng: np.random.Generator) -> Any:
         if a is b or not isinstance(a, np.ndarray) or a.dtype.kind != "f"
         else np.where(rng.random(a.shape) < 0.5, a, b)
     )
+
+
+def twice(x: np.ndarray, arithmetic: Arithmetic, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """An input as two computations of the same have it."""
+    return (arithmetic.read(x, rng), arithmetic.read(x, rng)) if arithmetic.nudges else (x, x)

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from handgrad.checking.kernels.arithmetic import ARITHMETIC, Arithmetic, computed, either
-from handgrad.checking.kernels.by_program import Run, is_array
+from handgrad.checking.kernels.arithmetic import ARITHMETIC, Arithmetic, computed, either, twice
+from handgrad.checking.kernels.by_program import Pair, Run, is_array
 from handgrad.checking.subject import douts_like
 from handgrad.tree import leaves, unflatten
 
@@ -39,56 +39,56 @@ def prepared(f: Callable, tree: list[Any], values: list[Any], douts: list[Any] |
         with jax.enable_x64(True):
             if arithmetic is None:
                 return [np.asarray(x) for x in whole(floats, douts or [])]
-            back = [k >= len(floats) for k in range(len(arrays))]
-            pairs = [(x, x) for x in arrays]
-            made, _ = evaluated(closed.jaxpr, closed.consts, pairs, back, arithmetic, rng)
+            pairs = [twice(x, arithmetic, rng) for x in arrays]
+            outputs = len(closed.jaxpr.outvars) - (len(floats) if douts else 0)
+            made = evaluated(closed.jaxpr, closed.consts, pairs, outputs, arithmetic, rng)
             return [np.asarray(first) for first, _ in made]
 
     return run, not any(e.primitive.name in LOOPS for e in closed.jaxpr.eqns)
 
 
-Pair = tuple[Any, Any]
-
-
 def evaluated(
-    jaxpr: Any, consts: list[Any], given: list[Pair], back: list[bool], arithmetic: Arithmetic,
+    jaxpr: Any,
+    consts: list[Any],
+    given: list[Pair],
+    outputs: int,
+    arithmetic: Arithmetic,
     rng: np.random.Generator,
-) -> tuple[list[Pair], list[bool]]:  # fmt: skip
-    """A jaxpr on arrays, each result rounded, as ``by_program.interpreted`` does.
-
-    Returns two computations of each output, and which of them hang on a dout, as ``back`` says of the inputs.
-    """
+) -> list[Pair]:
+    """A jaxpr on arrays, as ``by_program.interpreted`` runs a program: two computations of each output."""
     known: dict[Any, Pair] = {v: (x, x) for v, x in zip(jaxpr.constvars, consts, strict=True)}
     known.update(zip(jaxpr.invars, given, strict=True))
-    is_back = dict(zip(jaxpr.invars, back, strict=True))
+    ahead = needed(jaxpr, outputs)
 
     def pair(atom: Any) -> Pair:
         return (atom.val, atom.val) if hasattr(atom, "val") else known[atom]
 
-    def hangs(atom: Any) -> bool:
-        return not hasattr(atom, "val") and is_back.get(atom, False)
-
     for equation in jaxpr.eqns:
-        args, behind = list(map(pair, equation.invars)), list(map(hangs, equation.invars))
+        args, is_back = list(map(pair, equation.invars)), id(equation) not in ahead
         name = equation.primitive.name
         inner = next((p for p in equation.params.values() if hasattr(p, "eqns") or hasattr(p, "jaxpr")), None)
         if inner is not None and name not in LOOPS:
             body, held = getattr(inner, "jaxpr", inner), getattr(inner, "consts", [])
-            outs, behind = evaluated(body, held, args, behind, arithmetic, rng)
+            outs = evaluated(body, held, args, 0 if is_back else len(body.outvars), arithmetic, rng)
         else:
-            made = []
-            for which in (0, 1) if any(behind) else (0,):
-                mixed = any(behind) and name in ARITHMETIC
-                chosen = [
-                    either(np.asarray(a), np.asarray(b), rng) if mixed and a is not b else (a, b)[which]
-                    for a, b in args
-                ]
-                made.append(stepped(equation, chosen, arithmetic, any(behind), rng))
-            outs = list(zip(made[0], made[-1], strict=True))
-            behind = [any(behind)] * len(outs)
+            mixed = is_back and name in ARITHMETIC
+            chosen = [
+                [either(*map(np.asarray, p), rng) if mixed and p[0] is not p[1] else p[i] for p in args]
+                for i in (0, 1)
+            ]
+            outs = list(zip(*(stepped(equation, c, arithmetic, is_back, rng) for c in chosen), strict=True))
         known.update(zip(equation.outvars, outs, strict=True))
-        is_back.update(zip(equation.outvars, behind, strict=True))
-    return list(map(pair, jaxpr.outvars)), list(map(hangs, jaxpr.outvars))
+    return list(map(pair, jaxpr.outvars))
+
+
+def needed(jaxpr: Any, outputs: int) -> set[int]:
+    """The equations, by id, that the first of its outputs need."""
+    wanted, found = set(map(id, jaxpr.outvars[:outputs])), set()
+    for equation in reversed(jaxpr.eqns):
+        if wanted & set(map(id, equation.outvars)):
+            found.add(id(equation))
+            wanted |= set(map(id, equation.invars))
+    return found
 
 
 def stepped(equation: Any, args: list[Any], arithmetic: Arithmetic, is_back: bool, rng: Any) -> list[Any]:

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.kernels.arithmetic import ARITHMETIC, PRODUCTS, SUMS, Arithmetic, computed, either
+from handgrad.checking.kernels.arithmetic import (
+    ARITHMETIC,
+    PRODUCTS,
+    SUMS,
+    Arithmetic,
+    computed,
+    either,
+    twice,
+)
 from handgrad.checking.subject import douts_like
 from handgrad.program import trace
 from handgrad.program.loops import LOOPS, meaning
@@ -15,6 +23,7 @@ from handgrad.program.program import Operation, Program
 from handgrad.tape import vjp
 from handgrad.tree import leaves, tree_map, unflatten
 
+Pair = tuple[Any, Any]  # two computations of one value
 Run = Callable[[Arithmetic | None, np.random.Generator], list[np.ndarray]]
 
 
@@ -46,7 +55,9 @@ def prepared(f: Callable, tree: list[Any], values: list[Any], douts: list[Any] |
     def run(arithmetic: Arithmetic | None, rng: np.random.Generator) -> list[np.ndarray]:
         if arithmetic is None:
             return program(floats, douts or [])
-        return interpreted(program, [*floats, *(douts or [])], len(floats), arithmetic, rng)
+        pairs = [twice(x, arithmetic, rng) for x in [*floats, *(douts or [])]]
+        outputs = len(leaves(program.outputs)) - (len(floats) if douts else 0)
+        return interpreted(program, pairs, outputs, arithmetic, rng)
 
     return run, not any(o.name in LOOPS for o in program.operations)
 
@@ -56,15 +67,15 @@ def is_array(x: Any) -> bool:
 
 
 def interpreted(
-    program: Program, values: list[Any], forward: int, arithmetic: Arithmetic, rng: np.random.Generator
+    program: Program, values: list[Pair], outputs: int, arithmetic: Arithmetic, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """A program on NumPy arrays, each result rounded; inputs from number ``forward`` on are douts.
+    """A program on NumPy arrays, each result rounded; what its first ``outputs`` do not need is the way back.
 
-    What hangs on these is computed twice, and each step on the way back takes of the one or the other.
+    Everything is computed twice, and each step on the way back takes of the one or the other.
     """
     inputs = leaves(program.inputs)
-    known = {id(x): (value, value) for x, value in zip(inputs, values, strict=True)}
-    back, moving = {id(x) for x in inputs[forward:]}, {id(x) for x in inputs}
+    known = {id(x): pair for x, pair in zip(inputs, values, strict=True)}
+    moving, ahead = {id(x) for x in inputs}, needed(program, outputs)
 
     def resolve(tree: Any, which: int | None) -> Any:
         def value(x: Any) -> Any:
@@ -74,18 +85,27 @@ def interpreted(
         return tree_map(value, tree)
 
     for operation in program.operations:
-        is_back = bool(operation.uses & back)
-        is_moving = operation.uses & moving and operation.name not in ("ones_like", "zeros_like")
-        moving.update(map(id, operation.outs) if is_moving else ())
+        is_back = id(operation) not in ahead
+        if operation.uses & moving and operation.name not in ("ones_like", "zeros_like"):
+            moving.update(map(id, operation.outs))
         made = []
-        for which in (0, 1) if is_back else (0,):
+        for which in (0, 1):
             chosen = None if is_back and operation.name in ARITHMETIC else which
             args, options = resolve((operation.args, operation.options), chosen)
             made.append(stepped(operation, args, options, moving, arithmetic, is_back, rng))
-        both = zip(*(x if isinstance(x, tuple) else (x,) for x in (made[0], made[-1])), strict=True)
+        both = zip(*(x if isinstance(x, tuple) else (x,) for x in made), strict=True)
         known.update(zip(map(id, operation.outs), both, strict=True))
-        back.update(map(id, operation.outs) if is_back else ())
     return [np.asarray(x) for x in leaves(resolve(program.outputs, 0))]
+
+
+def needed(program: Program, outputs: int) -> set[int]:
+    """The operations, by id, that the first of its outputs need."""
+    wanted, found = set(map(id, leaves(program.outputs)[:outputs])), set()
+    for operation in reversed(program.operations):
+        if wanted & set(map(id, operation.outs)):
+            found.add(id(operation))
+            wanted |= operation.uses
+    return found
 
 
 def stepped(

@@ -12,8 +12,8 @@ import torch
 from torch._decomp import core_aten_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from handgrad.checking.kernels.arithmetic import ARITHMETIC, Arithmetic, computed, either
-from handgrad.checking.kernels.by_program import Run
+from handgrad.checking.kernels.arithmetic import ARITHMETIC, Arithmetic, computed, either, twice
+from handgrad.checking.kernels.by_program import Run, is_array
 from handgrad.tree import leaves, unflatten
 
 VIEWS = frozenset("view _unsafe_view reshape expand permute transpose t slice select detach alias as_strided "
@@ -23,14 +23,14 @@ VIEWS = frozenset("view _unsafe_view reshape expand permute transpose t slice se
 class Rounding(TorchDispatchMode):
     """Inside, each operation of float64 tensors is rounded; those of many steps are taken apart first.
 
-    On the way back each is computed twice: ``twins`` has the second result.
+    Each is computed twice: ``twins`` has both. Autograd saves a tensor as another one in the same memory.
     """
 
     def __init__(self, arithmetic: Arithmetic, rng: np.random.Generator):
         super().__init__()
         self.arithmetic, self.rng = arithmetic, rng
         self.is_back = False
-        self.twins: dict[int, tuple[Any, Any]] = {}  # by the id of a tensor, which is kept beside its twin
+        self.twins: dict[tuple, tuple[Any, Any]] = {}  # by where the first lies
 
     def __torch_dispatch__(self, f: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -42,16 +42,13 @@ class Rounding(TorchDispatchMode):
         if made is not NotImplemented:
             return made
         name = f.overloadpacket.__name__
-        if not self.is_back:
+        if name.endswith("_"):
             return self._rounded(f, name, args, kwargs)
-        mixed = name.strip("_") in ARITHMETIC
-        second = self._chosen(args, mixed, 1)
-        result = self._rounded(
-            f, name, self._chosen(args, mixed, 0) if not name.endswith("_") else args, kwargs
-        )
-        if _is_floating(result) and not name.endswith("_"):
-            self.twins[id(result)] = (result, self._rounded(f, name, second, kwargs))
-        return result
+        mixed = self.is_back and name in ARITHMETIC
+        first, second = (self._rounded(f, name, self._chosen(args, mixed, which), kwargs) for which in (0, 1))
+        if _is_floating(first):
+            self.twins[_where(first)] = (first, second)
+        return first
 
     def _chosen(self, args: tuple, mixed: bool, which: int) -> tuple:
         """The first computation of each operand, the second, or of each element the one or the other."""
@@ -59,7 +56,7 @@ class Rounding(TorchDispatchMode):
         def one(x: Any) -> Any:
             if isinstance(x, (list, tuple)):
                 return type(x)(map(one, x))
-            pair = self.twins.get(id(x)) if _is_floating(x) else None
+            pair = self.twins.get(_where(x)) if _is_floating(x) else None
             if pair is None or not mixed:
                 return x if pair is None else pair[which]
             return torch.from_numpy(either(_array(pair[0]), _array(pair[1]), self.rng))
@@ -97,6 +94,10 @@ def _first(made: Any) -> Any:
     return made[0] if isinstance(made, (tuple, list)) else made
 
 
+def _where(x: torch.Tensor) -> tuple:
+    return x.data_ptr(), x.shape, x.stride()
+
+
 def _array(x: torch.Tensor) -> np.ndarray:
     return np.array(x.numpy(force=True))
 
@@ -126,7 +127,9 @@ def prepared(f: Callable, tree: list[Any], values: list[Any], douts: list[Any] |
         return [x.detach().numpy() for x in (*outs, *grads)]
 
     def run(arithmetic: Arithmetic | None, rng: np.random.Generator) -> list[np.ndarray]:
-        mode = contextlib.nullcontext() if arithmetic is None else Rounding(arithmetic, rng)
-        return whole(values, douts or [], mode)
+        if arithmetic is None:
+            return whole(values, douts or [], contextlib.nullcontext())
+        read = [twice(x, arithmetic, rng)[0] if is_array(x) else x for x in values]
+        return whole(read, douts or [], Rounding(arithmetic, rng))
 
     return run, True

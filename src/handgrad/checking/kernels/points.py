@@ -13,19 +13,19 @@ LARGE = 120.0  # beyond which exp of float32 and bfloat16 overflows
 SCALES = (("", 1.0), (", 16 times as large", 16.0), (", 64 times smaller", 1 / 64))
 
 
-def others(values: list[Any], dtype: str, rng: np.random.Generator) -> Iterator[tuple[str, list[Any]]]:
-    """The given elements in another order, at several scales.
+def others(values: list[Any], dtype: str, rng: np.random.Generator) -> Iterator[tuple[str, list[Any], bool]]:
+    """The given elements in another order, at several scales; whether these are so large that much cancels.
 
     What holds but two values, a mask or a flag, and rows that sum to 1, which are probabilities, stay.
     """
     for said, scale in SCALES:
-        yield f"for other values{said}", [_moved(x, scale, dtype, rng) for x in values]
+        yield f"for other values{said}", [_moved(x, scale, dtype, rng) for x in values], False
     largest = max(
         (float(np.max(np.abs(x[np.isfinite(x)]), initial=0.0)) for x in values if _may_move(x)), default=0
     )
     if largest:
         scale = LARGE / largest
-        yield f"for values up to {LARGE:.0f}", [_moved(x, scale, dtype, rng) for x in values]
+        yield f"for values up to {LARGE:.0f}", [_moved(x, scale, dtype, rng) for x in values], True
 
 
 def _moved(x: Any, scale: float, dtype: str, rng: np.random.Generator) -> Any:
