@@ -93,6 +93,11 @@ class Arithmetic:
         """
         return self._nudged(x, self.steps if is_back or self.steps.bits > FLOAT32.bits - 4 else FLOAT32, rng)
 
+    @property
+    def cut(self) -> float:
+        """By what part a product is too small whose factors are cut off, as processors do for tf32."""
+        return 0.0 if self.factors >= 24 else 4 * 2.0**-self.factors
+
     def product(self, x: Any, rng: np.random.Generator) -> Any:
         """A factor of a matrix product, as the processor takes it."""
         return x if self.factors >= 24 else rounded(x, self.factors, self.steps.lowest, rng)

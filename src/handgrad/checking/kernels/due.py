@@ -15,6 +15,7 @@ from handgrad.checking.subject import is_float
 
 DRAWS = 16
 WIDE = 8.0  # root mean squares of what is drawn that an element may be off by: see bench/KERNELS.md
+MEAN = 5.0  # the same of an average, which is nearly normal
 JUMPS = 8  # draws with three bits less, in which what may fall to the other side of a kink does
 LESS = 3
 JUMP = 4.0  # times what three bits less make of a slope
@@ -87,7 +88,9 @@ class Due:
             wide = [self.run(coarser(a, LESS), rng) for _ in range(JUMPS // share)]
             out_of_range = self.run(replace(a, overflows=True), rng)
             found = [
-                allowance(exact, [d[k] for d in draws], [w[k] for w in wide], out_of_range[k], self.dtype)
+                allowance(
+                    exact, [d[k] for d in draws], [w[k] for w in wide], out_of_range[k], self.dtype, a.cut
+                )
                 for k, exact in enumerate(self.exact)
             ]
             if self.is_near:
@@ -105,8 +108,13 @@ def allowance(
     wide: list[np.ndarray],
     out_of_range: np.ndarray,
     dtype: Format,
+    cut: float,
 ) -> Allowed:
-    """From how far draws are off. What is written is rounded once more, by half a unit, or cut by a whole."""
+    """From how far draws are off.
+
+    What is written is rounded once more, by half a unit, or cut by a whole; ``cut``: by what part a product may
+    be too small because its factors are.
+    """
     unit = dtype.ulp(exact)
     off = [d - exact for d in draws]
     spread = WIDE * rms(off)
@@ -119,14 +127,14 @@ def allowance(
     elements = np.where(np.isfinite(elements) & ~may_overflow, elements, np.inf)
     usable = np.isfinite(elements) & np.isfinite(exact)
     off = [np.where(usable, d, 0.0) for d in off]
-    unit = np.where(usable, unit, 0.0)
+    unit, exact = np.where(usable, unit, 0.0), np.where(usable, exact, 0.0)
+    bias = unit / 2 + cut * np.abs(exact) + dtype.smallest
     averages = {
-        axis: WIDE * rms([d.mean(axis) for d in off]) + unit.mean(axis) / 2 + dtype.smallest
+        axis: MEAN * rms([d.mean(axis) for d in off]) + bias.mean(axis)
         for axis in range(exact.ndim) if exact.shape[axis] > 1
     }  # fmt: skip
-    return Allowed(
-        elements, averages, WIDE * float(rms([np.asarray(slope(d, exact, usable)) for d in off])) + dtype.u
-    )
+    slopes = rms([np.asarray(slope(d, exact, usable)) for d in off])
+    return Allowed(elements, averages, MEAN * float(slopes) + dtype.u + cut)
 
 
 def near(allowed: Allowed, exact: np.ndarray, arithmetic: Arithmetic) -> Allowed:

@@ -149,7 +149,7 @@ class Examination:
             made.arithmetic = "" if reached is None else f"as good as {reached.said}"
             return made, None
         cause = cause_of(self._to_explain(k, got, due, missed))
-        if reached is not None and cause.kind == Kind.UNKNOWN:
+        if reached is not None and cause.kind in (Kind.UNKNOWN, Kind.PART):
             made.verdict, made.arithmetic = IMPRECISE, f"no better than {reached.said}"
             said = f"{name} is no better than {reached.said}; if that is meant, say inside={reached.name!r}"
             return made, Cause(Kind.PRECISION, said, name)
@@ -174,7 +174,11 @@ class Examination:
             exact=due.exact[k],
             wrong=missed.wrong,
             fits=lambda x: due.misfit(k, x, asked) is None,
+            u=self.form.u,
             given=given,
+            peers={
+                n: x for n, x in zip(self.caller.results, due.exact, strict=False) if x is not due.exact[k]
+            },
             before=self.before[k] if self.before else None,
             undriven=undriven,
         )

@@ -24,12 +24,21 @@ class Wrong:
     exact: np.ndarray
     wrong: np.ndarray
     fits: Callable[[np.ndarray], bool]
+    u: float  # the relative error of one rounding
     given: dict[str, np.ndarray] = field(default_factory=dict)  # inputs and douts
     before: np.ndarray | None = None  # what was due at the point that was looked at before
+    peers: dict[str, np.ndarray] = field(default_factory=dict)  # what is due of the other results
     undriven: np.ndarray | None = None  # what would be due for dout = 1
 
     def cause(self, kind: Kind, sentence: str) -> Cause:
         return Cause(kind, f"{self.name} {sentence}", self.name, Explains.NUMBERS)
+
+    def is_like(self, other: np.ndarray) -> bool:
+        """Whether it is this, and this is not what is due."""
+        if other.shape != self.exact.shape or not np.isfinite(other).all():
+            return False
+        size = 32 * self.u * float(np.sqrt(np.mean(other * other))) if other.size else 0.0
+        return bool(np.allclose(self.got, other, rtol=32 * self.u, atol=size)) and not self.fits(other)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -87,12 +96,18 @@ def copies(w: Wrong) -> Iterator[Cause]:
 
 
 def stale(w: Wrong) -> Iterator[Cause]:
-    if w.before is not None and w.before.shape == w.got.shape and np.array_equal(w.got, w.before):
+    if w.before is not None and w.is_like(w.before):
         yield w.cause(Kind.STALE_CACHE, "is what an earlier call returned, for other inputs")
 
 
+def swapped(w: Wrong) -> Iterator[Cause]:
+    for name, other in w.peers.items():
+        if w.is_like(other):
+            yield w.cause(Kind.SWAPPED, f"is what is due for {name}: are the two swapped?")
+
+
 def without_dout(w: Wrong) -> Iterator[Cause]:
-    if w.undriven is not None and w.fits(w.got - w.undriven + w.exact) and not w.fits(w.undriven):
+    if w.undriven is not None and w.is_like(w.undriven):
         yield w.cause(Kind.UPSTREAM_IGNORED, "is that for dout = 1: dout is ignored")
 
 
@@ -100,14 +115,17 @@ def factors(w: Wrong) -> Iterator[Cause]:
     if not w.usable.all():
         return
     a = 1 + slope(w.got - w.exact, w.exact, w.usable)
-    if abs(a) > 1e-3 and w.fits(w.got / a):
-        yield w.cause(Kind.FACTOR, f"is {named_factor(a, w.sizes)} what is due")
+    if abs(a) < 1e-6:
+        return
+    for factor in (float(round(a)), 1 / (round(1 / a) or 1), a):
+        if factor and w.fits(w.got / factor):
+            yield w.cause(Kind.FACTOR, f"is {named_factor(factor, w.sizes)} what is due")
 
 
 def named_factor(a: float, sizes: dict[str, int]) -> str:
     """3x, 1/64 of, with the axis that has as many elements."""
     for value, form in ((a, "{:.0f}x"), (1 / a, "1/{:.0f} of")):
-        if abs(value - round(value)) < 1e-2 * abs(value) and 1 < abs(round(value)) < 1e6:
+        if abs(value) < 1e6 and abs(value - round(value)) < 1e-9 * abs(value):
             axis = next((name for name, n in sizes.items() if n == abs(round(value)) and n > 2), "")
             return form.format(value) + (f" (as many as {axis})" if axis else "")
     return f"{a:.6g}x"
@@ -153,4 +171,4 @@ def offsets(w: Wrong) -> Iterator[Cause]:
             )
 
 
-RELATIONS = (not_finite, constants, copies, stale, without_dout, factors, moved, parts, offsets)
+RELATIONS = (not_finite, constants, copies, stale, swapped, without_dout, factors, moved, parts, offsets)
