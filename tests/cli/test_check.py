@@ -347,3 +347,55 @@ def test_where_there_is_no_derivative(handgrad, tmp_path):
     code, out, _ = handgrad("check", f"{made}:log", "--inputs", ":somewhere")
     assert code == 0
     assert "no derivative at 1 of 2 elements, first at x[0] = 0" in out
+
+
+KERNELS = """
+import numpy as np
+
+def softmax(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+def right(x):
+    z = x.astype(np.float32)
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return (e / e.sum(-1, keepdims=True)).astype(x.dtype)
+
+def zeros(x):
+    return np.zeros_like(x)
+
+def fails(x):
+    raise KeyError("x")
+
+def narrow(x):
+    return right(x.astype(np.float16)).astype(x.dtype)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "code", "said"),
+    [
+        ("right", ("--inputs", "(N, D)"), 0, "right for 3 more shapes"),
+        ("right", ("--dtype", "float16", "--inside", "float32", "--inputs", "(3, 5)"), 0, "float32 inside"),
+        ("zeros", ("--inputs", "(N, D)"), 1, "out is all zeros"),
+        ("narrow", ("--inputs", "(3, 5)"), 1, "no better than each step rounded to float16"),
+        ("fails", ("--inputs", "(3, 5)"), 2, "raises KeyError at these inputs"),
+        ("right", ("--inside", "fp8", "--inputs", "(3, 5)"), 2, "inside a kernel of float32 is float32"),
+    ],
+)
+def test_a_kernel(handgrad, tmp_path, name, more, code, said):
+    file = tmp_path / "kernels.py"
+    file.write_text(KERNELS)
+    found, out, err = handgrad("check", f"{file}:{name}", "--reference", "softmax", *more)
+    assert found == code, out + err
+    assert said in out + err
+
+
+def test_a_kernel_needs_a_reference(handgrad, tmp_path):
+    file = tmp_path / "kernels.py"
+    file.write_text(KERNELS)
+    other = tmp_path / "readable.py"
+    other.write_text(KERNELS)
+    assert handgrad("check", f"{file}:right", "--reference", f"{other}:softmax", "--inputs", "(3, 5)")[0] == 0
+    code, _, err = handgrad("check", f"{file}:right", "--dtype", "float16")
+    assert (code, "needs --reference" in err) == (2, True)

@@ -83,7 +83,7 @@ class Arithmetic:
         return self._nudged(x, self.steps, rng)
 
     def _nudged(self, x: np.ndarray, form: Format, rng: np.random.Generator) -> np.ndarray:
-        shift = form.ulp(x) * rng.choice(NUDGES, x.shape)
+        shift = form.ulp(x) * NUDGES[rng.integers(0, len(NUDGES), x.shape)]
         return np.where((x == 0) | ~np.isfinite(x), x, x + shift)
 
     def operand(self, x: np.ndarray, is_back: bool, rng: np.random.Generator) -> np.ndarray:

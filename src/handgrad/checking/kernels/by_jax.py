@@ -72,13 +72,17 @@ def evaluated(
             outs = evaluated(body, held, args, 0 if is_back else len(body.outvars), arithmetic, rng)
         else:
             mixed = is_back and name in ARITHMETIC
-            chosen = [
-                [either(*map(np.asarray, p), rng) if mixed and p[0] is not p[1] else p[i] for p in args]
-                for i in (0, 1)
-            ]
+            chosen = [[_picked(p, which if not mixed else None, rng) for p in args] for which in (0, 1)]
             outs = list(zip(*(stepped(equation, c, arithmetic, is_back, rng) for c in chosen), strict=True))
         known.update(zip(equation.outvars, outs, strict=True))
     return list(map(pair, jaxpr.outvars))
+
+
+def _picked(pair: Pair, which: int | None, rng: np.random.Generator) -> Any:
+    """One of two computations; None: of each element the one or the other."""
+    if which is not None or pair[0] is pair[1]:
+        return pair[which or 0]
+    return either(np.asarray(pair[0]), np.asarray(pair[1]), rng)
 
 
 def needed(jaxpr: Any, outputs: int) -> set[int]:

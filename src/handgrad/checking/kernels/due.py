@@ -47,13 +47,13 @@ class Allowed:
     elements: np.ndarray  # each of them; infinite where a right kernel may overflow
     averages: dict[int, np.ndarray]  # over each axis
     factor: float  # of all of them, in proportion
+    smooth: np.ndarray  # which elements averages and factor are taken of
 
 
 @dataclass
 class Misfit:
-    """What is not within the allowed: by how many times, on which elements, and seen how."""
+    """Which elements are not within the allowed, and how that is seen."""
 
-    excess: float
     wrong: np.ndarray
     seen: str = ""  # by an average, where no element alone shows it
 
@@ -112,20 +112,21 @@ def allowance(
 ) -> Allowed:
     """From how far draws are off.
 
-    What is written is rounded once more, by half a unit, or cut by a whole; ``cut``: by what part a product may
-    be too small because its factors are.
+    What is written is rounded once more, by half a unit, or cut by a whole; ``cut``: by what part a product
+    may be too small because its factors are.
     """
     unit = dtype.ulp(exact)
     off = [d - exact for d in draws]
     spread = WIDE * rms(off)
     leap = np.max(np.abs(np.stack([w - exact for w in wide])), axis=0)
-    spread = np.where(leap > JUMP * 2**LESS * rms(off) + unit, np.maximum(spread, 1.5 * leap), spread)
-    elements = unit + dtype.smallest + spread
+    jumps = leap > JUMP * 2**LESS * rms(off) + unit
+    elements = unit + dtype.smallest + np.where(jumps, np.maximum(spread, 1.5 * leap), spread)
     apart = np.abs(out_of_range - exact)  # where an infinity on the way makes it 0
-    elements = np.where(np.isfinite(apart) & (apart > elements), 1.5 * apart, elements)
+    ends = np.isfinite(apart) & (apart > elements)
+    elements = np.where(ends, 1.5 * apart, elements)
     may_overflow = ~np.isfinite(out_of_range) | (np.abs(exact) > dtype.largest)
     elements = np.where(np.isfinite(elements) & ~may_overflow, elements, np.inf)
-    usable = np.isfinite(elements) & np.isfinite(exact)
+    usable = np.isfinite(elements) & np.isfinite(exact) & ~jumps & ~ends
     off = [np.where(usable, d, 0.0) for d in off]
     unit, exact = np.where(usable, unit, 0.0), np.where(usable, exact, 0.0)
     bias = unit / 2 + cut * np.abs(exact) + dtype.smallest
@@ -134,13 +135,13 @@ def allowance(
         for axis in range(exact.ndim) if exact.shape[axis] > 1
     }  # fmt: skip
     slopes = rms([np.asarray(slope(d, exact, usable)) for d in off])
-    return Allowed(elements, averages, MEAN * float(slopes) + dtype.u + cut)
+    return Allowed(elements, averages, MEAN * float(slopes) + dtype.u + cut, usable)
 
 
 def near(allowed: Allowed, exact: np.ndarray, arithmetic: Arithmetic) -> Allowed:
     """Beside the largest element, and element by element alone."""
     largest = float(np.max(np.abs(exact[np.isfinite(exact)]), initial=0.0))
-    return Allowed(allowed.elements + WIDE * arithmetic.steps.u * largest, {}, np.inf)
+    return Allowed(allowed.elements + WIDE * arithmetic.steps.u * largest, {}, np.inf, allowed.smooth)
 
 
 def rms(table: list[np.ndarray]) -> np.ndarray:
@@ -165,14 +166,15 @@ def misfit(got: np.ndarray, exact: np.ndarray, allowed: Allowed) -> Misfit | Non
     ratio = np.where(infinite & (got != exact), np.inf, ratio)
     wrong = ratio > 1
     if wrong.any():
-        return Misfit(float(ratio.max()), wrong)
+        return Misfit(wrong)
+    off = np.where(allowed.smooth, off, 0.0)
     for axis, most in allowed.averages.items():
         far = np.abs(off.mean(axis)) / most
         if far.size and far.max() > 1:
             mask = np.broadcast_to(np.expand_dims(far > 1, axis), exact.shape) & usable
-            return Misfit(float(far.max()), mask, f"by its mean over axis {axis}")
-    a = abs(slope(off, exact, usable)) / allowed.factor
-    return Misfit(a, usable, f"by its factor {1 + slope(off, exact, usable):.6g}") if a > 1 else None
+            return Misfit(mask, f"by its mean over axis {axis}")
+    a = slope(off, exact, allowed.smooth)
+    return Misfit(usable, f"by its factor {1 + a:.6g}") if abs(a) > allowed.factor else None
 
 
 def digits(off: np.ndarray, exact: np.ndarray) -> float:

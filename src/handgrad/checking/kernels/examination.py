@@ -11,7 +11,7 @@ from handgrad.checking.findings import Cause, Explains
 from handgrad.checking.kernels.arithmetic import ladder
 from handgrad.checking.kernels.due import Due, Misfit, digits, own_gradient_is_right
 from handgrad.checking.kernels.libraries import is_floating
-from handgrad.checking.kernels.points import others
+from handgrad.checking.kernels.points import Extreme, others
 from handgrad.checking.kernels.relations import Wrong, cause_of
 from handgrad.checking.kernels.report import IMPRECISE, ArrayReport, KernelReport
 from handgrad.checking.kernels.running import Caller, Ran, same
@@ -65,9 +65,9 @@ class Examination:
         self.report.doubts.append(said)
         self.report.verdict = UNCLEAR if self.report.verdict == RIGHT else self.report.verdict
 
-    def _due(self, values: list[Any], number: int) -> Due:
+    def _due(self, values: list[Any], number: int, is_near: bool = False) -> Due:
         douts = self.caller.douts(number) if self.has_gradients else None
-        return Due(self.caller.reference, values, douts, self.form, [self.caller.seed, number, 5], number > 0)
+        return Due(self.caller.reference, values, douts, self.form, [self.caller.seed, number, 5], is_near)
 
     def _well_formed(self, first: Ran) -> list[int]:
         """Which results there are to compare: those of the shapes that are due."""
@@ -143,7 +143,6 @@ class Examination:
         made = ArrayReport(name, exact.shape, RIGHT, digits(off, exact), due_digits, elements=exact.size)
         missed = due.misfit(k, got, self.rungs[self.asked])
         tried = self.rungs[: self.asked + 1] if missed is None else self.rungs[self.asked + 1 :]
-        tried = [] if missed is None and due.is_near else tried
         reached = next((a for a in tried if due.misfit(k, got, a) is None), None)
         if missed is None:
             made.arithmetic = "" if reached is None else f"as good as {reached.said}"
@@ -151,6 +150,7 @@ class Examination:
         cause = cause_of(self._to_explain(k, got, due, missed))
         if reached is not None and cause.kind in (Kind.UNKNOWN, Kind.PART):
             made.verdict, made.arithmetic = IMPRECISE, f"no better than {reached.said}"
+            made.rung = self.rungs.index(reached)
             said = f"{name} is no better than {reached.said}; if that is meant, say inside={reached.name!r}"
             return made, Cause(Kind.PRECISION, said, name)
         made.verdict, made.wrong = WRONG, int(missed.wrong.sum())
@@ -226,9 +226,9 @@ class Examination:
     def _elsewhere(self, first: Ran, due: Due) -> None:
         self.before = due.exact
         rng = np.random.default_rng([self.caller.seed, 11])
-        for number, (said, values, is_extreme) in enumerate(others(self.values, self.form.name, rng), 1):
+        for number, (said, values, extreme) in enumerate(others(self.values, self.form.name, rng), 1):
             if all(np.isfinite(o).all() for o in self.caller.reference.outputs(values)):
-                if not self._is_as_good_at(said, values, number, is_extreme):
+                if not self._is_as_good_at(said, values, number, extreme):
                     return
                 self.report.points += 1
         for k, x in enumerate(first.native):
@@ -238,17 +238,15 @@ class Examination:
         self._again(first, due)
         self._apart(due)
 
-    def _is_as_good_at(self, said: str, values: list[Any], number: int, is_extreme: bool) -> bool:
+    def _is_as_good_at(self, said: str, values: list[Any], number: int, extreme: Extreme) -> bool:
         try:
             ran = self.caller.ran(values, number)
         except Exception as error:
             self._wrong(Kind.RAISES, f"{said} it raises {type(error).__name__}: {told(error)}")
             return False
-        due = self._due(values, number)
-        for k in range(len(self.caller.outs), len(ran.seen)) if is_extreme else ():
-            x = ran.seen[
-                k
-            ]  # what is left of gradients there is rounding: all that is asked is that they are finite
+        due = self._due(values, number, is_near=extreme > Extreme.NO)
+        for k in range(len(self.caller.outs), len(ran.seen)) if extreme == Extreme.YES else ():
+            x = ran.seen[k]
             if x is not None and x.shape == due.exact[k].shape:
                 ran.seen[k] = np.where(np.isfinite(x), due.exact[k], x)
         return self._is_as_good(ran, due, f"{said}: ")
@@ -261,16 +259,20 @@ class Examination:
             if got is None or got.shape != due.exact[k].shape:
                 self._wrong(Kind.SHAPE, f"{where}{array.name} has another shape, or is left out", array.name)
                 return False
+            rung = array.rung if array.verdict == IMPRECISE else self.asked
+            if due.misfit(k, got.astype(np.float64), self.rungs[rung]) is None:
+                continue
             judged, cause = self._judged(k, ran, due)
-            if cause is None or (judged.verdict, array.verdict) == (IMPRECISE, IMPRECISE):
+            assert cause is not None
+            if due.is_near and judged.verdict == IMPRECISE:
+                self.report.notes.append(f"{where}{array.name} is {judged.arithmetic}")
                 continue
             self.report.arrays[i] = judged
             said = replace(cause, kind=kind or cause.kind, sentence=f"{where}{cause.sentence}")
             self.report.causes = [c for c in self.report.causes if c.input != array.name] + [said]
-            self.report.verdict = WRONG if judged.verdict == WRONG else self.report.verdict
+            self.report.verdict = judged.verdict
             if judged.verdict == WRONG:
                 return False
-            self.report.verdict = IMPRECISE
         return True
 
     def _again(self, first: Ran, due: Due) -> None:

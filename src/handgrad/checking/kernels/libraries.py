@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.checking.forms.arrays import is_of
 from handgrad.checking.kernels.arithmetic import FORMATS, Format
-from handgrad.checking.memory import names_of
+from handgrad.checking.memory import enclosed, names_of
 from handgrad.tree import leaves
 
 
@@ -164,30 +164,30 @@ def library_of(f: Any, inputs: tuple = ()) -> str:
             return f"torch:{x.device}"
         if is_of("jax", "Array", x):
             return "jax"
+    named: set[str] = set()
     for part in f if isinstance(f, (tuple, list)) else [f]:
-        root = (getattr(part, "__module__", None) or "").partition(".")[0]
-        named = {root, *_modules_named(part)}
-        found = next((name for name in ("torch", "jax") if name in named), None)
-        if found is not None:
-            return found
-    return "numpy"
+        named |= _libraries_named(part, set())
+    return next((name for name in ("torch", "jax") if name in named), "numpy")
 
 
-def _modules_named(f: Any) -> set[str]:
-    """The libraries that a function's code names; of an object, those that its module does."""
-    if isinstance(f, type) or not callable(f):
-        module = sys.modules.get(getattr(f, "__module__", ""), None)
-        held = vars(module) if module is not None else {}
-        return {str(x.__name__).partition(".")[0] for x in held.values() if isinstance(x, ModuleType)}
-    code = getattr(inspect.unwrap(f), "__code__", None)
+def _libraries_named(f: Any, seen: set[int]) -> set[str]:
+    """The libraries that a function, or an object's methods, are of, or name in their code."""
+    if id(f) in seen or f is None:
+        return set()
+    seen.add(id(f))
+    kinds = f.__mro__ if isinstance(f, type) else type(f).__mro__
+    found = {(getattr(x, "__module__", None) or "").partition(".")[0] for x in (f, *kinds)}
+    code = getattr(inspect.unwrap(f), "__code__", None) if callable(f) else None
     if code is None:
-        bases = {base.__module__.partition(".")[0] for base in type(f).__mro__}
-        return bases | (_modules_named(type(f)) if not inspect.isbuiltin(f) else set())
+        methods = [getattr(f, name, None) for name in ("forward", "backward", "__call__")]
+        return found.union(*(_libraries_named(m, seen) for m in methods if hasattr(m, "__code__")))
     scope = getattr(inspect.unwrap(f), "__globals__", {})
-    used = [scope.get(name) for name in names_of(code)]
-    names = {str(x.__name__) for x in used if isinstance(x, ModuleType)}
-    names |= {getattr(x, "__module__", None) or "" for x in used if callable(x)}
-    return {name.partition(".")[0] for name in names}
+    for used in (*(scope.get(name) for name in names_of(code)), *enclosed(inspect.unwrap(f))):
+        if isinstance(used, ModuleType):
+            found.add(used.__name__.partition(".")[0])
+        elif callable(used):
+            found |= _libraries_named(used, seen)
+    return found
 
 
 def format_of(dtype: str | None, inputs: tuple, library: Library) -> Format:

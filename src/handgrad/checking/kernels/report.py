@@ -24,6 +24,7 @@ class ArrayReport:
     digits: float  # that are right
     due: float  # that rounding leaves
     arithmetic: str = ""  # the best that it is as good as
+    rung: int = 0  # its place on the ladder of arithmetics
     wrong: int = 0
     elements: int = 0
     worst: list[Worst] = field(default_factory=list)

@@ -118,7 +118,8 @@ class Caller:
             raise
         except Exception as error:  # the author's code may raise anything
             said = f"{type(error).__name__} at these inputs: {told(error)}"
-            raise CannotCall(f"{self.kernel.name} raises {said}") from error
+            given = f"it was given arrays of {self.library.name}; for others say arrays="
+            raise CannotCall(f"{self.kernel.name} raises {said} ({given})") from error
 
 
 def _bare(xs: list[Any]) -> Any:
