@@ -2,8 +2,8 @@
 
 Each right kernel of ``tests/checking/kernels`` (twelve operations, six ways of writing each, three dtypes) is
 checked with several seeds, of inputs, douts and draws: none may be called anything but right. Each wrong one
-must not be called right. Beside stands what graders do with fixed tolerances, allclose at 1e-2, on the outputs
-and gradients at the same inputs.
+must not be called right. Beside stands what graders do with a fixed tolerance: allclose at 1e-2, on the
+outputs and gradients at the same inputs.
 """
 
 from __future__ import annotations
@@ -37,16 +37,17 @@ PAGE = """# Graded kernels
 
 ## Right kernels
 
-Twelve operations, forward and backward, each written in six ways (float32 inside; in blocks, from the end; term by
-term in another order; each step rounded to the dtype; the same in blocks; PyTorch's own), with {seeds} sets of inputs.
+Twelve operations, forward and backward, each written in six ways (float32 inside; in blocks, from the end;
+term by term in another order; each step rounded to the dtype; the same in blocks; PyTorch's own), with
+{seeds} sets of inputs.
 
 {0}
 {1}
 
 ## Wrong kernels
 
-Of {many} planted faults handgrad calls {caught} wrong or imprecise. `torch.allclose` with atol = rtol = {tolerance:g},
-on outputs and gradients at the same inputs, passes {passed[allclose]}.
+Of {many} planted faults handgrad calls {caught} wrong or imprecise. `torch.allclose` with atol = rtol =
+{tolerance:g}, on outputs and gradients at the same inputs, passes {passed[allclose]}.
 
 {2}
 """
@@ -93,9 +94,7 @@ def of_right(seeds: int) -> tuple[list[str], list[str]]:
                 for seed in range(seeds):
                     report = checked(kernel, name, dtype, seed)
                     kernels, good = kernels + 1, good + (report.ok is True)
-                    results += len(report.arrays) * (
-                        report.points + 3
-                    )  # two more calls, and one of strided arrays
+                    results += len(report.arrays) * (report.points + 3)  # called again, and of strided arrays
                     if report.ok is not True:
                         said.append(f"- {dtype}, {name}, {way}, seed {seed}: {report.verdict}")
                         print(said[-1], report, flush=True)
@@ -106,10 +105,8 @@ def of_right(seeds: int) -> tuple[list[str], list[str]]:
 
 def of_wrong() -> tuple[list[str], Counter]:
     """A table of the wrong kernels, and how often each grader called one right."""
-    lines, passed = (
-        ["| fault | of | dtype | handgrad | what it says first | allclose |", "|---|---|---|---|---|---|"],
-        Counter(),
-    )
+    lines = ["| fault | of | dtype | handgrad | what it says first | allclose |", "|---|---|---|---|---|---|"]
+    passed: Counter = Counter()
     for said, (of, dtype, inside, kernel) in wrong.FAULTS.items():
         report = checked(kernel, of, dtype, 0, inside)
         close = passes_allclose(kernel, of, dtype)
