@@ -180,7 +180,7 @@ def misfit(got: np.ndarray, exact: np.ndarray, allowed: Allowed) -> Misfit | Non
 def digits(off: np.ndarray, exact: np.ndarray) -> float:
     """How many digits are right, of the array as a whole."""
     usable = np.isfinite(off) & np.isfinite(exact)
-    size, error = numerics.length(exact[usable]), numerics.length(off[usable])
+    size, error = np.linalg.norm(exact[usable]), np.linalg.norm(off[usable])
     if not error or not size:
         return 17.0 if not error else 0.0
     return float(np.clip(-np.log10(error / size), 0.0, 17.0)) + 0.0
