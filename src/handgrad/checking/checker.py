@@ -341,18 +341,21 @@ class Examination:
 
     def _probe_at(self, where: str, values: list[Any], base: Trial) -> bool:
         """Check at another point, if it is in the domain. False: it is wrong there."""
+        try:
+            there = Trial(self.subject, values, self.seed, self.clock, base.use_complex, many=1)
+            if there.f0.shape == base.f0.shape and np.isfinite(there.f0).all() and there.is_plainly_right():
+                self.points += 1
+                return True
+        except Exception:  # outside the domain, or wrong there
+            pass
         with quiet():
             try:
-                f0 = self.subject.outputs([np.array(x) if isinstance(x, np.ndarray) else x for x in values])
+                f0 = self.subject.outputs(copied(values))
             except Exception:
                 return True
         if f0.shape != base.f0.shape or not np.isfinite(f0).all():
             return True
         try:
-            there = Trial(self.subject, values, self.seed, self.clock, base.use_complex, many=1)
-            if there.is_plainly_right():
-                self.points += 1
-                return True
             there = Trial(self.subject, values, self.seed, self.clock)
         except (BackwardFailed, Unfit) as error:
             self.findings.notes.append(f"{where} the backward fails: {error}")

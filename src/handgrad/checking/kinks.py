@@ -65,7 +65,7 @@ def kinks_of(trial: Trial) -> list[Kink]:
 
 def _by_elements(trial: Trial, k: int) -> Iterator[tuple[tuple[int, ...], float, Estimate]]:
     """Each place in an input, the size of its element, and J v for the element of that size alone."""
-    size = numerics.sizes(trial.values[k])
+    size = trial.sizes[k]
     for place in np.ndindex(size.shape):
         v = np.zeros(size.shape)
         v[place] = size[place]
@@ -149,7 +149,7 @@ def _adds_up(trial: Trial, j: int, checked: list[int]) -> bool:
     if sum(trial.values[k].size for k in checked) > MOST_ELEMENTS:
         return False
     sums = np.zeros((2, 2))  # sign of the direction; by elements, all at once
-    whole = {k: numerics.sizes(trial.values[k]) for k in checked}
+    whole = {k: trial.sizes[k] for k in checked}
     left, right = _slopes(trial, whole)
     sums[:, 1] = right[j], -left[j]
     for k in checked:

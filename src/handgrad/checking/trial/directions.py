@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,36 +25,61 @@ def by_directions(trial: Trial, k: int, lines: list[tuple[np.ndarray, Estimate]]
         result.problem = "shape"
         return result
     shares = []
-    U = np.stack(trial.douts)
-    G = np.stack([np.zeros(x.size) if g is None else g.ravel() for g in got])
-    with np.errstate(all="ignore"):
-        for v, e in lines:
-            gv = np.where(v.ravel() == 0, 0.0, G * v.ravel())
-            terms = np.where(trial.smooth, U * e.value, 0.0)
-            errors = np.sum(np.where(trial.smooth, np.abs(U) * e.error, 0.0), axis=1)
-            tiny = 1e-13 * np.sum(np.abs(terms), axis=1) + numerics.UNDERFLOW * np.sum(np.abs(v))
-            expected, actual = np.sum(terms, axis=1), np.sum(gv, axis=1)
-            scales, apart = numerics.lengths(gv) + np.abs(expected), np.abs(actual - expected)
-            is_apart = apart > SAFETY * errors + FLOOR * scales + tiny
-            for i, (error, scale) in enumerate(zip(errors, scales, strict=True)):
-                if not np.isfinite(actual[i]):
-                    result.problem = "not finite"
-                    return result
-                if not np.isfinite(expected[i]):
+    for v, e in lines:
+        line = Line(trial, e, np.stack([products(g, v) for g in got]), v)
+        for i, u in enumerate(trial.douts):
+            if not np.isfinite(line.actual[i]):
+                result.problem = "not finite"
+                return result
+            if not np.isfinite(line.expected[i]):
+                result.problem, shares = "unclear", [1.0]
+                break
+            if line.is_apart[i]:
+                result.problem = "missing" if got[i] is None else "mismatch"
+                if _is_beyond(trial, line.gv[i], e, u):
                     result.problem, shares = "unclear", [1.0]
                     break
-                if is_apart[i]:
-                    result.problem = "missing" if got[i] is None else "mismatch"
-                    if _is_beyond(trial, gv[i], e, U[i]):
-                        result.problem, shares = "unclear", [1.0]
-                        break
-                if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
-                    scale = np.sum(np.abs(U[i] * trial.f0)[trial.smooth]) + 1.0
-                shares.append(float((apart[i] + error) / scale))
+            shares.append(line.share(i))
     result.digits = digits_of(max(shares, default=0.0))
     if result.problem is None and result.digits < 2 and lines:
         result.problem = "unclear"
     return result
+
+
+def products(g: Any, v: np.ndarray) -> np.ndarray:
+    """The terms of ⟨g, v⟩; of no gradient, zeros."""
+    with np.errstate(all="ignore"):
+        return np.zeros(v.size) if g is None else np.where(v == 0, 0.0, g * v).ravel()
+
+
+class Line:
+    """The gradients along a direction: ⟨g, v⟩ by the backward beside uᵀ(J v) by the values, for each dout."""
+
+    def __init__(self, trial: Trial, e: Estimate, gv: np.ndarray, v: np.ndarray):
+        self.trial, self.gv, self.U = trial, gv, np.stack(trial.douts)
+        with np.errstate(all="ignore"):
+            terms = np.where(trial.smooth, self.U * e.value, 0.0)
+            self.errors = np.sum(np.where(trial.smooth, np.abs(self.U) * e.error, 0.0), axis=1)
+            tiny = 1e-13 * np.sum(np.abs(terms), axis=1) + numerics.UNDERFLOW * np.sum(np.abs(v))
+            self.expected, self.actual = np.sum(terms, axis=1), np.sum(gv, axis=1)
+            self.scales = numerics.lengths(gv) + np.abs(self.expected)
+            self.apart = np.abs(self.actual - self.expected)
+            self.is_apart = self.apart > SAFETY * self.errors + FLOOR * self.scales + tiny
+
+    def share(self, i: int) -> float:
+        """How far the two may be apart, for one dout, over their size."""
+        scale, error = self.scales[i], self.errors[i]
+        if scale <= SAFETY * error:  # a gradient of zeros, as far as can be seen
+            scale = np.sum(np.abs(self.U[i] * self.trial.f0)[self.trial.smooth]) + 1.0
+        with np.errstate(all="ignore"):
+            return float((self.apart[i] + error) / scale)
+
+    @property
+    def is_right(self) -> bool:
+        is_finite = np.isfinite(self.actual).all() and np.isfinite(self.expected).all()
+        return bool(is_finite and not self.is_apart.any()) and all(
+            self.share(i) < 0.01 for i in range(len(self.U))
+        )
 
 
 def _is_beyond(trial: Trial, gv: np.ndarray, e: Estimate, u: np.ndarray) -> bool:

@@ -49,7 +49,7 @@ def chosen(trial: Trial, k: int) -> np.ndarray:
 def located(trial: Trial, k: int) -> np.ndarray:
     """A few wrong elements of a large input, by halving: on to the half that disagrees more."""
     low, high = 0, trial.values[k].size
-    size = numerics.sizes(trial.values[k]).ravel()
+    size = trial.sizes[k].ravel()
     gradients = [None if grads[k] is None else np.ravel(grads[k]) for grads in trial.raw]
     while high - low > 16:
         middle = (low + high) // 2

@@ -55,7 +55,7 @@ def level_of_rounding(trial: Trial, k: int) -> np.ndarray:
         4 * numerics.EPS * float(np.max(f0, initial=0.0)) * float(np.max(np.abs(trial.douts), initial=0.0))
     )
     with np.errstate(all="ignore"):
-        return level / numerics.sizes(trial.values[k]).ravel()
+        return level / trial.sizes[k].ravel()
 
 
 def _magnitudes(trial: Trial, also_off: bool = False) -> np.ndarray:
@@ -66,7 +66,7 @@ def _magnitudes(trial: Trial, also_off: bool = False) -> np.ndarray:
 
 def is_extreme(trial: Trial, also_off: bool = False) -> bool:
     """Whether numbers so far apart meet that products overflow in one order, and not in another."""
-    moves = [numerics.sizes(trial.values[k])[also_off | ~trial.off[k]] for k in trial.checked]
+    moves = [trial.sizes[k][also_off | ~trial.off[k]] for k in trial.checked]
     found = np.concatenate([_magnitudes(trial, also_off), *moves])
     found = found[found > 0]
     return bool(found.size) and bool(np.max(found) * EXTREME > np.min(found))

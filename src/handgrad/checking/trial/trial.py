@@ -32,7 +32,7 @@ from handgrad.rules.rule import told
 DIRECTIONS = 2
 DOUTS = 3
 MOST_LOOKS = 3  # at what is left when elements without a derivative are left out
-MANY = 8  # inputs, from which on each is looked at by one evaluation a direction, if that is enough
+LEAST = 1e-9  # of a gradient that is brought to the size of the others
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
 
 
@@ -73,6 +73,11 @@ class Trial:
     def steps(self) -> tuple[Recording, list[int], list[int]]:
         """The forward as the line of calls that it makes; see ``traced``."""
         return traced(self.subject, self.values)
+
+    @once
+    def sizes(self) -> dict[int, np.ndarray]:
+        """By how much each element of an input may be said to vary."""
+        return {k: numerics.sizes(self.values[k]) for k in self.checked}
 
     @property
     def size(self) -> int:
@@ -152,7 +157,7 @@ class Trial:
     def move(self, k: int, place: Any) -> dict[int, np.ndarray]:
         """One element, by its size."""
         v = np.zeros(self.values[k].shape)
-        v[place] = numerics.sizes(self.values[k])[place]
+        v[place] = self.sizes[k][place]
         return {k: v}
 
     def measure_noise(self) -> None:
@@ -204,29 +209,39 @@ class Trial:
     # The check.
 
     def is_plainly_right(self) -> bool:
-        """Whether complex steps alone, one evaluation an input, agree with every gradient.
+        """Whether one complex step, along all inputs at once, agrees with the gradients.
 
-        They do not see a kink, so a disagreement means nothing yet.
+        It does not see a kink, so a disagreement means nothing yet. Each input counts as much as another,
+        however small its gradient.
         """
         if not self.use_complex or not self.f0.size:
             return False
-        for k in self.checked:
-            v = self._direction(k)
-            try:
-                line = v, numerics.exact(numerics.complex_step(self.phi({k: v})), self.f0, self.smooth)
-            except Exception:  # not carried through here
-                return False
-            if v.size and directions.by_directions(self, k, [line]).problem is not None:
-                return False
-        return True
+        moves = {k: self._direction(k) for k in self.checked}
+        got = {k: [grads[k] for grads in self.raw] for k in self.checked}
+        if any(g is not None and g.shape != moves[k].shape for k in moves for g in got[k]):
+            return False
+        gv = {k: np.stack([directions.products(g, v) for g in got[k]]) for k, v in moves.items()}
+        size = {k: float(np.max(numerics.lengths(terms), initial=0.0)) for k, terms in gv.items()}
+        weight = {k: 1 / size[k] if LEAST < size[k] < 1 / LEAST else 1.0 for k in moves}
+        moves = {k: weight[k] * v for k, v in moves.items()}
+        try:
+            e = numerics.exact(numerics.complex_step(self.phi(moves)), self.f0, self.smooth)
+        except Exception:  # not carried through here
+            return False
+        whole = np.concatenate([weight[k] * terms for k, terms in gv.items()], axis=1)
+        v = np.concatenate([v.ravel() for v in moves.values()])
+        return directions.Line(self, e, whole, v).is_right
 
     def run(self) -> list[InputTrial]:
         """Each checked input, by directions."""
         self.lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
         if self.f0.size:
             self.measure_noise()
-            quick = len(self.checked) > MANY and self._complex_is_enough(self.checked)
+            quick = len(self.checked) > 1 and self._complex_is_enough(self.checked)
             self._look_along(quick)
+            if quick and any(r.problem is not None for r in self._by_lines()):
+                quick = False
+                self._look_along(quick)
             known = np.zeros_like(self.steep)
             for _ in range(MOST_LOOKS):
                 new, known = self.steep & ~known, self.steep.copy()
@@ -240,11 +255,14 @@ class Trial:
         """Random directions of each input, and the outputs that have a kink along one."""
         for k in self.checked:
             self.clock.look(f"directions of {self.subject.names[k]}")
-            many = 0 if self.off[k].all() else DIRECTIONS
-            self.lines[k] = []
+            many = 0 if self.off[k].all() else 1 if quick else DIRECTIONS
+            found: list[tuple[np.ndarray, Estimate]] = []
+            self.lines[k] = found
             for _ in range(many):
-                is_known = quick or any(self._is_exact(e) for _, e in self.lines[k])
-                self.lines[k].append(self._line(k, is_known))
+                is_known = quick or any(self._is_exact(e) for _, e in found)
+                found.append(self._line(k, is_known))
+            if quick and found and not self._is_exact(found[0][1], self.all_at_once.error):
+                found[:] = [self._line(k)]
         estimates = [e for found in self.lines.values() for _, e in found]
         unseen = self.smooth & self.is_noise & ~self._is_seen()
         self.unseen |= unseen
@@ -252,9 +270,12 @@ class Trial:
             e.error, e.steep = np.where(unseen, np.inf, e.error), e.steep | unseen
         self._leave_out_kinks(estimates)
 
-    def _is_exact(self, e: Estimate) -> bool:
-        """Whether the complex step has proven itself along a direction: another needs no differences."""
-        is_flat = not (np.abs(e.value) > SAFETY * e.error)[self.smooth].any()
+    def _is_exact(self, e: Estimate, error: Any = 0.0) -> bool:
+        """Whether the complex step has proven itself along a direction: another needs no differences.
+
+        ``error``: of the differences that it was compared with, if they were taken along another.
+        """
+        is_flat = not (np.abs(e.value) > SAFETY * (e.error + error))[self.smooth].any()
         return self.use_complex is True and not is_flat and not (e.rough & self.smooth).any()
 
     def _is_seen(self) -> np.ndarray:
@@ -307,13 +328,14 @@ class Trial:
 
     def _complex_is_enough(self, todo: list[int]) -> bool:
         """Whether complex steps agree with differences when all inputs move at once, without a kink."""
-        moves = {k: numerics.sizes(self.values[k]) for k in todo}
+        moves = {k: self.sizes[k] for k in todo}
         moves = {k: size * numerics.signed(self.rng, size.shape) for k, size in moves.items()}
-        estimate = self.refined(moves, self.along(moves))
+        self.all_at_once = self.along(moves)
+        estimate = self.refined(moves, self.all_at_once)
         return self.use_complex is True and not (estimate.rough & self.smooth).any()
 
     def _direction(self, k: int) -> np.ndarray:
-        v = numerics.sizes(self.values[k]) * numerics.signed(self.rng, self.values[k].shape)
+        v = self.sizes[k] * numerics.signed(self.rng, self.values[k].shape)
         return np.where(self.off[k], 0.0, v)
 
     def _line(self, k: int, quick: bool = False) -> tuple[np.ndarray, Estimate]:
