@@ -53,7 +53,7 @@ def trainer(loss=CROSS_ENTROPY, optimiser=None, net=None, **options):
         (None, {"seed": -1}, ValueError, "seed is 0 or more, not -1"),
         (None, {"penalty": 1e-4}, TypeError, r"penalty is a function \(params\) -> scalar, not 0.0001"),
         (None, {"observe": 3}, TypeError, "observe is a function"),
-        (None, {"engine": "torch"}, ValueError, "engine is 'native' or 'numpy', not 'torch'"),
+        (None, {"engine": "torch"}, ValueError, "engine is 'native', 'numpy' or 'jax', not 'torch'"),
         (None, {"out": 3}, TypeError, "out is the path of a folder, not 3"),
         (None, {"checkpoint_seconds": -1}, ValueError, "checkpoint_seconds is"),
         ((hg.layers.ReLU(), CROSS_ENTROPY, SGD()), {}, ValueError, "ReLU has no parameters to train"),

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     order = np.resize(np.arange(len(x)), size * args.steps)
     progress = trainer.progress
     for some in np.split(order, range(size * steps.most, len(order), size * steps.most)):
-        _, progress = steps.run(progress, some, size)
+        progress = steps.run(progress, some, size)[1]
     print(explain(steps.code(size), args.ir))
     return 0
 

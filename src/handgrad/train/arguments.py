@@ -13,7 +13,7 @@ from handgrad.layers.untrained import check_parameters
 from handgrad.optim import Optimiser
 from handgrad.optim.checks import checked_count, checked_number
 
-ENGINES = (None, "native", "numpy")
+ENGINES = (None, "native", "numpy", "jax")
 FIGURES = ("epoch", "examples", "loss", "learning_rate", "seconds")  # names that a record has already
 
 
@@ -44,7 +44,7 @@ def check_trainer(net: Any, loss: Any, optimiser: Any, **options: Any) -> None:
     if options["out"] is not None and not isinstance(options["out"], (str, Path)):
         raise TypeError(f"out is the path of a folder, not {_named(options['out'])}")
     if options["engine"] not in ENGINES:
-        raise ValueError(f"engine is 'native' or 'numpy', not {options['engine']!r}")
+        raise ValueError(f"engine is 'native', 'numpy' or 'jax', not {options['engine']!r}")
 
 
 def _named(x: Any) -> str:

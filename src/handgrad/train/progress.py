@@ -86,7 +86,7 @@ def engine_of(folder: Path | None) -> str | None:
         engine = saved["training"]["engine"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # loading it says what is wrong
-    return engine if engine in ("native", "numpy") else None
+    return engine if engine in ("native", "numpy", "jax") else None
 
 
 def load_checkpoint(

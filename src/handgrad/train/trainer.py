@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from handgrad.train.metrics import Metric, default_metrics, measured
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
 from handgrad.train.progress import Progress, engine_of, load_checkpoint, save_checkpoint
+from handgrad.train.sharding import Sharding
 from handgrad.train.step import Step, with_batch
 from handgrad.train.training import description, host
 
@@ -62,10 +64,15 @@ class Trainer(Step):
         out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
         checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
-        engine: "native" code, many steps in a call; or "numpy", rule by rule. If not said, native where it
-            can be and the work ahead is worth compiling. Each resumes to the bits that it would have come to
-            itself; one that was not said goes on as the checkpoint has it. What is measured after an epoch
-            is compiled with native steps, where that is worth it.
+        engine: "native" code, many steps in a call; "jax", the same on devices of JAX; or "numpy", rule by
+            rule. If not said, native where it can be and the work ahead is worth compiling. Each resumes to
+            the bits that it would have come to itself; one that was not said goes on as the checkpoint has
+            it. What is measured after an epoch is compiled where that is worth it.
+        mesh: for JAX, how many devices there are along each axis, ``{"data": 4, "model": 2}``: mini-batches
+            lie along ``data``, and along ``model`` the columns of matrices. All along ``data``, if not said.
+        sharding: for JAX, whether each device has all of the parameters and moments ("replicated", if not
+            said), a part of each ("full"), or how each lies by patterns of names,
+            ``{"*.W": (None, "model")}``.
         observe: called with a copy of the network after each epoch; gives figures for the epoch's record, by
             name, or None.
 
@@ -90,6 +97,8 @@ class Trainer(Step):
         checkpoint_seconds: float = 10.0,
         progress: bool = False,
         engine: str | None = None,
+        mesh: Mapping[str, int] | None = None,
+        sharding: Sharding | None = None,
         observe: Callable[[Layer], dict[str, float] | None] | None = None,
         optimizer: Optimiser | None = None,
     ):
@@ -117,6 +126,8 @@ class Trainer(Step):
         self.checkpoint_seconds = checkpoint_seconds
         self.show_progress = progress
         self.engine = engine
+        self.mesh = mesh
+        self.sharding = sharding
         self.observe = observe
         self.progress = self._beginning()
         self.dtype = next((p.dtype for p in self.progress.params.values()), None)
@@ -132,6 +143,19 @@ class Trainer(Step):
 
     def _beginning(self) -> Progress:
         return Progress(*beginning(self.net, self.optimiser))
+
+    def placement(self) -> Any:
+        """Where arrays lie on JAX's devices.
+
+        Raises:
+            ImportError: there is no JAX.
+            ValueError: the mesh is not of these devices, or does not fit the parameters.
+        """
+        if importlib.util.find_spec("jax") is None:
+            raise ImportError("engine='jax' needs JAX: pip install jax")
+        from handgrad.train.placement import Placement
+
+        return Placement(self.mesh, self.sharding, self.progress.params)
 
     # Many steps.
 
@@ -197,7 +221,8 @@ class Trainer(Step):
     ) -> list[dict[str, Any]]:
         ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
-        self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead)
+        placement = self.placement() if asked == "jax" else None
+        self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead, placement)
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)

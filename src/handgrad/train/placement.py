@@ -1,0 +1,116 @@
+"""Arrays on the devices of a mesh, as ``sharding`` says, on one machine or several."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from handgrad.train.sharding import Sharding, Spec, check_mesh, specs
+from handgrad.tree import tree_map
+
+State = tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """How one array lies: for ``Trainer.shardings``."""
+
+    name: str
+    shape: tuple[int, ...]
+    spec: Spec
+    bytes_a_device: int
+
+
+class Placement:
+    """A mesh, and where on it each array lies."""
+
+    def __init__(self, mesh: Mapping[str, int] | None, sharding: Sharding | None, params: Mapping[str, Any]):
+        self.sizes = check_mesh(mesh, jax.device_count())
+        axes = (AxisType.Auto,) * len(self.sizes)
+        self.mesh = jax.make_mesh(tuple(self.sizes.values()), tuple(self.sizes), axis_types=axes)
+        self.specs = specs({name: tuple(p.shape) for name, p in params.items()}, self.sizes, sharding)
+        self.whole = NamedSharding(self.mesh, PartitionSpec())
+        self.is_spread = jax.process_count() > 1
+
+    def check_batch(self, batch_size: int) -> None:
+        check_mesh(self.sizes, jax.device_count(), batch_size)
+
+    def along_data(self, x: Any) -> Any:
+        """A traced mini-batch, divided along ``data`` where its length can be."""
+        if self.sizes["data"] == 1 or x.shape[0] % self.sizes["data"]:
+            return x
+        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec("data")))
+
+    def of_state(self, state: State) -> State:
+        """The sharding of each array of a state: moments lie as their parameter does, states whole."""
+        params, states, moments = state
+
+        def of(name: str, x: Any) -> NamedSharding:
+            is_like = tuple(x.shape) == tuple(params[name].shape)
+            return NamedSharding(self.mesh, PartitionSpec(*self.specs[name])) if is_like else self.whole
+
+        return (
+            {name: of(name, p) for name, p in params.items()},
+            dict.fromkeys(states, self.whole),
+            {name: {key: of(name, m) for key, m in each.items()} for name, each in moments.items()},
+        )
+
+    def put_state(self, state: State) -> State:
+        """On the devices; what lies there already stays."""
+        return tree_map(self.put, state, self.of_state(state))
+
+    def put(self, x: Any, sharding: NamedSharding) -> Any:
+        if isinstance(x, jax.Array) and x.sharding == sharding:
+            return x
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+    def put_whole(self, x: np.ndarray) -> Any:
+        return self.put(x, self.whole)
+
+    def rows(self, read: Callable, steps: np.ndarray, like: Any) -> Any:
+        """The examples of some steps (count, size), each read by the process on whose device it lies.
+
+        Args:
+            read: gives the examples of some rows.
+            like: one example, for its shape and dtype.
+
+        Returns:
+            (count, size, ...)
+        """
+        size = steps.shape[1]
+        divides = size % self.sizes["data"] == 0
+        sharding = NamedSharding(self.mesh, PartitionSpec(None, "data")) if divides else self.whole
+        found: dict[str, np.ndarray] = {}  # devices along ``model`` have the same
+
+        def part(index: Any) -> np.ndarray:
+            here = steps[index[:2]]
+            if str(index) not in found:
+                found[str(index)] = read(here.ravel()).reshape(*here.shape, *like.shape[1:])
+            return found[str(index)]
+
+        shape = (*steps.shape, *like.shape[1:])
+        return jax.make_array_from_callback(shape, sharding, part, dtype=like.dtype)
+
+    def of_processes(self, flag: bool) -> Any:
+        """A flag of each process, as one array that all can read."""
+        n = jax.device_count()
+        own = np.full(jax.local_device_count(), flag)
+        everywhere = NamedSharding(self.mesh, PartitionSpec(tuple(self.sizes)))
+        return jax.make_array_from_process_local_data(everywhere, own, (n,))
+
+    def table(self, state: State) -> list[Row]:
+        params, _, moments = state
+        rows = []
+        for name, p in params.items():
+            arrays = {name: p, **{f"{name}: {key}": m for key, m in moments[name].items()}}
+            for label, x in arrays.items():
+                spec = self.specs[name] if x.shape == p.shape else ()
+                parts = int(np.prod([self.sizes[axis] for axis in spec if axis is not None]))
+                rows.append(Row(label, tuple(x.shape), spec, x.nbytes // parts))
+        return rows
