@@ -10,7 +10,7 @@ import warnings
 from typing import NoReturn
 
 from handgrad import interrupts
-from handgrad.cli import check, evaluate, explain, export, predict, sample, show, train
+from handgrad.cli import check, evaluate, explain, export, hosts, predict, sample, show, train
 from handgrad.cli.faults import is_ours, sentence, told
 
 DONE, CHECK_FAILED, USAGE_ERROR, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_Version)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
-    for command in (train, predict, evaluate, sample, check, show, explain, export):
+    for command in (train, predict, evaluate, sample, check, show, explain, export, hosts):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
         made.set_defaults(run=command.run, parser=made)

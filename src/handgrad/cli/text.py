@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.cli.faults import about
+from handgrad.cli.hosts import folder_for
 from handgrad.cli.train_options import NOT_OPTIONS, check_nothing_else_changes, training_of
 from handgrad.data.errors import counted
 from handgrad.train.text import TextRun, build_text, load_text_run
@@ -23,7 +24,7 @@ def train(args: argparse.Namespace, folder: Path) -> int:
     """Train anew, into a folder of which it is known that there is room."""
     from handgrad.cli.train import resumable, usual_epochs
     from handgrad.data.text import Alphabet, read_text
-    from handgrad.train.folder import clear, training_into
+    from handgrad.train.folder import clear
 
     check_options(args)
     text = read_text(args.source)
@@ -42,26 +43,26 @@ def train(args: argparse.Namespace, folder: Path) -> int:
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
     started = TextRun(network, alphabet, options, build_text(network, args.seed))
-    with training_into(folder), resumable(folder):
-        clear(folder)
-        started.save_config(folder)
+    with folder_for(args, folder) as is_ours, resumable(folder):
+        if is_ours:
+            clear(folder)
+            started.save_config(folder)
         return _train(started, parts, folder, args, resume=False)
 
 
 def resume(args: argparse.Namespace) -> int:
     """Go on with a training on text."""
-    from handgrad.cli.train import resumable
-    from handgrad.train.folder import CHECKPOINT, training_into
+    from handgrad.cli.train import changed, resumable
+    from handgrad.train.folder import CHECKPOINT
 
     check_nothing_else_changes(args)
     folder = args.resume
-    with training_into(folder), resumable(folder):
-        started: Any = training_of(folder, load_text_run)
-        if args.epochs is not None:
-            started.training["epochs"] = args.epochs
+    with folder_for(args, folder) as is_ours, resumable(folder):
+        started: Any = changed(training_of(folder, load_text_run), args)
         with about(started.training["source"]):
             parts = text_parts(started.training, started.alphabet)
-        started.save_config(folder)
+        if is_ours:
+            started.save_config(folder)
         return _train(started, parts, folder, args, resume=(folder / CHECKPOINT).exists())
 
 
@@ -125,10 +126,11 @@ def _train(started: TextRun, parts: Parts, folder: Path, args: argparse.Namespac
     options = started.training
     trainer = trainer_of(
         started, len(parts["train"][0]), out=folder, checkpoint_seconds=args.checkpoint_seconds,
-        progress=not args.quiet,
+        progress=not args.quiet, mesh=args.mesh, sharding=args.sharding,
     )  # fmt: skip
     if not args.quiet:
         _introduce(started, parts)
+    args.joined.wait("the folder is ready")
     try:
         records = trainer.fit(
             *parts["train"],
@@ -141,6 +143,8 @@ def _train(started: TextRun, parts: Parts, folder: Path, args: argparse.Namespac
         raise KeyboardInterrupt(
             f"stopped after step {trainer.progress.step}; handgrad train --resume {folder} goes on from there"
         ) from None
+    if not args.joined.is_first:
+        return 0
     started.save_model(folder)
     title = f"{Path(options['source']).name}: {counted(len(records), 'epoch')}"
     write_atomically(folder / "curves.svg", view.curves(records, title))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.cli.faults import about
+from handgrad.cli.hosts import folder_for, together
 from handgrad.cli.train_options import (
     NOT_OPTIONS,
     add as add,
@@ -30,9 +31,14 @@ LEAST_EPOCHS, LEAST_STEPS = 20, 1000
 
 
 def run(args: argparse.Namespace) -> int:
+    with together(args):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from handgrad.cli import text
     from handgrad.models import OF_TEXT
-    from handgrad.train.folder import clear, training_into
+    from handgrad.train.folder import clear
     from handgrad.train.text import is_of_text
 
     if args.resume is not None:
@@ -50,30 +56,36 @@ def run(args: argparse.Namespace) -> int:
     args.epochs = args.epochs or usual_epochs(len(parts["train"]), args.batch_size)
     started = _prepared(args, parts)
     ready = _ready(started, parts)
-    with (
-        training_into(folder),
-        resumable(folder),
-    ):  # only now: nothing is lost to an option or a file that is wrong
-        _check_room(folder, args.overwrite)
-        clear(folder)
-        started.save_config(folder)
+    # Only now: nothing is lost to an option or a file that is wrong.
+    with folder_for(args, folder) as is_ours, resumable(folder):
+        if is_ours:
+            _check_room(folder, args.overwrite)
+            clear(folder)
+            started.save_config(folder)
         return _train(started, parts, ready, folder, args, resume=False)
 
 
 def _resumed(args: argparse.Namespace) -> int:
-    from handgrad.train.folder import CHECKPOINT, training_into
+    from handgrad.train.folder import CHECKPOINT
 
     check_nothing_else_changes(args)
     folder = args.resume
     training_of(folder)  # else a folder would be made for the lock
-    with training_into(folder), resumable(folder):
-        started = training_of(folder)
-        if args.epochs is not None:
-            started.training["epochs"] = args.epochs
+    with folder_for(args, folder) as is_ours, resumable(folder):
+        started = changed(training_of(folder), args)
         parts = data_parts(started.training)
         ready = _ready(started, parts)
-        started.save_config(folder)
+        if is_ours:
+            started.save_config(folder)
         return _train(started, parts, ready, folder, args, resume=(folder / CHECKPOINT).exists())
+
+
+def changed(started: Any, args: argparse.Namespace) -> Any:
+    """A run with what may change when it is resumed."""
+    for name in ("epochs", "engine"):
+        if getattr(args, name) is not None:
+            started.training[name] = getattr(args, name)
+    return started
 
 
 @contextlib.contextmanager
@@ -186,7 +198,7 @@ def _train(
     from handgrad.train.folder import TRAINED_ON
 
     options = started.training
-    if not (folder / TRAINED_ON).exists():
+    if args.joined.is_first and not (folder / TRAINED_ON).exists():
         seen = ("train",) if options["patience"] is None else ("train", "validation")
         started.save_known(folder, [parts[name] for name in seen], parts["test"])
     trainer = trainer_of(
@@ -195,10 +207,13 @@ def _train(
         out=folder,
         checkpoint_seconds=args.checkpoint_seconds,
         progress=not args.quiet,
+        mesh=args.mesh,
+        sharding=args.sharding,
         observe=_observer(started, *ready["train"]),
     )
     if not args.quiet:
         _introduce(started, parts["train"])
+    args.joined.wait("the folder is ready")
     try:
         records = trainer.fit(
             *ready["train"],
@@ -213,6 +228,8 @@ def _train(
         raise KeyboardInterrupt(
             f"stopped after step {step}; handgrad train --resume {folder} goes on from there"
         ) from None
+    if not args.joined.is_first:
+        return 0
     started.save_model(folder)
     found = _tell(started, trainer, records, parts["test"], ready["test"], folder)
     if options.get("show"):

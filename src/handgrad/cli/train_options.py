@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handgrad.cli.hosts import mesh, sharding
 from handgrad.cli.options import (
     held_out,
     names,
@@ -57,6 +58,12 @@ NOT_OPTIONS = (
     "resume",
     "quiet",
     "checkpoint_seconds",
+    "mesh",
+    "sharding",
+    "hosts",
+    "host_count",
+    "host_index",
+    "joined",
 )
 
 
@@ -74,6 +81,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     _add_data(made.add_argument_group("data").add_argument)
     _add_network(made.add_argument_group("network").add_argument)
     _add_training(made.add_argument_group("training").add_argument)
+    _add_devices(made.add_argument_group("devices of JAX").add_argument)
     _add_files(made.add_argument_group("files").add_argument)
     return made
 
@@ -124,13 +132,26 @@ def _add_training(option: Callable) -> None:
     )
     option(
         "--engine",
-        choices=["native", "numpy"],
+        choices=["native", "numpy", "jax"],
         metavar="NAME",
-        help="native, numpy (default native if it can)",
+        help="native, numpy, jax (default native if it can)",
     )
     option(
         "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
     )
+
+
+def _add_devices(option: Callable) -> None:
+    option("--mesh", type=mesh, metavar="MESH", help="devices of JAX along each axis, such as data=4,model=2")
+    option(
+        "--sharding",
+        type=sharding,
+        metavar="HOW",
+        help="of parameters on the mesh: replicated, full, or by name, '*.W=-,model' (default replicated)",
+    )
+    option("--hosts", metavar="ADDRESS", help="of the first of several processes, HOST:PORT, or auto")
+    option("--host-count", type=positive, metavar="N", help="how many processes there are")
+    option("--host-index", type=natural, metavar="I", help="which of them this is, from 0")
 
 
 def _add_files(option: Callable) -> None:
@@ -146,11 +167,14 @@ def check_nothing_else_changes(args: argparse.Namespace) -> None:
     from handgrad.cli import parser
 
     usual = vars(parser().parse_args(["train"]))
-    free = ("resume", "epochs", "quiet", "debug", "checkpoint_seconds", "run", "parser")
+    free = {*NOT_OPTIONS, "epochs", "engine"} - {"out", "overwrite"}
     changed = [name for name, value in vars(args).items() if name not in free and value != usual[name]]
     if changed:
         names = ", ".join("DATA" if name == "source" else f"--{name.replace('_', '-')}" for name in changed)
-        raise ValueError(f"--resume goes on with a training as it was; only --epochs may change, not {names}")
+        raise ValueError(
+            f"--resume goes on with a training as it was; only --epochs, --engine and devices may change, "
+            f"not {names}"
+        )
 
 
 def check_model_alone(args: argparse.Namespace) -> None:

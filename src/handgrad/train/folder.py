@@ -18,7 +18,7 @@ TRAINED_ON = "trained_on.safetensors"
 PICTURES = ("curves.svg", "confusion.svg", "scatter.svg", "report.html")
 OURS = (CONFIG, MODEL, METRICS, CHECKPOINT, TRAINED_ON, *PICTURES)
 LOCK = ".lock"
-_TENSORS = re.compile(r"checkpoint-\d+\.safetensors")
+_TENSORS = re.compile(r"checkpoint-\d+(\.\d+-of-\d+)?\.safetensors")
 
 _held: dict[Path, int] = {}  # by folder, the thread of this process that trains into it
 _guard = threading.Lock()

@@ -97,13 +97,6 @@ class Placement:
         shape = (*steps.shape, *like.shape[1:])
         return jax.make_array_from_callback(shape, sharding, part, dtype=like.dtype)
 
-    def of_processes(self, flag: bool) -> Any:
-        """A flag of each process, as one array that all can read."""
-        n = jax.device_count()
-        own = np.full(jax.local_device_count(), flag)
-        everywhere = NamedSharding(self.mesh, PartitionSpec(tuple(self.sizes)))
-        return jax.make_array_from_process_local_data(everywhere, own, (n,))
-
     def table(self, state: State) -> list[Row]:
         params, _, moments = state
         rows = []

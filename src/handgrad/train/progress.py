@@ -18,11 +18,18 @@ import numpy as np
 from handgrad.files import read_json, remove_parts, write_atomically, write_json
 from handgrad.layers.saving import differences as array_differences
 from handgrad.train.folder import CHECKPOINT, OURS, is_tensor_file, tensor_files
+from handgrad.train.hosts import Hosts
+from handgrad.train.shards import file_of, joined, parts_here
 from handgrad.train.training import differences
 
 Arrays = dict[str, np.ndarray]
 FORMAT = 2
+ALONE = Hosts()
 NUMBERS = ("step", "epoch", "batch", "totals", "best", "finished")  # fields that JSON keeps
+
+
+class ResumedElsewhereWarning(UserWarning):
+    """A training goes on with another engine, processor or version than it was begun with."""
 
 
 class CheckpointError(ValueError):
@@ -49,9 +56,11 @@ class Progress:
     finished: bool = False
 
 
-def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any], host: dict[str, str]) -> None:
+def save_checkpoint(
+    folder: Path, progress: Progress, training: dict[str, Any], host: dict[str, str], hosts: Hosts = ALONE
+) -> None:
     """Write a checkpoint of ``progress``; ``training`` describes which training it belongs to, and ``host``
-    where its steps were made.
+    where its steps were made. Several processes each write what lies on their devices.
 
     Raises:
         OSError: it could not be written; the last checkpoint is still whole.
@@ -59,13 +68,23 @@ def save_checkpoint(folder: Path, progress: Progress, training: dict[str, Any], 
     from safetensors.numpy import save
 
     file = f"checkpoint-{progress.step}.safetensors"
-    tensors = {name: np.asarray(x, order="C") for name, x in _tensors(progress).items()}
-    write_atomically(folder / file, save(tensors))
+    own = file_of(file, hosts.index, hosts.count)
+    write_atomically(folder / own, save(parts_here(_tensors(progress), hosts.is_first)))
+    hosts.wait(file)
+    if not hosts.is_first:
+        return
     numbers = {k: getattr(progress, k) for k in NUMBERS}
-    content = {"format": FORMAT, "tensors": file, **numbers, "training": training, "host": host}
+    content = {
+        "format": FORMAT,
+        "tensors": file,
+        "parts": hosts.count,
+        **numbers,
+        "training": training,
+        "host": host,
+    }
     write_json(folder / CHECKPOINT, content)
     for old in tensor_files(folder):
-        if old.name != file:
+        if old.name not in {file_of(file, i, hosts.count) for i in range(hosts.count)}:
             old.unlink(missing_ok=True)
     remove_parts(folder, *OURS, "checkpoint-*")
 
@@ -83,7 +102,7 @@ def engine_of(folder: Path | None) -> str | None:
     """The engine of the training whose checkpoint is in a folder; None where there is none that says it."""
     try:
         saved = read_json((folder or Path()) / CHECKPOINT)
-        engine = saved["training"]["engine"]
+        engine = saved["host"]["engine"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # loading it says what is wrong
     return engine if engine in ("native", "numpy", "jax") else None
@@ -125,7 +144,8 @@ def load_checkpoint(
     _say_where(folder, saved["host"], host)
     numbers = {k: saved[k] for k in NUMBERS}
     best = {} if saved["best"] is None else {**beginning.params, **beginning.states}
-    return _filled(folder, saved["tensors"], dataclasses.replace(beginning, **numbers, best_arrays=best))
+    files = [file_of(saved["tensors"], i, saved.get("parts", 1)) for i in range(saved.get("parts", 1))]
+    return _filled(folder, files, dataclasses.replace(beginning, **numbers, best_arrays=best))
 
 
 def _damaged(folder: Path, why: object) -> CheckpointError:
@@ -174,21 +194,26 @@ def _fault(saved: Any) -> str:
     return ""
 
 
-def _filled(folder: Path, file: str, like: Progress) -> Progress:
-    """The progress with the arrays of a file, which must be those that it has, by name, shape and dtype."""
+def _filled(folder: Path, files: list[str], like: Progress) -> Progress:
+    """The progress with the arrays of files, which must be those that it has, by name, shape and dtype."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    wanted, parts = _tensors(like), []
+    for file in files:
+        try:
+            parts.append(load((folder / file).read_bytes()))
+        except FileNotFoundError:
+            raise CheckpointError(f"there is no checkpoint in {folder}: {file} is missing") from None
+        except (ValueError, KeyError, OSError, SafetensorError) as error:
+            raise _damaged(folder, f"{file}: {error}") from None
     try:
-        found = load((folder / file).read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint in {folder}: {file} is missing") from None
-    except (ValueError, KeyError, OSError, SafetensorError) as error:
-        raise _damaged(folder, f"{file}: {error}") from None
-    wanted = _tensors(like)
+        found = joined(parts, wanted)
+    except ValueError as error:
+        raise _damaged(folder, error) from None
     wrong = array_differences(wanted, found)
     if wrong:
-        raise _damaged(folder, f"{file}: {'; '.join(wrong)}")
+        raise _damaged(folder, f"{', '.join(files)}: {'; '.join(wrong)}")
 
     def part(name: str, arrays: Arrays) -> Arrays:
         return {key: found[f"{name}/{key}"] for key in arrays}
@@ -218,5 +243,6 @@ def _say_where(folder: Path, was: dict[str, str], now: dict[str, str]) -> None:
         warnings.warn(
             f"the checkpoint in {folder} was made with {_changed(was, now)}: the training goes on, and may "
             f"end with other last bits than if it had never stopped",
+            ResumedElsewhereWarning,
             stacklevel=6,
         )

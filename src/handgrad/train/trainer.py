@@ -26,15 +26,17 @@ from handgrad.train.changes import Changes
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import NativeSteps, steps_for
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
+from handgrad.train.hosts import HostLost, Hosts, JaxHosts, attentive
 from handgrad.train.kept import beginning
 from handgrad.train.measuring import MOST, PASSES, Forward, predict
 from handgrad.train.metrics import Metric, default_metrics, measured
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
-from handgrad.train.progress import Progress, engine_of, load_checkpoint, save_checkpoint
+from handgrad.train.progress import ALONE, Progress, engine_of, load_checkpoint, save_checkpoint
 from handgrad.train.sharding import Sharding
 from handgrad.train.step import Step, with_batch
 from handgrad.train.training import description, host
+from handgrad.tree import tree_map
 
 
 class Interrupted(KeyboardInterrupt):
@@ -132,6 +134,7 @@ class Trainer(Step):
         self.progress = self._beginning()
         self.dtype = next((p.dtype for p in self.progress.params.values()), None)
         self.has_told_of_changes = False
+        self.hosts: Hosts = ALONE
 
     def __repr__(self) -> str:
         numbers = sum(size(p) for p in self.progress.params.values())
@@ -203,10 +206,15 @@ class Trainer(Step):
         if self.metrics is None:
             self.metrics = default_metrics(t) if hasattr(outputs, "shape") else {}
         try:
-            with contextlib.nullcontext() if self.out is None else training_into(self.out):
+            with self._folder():
                 return self._fit(x, t, outputs, epochs, batch_size, validation, patience, resume)
         except KeyboardInterrupt:
             raise Interrupted(self._how_to_resume()) from None
+
+    def _folder(self) -> contextlib.AbstractContextManager[None]:
+        """The lock of the folder, which the first of several processes holds."""
+        from_others = self.engine == "jax" and not JaxHosts().is_first
+        return contextlib.nullcontext() if self.out is None or from_others else training_into(self.out)
 
     def _fit(
         self,
@@ -222,28 +230,37 @@ class Trainer(Step):
         ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
         placement = self.placement() if asked == "jax" else None
+        self.hosts = JaxHosts() if asked == "jax" else ALONE
         self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead, placement)
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
             self.host = host(self.steps.name)
+            self.hosts.check_same(self.training | self.host)
         records = self._opened(resume, batch_count(len(x), batch_size))
         if not resume:
             self._say_what_is_done(epochs)
-        shown = display_for(self.show_progress)
+        shown = display_for(self.show_progress and self.hosts.is_first)
         shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
         changes = self._changes(x, t, batch_size)
         try:
-            while self.progress.epoch < epochs and not self.progress.finished:
-                if records and changes is not None:
-                    self._recompile_if(changes.since_last())
-                record = self._epoch(x, t, batch_size, validation, shown)
-                records.append(record)
-                shown.epoch(record)
-                self._finish_epoch(record, patience)
-        finally:
+            with attentive(self.steps) if asked == "jax" else contextlib.nullcontext():
+                while self.progress.epoch < epochs and not self.progress.finished:
+                    if records and changes is not None:
+                        self._recompile_if(changes.since_last())
+                    record = self._epoch(x, t, batch_size, validation, shown)
+                    records.append(record)
+                    shown.epoch(record)
+                    self._finish_epoch(record, patience)
+        except HostLost:
+            shown.stop()
+            raise
+        except BaseException:
             shown.stop()
             self._close()
+            raise
+        shown.stop()
+        self._close()
         return records
 
     def _changes(self, x: Any, t: Any, batch_size: int) -> Changes | None:
@@ -294,12 +311,14 @@ class Trainer(Step):
                 f"{self.out} holds a checkpoint already: resume it, or train into another folder"
             )
         records = read_jsonl(self.out / METRICS)[: self.progress.epoch]
-        write_atomically(self.out / METRICS, "".join(map(json_line, records)))
+        self.hosts.wait("records are read")
+        if self.hosts.is_first:
+            write_atomically(self.out / METRICS, "".join(map(json_line, records)))
         self._save(self.out)
         return records
 
     def _save(self, out: Path) -> None:
-        save_checkpoint(out, self.progress, self.training, self.host)
+        save_checkpoint(out, self.progress, self.training, self.host, self.hosts)
         self.saved_at = time.monotonic()
 
     def _epoch(self, x: Any, t: Any, batch_size: int, validation: Any, shown: Silent) -> dict[str, Any]:
@@ -313,7 +332,8 @@ class Trainer(Step):
             self.progress = self.steps.advance(self.progress, order, batch_size, steps)
             examples = int(self.progress.totals["examples"] - before)
             shown.step(epoch, self.progress.step, examples, _means(self.progress.totals))
-            if self.out is not None and time.monotonic() - self.saved_at >= self.checkpoint_seconds:
+            is_due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
+            if self.out is not None and any(self.hosts.most(is_due)):
                 self._save(self.out)
         record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
         if validation is not None:
@@ -323,7 +343,7 @@ class Trainer(Step):
             record |= self._observed(self.observe)
         record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
         record["seconds"] = round(time.perf_counter() - began, 4)
-        if self.out is not None:
+        if self.out is not None and self.hosts.is_first:
             append_line(self.out / METRICS, record)
         return record
 
@@ -335,7 +355,8 @@ class Trainer(Step):
 
     def _bound(self) -> Layer:
         """The network as it is now, in a copy."""
-        return self.net.bind(self.progress.params, self.progress.states)
+        params, states = tree_map(self.hosts.whole, (self.progress.params, self.progress.states))
+        return self.net.bind(params, states)
 
     def _finish_epoch(self, record: dict[str, Any], patience: int | None) -> None:
         """Count the epoch as done; with patience, note the best and stop when it is long ago."""
@@ -343,7 +364,7 @@ class Trainer(Step):
         if patience is not None:
             loss = record["validation_loss"]
             if done.best is None or loss < done.best["loss"]:
-                arrays = {**done.params, **done.states}
+                arrays = tree_map(self.hosts.whole, {**done.params, **done.states})
                 best = {"epoch": done.epoch, "loss": loss}
                 done = dataclasses.replace(done, best=best, best_arrays=arrays)
             elif done.epoch - done.best["epoch"] >= patience:
@@ -353,6 +374,7 @@ class Trainer(Step):
     def _close(self) -> None:
         """Put what was reached into the network, and onto the disk."""
         arrays = self.progress.best_arrays or {**self.progress.params, **self.progress.states}
+        arrays = tree_map(self.hosts.whole, arrays)
         self.net.load_parameters({name: arrays[name] for name in self.progress.params})
         self.net.load_states({name: arrays[name] for name in self.progress.states})
         self.net.evaluate()

@@ -46,7 +46,6 @@ def description(
         "targets": checksum(t, trainer.cast),
         "batch_size": batch_size,
         "seed": trainer.seed,
-        "engine": trainer.steps.name,
         "patience": patience,
         "validation": None if patience is None else [checksum(part, trainer.cast) for part in validation],
         "layers": {path or "network": layer.describe() for path, layer in trainer.net.walk()},
@@ -235,6 +234,7 @@ def host(engine: str) -> dict[str, str]:
     except importlib.metadata.PackageNotFoundError:  # it lies on the path, and was not installed
         ours = "unknown"
     found = {
+        "engine": engine,
         "handgrad": ours,
         "NumPy": np.__version__,
         "processor": platform.machine(),

@@ -79,11 +79,15 @@ class ManySteps:
         self.seconds = (time.perf_counter() - began) / count
         if done:  # a step that fails is the first one of the next call
             return after
-        x, t = self.train_step.cast(self.x[here]), self.t[here]
+        x, t, progress = self.train_step.cast(self.x[here]), self.t[here], self.plain(progress)
         if error is None:
             raise self.train_step.not_finite(progress, x, t)
         self.train_step.step(progress, x, t)  # rule by rule, it says which index of which rule it is
         raise error
+
+    def plain(self, progress: Progress) -> Progress:
+        """The progress, its arrays NumPy's."""
+        return progress
 
     def affordable(self, left: int) -> int:
         """How many steps of the ``left`` whole ones fit into a turn."""

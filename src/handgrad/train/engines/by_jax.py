@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from handgrad.train.engines.base import READ_AHEAD, ManySteps, as_like, check_rows, ordered, rates
+from handgrad.train.hosts import JaxHosts, lost_hosts
 from handgrad.train.kept import as_array
 from handgrad.train.metrics import per_example
 from handgrad.train.placement import Placement
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
-from handgrad.tree import leaves
+from handgrad.tree import leaves, tree_map
 
 LENGTH = 1024  # steps in a call at most: what is told of each has room
 
@@ -33,7 +34,7 @@ class JaxSteps(ManySteps):
         self, train_step: Step, start: Progress, x: Any, t: Any, batch_size: int, placement: Placement
     ):
         super().__init__(train_step, start, x, t)
-        self.placement = placement
+        self.placement, self.hosts = placement, JaxHosts()
         placement.check_batch(batch_size)
         self.in_memory = self.in_memory and not placement.is_spread
         self.functions: dict[int, Callable] = {}
@@ -43,6 +44,18 @@ class JaxSteps(ManySteps):
         self.rows_read = 0
         with jax.enable_x64(True):
             self.compiles_metrics = self._metrics_are_traced(min(batch_size, len(self.t)))
+
+    def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
+        if self.is_stopping:
+            raise KeyboardInterrupt
+        after = super().advance(progress, order, batch_size, steps)
+        stops, self.seconds = self.hosts.most(self.wants_to_stop, self.seconds)
+        self.is_stopping = bool(stops)
+        return after
+
+    def plain(self, progress: Progress) -> Progress:
+        state = tree_map(self.hosts.whole, (progress.params, progress.states, progress.moments))
+        return dataclasses.replace(progress, params=state[0], states=state[1], moments=state[2])
 
     @property
     def most(self) -> int:
@@ -93,13 +106,12 @@ class JaxSteps(ManySteps):
         if size not in self.functions:
             like = (self.start.params, self.start.states, self.start.moments)
             whole = self.placement.whole
-            out = (self.placement.of_state(like), whole, whole, whole)
+            out = (self.placement.of_state(like), whole, whole)
             self.functions[size] = jax.jit(self.loop, donate_argnums=0, out_shardings=out)
         return self.functions[size]
 
-    def loop(self, state: Any, batches: Any, lrs: Any, numbers: Any, count: Any, flags: Any) -> Any:
-        """Steps until ``count`` are made or one is not finite: the state, how many, what is told of each, and
-        whether a process wants to stop."""
+    def loop(self, state: Any, batches: Any, lrs: Any, numbers: Any, count: Any) -> Any:
+        """Steps until ``count`` are made or one is not finite: the state, how many, what is told of each."""
 
         def told_of(i: Any) -> Any:
             return self.one(state, *self.batch(batches, i), lrs[i], numbers[i])[2]
@@ -117,7 +129,7 @@ class JaxSteps(ManySteps):
         told = [jnp.zeros((self.most, *v.shape), v.dtype) for v in jax.eval_shape(told_of, jnp.int64(0))]
         start = (state, jnp.int64(0), jnp.bool_(True), told)
         state, done, _, told = jax.lax.while_loop(goes_on, body, start)
-        return state, done, told, flags.any()
+        return state, done, told
 
     def batch(self, batches: Any, i: Any) -> tuple[Any, Any]:
         """The mini-batch of step i, divided along ``data``."""
@@ -135,10 +147,9 @@ class JaxSteps(ManySteps):
     def run(
         self, progress: Progress, indices: np.ndarray, size: int
     ) -> tuple[int, Progress, IndexError | None]:
-        with jax.enable_x64(True):
-            state, done, made, stops = self.function(size)(*self.arguments(progress, indices, size))
+        with jax.enable_x64(True), lost_hosts():
+            state, done, made = self.function(size)(*self.arguments(progress, indices, size))
             made, count = [np.asarray(a) for a in made], int(done)
-        self.is_stopping = bool(stops)
         like = (self.start.params, self.start.states, self.start.moments)
         params, states, moments = ordered(state, like)
         after = dataclasses.replace(
@@ -160,7 +171,7 @@ class JaxSteps(ManySteps):
         lrs = padded(rates(self.train_step.optimiser, numbers), self.most)
         counted = padded((numbers + 1).astype(np.float64), self.most)
         batches = self.batches(padded(indices.reshape(count, size), self.most), count)
-        return state, batches, lrs, counted, np.int64(count), self.placement.of_processes(self.wants_to_stop)
+        return state, batches, lrs, counted, np.int64(count)
 
     def batches(self, steps: np.ndarray, count: int) -> tuple:
         """On the devices: all data, and where in them the examples of each step are; or these examples."""
