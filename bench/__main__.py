@@ -85,7 +85,7 @@ def sections(engine: str, rounds: int) -> dict[str, Callable[[], Iterator[str]]]
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=sections("", 0), help="these parts; nothing is written")
-    parser.add_argument("--engine", choices=("numpy", "native"), default=ENGINE)
+    parser.add_argument("--engine", choices=("numpy", "native", "jax"), default=ENGINE)
     parser.add_argument("--rounds", type=int, default=15, help="of each workload")
     return parser.parse_args()
 

@@ -33,7 +33,7 @@ def trainer_for(workload: Workload, engine: str) -> Trainer:
 
 def ours(workload: Workload, engine: str) -> Steps:
     """handgrad: THE place where an engine is asked for its steps."""
-    return {"numpy": ours_one_by_one, "native": ours_in_one_call}[engine](workload, engine)
+    return ours_one_by_one(workload, engine) if engine == "numpy" else ours_in_one_call(workload, engine)
 
 
 def ours_one_by_one(workload: Workload, engine: str) -> Steps:
@@ -53,11 +53,12 @@ def ours_in_one_call(workload: Workload, engine: str) -> Steps:
     """Calls of a tenth of a second, as ``fit`` makes them; the last step by itself, to know its loss."""
     x, t = workload.examples()
     trainer, order = trainer_for(workload, engine), Order(workload)
-    made = steps_for(trainer, trainer.progress, x, t, workload.batch)
+    placement = trainer.placement() if engine == "jax" else None
+    made = steps_for(trainer, trainer.progress, x, t, workload.batch, engine, placement=placement)
 
     def run(picked: np.ndarray) -> float:
         began = time.perf_counter()
-        done, trainer.progress = made.run(trainer.progress, picked.reshape(-1), workload.batch)
+        done, trainer.progress, _ = made.run(trainer.progress, picked.reshape(-1), workload.batch)
         if done < len(picked):
             raise ArithmeticError(f"{workload.name}: the loss or a gradient is not finite")
         return (time.perf_counter() - began) / len(picked)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,9 +16,8 @@ from handgrad.tree import tree_map
 State = tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """How one array lies: for ``Trainer.shardings``."""
+class Row(NamedTuple):
+    """How one array lies."""
 
     name: str
     shape: tuple[int, ...]
@@ -26,19 +25,48 @@ class Row:
     bytes_a_device: int
 
 
+class Shardings(list[Row]):
+    """How arrays lie, for ``Trainer.shardings``; printed, a table."""
+
+    def __str__(self) -> str:
+        total = sum(row.bytes_a_device for row in self)
+        cells = [
+            (row.name, " x ".join(map(str, row.shape)), ", ".join(a or "-" for a in row.spec) or "whole",
+             f"{row.bytes_a_device:,}")
+            for row in self
+        ]  # fmt: skip
+        cells = [("name", "shape", "along", "bytes a device"), *cells, ("in all", "", "", f"{total:,}")]
+        wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join(
+            f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:<{wide[2]}}  {d:>{wide[3]}}" for a, b, c, d in cells
+        )
+
+
 class Placement:
     """A mesh, and where on it each array lies."""
 
     def __init__(self, mesh: Mapping[str, int] | None, sharding: Sharding | None, params: Mapping[str, Any]):
-        self.sizes = check_mesh(mesh, jax.device_count())
+        self.sizes = check_mesh(mesh, jax.device_count(), all_of_them=jax.process_count() > 1)
         axes = (AxisType.Auto,) * len(self.sizes)
-        self.mesh = jax.make_mesh(tuple(self.sizes.values()), tuple(self.sizes), axis_types=axes)
+        sizes = tuple(self.sizes.values())
+        devices = jax.devices()[: math.prod(sizes)] if jax.process_count() == 1 else None
+        self.mesh = jax.make_mesh(sizes, tuple(self.sizes), axis_types=axes, devices=devices)
         self.specs = specs({name: tuple(p.shape) for name, p in params.items()}, self.sizes, sharding)
         self.whole = NamedSharding(self.mesh, PartitionSpec())
         self.is_spread = jax.process_count() > 1
 
     def check_batch(self, batch_size: int) -> None:
-        check_mesh(self.sizes, jax.device_count(), batch_size)
+        """That mini-batches are divided by the mesh.
+
+        Raises:
+            ValueError: they are not.
+        """
+        n = self.sizes["data"]
+        if batch_size % n:
+            raise ValueError(
+                f"mini-batches of {batch_size} examples are not divided by data {n}: the batch size must be "
+                f"a multiple of it"
+            )
 
     def along_data(self, x: Any) -> Any:
         """A traced mini-batch, divided along ``data`` where its length can be."""
@@ -73,7 +101,7 @@ class Placement:
     def put_whole(self, x: np.ndarray) -> Any:
         return self.put(x, self.whole)
 
-    def rows(self, read: Callable, steps: np.ndarray, like: Any) -> Any:
+    def rows(self, read: Callable, steps: np.ndarray, like: Any, most: int) -> Any:
         """The examples of some steps (count, size), each read by the process on whose device it lies.
 
         Args:
@@ -81,7 +109,7 @@ class Placement:
             like: one example, for its shape and dtype.
 
         Returns:
-            (count, size, ...)
+            (most, size, ...), zeros after the first ``count``.
         """
         size = steps.shape[1]
         divides = size % self.sizes["data"] == 0
@@ -89,21 +117,23 @@ class Placement:
         found: dict[str, np.ndarray] = {}  # devices along ``model`` have the same
 
         def part(index: Any) -> np.ndarray:
-            here = steps[index[:2]]
+            here = steps[:, index[1]]
             if str(index) not in found:
-                found[str(index)] = read(here.ravel()).reshape(*here.shape, *like.shape[1:])
+                out = np.zeros((most, here.shape[1], *like.shape[1:]), like.dtype)
+                out[: len(here)] = read(here.ravel()).reshape(*here.shape, *like.shape[1:])
+                found[str(index)] = out
             return found[str(index)]
 
-        shape = (*steps.shape, *like.shape[1:])
+        shape = (most, size, *like.shape[1:])
         return jax.make_array_from_callback(shape, sharding, part, dtype=like.dtype)
 
-    def table(self, state: State) -> list[Row]:
+    def table(self, state: State) -> Shardings:
         params, _, moments = state
-        rows = []
+        rows = Shardings()
         for name, p in params.items():
             arrays = {name: p, **{f"{name}: {key}": m for key, m in moments[name].items()}}
             for label, x in arrays.items():
                 spec = self.specs[name] if x.shape == p.shape else ()
-                parts = int(np.prod([self.sizes[axis] for axis in spec if axis is not None]))
+                parts = math.prod(self.sizes[axis] for axis in spec if axis is not None)
                 rows.append(Row(label, tuple(x.shape), spec, x.nbytes // parts))
         return rows

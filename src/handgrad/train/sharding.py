@@ -22,12 +22,15 @@ KINDS = ("replicated", "full")
 SMALL = 1024  # numbers of an array that is not worth dividing
 
 
-def check_mesh(mesh: Mapping[str, int] | None, devices: int, batch_size: int | None = None) -> dict[str, int]:
-    """The sizes of a mesh's axes, one for each that is not named; with none given all devices along ``data``.
+def check_mesh(mesh: Mapping[str, int] | None, devices: int, all_of_them: bool = False) -> dict[str, int]:
+    """The sizes of a mesh's axes, 1 for each that is not named; if none is given, all devices along ``data``.
+
+    Args:
+        all_of_them: whether every device must be in it, as where they are several processes'.
 
     Raises:
-        ValueError: another axis, a size that is none, or too many or too few devices for the mesh; a batch
-            that the mesh does not divide.
+        ValueError: another axis, a size that is none, or more devices than there are, or a number that does
+            not divide theirs.
     """
     mesh = {"data": devices} if mesh is None else dict(mesh)
     for name, size in mesh.items():
@@ -37,14 +40,9 @@ def check_mesh(mesh: Mapping[str, int] | None, devices: int, batch_size: int | N
             raise ValueError(f"mesh: {name} is {size!r}, not a whole number from 1")
     found = {name: mesh.get(name, 1) for name in AXES}
     wanted = math.prod(found.values())
-    if wanted != devices:
+    if wanted != devices if all_of_them else devices % wanted:
         says = " x ".join(f"{name} {size}" for name, size in found.items())
         raise ValueError(f"mesh: {says} are {wanted} devices, and there are {devices}")
-    if batch_size is not None and batch_size % found["data"]:
-        raise ValueError(
-            f"mini-batches of {batch_size} examples are not divided by data {found['data']}: the batch size "
-            f"must be a multiple of it"
-        )
     return found
 
 
@@ -71,11 +69,10 @@ def specs(
         if sharding == "full":
             found = {name: fully(own, found[name], mesh) for name, own in shapes.items()}
         return found
-    return (
-        {name: by_pattern(name, own, mesh, sharding) for name, own in shapes.items()}
-        if fits(shapes, sharding)
-        else {}
-    )
+    for pattern in sharding:
+        if not any(fnmatchcase(name, pattern) for name in shapes):
+            raise ValueError(f"sharding: no parameter is called {pattern!r}; there are {', '.join(shapes)}")
+    return {name: by_pattern(name, own, mesh, sharding) for name, own in shapes.items()}
 
 
 def by_default(own: Shape, mesh: Mapping[str, int]) -> Spec:
@@ -100,18 +97,6 @@ def fully(own: Shape, spec: Spec, mesh: Mapping[str, int]) -> Spec:
         return spec
     axis = max(can, key=lambda a: own[a])
     return (*spec[:axis], "data", *spec[axis + 1 :])
-
-
-def fits(shapes: Mapping[str, Shape], patterns: Mapping[str, Sequence[str | None]]) -> bool:
-    """Whether patterns fit names.
-
-    Raises:
-        ValueError: one fits none.
-    """
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in shapes):
-            raise ValueError(f"sharding: no parameter is called {pattern!r}; there are {', '.join(shapes)}")
-    return True
 
 
 def by_pattern(

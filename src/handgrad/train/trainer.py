@@ -160,6 +160,13 @@ class Trainer(Step):
 
         return Placement(self.mesh, self.sharding, self.progress.params)
 
+    def shardings(self) -> Any:
+        """How each array lies on JAX's devices: its name, its shape, along which axis of the mesh each of its
+        axes lies, and its bytes on a device. Printed, a table.
+        """
+        p = self.progress
+        return self.placement().table((p.params, p.states, p.moments))
+
     # Many steps.
 
     def fit(

@@ -77,7 +77,7 @@ class ManySteps:
         began = time.perf_counter()
         done, after, error = self.run(progress, indices, len(here))
         self.seconds = (time.perf_counter() - began) / count
-        if done:  # a step that fails is the first one of the next call
+        if done or after is not progress:  # a step that fails is the first one of the next call
             return after
         x, t, progress = self.train_step.cast(self.x[here]), self.t[here], self.plain(progress)
         if error is None:

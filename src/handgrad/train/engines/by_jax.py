@@ -42,6 +42,7 @@ class JaxSteps(ManySteps):
         self.wants_to_stop = False  # this process
         self.is_stopping = False  # all, from the next call on
         self.rows_read = 0
+        self.failed = -1  # the step that was not finite
         with jax.enable_x64(True):
             self.compiles_metrics = self._metrics_are_traced(min(batch_size, len(self.t)))
 
@@ -147,6 +148,8 @@ class JaxSteps(ManySteps):
     def run(
         self, progress: Progress, indices: np.ndarray, size: int
     ) -> tuple[int, Progress, IndexError | None]:
+        if progress.step == self.failed:
+            return 0, progress, None
         with jax.enable_x64(True), lost_hosts():
             state, done, made = self.function(size)(*self.arguments(progress, indices, size))
             made, count = [np.asarray(a) for a in made], int(done)
@@ -161,6 +164,8 @@ class JaxSteps(ManySteps):
             batch=progress.batch + count,
             totals=self.totals(progress, made, indices[: count * size], size) if count else progress.totals,
         )
+        if not count:  # the state was handed back as it was: the next call says what failed
+            self.failed = progress.step
         return count, after, None
 
     def arguments(self, progress: Progress, indices: np.ndarray, size: int) -> tuple:
@@ -170,28 +175,24 @@ class JaxSteps(ManySteps):
         state = self.placement.put_state((progress.params, progress.states, progress.moments))
         lrs = padded(rates(self.train_step.optimiser, numbers), self.most)
         counted = padded((numbers + 1).astype(np.float64), self.most)
-        batches = self.batches(padded(indices.reshape(count, size), self.most), count)
+        batches = self.batches(indices.reshape(count, size))
         return state, batches, lrs, counted, np.int64(count)
 
-    def batches(self, steps: np.ndarray, count: int) -> tuple:
+    def batches(self, steps: np.ndarray) -> tuple:
         """On the devices: all data, and where in them the examples of each step are; or these examples."""
         if not self.in_memory:
-            reads = self.reading(count * steps.shape[1])
-            return tuple(self.placement.rows(read, steps, like) for read, like in reads)
+            x = self.placement.rows(self.inputs, steps, self.like, self.most)
+            return x, self.placement.rows(lambda rows: self.t[rows], steps, self.t[:1], self.most)
         if self.data is None:
             self.data = self.placement.put_whole(self.x), self.placement.put_whole(self.t)
-        return *self.data, steps
+        return *self.data, padded(steps, self.most)
 
-    def reading(self, total: int) -> list[tuple[Callable, Any]]:
-        """What reads rows of the inputs, and of the targets, and one example of each."""
-
-        def inputs(rows: np.ndarray) -> np.ndarray:
-            self.rows_read += len(rows)
-            x = self.train_step.cast(self.x[rows])
-            check_rows(x, len(rows))
-            return as_like(x, self.like)
-
-        return [(inputs, self.like), (lambda rows: self.t[rows], self.t[:1])]
+    def inputs(self, rows: np.ndarray) -> np.ndarray:
+        """The inputs of rows that are read by this process."""
+        self.rows_read += len(rows)
+        x = self.train_step.cast(self.x[rows])
+        check_rows(x, len(rows))
+        return as_like(x, self.like)
 
 
 def padded(x: np.ndarray, length: int) -> np.ndarray:

@@ -1,0 +1,207 @@
+"""Training through JAX: the same training as the others', on one device, on eight, and by two processes."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.layers import mlp
+from handgrad.train import NonFiniteError, Trainer
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="there is no JAX")
+MESHES = [[{"data": 1}, None], [{"data": 8}, None], [{"data": 8}, "full"], [{"data": 4, "model": 2}, None]]
+
+
+def on_devices(network, dtype, steps, meshes=MESHES):
+    order = json.dumps({"network": network, "dtype": dtype, "steps": steps, "meshes": meshes})
+    command = [sys.executable, "-m", "tests.train.on_devices", order]
+    return json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.parametrize(("network", "dtype", "rtol"), [("norm", "float32", 1e-5), ("gpt", "float64", 1e-10)])
+def test_meshes_make_the_same_training(network, dtype, rtol):
+    one, *others = on_devices(network, dtype, 20)
+    assert sum(one["communicates"].values()) == 0
+    for other in others:
+        np.testing.assert_allclose(other["losses"], one["losses"], rtol=rtol)
+    replicated, full, _ = others
+    if network == "gpt":  # batch norm's statistics are more
+        assert replicated["communicates"]["all-reduce"] == 1
+    assert replicated["communicates"]["all-gather"] == 0
+    assert full["communicates"]["all-gather"] > 0
+    bytes_of = [sum(int(row[3]) for row in each["lies"]) for each in (replicated, full)]
+    assert bytes_of[1] < 0.5 * bytes_of[0]
+
+
+def digits():
+    data = hg.data.load("digits")
+    return (data.x[:300] / 16).reshape(300, -1).astype(np.float32), data.t[:300]
+
+
+def trained(engine, epochs=2, **options):
+    net = mlp([64, 16, 10], seed=0)
+    trainer = Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam(1e-3), engine=engine, **options)
+    return trainer, trainer.fit(*digits(), epochs=epochs, batch_size=32, validation=digits())
+
+
+def test_one_device_makes_the_training_of_the_other_engines():
+    _, ours = trained("jax")
+    for engine in ("native", "numpy"):
+        for a, b in zip(ours, trained(engine)[1], strict=True):
+            for figure in ("loss", "accuracy", "validation_loss"):
+                np.testing.assert_allclose(a[figure], b[figure], rtol=1e-5)
+
+
+def test_a_checkpoint_goes_on_with_another_engine_and_back(tmp_path):
+    whole = trained("native", 3)[1]
+    trained("jax", 1, out=tmp_path)
+    net = mlp([64, 16, 10], seed=0)
+    for engine, epochs in (("native", 2), ("jax", 3)):
+        trainer = Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam(1e-3), engine=engine, out=tmp_path)
+        with pytest.warns(UserWarning, match=f"made with engine .*, and this is {engine}"):
+            records = trainer.fit(*digits(), epochs=epochs, batch_size=32, validation=digits(), resume=True)
+    np.testing.assert_allclose([r["loss"] for r in records], [r["loss"] for r in whole], rtol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_whole_step():
+    net = mlp([64, 16, 10], seed=0)
+    trainer = Trainer(net, hg.softmax_cross_entropy, hg.optim.SGD(1e38), engine="jax")
+    with pytest.raises(NonFiniteError, match=r"step \d: the (loss|gradient) is not finite"):
+        trainer.fit(*digits(), epochs=3, batch_size=32)
+    assert all(np.isfinite(p).all() for p in net.parameters().values())
+    assert trainer.progress.step >= 1
+
+
+def test_data_that_is_not_in_memory_is_read_by_rows():
+    x, t = digits()
+
+    class Rows:
+        shape, dtype, read = x.shape, x.dtype, 0
+
+        def __len__(self):
+            return len(x)
+
+        def __getitem__(self, index):
+            return x[index]
+
+    net = mlp([64, 16, 10], seed=0)
+    trainer = Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam(1e-3), engine="jax")
+    records = trainer.fit(Rows(), t, epochs=2, batch_size=32)
+    np.testing.assert_allclose(
+        [r["loss"] for r in records], [r["loss"] for r in trained("native")[1]], rtol=1e-5
+    )
+    assert trainer.steps.rows_read == 2 * len(x)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"mesh": {"data": 3}}, "mesh: data 3 x model 1 are 3 devices, and there are 1"),
+        ({"sharding": {"*.V": ("data", None)}}, r"sharding: no parameter is called '\*\.V'"),
+    ],
+)
+def test_a_mesh_that_cannot_be_is_said_before_the_first_step(options, sentence):
+    net = mlp([64, 16, 10], seed=0)
+    trainer = Trainer(net, hg.softmax_cross_entropy, hg.optim.SGD(0.1), engine="jax", **options)
+    with pytest.raises(ValueError, match=sentence):
+        trainer.fit(*digits(), epochs=1, batch_size=32)
+    assert trainer.progress.step == 0
+
+
+# By two processes.
+
+TRAIN = ["train", "digits", "--engine", "jax", "--batch-size", "96", "--hidden", "16"]
+
+
+def launched(*options, processes=2, **more):
+    command = [sys.executable, "-m", "handgrad", "launch", "--processes", str(processes), *options]
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    )
+
+
+def figures(folder, name="loss"):
+    return [json.loads(line)[name] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def alone(folder, *options):
+    command = [sys.executable, "-m", "handgrad", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    return figures(folder)
+
+
+def test_two_processes_make_the_training_of_one(tmp_path):
+    wanted = alone(tmp_path / "one", *TRAIN, "--epochs", "3", "--out", str(tmp_path / "one"))
+    made = launched(*TRAIN, "--sharding", "full", "--epochs", "2", "--out", str(tmp_path / "two"))
+    out, err = made.communicate(timeout=300)
+    assert made.returncode == 0, err
+    assert out.count("epoch 1/2") == 1  # one tells
+    np.testing.assert_allclose(figures(tmp_path / "two"), wanted[:2], rtol=1e-5)
+    parts = sorted(file.name for file in (tmp_path / "two").glob("checkpoint-*"))
+    assert [name.partition(".")[2] for name in parts] == ["0-of-2.safetensors", "1-of-2.safetensors"]
+    found = alone(
+        tmp_path / "two", "train", "--resume", str(tmp_path / "two"), "--epochs", "3", "--engine", "native"
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_when_one_process_is_killed_the_other_stops_and_nothing_is_lost(tmp_path):
+    folder = tmp_path / "run"
+    made = launched(*TRAIN, "--epochs", "5000", "--checkpoint-seconds", "0.2", "--out", str(folder))
+    wait_for_steps(folder, made)
+    (other,) = (p for p in children(made.pid) if "1" in arguments(p)[-1:])
+    os.kill(other, signal.SIGKILL)
+    _, err = made.communicate(timeout=60)
+    assert made.returncode != 0
+    assert "[0] handgrad: process 1 of the training is gone, so this one stops" in err
+    step = json.loads((folder / "checkpoint.json").read_text())["step"]
+    assert step > 0
+    epochs = str(step // 15 + 2)
+    assert len(
+        alone(folder, "train", "--resume", str(folder), "--epochs", epochs, "--engine", "native")
+    ) == int(epochs)
+
+
+def test_an_interrupt_stops_all_at_the_same_step(tmp_path):
+    folder = tmp_path / "run"
+    made = launched(*TRAIN, "--epochs", "5000", "--checkpoint-seconds", "0.2", "--out", str(folder))
+    wait_for_steps(folder, made)
+    made.send_signal(signal.SIGTERM)
+    _, err = made.communicate(timeout=60)
+    assert made.returncode == 130, err
+    said = [line.partition("] ")[2] for line in err.splitlines() if "stopped after step" in line]
+    assert len(said) == 2
+    assert said[0] == said[1]
+    assert f"step {json.loads((folder / 'checkpoint.json').read_text())['step']};" in said[0]
+
+
+def wait_for_steps(folder, process):
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if json.loads((folder / "checkpoint.json").read_text())["step"] > 0:
+                return
+        except (OSError, ValueError):
+            pass
+        time.sleep(0.05)
+    raise AssertionError(
+        f"no step was saved: {process.communicate()[1] if process.poll() is not None else ''}"
+    )
+
+
+def children(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def arguments(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().strip("\0").split("\0")
