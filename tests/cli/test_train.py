@@ -260,7 +260,7 @@ def test_resuming_takes_no_other_options(handgrad, fails, tmp_path):
     run = tmp_path / "run"
     handgrad("train", "digits", *QUICK, "--out", run)
     said = fails("train", "digits", "--resume", run, "--lr", 0.1, "--batch-norm")
-    assert "only --epochs may change, not DATA, --batch-norm, --lr" in said
+    assert "only --epochs, --engine and devices may change, not DATA, --batch-norm, --lr" in said
 
 
 def test_wrong_data(fails, table, tmp_path):

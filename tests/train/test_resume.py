@@ -118,7 +118,6 @@ CHANGES = [
     ),
     ({}, {"net": lambda: mlp([4, 6, 3], batch_norm=True)}, r"its parameters's 1\.W is float32 \(4, 5\)"),
     ({}, {"net": lambda: mlp([4, 5, 3], batch_norm=True, dtype=float)}, r"this one's is float64 \(4, 5\)"),
-    ({}, {"engine": "native"}, "its engine is numpy, this one's is native"),
     ({}, {"fit": {"patience": 2, "validation": (X, T)}}, "its patience is None, this one's is 2"),
     (
         {"fit": {"patience": 2, "validation": (X, T)}},
