@@ -1,7 +1,7 @@
 """``python -m bench.meshes``: one training on eight virtual devices, laid out in four ways.
 
-Losses of 100 steps beside one device's; what a step communicates and holds, by XLA's own analysis, beside what
-docs/scale.md says of it. ``--write`` puts the tables into MESHES.md.
+Losses of 100 steps beside one device's; what a step communicates and holds, by XLA's own analysis.
+``--write`` puts the tables into MESHES.md.
 """
 
 from __future__ import annotations
