@@ -76,6 +76,7 @@ def interpreted(
     inputs = leaves(program.inputs)
     known = {id(x): pair for x, pair in zip(inputs, values, strict=True)}
     moving, ahead = {id(x) for x in inputs}, needed(program, outputs)
+    ways = (0, 1) if len(ahead) < len(program.operations) else (0,)  # without a way back, once will do
 
     def resolve(tree: Any, which: int | None) -> Any:
         def value(x: Any) -> Any:
@@ -89,11 +90,11 @@ def interpreted(
         if operation.uses & moving and operation.name not in ("ones_like", "zeros_like"):
             moving.update(map(id, operation.outs))
         made = []
-        for which in (0, 1):
+        for which in ways:
             chosen = None if is_back and operation.name in ARITHMETIC else which
             args, options = resolve((operation.args, operation.options), chosen)
             made.append(stepped(operation, args, options, moving, arithmetic, is_back, rng))
-        both = zip(*(x if isinstance(x, tuple) else (x,) for x in made), strict=True)
+        both = zip(*(x if isinstance(x, tuple) else (x,) for x in (made[0], made[-1])), strict=True)
         known.update(zip(map(id, operation.outs), both, strict=True))
     return [np.asarray(x) for x in leaves(resolve(program.outputs, 0))]
 
