@@ -139,9 +139,12 @@ def allowance(
 
 
 def near(allowed: Allowed, exact: np.ndarray, arithmetic: Arithmetic) -> Allowed:
-    """Beside the largest element, and element by element alone."""
+    """Beside the largest element, and what the others may be off by, as where all but rounding cancels."""
+    finite = allowed.elements[np.isfinite(allowed.elements)]
     largest = float(np.max(np.abs(exact[np.isfinite(exact)]), initial=0.0))
-    return Allowed(allowed.elements + WIDE * arithmetic.steps.u * largest, {}, np.inf, allowed.smooth)
+    others = float(np.sqrt(np.mean(finite * finite))) if finite.size else 0.0
+    floor = WIDE * arithmetic.steps.u * largest + others
+    return Allowed(allowed.elements + floor, {}, np.inf, allowed.smooth)
 
 
 def rms(table: list[np.ndarray]) -> np.ndarray:
