@@ -119,6 +119,7 @@ def test_a_mesh_that_cannot_be_is_said_before_the_first_step(options, sentence):
 
 # By two processes.
 
+KILLS = 20
 TRAIN = ["train", "digits", "--engine", "jax", "--batch-size", "96", "--hidden", "16"]
 
 
@@ -170,6 +171,52 @@ def test_when_one_process_is_killed_the_other_stops_and_nothing_is_lost(tmp_path
     assert len(
         alone(folder, "train", "--resume", str(folder), "--epochs", epochs, "--engine", "native")
     ) == int(epochs)
+
+
+@pytest.mark.slow
+def test_a_process_killed_at_any_moment_costs_no_bit(tmp_path):
+    options = [*TRAIN, "--epochs", "40", "--dropout", "0.1", "--batch-norm", "--checkpoint-seconds", "0.05"]
+    whole = launched(*options, "--out", str(tmp_path / "whole"))
+    began = time.monotonic()
+    _, err = whole.communicate(timeout=300)
+    assert whole.returncode == 0, err
+    lasts, rng, folder, died = time.monotonic() - began, np.random.default_rng(0), tmp_path / "killed", 0
+    made = launched(*options, "--out", str(folder))
+    while died < KILLS:
+        try:
+            _, err = made.communicate(timeout=rng.uniform(0.3, 1) * lasts)
+            assert made.returncode == 0, err
+            if died:
+                check_equal(folder, tmp_path / "whole")
+            made = launched(*options, "--overwrite", "--out", str(folder))
+        except subprocess.TimeoutExpired:
+            victims = children(made.pid)
+            if len(victims) < 2:
+                continue
+            os.kill(victims[rng.integers(2)], signal.SIGKILL)
+            made.communicate(timeout=60)
+            assert made.returncode != 0
+            died += 1
+            is_begun = (folder / "checkpoint.json").exists()
+            again = (
+                ["train", "--resume", str(folder)]
+                if is_begun
+                else [*options, "--overwrite", "--out", str(folder)]
+            )
+            made = launched(*again)
+    _, err = made.communicate(timeout=300)
+    assert made.returncode == 0, err
+    check_equal(folder, tmp_path / "whole")
+
+
+def check_equal(folder, other):
+    """Two runs came to the same, to the last bit."""
+    for name in ("loss", "validation_loss"):
+        assert figures(folder, name) == figures(other, name)
+    from safetensors.numpy import load_file
+
+    one, two = (load_file(f / "model.safetensors") for f in (folder, other))
+    assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in two.items()}
 
 
 def test_an_interrupt_stops_all_at_the_same_step(tmp_path):
