@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from handgrad.view.equations import (
 from handgrad.view.formulas.formula import Formulas, formulas_for, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
-from handgrad.view.rounding import is_rounding
+from handgrad.view.rounding import is_rounding, told
 from handgrad.view.scene import outline
 from handgrad.view.sources import line_at, source_of
 from handgrad.view.store import Store
@@ -80,8 +79,10 @@ class Describer:
             "name": array.name,
             "role": array.role,
             "gradName": array.grad_name,
-            "value": self.summary(array.value, array.per_example, is_labels=array.is_labels),
-            "grad": self.gradient(array.grad, array.noise, array.per_example),
+            "value": self.summary(array.value, array.per_example, array.told),
+            "grad": -1
+            if array.grad is None
+            else self.summary(array.grad, array.per_example, array.told_grad),
             "dout": self.gradient(array.dout, 0.0, array.per_example),
             "maker": -1 if array.maker is None else array.maker.number,
             "box": -1 if array.box is None else array.box.number,
@@ -116,8 +117,8 @@ class Describer:
             "rows": [forward(op, i, own) for i, own in enumerate(self.rows(op, told_answers))],
             "notes": notes_of(op),
             "isFinite": {
-                "value": all_finite(o.value for o in op.outputs),
-                "gradient": all_finite(o.grad for o in op.outputs),
+                "value": not any(o.told.not_finite for o in op.outputs),
+                "gradient": not any(o.told_grad.not_finite for o in op.outputs if o.grad is not None),
             },
             "answers": told_answers,
         }
@@ -140,7 +141,7 @@ class Describer:
         found = answers(op, min(self.batch, EXAMPLES))
         if found and self.is_by_example:
             out = op.outputs[0]
-            said = self.summaries[self.summary(out.value, out.per_example)]
+            said = self.summaries[self.summary(out.value, out.per_example, out.told)]
             said["examples"] = [{"lines": [one["own"], f"of all {said['lines'][0]}"]} for one in found]
         return found
 
@@ -162,21 +163,22 @@ class Describer:
         return {"name": box.name, "short": inner, "label": box.label, "parent": parent, "isRun": box.is_run}
 
     def gradient(self, dx: Any, noise: float, per_example: bool) -> int:
-        """The number of a gradient's summary."""
-        return self.summary(dx, per_example, is_rounding=is_rounding(dx, noise))
-
-    def summary(self, x: Any, per_example: bool, is_rounding: bool = False, is_labels: bool = False) -> int:
-        """The number of an array's summary; -1 for none."""
-        if x is None:
+        """The number of a gradient's summary; -1 for none."""
+        if dx is None:
             return -1
-        key = (id(x) if hasattr(x, "dtype") else (type(x), x), is_rounding, is_labels)
+        key = (identity(dx), is_rounding(dx, noise), False)
+        return self.known[key] if key in self.known else self.summary(dx, per_example, told(dx, noise))
+
+    def summary(self, x: Any, per_example: bool, found: Summary) -> int:
+        """The number of an array's summary, and of each example's where it has the batch."""
+        key = (identity(x), found.is_rounding, found.is_labels)
         if key not in self.known:
             self.held.append(x)
             self.known[key] = len(self.summaries)
-            self.summaries.append(said := self.said(x, is_rounding, is_labels))
+            self.summaries.append(said := self.said(x, found))
             if per_example and self.is_by_example:
-                rows = range(len(self.examples))
-                said["examples"] = [self.of_example(as_numpy(x), i, is_rounding, is_labels) for i in rows]
+                array, kind = as_numpy(x), (found.is_rounding, found.is_labels)
+                said["examples"] = [self.of_example(array, i, *kind) for i in range(len(self.examples))]
         return self.known[key]
 
     def of_example(self, array: np.ndarray, i: int, is_rounding: bool, is_labels: bool) -> dict[str, Any]:
@@ -184,9 +186,8 @@ class Describer:
         whole = summary(array[i : i + 1], is_rounding, is_labels)
         return self.words(dataclasses.replace(summary(array[i], is_rounding, is_labels), thumb=whole.thumb))
 
-    def said(self, x: Any, is_rounding: bool, is_labels: bool) -> dict[str, Any]:
+    def said(self, x: Any, told: Summary) -> dict[str, Any]:
         """All that is told of an array."""
-        told = summary(x, is_rounding, is_labels)
         stored = self.store.add(x)
         return self.words(told) | {
             "shape": list(told.shape),
@@ -235,14 +236,15 @@ class Describer:
         return self.verdict_numbers[verdict]
 
 
+def identity(x: Any) -> Any:
+    """By which the same array is known again; numbers are by what they are."""
+    return id(x) if hasattr(x, "dtype") else (type(x), x)
+
+
 def in_lines(formula: str) -> list[list]:
     """A formula, and below it what its letters are."""
     said, word, letters = formula.partition(WITH)
     return [mathml(said), *([mathml(word.strip() + " " + letters)] if letters else [])]
-
-
-def all_finite(arrays: Iterable[Any]) -> bool:
-    return all(bool(np.all(np.isfinite(as_numpy(x)))) for x in arrays if x is not None)
 
 
 def told_of(found: Product | None) -> list[str] | None:

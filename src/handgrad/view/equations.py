@@ -16,7 +16,6 @@ from handgrad.arrays import shape, size, stripped
 from handgrad.tape.variable import ones
 from handgrad.view.formulas.formula import Formulas, defaults_of, mathml
 from handgrad.view.graph import SYMBOLS, Array, Op, Use
-from handgrad.view.rounding import told
 from handgrad.view.summary import Summary, as_numpy, short, spelled, summary
 
 WITH = " with "  # what comes after it says what a formula's letters are
@@ -103,7 +102,7 @@ def fan_out(array: Array, room: int = ROOM) -> tuple[str, ...]:
     dxs = [dx for dx in (array.dout, *(use.dx for use in array.uses)) if dx is not None]
     if len(dxs) < 2 or array.grad is None:
         return ()
-    total = told(array.grad, array.noise)
+    total = array.told_grad
     if size(array.grad) > 1:
         return f"sum of {len(dxs):,} gradients:", total.text
     terms, end = [enclosed(spelled(dx)) for dx in dxs], f" = {total.text}"
@@ -128,9 +127,9 @@ def forward(op: Op, row: int | None = None, own: str = "") -> str:
 
 def of_row(array: Array, row: int | None) -> Summary:
     """What is told of a value, or of one row of it."""
-    is_one = row is not None and array.per_example
-    value = as_numpy(array.value)[row] if is_one else array.value
-    return summary(value, is_labels=array.is_labels)
+    if row is None or not array.per_example:
+        return array.told
+    return summary(as_numpy(array.value)[row], is_labels=array.is_labels)
 
 
 def named(array: Array, row: int | None) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import is_integer
+from handgrad.once import once
 from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
-from handgrad.view.summary import as_numpy
+from handgrad.view.rounding import told
+from handgrad.view.summary import Summary, as_numpy, summary
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 LONGEST = 16  # letters of a number in a node
@@ -51,6 +53,16 @@ class Array:
     @property
     def is_output(self) -> bool:
         return self.dout is not None
+
+    @once
+    def told(self) -> Summary:
+        """What is told of its value."""
+        return summary(self.value, is_labels=self.is_labels)
+
+    @once
+    def told_grad(self) -> Summary:
+        """What is told of its gradient, where there is one."""
+        return told(self.grad, self.noise)
 
     @property
     def is_labels(self) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from handgrad.arrays import size
 from handgrad.view.graph import Box, Graph, Op
-from handgrad.view.summary import as_numpy, short, summary
+from handgrad.view.summary import as_numpy, short
 
 RECTIFIERS = ("relu",)
 MOST = 400  # bars of the strip
@@ -19,9 +18,10 @@ def notes_of(op: Op) -> list[list[str]]:
         value = as_numpy(out.value)
         if op.name in RECTIFIERS and value.size > 1:
             notes.append(["value", dead(value, out.per_example)])
-        for kind, x in (("value", out.value), ("gradient", out.grad)):
-            if x is not None and (counted := summary(x).not_finite):
-                notes.append([kind, f"of {size(x):,} {kind}s {counted}"])
+        told = {"value": out.told} | ({"gradient": out.told_grad} if out.grad is not None else {})
+        for kind, found in told.items():
+            if found.not_finite:
+                notes.append([kind, f"of {found.size:,} {kind}s {found.not_finite}"])
     return notes
 
 
@@ -57,6 +57,6 @@ def last_of(box: Box) -> Op:
 
 
 def norm_of(op: Op) -> tuple[float, str]:
-    grad = op.outputs[0].grad
-    norm = summary(grad).norm if grad is not None else 0.0
+    out = op.outputs[0]
+    norm = out.told_grad.norm if out.grad is not None else 0.0
     return norm, short(norm)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import hashlib
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -41,7 +44,8 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
     Raises:
         TooLarge: the page would be larger than ``limit``.
     """
-    packed = _packed(graphs, title or graphs[0].title, limit)
+    with _uncollected():
+        packed = _packed(graphs, title or graphs[0].title, limit)
     parts = {
         "title": escape(title or graphs[0].title),
         "script_hash": script_hash(),
@@ -95,6 +99,18 @@ def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
                 f"show a part of the computation, fewer examples, or allow a larger limit"
             )
         most //= 4
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for circles among what is made meanwhile, of which there are none and many objects."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _compressed(content: dict[str, Any], store: Store) -> str:

@@ -87,6 +87,8 @@ class Summary:
 
 def as_numpy(x: Any) -> np.ndarray:
     """The bare array of real numbers, brought from wherever it is."""
+    if type(x) is np.ndarray and x.dtype.kind in "fiub":
+        return x
     x = stripped(x)
     if type(x).__module__.startswith("torch"):
         x = x.detach().cpu()
@@ -146,8 +148,8 @@ def counted(array: np.ndarray) -> str:
 
 def mean_of(numbers: np.ndarray) -> float:
     with np.errstate(over="ignore"):
-        mean = float(np.mean(numbers))
-    return mean if math.isfinite(mean) else float(np.sum(numbers / numbers.size))
+        mean = float(numbers.mean())
+    return mean if math.isfinite(mean) else float((numbers / numbers.size).sum())
 
 
 def norm_of(numbers: np.ndarray) -> float:
@@ -172,11 +174,12 @@ def summary(x: Any, is_rounding: bool = False, is_labels: bool = False) -> Summa
     """
     array = as_numpy(x)
     numbers = array.astype(float)
-    finite = numbers[np.isfinite(numbers)]
+    are_finite = np.isfinite(numbers)
+    finite = numbers if are_finite.all() else numbers[are_finite]
     low = mean = high = math.nan
     if finite.size:
-        low, high = float(np.min(finite)), float(np.max(finite))
-        mean = mean_of(finite)
+        low, high = float(finite.min()), float(finite.max())
+        mean = mean_of(finite) if finite.size > 1 else low
         if abs(mean) < rounding(array) * max(-low, high):
             mean = 0.0
     not_finite = counted(numbers) if finite.size < numbers.size else ""
@@ -189,7 +192,7 @@ def summary(x: Any, is_rounding: bool = False, is_labels: bool = False) -> Summa
         mean=mean,
         high=high,
         norm=norm_of(numbers),
-        zeros=float(np.mean(numbers == 0)) if numbers.size else 0.0,
+        zeros=1.0 - np.count_nonzero(numbers) / numbers.size if numbers.size else 0.0,
         not_finite=not_finite,
         thumb=thumb(numbers) if numbers.size > 1 and not is_labels else None,
         is_rounding=is_rounding,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import NamedTuple
@@ -69,16 +70,50 @@ class Token(NamedTuple):
 END = Token("end", "", True)
 
 
+class Slot(str):
+    """A name in whose place a number comes, and all of the number that tells how it is written there."""
+
+    is_negative: bool
+    is_plain: bool  # digits alone, perhaps with a point
+
+
+Kind = tuple[str, bool, bool]
+"""A name, and of its number whether it is negative, and whether it is plain."""
+
+
 def mathml(formula: str, numbers: dict[str, str] | None = None) -> list:
     """A formula as a tree of MathML, with ``numbers`` in the place of names.
 
     A Greek letter's number may be given by its spelling: ``{"gamma": "2"}`` for γ. What cannot be read
-    becomes ``["mtext", formula]``.
+    becomes ``["mtext", formula]``. A formula is read once for each kind of numbers, by their signs.
     """
+    if not numbers:
+        return _template(formula, ())
+    written = {name: signed(number) for name, number in numbers.items()}
+    kinds = [
+        (name, number.startswith("−"), number.replace(".", "").isdigit()) for name, number in written.items()
+    ]
+    return _filled(_template(formula, tuple(kinds)), written)
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(formula: str, kinds: tuple[Kind, ...]) -> list:
+    slots = {}
+    for name, is_negative, is_plain in kinds:
+        slots[name] = Slot(name)
+        slots[name].is_negative, slots[name].is_plain = is_negative, is_plain
     try:
-        return Parser(formula, numbers or {}).formula()
+        return Parser(formula, slots).formula()
     except (Unreadable, RecursionError):
         return ["mtext", formula]
+
+
+def _filled(tree: list, numbers: dict[str, str]) -> list:
+    """With numbers in their slots."""
+    return [
+        _filled(part, numbers) if isinstance(part, list) else numbers[part] if type(part) is Slot else part
+        for part in tree
+    ]
 
 
 def tokens(text: str) -> list[Token]:
@@ -101,7 +136,7 @@ def _token(match: re.Match) -> Token:
 class Parser:
     """Recursive descent: a formula is phrases, sums, products, factors, and atoms with their scripts."""
 
-    def __init__(self, text: str, numbers: dict[str, str]):
+    def __init__(self, text: str, numbers: dict[str, Slot]):
         self.tokens = tokens(text)
         if len(self.tokens) > LONGEST:
             raise Unreadable("it is too long")
@@ -262,12 +297,12 @@ class Parser:
         if called or token.text in FUNCTIONS or self.next.kind == "lowered":
             return identifier(token.text)
         number = self.numbers.get(token.text, self.numbers.get(spelt(token.text)))
-        return identifier(token.text) if number is None else self.plugged(signed(number))
+        return identifier(token.text) if number is None else self.plugged(number)
 
-    def plugged(self, number: str) -> list:
+    def plugged(self, number: Slot) -> list:
         """A number in the place of the name just taken; in parentheses where its sign would be misread."""
-        follows = number.startswith("−") and not self.begins(self.peek(-2))
-        if follows or (self.is_raised() and not re.fullmatch(r"[\d.]+", number)):
+        follows = number.is_negative and not self.begins(self.peek(-2))
+        if follows or (self.is_raised() and not number.is_plain):
             return ["mrow", ["mo", "("], ["mn", number], ["mo", ")"]]
         return ["mn", number]
 
