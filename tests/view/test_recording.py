@@ -177,7 +177,8 @@ def test_long_runs_are_folded(n):
         assert len(box.ops) + len(box.boxes) <= 1.3 * MOST
         numbers = [op.number for op in box.all_ops()]
         assert numbers == list(range(numbers[0], numbers[-1] + 1)), "what follows one another"
-    assert bool(graph.boxes) == (n > MOST)
+    assert [(box.turns, box.is_run) for box in graph.root.boxes] == [(n, True)]
+    assert (len(graph.boxes) > 1) == (n > MOST)
 
 
 def test_a_chain_of_many_rules_is_no_recursion():

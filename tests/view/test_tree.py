@@ -74,7 +74,7 @@ def test_colours_only_where_asked_and_nothing_else_changes(graph):
 def test_long_graphs_are_folded():
     lines = tree(graphs.of_many(400), colour=False).splitlines()
     assert len(lines) < 62
-    assert re.match(r"├ rules 21 to 40 \(20 rules\) +-> number +0\.\d+ +0\.\d+$", lines[2])
+    assert re.match(r"  ├ rules 21 to 40 \(20 rules\) +-> number +0\.\d+ +0\.\d+$", lines[3])
 
 
 def test_verdicts_are_told():

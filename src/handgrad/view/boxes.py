@@ -7,8 +7,10 @@ from collections import Counter
 
 from handgrad.tape import Scope
 from handgrad.view.graph import INPUT, Array, Box, Op
+from handgrad.view.repeats import gather, in_order, put, rules_from
 
 MOST = 120  # things that are drawn side by side in one box
+INPUTS = 40  # that stand outside; of more, each stands where it is used
 
 
 class Boxes:
@@ -32,6 +34,8 @@ class Boxes:
         """The root and the other boxes, with every leaf in its place, and no box too full to be drawn."""
         unwrap(self.root)
         tell_calls_apart(self.root)
+        for box in below(self.root):
+            gather(box)
         fold(self.root)
         place_leaves(self.root, arrays)
         boxes = [box for box in below(self.root) if box is not self.root]
@@ -78,8 +82,7 @@ def tell_calls_apart(root: Box) -> None:
 def fold(root: Box) -> None:
     """Put runs of rules and boxes into boxes of their own, so that none holds more than ``MOST``."""
     for box in below(root):
-        things: list[Op | Box] = [*box.ops, *box.boxes]
-        inside = sorted(things, key=first_number)
+        inside = in_order(box)
         if len(inside) <= MOST:
             continue
         levels = math.ceil(math.log(len(inside), MOST))
@@ -91,24 +94,10 @@ def fold(root: Box) -> None:
 
 def run_of(inside: list[Op | Box], parent: Box) -> Box:
     """A box for things that follow one another."""
-    first, last = first_number(inside[0]) + 1, last_number(inside[-1]) + 1
-    box = Box(-1, f"rules {first:,} to {last:,}", "", parent, is_run=True)
+    box = Box(-1, rules_from(inside, inside), "", parent, is_run=True)
     for thing in inside:
-        if isinstance(thing, Op):
-            thing.box = box
-            box.ops.append(thing)
-        else:
-            thing.parent = box
-            box.boxes.append(thing)
+        put(thing, box)
     return box
-
-
-def first_number(thing: Op | Box) -> int:
-    return thing.number if isinstance(thing, Op) else min(op.number for op in thing.all_ops())
-
-
-def last_number(thing: Op | Box) -> int:
-    return thing.number if isinstance(thing, Op) else max(op.number for op in thing.all_ops())
 
 
 def rounded(length: float) -> int:
@@ -119,9 +108,12 @@ def rounded(length: float) -> int:
 
 def place_leaves(root: Box, arrays: list[Array]) -> None:
     """Inputs stand outside; parameters and constants in the innermost box that holds all their uses."""
+    leaves = [array for array in arrays if array.maker is None]
+    is_outside = sum(array.role == INPUT for array in leaves) <= INPUTS
     for array in arrays:
         if array.maker is None:
-            array.box = root if array.role == INPUT else common([use.op.box for use in array.uses], root)
+            is_ours = is_outside and array.role == INPUT
+            array.box = root if is_ours else common([use.op.box for use in array.uses], root)
             array.box.leaves.append(array)
 
 

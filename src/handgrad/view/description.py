@@ -160,7 +160,14 @@ class Describer:
         outer = box.parent.name if box.parent is not None else ""
         inner = box.name.removeprefix(f"{outer}.") if outer else box.name
         parent = box.parent.number if box.parent is not None else -1
-        return {"name": box.name, "short": inner, "label": box.label, "parent": parent, "isRun": box.is_run}
+        return {
+            "name": box.name,
+            "short": inner,
+            "label": box.label,
+            "size": box.told_size,
+            "parent": parent,
+            "isRun": box.is_run,
+        }
 
     def gradient(self, dx: Any, noise: float, per_example: bool) -> int:
         """The number of a gradient's summary; -1 for none."""

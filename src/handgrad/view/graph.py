@@ -147,11 +147,19 @@ class Box:
     boxes: list[Box] = field(default_factory=list)
     leaves: list[Array] = field(default_factory=list)
     is_run: bool = False  # whether it is no layer, but a run of rules
+    turns: int = 0  # of a loop, or layers of equal structure in a row, that it holds
 
     @property
     def title(self) -> str:
         """Its name, and what it is: 1 Affine(784, 50)."""
         return f"{self.name} {self.label}".strip()
+
+    @property
+    def told_size(self) -> str:
+        """How much is in it: × 20, 120 rules."""
+        count = sum(1 for _ in self.all_ops())
+        rules = f"{count:,} rule{'s' if count > 1 else ''}"
+        return f"× {self.turns:,}, {rules}" if self.turns else rules
 
     def all_ops(self) -> Iterator[Op]:
         """Every rule inside, in the order of the forward."""

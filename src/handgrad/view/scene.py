@@ -11,6 +11,7 @@ from handgrad.view.graph import Array, Box, Graph, Op, Use
 
 FEW = 10  # things up to which the page opens boxes by itself
 CLEAR = 60  # the same of a folded graph in a still picture
+BUNDLE = 6  # arrays that go the same way, up to which each has an arrow of its own
 MOST = 500  # things that a picture holds
 
 
@@ -35,6 +36,7 @@ class Arrow:
     array: Array
     uses: tuple[Use, ...]
     is_end: bool = False
+    count: int = 1  # of arrays that go this way, of which one stands for all
 
     @property
     def gradient(self) -> tuple[Any, float]:
@@ -83,17 +85,17 @@ def clear(graph: Graph, root: Box) -> Scene:
 
 
 def outline(graph: Graph) -> int:
-    """How many levels are open where one begins to look: as many as stay few, and more than a single box."""
-    sizes = [rules_and_boxes(graph, depth) for depth in range(deepest(graph, graph.root) + 1)]
-    few = [depth for depth, (_, things) in enumerate(sizes) if things <= FEW]
-    several = [depth for depth, (rules, _) in enumerate(sizes) if rules > 1]
+    """How many levels are open where one begins to look: as many as stay few, more than one layer."""
+    seen = [_Seen(graph, graph.root, depth).scene for depth in range(deepest(graph, graph.root) + 1)]
+    few = [depth for depth, found in enumerate(seen) if len(found.things) <= FEW]
+    several = [depth for depth, found in enumerate(seen) if not is_a_layer(found)]
     return max(few[-1:] + several[:1], default=0)
 
 
-def rules_and_boxes(graph: Graph, depth: int) -> tuple[int, int]:
-    """How many rules and closed boxes are seen, and how many things in all."""
-    things = _Seen(graph, graph.root, depth).scene.things
-    return sum(isinstance(thing, (Op, Box)) for thing in things), len(things)
+def is_a_layer(seen: Scene) -> bool:
+    """Whether all that is seen beside arrays is one layer's box."""
+    work = [thing for thing in seen.things if isinstance(thing, (Op, Box))]
+    return len(work) == 1 and isinstance(work[0], Box) and not work[0].is_run
 
 
 def deepest(graph: Graph, root: Box) -> int:
@@ -129,7 +131,7 @@ class _Seen:
                     self._connect(use.array, self._of_array(use.array), self._of_op(op), (use,))
         for array in graph.outputs:
             self._connect(array, self._of_array(array), None, ())
-        self.scene.arrows = list(self.arrows.values())
+        self.scene.arrows = bundled(list(self.arrows.values()))
 
     def _closed(self, box: Box) -> Box | None:
         """The outermost closed box around (or at) a box."""
@@ -170,3 +172,15 @@ class _Seen:
         if thing not in self.scene.things:
             box = None if isinstance(thing, Port) else thing.parent if isinstance(thing, Box) else thing.box
             self.scene.things[thing] = None if box is self.root else box
+
+
+def bundled(arrows: list[Arrow]) -> list[Arrow]:
+    """With one arrow for all arrays that go from one closed box to another, where these are many."""
+    ways: dict[tuple[Thing, Thing], list[Arrow]] = {}
+    for arrow in arrows:
+        ways.setdefault((arrow.source, arrow.target), []).append(arrow)
+    found = []
+    for (source, target), way in ways.items():
+        is_bundle = len(way) > BUNDLE and (isinstance(source, Box) or isinstance(target, Box))
+        found += [dataclasses.replace(way[0], count=len(way))] if is_bundle else way
+    return found

@@ -12,8 +12,8 @@ from handgrad.view.translation import translated
 LAYOUT = ("places", "ordering", "heights", "rows", "plan", "paths", "words", "sizes")
 GIVEN = (
     *("Edge", "Frame", "layout", "path_of", "shaft", "head_of", "cut", "words_width", "Shape", "Tag", "met"),
-    *("label_width", "label_height", "title_width", "level_of", "AIR", "LEADING", "LONGEST", "NAME", "SMALL"),
-    *("TITLE", "VALUE"),
+    *("label_width", "label_height", "title_width", "level_of"),
+    *("AIR", "BELOW", "LEADING", "LONGEST", "NAME", "SMALL", "TITLE", "VALUE"),
 )
 # Each after those that it imports from.
 MODULES = (

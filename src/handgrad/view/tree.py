@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from handgrad.view.boxes import first_number
 from handgrad.view.checking import RIGHT, WRONG
 from handgrad.view.equations import fan_out
 from handgrad.view.graph import Array, Box, Graph, Op, Use
+from handgrad.view.repeats import first_number
 from handgrad.view.rounding import told
 from handgrad.view.scene import clear
 from handgrad.view.summary import spelled_shape, summary

@@ -56,8 +56,9 @@ class Expected:
 
     def says(self, phase, node):
         if node[0] == "b":
-            count = len(self.ops[node])
-            return f"{count:,} rule{'' if count == 1 else 's'}"
+            count, turns = len(self.ops[node]), self.graph.boxes[int(node[1:])].turns
+            rules = f"{count:,} rule{'' if count == 1 else 's'}"
+            return f"× {turns:,}, {rules}" if turns else rules
         op = self.graph.ops[int(node[1:])]
         if phase == "forward":
             return forward(op)

@@ -38,23 +38,27 @@ def test_a_page_opens_at_the_end_with_everything_drawn(opened, name):
 
 
 def test_a_large_network_begins_as_its_layers(opened):
-    """Embedding, twelve blocks, head, and the loss, which is three rules."""
+    """Embedding, twelve blocks as one, head, and the loss, which is three rules."""
     graph = graphs("gpt")[0]
     nodes = opened("gpt").node_ids()
     boxes = [graph.boxes[int(node[1:])].name for node in nodes if node[0] == "b"]
-    assert boxes == ["embedding", *(f"blocks.{i}" for i in range(12)), "head"]
+    assert boxes == ["embedding", "blocks.0 to 11", "head"]
     rules = [graph.ops[int(node[1:])].name for node in nodes if node[0] == "o"]
     assert rules[-1] == "softmax_cross_entropy"
     assert set(rules[:-1]) <= {"reshape"}
 
 
-def test_a_long_chain_begins_as_a_hundred_runs(opened):
-    nodes = [node for node in opened("chain").drawn()[0]["nodes"] if node["id"][0] == "b"]
+def test_a_long_chain_begins_as_one_loop_and_opens_as_fifty_runs(opened):
+    window = opened("chain")
+    (loop,) = [node for node in window.drawn()[0]["nodes"] if node["id"][0] == "b"]
+    assert loop["texts"] == ["rules 1 to 10,000", "× 5,000, 10,000 rules"]
+    window.act(loop["id"])
+    nodes = [node for node in window.drawn()[0]["nodes"] if node["id"][0] == "b"]
     assert [node["texts"][:2] for node in nodes[1:3]] == [
-        ["rules 101 to 200", "100 rules"],
-        ["rules 201 to 300", "100 rules"],
+        ["rules 201 to 400", "200 rules"],
+        ["rules 401 to 600", "200 rules"],
     ]
-    assert len(nodes) == 100
+    assert len(nodes) == 50
 
 
 def test_light_and_dark(opened):

@@ -11,6 +11,7 @@ Point = tuple[float, float]
 
 NAME, SYMBOL, VALUE, SMALL = 13.0, 19.0, 12.0, 11.0  # sizes of letters
 LONGEST = 180.0  # pixels that a name may take
+BELOW = 15.0  # from an outline to the first note below it
 HIGH, TALL = 34.0, 42.0  # of nodes with one line and with two
 LEADING = 14.0
 SYMBOLS = "+−×÷"
@@ -58,7 +59,7 @@ class Shape:
     @property
     def height(self) -> float:
         """With room for the notes, and as much above, so that arrows meet the outline in its middle."""
-        notes = LEADING * len(self.notes) + 4 if len(self.notes) > 0 else 0.0
+        notes = LEADING * len(self.notes) + 6 if len(self.notes) > 0 else 0.0
         return self.inner_height + 2 * (notes + self.behind)
 
     @property

@@ -3,7 +3,7 @@
 import { bar, legend, steps } from "./bar.js";
 import { loaded } from "./data.js";
 import { h } from "./dom.js";
-import { counted, Recording } from "./model.js";
+import { Recording } from "./model.js";
 import { Panel, told } from "./panel.js";
 import { equationOf, Picture } from "./picture.js";
 import { followPrinting } from "./printing.js";
@@ -151,7 +151,7 @@ class App {
 
   sayStep(node, back) {
     const recording = this.recordings[0];
-    if (node.kind === "box") return counted(node.of.ops);
+    if (node.kind === "box") return node.of.size;
     if (!back) return recording.says(node.of);
     return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
       const product = recording.productOf(use);

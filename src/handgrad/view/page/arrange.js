@@ -1,14 +1,13 @@
 // What the layout is given: of each node its words, of each edge what is told at it, and the open boxes.
 
 import { Edge, Frame, Shape, Tag, label_height, label_width, layout, level_of, title_width } from "./layout.js";
-import { counted } from "./model.js";
 
 /** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
 export function shapeOf(recording, node) {
   const { kind, of } = node;
   const notes = marksOf(recording, node).map(([, words]) => words);
   if (kind === "op") return new Shape(of.label, of.below, notes, "operation");
-  if (kind === "box") return new Shape(titleOf(of), counted(of.ops), notes, "operation", false, true);
+  if (kind === "box") return new Shape(titleOf(of), of.size, notes, "operation", false, true);
   if (kind === "sink") return new Shape(of.name, "", notes, "output", true);
   return new Shape(recording.shortName(node), "", notes, of.role, of.role !== "parameter");
 }
@@ -35,6 +34,10 @@ export function marksOf(recording, { id, kind, of }) {
 
 /** What stands at an edge: the value above the line, the gradient that comes back below. */
 export function saidAt(recording, edge) {
+  if (edge.count) {
+    const lines = [`${edge.count.toLocaleString("en")} arrays`];
+    return [{ kind: "value", words: {}, lines, tag: new Tag(lines) }];
+  }
   const value = recording.words(recording.summary(edge.array.value));
   const grad = recording.words(recording.gradientOf(edge));
   const said = [{ kind: "value", words: value, lines: value.lines }];

@@ -1,5 +1,7 @@
 // One recording: what is visible of it, given which boxes are open, and what has happened at each step.
 
+const BUNDLE = 6; // arrays that go the same way, up to which each has an edge of its own
+
 /** @param {any[]} ops */
 export const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
 
@@ -53,7 +55,7 @@ export class Recording {
     for (const op of this.ops)
       for (const use of op.inputs) if (use.array >= 0) connect(this.arrays[use.array], this.nodeOf(op, closed[op.box]), use);
     for (const array of this.arrays) if (array.isOutput) connect(array, this.sinkOf(array), null);
-    return { nodes: [...nodes.values()], edges: [...edges.values()] };
+    return { nodes: [...nodes.values()], edges: bundled([...edges.values()]) };
   }
 
   // A rule, or the closed box around it.
@@ -143,4 +145,18 @@ export class Recording {
   keyOf(id) {
     return this.partners ? this.partners.get(id) ?? null : id;
   }
+}
+
+/** With one edge for all arrays that go from one closed box to another, where these are many. @param {any[]} edges */
+function bundled(edges) {
+  const ways = new Map();
+  for (const edge of edges) {
+    const way = `${edge.from.id} ${edge.to.id}`;
+    if (!ways.has(way)) ways.set(way, []);
+    ways.get(way).push(edge);
+  }
+  return [...ways.values()].flatMap((way) => {
+    const isBundle = way.length > BUNDLE && [way[0].from, way[0].to].some(({ kind }) => kind === "box");
+    return isBundle ? [{ ...way[0], count: way.length }] : way;
+  });
 }

@@ -167,7 +167,7 @@ export class Panel {
     const inside = recording.arrays.filter((a) => a.maker < 0 && a.role === "parameter" && recording.above(a.box).includes(box));
     return [
       h("h2", {}, box.label ? `${box.name} ${box.label}` : box.name),
-      h("p", { class: "muted" }, counted(box.ops)),
+      h("p", { class: "muted" }, box.size),
       h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, box.open ? "close" : "open")),
       this.notes(recording, box.ops.map((op) => recording.ops[op])),
       inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array, array.gradName))) : null,

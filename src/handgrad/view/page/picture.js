@@ -3,9 +3,8 @@
 import { arranged, marksOf, titleOf } from "./arrange.js";
 import { pressed, s } from "./dom.js";
 import { thumbnail } from "./images.js";
-import { AIR, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
+import { AIR, BELOW, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
 import { Looking } from "./looking.js";
-import { counted } from "./model.js";
 
 const NEAR = 100; // how far from a rule its product may stand
 const LINE = 15; // of a product
@@ -81,7 +80,7 @@ export class Picture {
       shape.below ? [s("text", { x, y: y + 13, class: "small", "font-size": SMALL }, cut(shape.below, LONGEST, SMALL)), " "] : null,
       node.kind === "box" ? this.opener(node, x - width / 2, y - height / 2) : null,
       marksOf(this.recording, node).map(([kind, mark], i) =>
-        [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + shape.behind + 12 + LEADING * i, "font-size": SMALL }, mark), " "]).flat());
+        [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + shape.behind + BELOW + LEADING * i, "font-size": SMALL }, mark), " "]).flat());
     this.elements.set(node.id, [element]);
     return element;
   }
@@ -99,7 +98,7 @@ export class Picture {
   /** The full name, and all that is written, in the order in which it is. @param {any} node */
   spokenOf(node) {
     const what = { op: "rule", box: "closed box", leaf: node.of.role, sink: "output" }[node.kind];
-    const small = node.kind === "box" ? [counted(node.of.ops)] : [this.shapes.get(node.id).below].filter(Boolean);
+    const small = node.kind === "box" ? [node.of.size] : [this.shapes.get(node.id).below].filter(Boolean);
     const marks = marksOf(this.recording, node).map(([, words]) => words);
     return `${[this.recording.nameOf(node), ...small, ...marks].join(" ")}, ${what}`;
   }
@@ -243,7 +242,7 @@ export class Picture {
   /** Move as little as makes a node visible. @param {string} id */
   reach(id, smallest = 0) {
     const place = this.places.get(id);
-    if (place) this.looking.reach(place, smallest);
+    if (place && !(this.looking.holds(place) && this.looking.view.scale >= smallest)) this.looking.reach(place, smallest);
   }
 
   /** The same, large enough to be read. @param {string} id */

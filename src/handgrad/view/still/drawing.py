@@ -162,7 +162,9 @@ class Label:
 
     @classmethod
     def of(cls, arrow: Arrow) -> Label:
-        value = summary(arrow.array.value, is_labels=arrow.array.is_labels)
+        if arrow.count > 1:
+            return cls((Said(Tag([f"{arrow.count:,} arrays"]), None, "forward"),))
+        value = arrow.array.told
         above = Said(tag(value.lines, value.thumb), value.thumb, "forward")
         dx, noise = arrow.gradient
         if dx is None:

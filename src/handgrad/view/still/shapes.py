@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Box, Op
-from handgrad.view.layout.sizes import LEADING, LONGEST, SMALL, Shape
+from handgrad.view.layout.sizes import BELOW, LEADING, LONGEST, SMALL, Shape
 from handgrad.view.scene import Port, Thing
 from handgrad.view.svg import Markup, element, shortened, text, tooltip
 
@@ -16,9 +16,7 @@ def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
     if isinstance(thing, Op):
         return Shape(thing.label, thing.told_options, lines, "operation")
     if isinstance(thing, Box):
-        count = sum(1 for _ in thing.all_ops())
-        rules = f"{count:,} rule{'s' if count > 1 else ''}"
-        return Shape(thing.title, rules, lines, "operation", is_stacked=True)
+        return Shape(thing.title, thing.told_size, lines, "operation", is_stacked=True)
     if isinstance(thing, Port):
         return Shape(thing.array.name, "", lines, "output" if thing.is_exit else "input", is_round=True)
     return leaf(thing.role, thing.short_name, lines)
@@ -49,7 +47,7 @@ def drawn(shape: Shape, x: float, y: float) -> list[Markup]:
         small = shortened(shape.below, LONGEST, SMALL)
         found.append(text(x, y + 13, small, size=SMALL, text_anchor="middle", class_="muted"))
     for i, note in enumerate(shape.notes):
-        down = y + height / 2 + shape.behind + 12 + LEADING * i
+        down = y + height / 2 + shape.behind + BELOW + LEADING * i
         found.append(text(x, down, note, size=SMALL, text_anchor="middle", class_="backward"))
     return found
 
