@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint bench lessons clean
+.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -35,11 +35,18 @@ test-arm: $(VENV)/.test
 test-wasm: $(VENV)/.test
 	$(BIN)/python -m tests.engine.wasm
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test $(if $(NPM),lint-page)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The page's modules, with the translated layout among them, type-checked.
+lint-page: $(VENV)/.test $(VENV)/.typescript
+	$(BIN)/python -c "from handgrad.view import scripts; scripts.unpack('$(VENV)/typescript/page')"
+	$(VENV)/typescript/node_modules/.bin/tsc --allowJs --checkJs --noEmit --target es2022 --module es2022 \
+		--moduleResolution bundler --lib es2023,dom,dom.iterable --noImplicitReturns --noImplicitThis \
+		--noUnusedLocals --noUnusedParameters $(VENV)/typescript/page/*.js
 
 bench: $(VENV)/.test $(VENV)/.peers
 	$(BIN)/python -m bench
@@ -69,6 +76,11 @@ $(VENV)/.test: pyproject.toml $(VENV)/.demo
 # What the tests of pages in the browser look for mistakes with; without npm, those are skipped.
 $(VENV)/.axe: Makefile | $(BIN)/python
 	npm install --silent --no-save --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
+	@touch $@
+
+# What the page's scripts are checked with; without npm, they are not.
+$(VENV)/.typescript: Makefile | $(BIN)/python
+	npm install --silent --no-save --no-audit --no-fund --prefix $(VENV)/typescript typescript@5.9.3
 	@touch $@
 
 $(VENV)/.peers: pyproject.toml $(VENV)/.test

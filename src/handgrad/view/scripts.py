@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from importlib.resources import files
+from pathlib import Path
 
 from handgrad.view.svg import COLOURS
 from handgrad.view.translation import translated
@@ -71,3 +72,12 @@ def style() -> str:
         " ".join(f"--{name}: {look[which]};" for name, look in COLOURS.items()) for which in (1, 2)
     )
     return f":root {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n{page_file('page.css')}"
+
+
+def unpack(folder: str) -> None:
+    """Write the modules as files, to be looked through for mistakes; not what is translated."""
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    for name in MODULES:
+        text = module(name)
+        place.joinpath(f"{name}.js").write_text(f"// @ts-nocheck\n{text}" if name == "layout" else text)

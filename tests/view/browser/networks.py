@@ -299,8 +299,73 @@ def of_partial():
     return first.beside(second, title="with and without exp")
 
 
+def neurons(x1, x2, *ws):
+    """A net of numbers, 2-3-1, as micrograd has them."""
+    hidden = [hg.tanh(x1 * ws[3 * j] + x2 * ws[3 * j + 1] + ws[3 * j + 2]) for j in range(3)]
+    out = ws[9]
+    for j in range(3):
+        out = out + hidden[j] * ws[10 + j]
+    return (hg.tanh(out) - 1.0) ** 2
+
+
+def of_neurons():
+    weights = np.random.default_rng(0).normal(size=13).round(2).tolist()
+    return show(neurons, 0.5, -1.0, *weights, check=0)
+
+
+def normed(x, gamma, beta):
+    centred = x - hg.mean(x, axis=-1, keepdims=True)
+    return centred / hg.sqrt(hg.mean(hg.square(centred), axis=-1, keepdims=True) + 1e-5) * gamma + beta
+
+
+def attended(x, Wq, Wk, Wv, Wo):
+    scores = hg.matmul(hg.matmul(x, Wq), hg.transpose(hg.matmul(x, Wk))) / np.sqrt(8)
+    return hg.matmul(hg.matmul(hg.softmax(scores), hg.matmul(x, Wv)), Wo)
+
+
+def transformer(x, Wq, Wk, Wv, Wo, g1, b1, g2, b2, W1, c1, W2, c2):
+    h = x + attended(normed(x, g1, b1), Wq, Wk, Wv, Wo)
+    return h + hg.affine(hg.gelu(hg.affine(normed(h, g2, b2), W1, c1)), W2, c2)
+
+
+def of_transformer():
+    """A block of functions alone, without layers."""
+    rng = np.random.default_rng(1)
+    shapes = [(6, 8), *[(8, 8)] * 4, *[(8,)] * 4, (8, 32), (32,), (32, 8), (8,)]
+    return show(transformer, *(rng.normal(0, 0.4, shape) for shape in shapes), check=0)
+
+
+def recurrent(xs, h, Wx, Wh, b, Wy, by):
+    for t in range(20):
+        h = hg.tanh(hg.matmul(xs[t], Wx) + hg.matmul(h, Wh) + b)
+    return hg.sum(hg.square(hg.affine(h, Wy, by)))
+
+
+def of_recurrent():
+    rng = np.random.default_rng(0)
+    shapes = [(20, 2, 3), (2, 4), (3, 4), (4, 4), (4,), (4, 1), (1,)]
+    return show(recurrent, *(rng.normal(0, 0.5, shape) for shape in shapes), check=0)
+
+
+def wide(*xs):
+    ys = [hg.sin(x * w) for x in xs for w in (1.0, 2.0)]
+    total = ys[0]
+    for y in ys[1:]:
+        total = total + y
+    return total
+
+
+def of_wide():
+    """2,000 rules of 333 inputs."""
+    return show(wide, *np.linspace(0, 1, 333), check=0)
+
+
 NETWORKS = {
     "apples": of_apples,
+    "neurons": of_neurons,
+    "transformer": of_transformer,
+    "recurrent": of_recurrent,
+    "wide": of_wide,
     "digit": of_digit,
     "batch": of_batch,
     "residual": of_residual,
@@ -315,7 +380,8 @@ NETWORKS = {
     "mismatch": of_mismatch,
     "partial": of_partial,
 }
-PAGES = [name for name in NETWORKS if name != "residual-whole"]
+MEASURED = ["neurons", "transformer", "recurrent", "wide"]  # alone where their measures are taken
+PAGES = [name for name in NETWORKS if name not in ("residual-whole", *MEASURED)]
 PAIRS = ["training", "rules", "mismatch", "partial"]
 
 

@@ -289,7 +289,7 @@ class App {
     const act = {
       ArrowRight: () => this.goStep(this.step + 1), ArrowLeft: () => this.goStep(this.step - 1), Home: () => this.goStep(0), End: () => this.goStep(Infinity),
       "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.fit(), o: () => this.openAll(true), c: () => this.openAll(false),
-      d: () => this.side.turn(), "/": () => document.querySelector("#search").select(), "?": () => this.help.showModal(),
+      d: () => this.side.turn(), "/": () => /** @type {any} */ (document.querySelector("#search")).select(), "?": () => this.help.showModal(),
     }[event.key];
     if (!act) return;
     event.preventDefault();

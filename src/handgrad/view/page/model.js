@@ -5,10 +5,48 @@ const BUNDLE = 6; // arrays that go the same way, up to which each has an edge o
 /** @param {any[]} ops */
 export const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.length === 1 ? "" : "s"}`;
 
+/**
+ * What the page is told of a recording, as handgrad.view.description says it.
+ * @typedef {{ lines: string[], thumb?: any[], pale?: number, examples?: Summary[], words: string, shape: number[], dtype: string,
+ *   largest: [number | null, string] | null, zeros: number, isFinite: boolean, stored: any[] }} Summary
+ * @typedef {{ name: string, array: number, literal?: string, dx: number, chain: string[] | null, chains: string[][], op: number, slot: number }} Use
+ * @typedef {{ id: number, name: string, role: string, gradName: string, value: number, grad: number, dout: number, maker: number, box: number,
+ *   sum: string[], wholeSum: string, partial: Record<string, number>, isOutput: boolean, uses: Use[] }} Held
+ * @typedef {{ id: number, rule: number, label: string, below: string, box: number, inputs: Use[], outputs: number[], verdict: number,
+ *   says: string, rows: string[], answers: any[], notes: string[][], isFinite: Record<string, boolean>, hasGradient: boolean, [more: string]: any }} Op
+ * @typedef {{ id: number, name: string, short: string, label: string, size: string, parent: number, isRun: boolean, ops: number[], open: boolean }} Box
+ * @typedef {{ id: string, kind: "op" | "box" | "leaf" | "sink", of: any, box: number, first: number, last: number }} Node
+ * @typedef {{ phase: string, at: number, node?: Node | null }} Moment
+ */
+
 export class Recording {
+  /** @param {any} page @param {any} description */
   constructor(page, description) {
-    Object.assign(this, description);
     this.page = page;
+    /** @type {string} */
+    this.title = description.title;
+    /** @type {string[]} */
+    this.examples = description.examples;
+    /** @type {number} how many levels of boxes are open at first */
+    this.depth = description.depth;
+    /** @type {Held[]} */
+    this.arrays = description.arrays;
+    /** @type {Op[]} */
+    this.ops = description.ops;
+    /** @type {Box[]} */
+    this.boxes = description.boxes;
+    /** @type {Summary[]} */
+    this.summaries = description.summaries;
+    /** @type {any[]} */
+    this.rules = description.rules;
+    /** @type {string[][]} */
+    this.verdicts = description.verdicts;
+    /** @type {any[][]} */
+    this.strip = description.strip;
+    /** @type {Map<string, string> | null} of the second recording: what its nodes are called in the first */
+    this.partners = null;
+    /** @type {Moment} */
+    this.now = { phase: "forward", at: -1 };
     this.arrays.forEach((array, i) => Object.assign(array, { id: i, uses: [] }));
     this.boxes.forEach((box, i) => Object.assign(box, { id: i, ops: [], open: false }));
     this.ops.forEach((op, i) => {

@@ -40,7 +40,7 @@ export class Panel {
       section("Outputs", op.outputs.map((out) => this.pair(recording, recording.arrays[out], "dout"))),
       section("Kept for the backward", this.kept(op)),
       section("Time", h("p", {}, `forward ${seconds(op.seconds)}, backward ${seconds(op.backwardSeconds)}`)),
-      this.source(rule, op),
+      this.source(rule),
       op.places.length ? section("Called from", op.places.map(([file, line, text]) =>
         h("p", { class: "place" }, h("span", { class: "muted" }, `${file}:${line}`), h("code", {}, text)))) : null,
     ].filter(Boolean);
@@ -152,7 +152,7 @@ export class Panel {
       h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "in all"), h("td"), h("td", {}, bytes(total)))));
   }
 
-  source(rule, op) {
+  source(rule) {
     if (!rule.source) return null;
     const [file, first, lines, forward, backward] = rule.source;
     const marked = new Set(this.app.now().phase === "backward" ? backward : forward);

@@ -10,15 +10,29 @@ export class Table {
   constructor() {
     this.element = h("dialog", { "aria-label": "numbers" });
     document.body.append(this.element);
+    /** @type {any} */
+    this.numbers = [];
+    this.type = "";
+    this.name = "";
+    this.kind = "";
+    /** @type {any} */
+    this.summary = null;
+    /** @type {number[]} */
+    this.shape = [1, 1];
+    /** @type {number[]} */
+    this.lead = [];
+    this.at = { row: 0, column: 0 };
   }
 
+  /** @param {any} recording @param {any} summary @param {string} name @param {string} kind */
   show(recording, summary, name, kind) {
     const [, type, shape, reduction] = summary.stored;
     Object.assign(this, { numbers: recording.page.numbersOf(summary), type, name, kind, summary });
     this.shape = shape.length === 0 ? [1, 1] : shape.length === 1 ? [1, shape[0]] : shape;
     this.lead = this.shape.slice(0, -2).map(() => 0);
-    if (recording.example >= 0 && summary.examples && !reduction && shape.length > 2) this.lead[0] = recording.example;
-    this.at = { row: recording.example >= 0 && shape.length === 2 && summary.examples && !reduction ? recording.example : 0, column: 0 };
+    const example = summary.examples && !reduction && recording.example >= 0 ? recording.example : 0;
+    if (shape.length > 2) this.lead[0] = example;
+    this.at = { row: shape.length === 2 ? example : 0, column: 0 };
     this.build(reduction);
     this.draw();
     if (!this.element.open) this.element.showModal();
