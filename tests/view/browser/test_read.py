@@ -2,6 +2,7 @@
 
 import pytest
 
+from .networks import graphs
 from .test_layout import assert_apart
 
 PAGES = (
@@ -97,10 +98,14 @@ def test_no_edge_goes_through_anything_with_all_boxes_open(opened, name):
 def test_what_lies_on_an_edge_is_seen_to_do_so(opened):
     """A node that is put there."""
     window = opened("apples")
-    window.page.evaluate("""() => {
-      const body = document.querySelector('[data-node="l2"] .body');
-      const [x, y] = document.querySelector('.shaft').getAttribute('d').match(/[\\d.]+/g).map(Number);
-      body.setAttribute("x", x);
-      body.setAttribute("y", y - 10);
-    }""")
-    assert "l2" in {name for _, name, *_ in window.page.evaluate(THROUGH)}
+    leaf = next(f"l{a.number}" for a in graphs("apples")[0].arrays if a.name == "x3")
+    window.page.evaluate(
+        """(leaf) => {
+          const body = document.querySelector(`[data-node="${leaf}"] .body`);
+          const [x, y] = document.querySelector(".shaft").getAttribute("d").match(/[\\d.]+/g).map(Number);
+          body.setAttribute("x", x);
+          body.setAttribute("y", y - 10);
+        }""",
+        leaf,
+    )
+    assert leaf in {name for _, name, *_ in window.page.evaluate(THROUGH)}
