@@ -80,10 +80,16 @@ def frames(page: Page, seconds: float = 2.0) -> list[float]:
     return [(b - a) / 1000 for a, b in itertools.pairwise(at)]
 
 
+def open_layer(page: Page) -> None:
+    for box in ("b1", "b2"):  # all layers, and the first of them
+        page.locator(f"[data-node={box}]").press("Enter")
+
+
 def open_run(page: Page) -> None:
     """Open the first closed box."""
     page.evaluate(READY)
-    page.locator(".node.box").first.press("Enter")
+    for _ in range(2):  # the loop, and the first of its runs
+        page.locator(".node.box").first.press("Enter")
 
 
 def measured(browser: Browser, make: Callable[[], Picture | Pair], file: Path) -> list[str]:
@@ -124,11 +130,11 @@ def report() -> Iterator[str]:
         chain, gpt = files["chain of 10,000 rules"], files["GPT of twelve layers"]
         dragged = [
             ["10,000 rules, closed", *panned(browser, chain)],
-            ["10,000 rules, a hundred of them open", *panned(browser, chain, open_run)],
+            ["10,000 rules, a hundred turns of the loop open", *panned(browser, chain, open_run)],
             ["GPT, closed", *panned(browser, gpt)],
             [
                 "GPT, a layer open",
-                *panned(browser, gpt, lambda page: page.locator("[data-node=b1]").press("Enter")),
+                *panned(browser, gpt, open_layer),
             ],
         ]
         yield "\n## Dragging the picture for two seconds\n"

@@ -54,6 +54,7 @@ COLOURS = {
     "parameter-line": ("stroke", "#2c8a4b", "#56c37b"),
 }
 
+NIGHT = ".handgrad .heat{filter:invert(1) hue-rotate(180deg)}"  # zero is dark then, and hues stay
 MARGIN = 24
 
 # What XML 1.0 cannot hold, not even escaped.
@@ -113,7 +114,7 @@ def stylesheet() -> str:
 
     return (
         f".handgrad text{{font-family:{FONT};font-variant-numeric:tabular-nums}}"
-        f"{rules(1)}@media (prefers-color-scheme:dark){{{rules(2)}}}"
+        f"{rules(1)}@media (prefers-color-scheme:dark){{{rules(2)}{NIGHT}}}"
     )
 
 

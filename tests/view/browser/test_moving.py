@@ -176,3 +176,10 @@ def test_what_is_searched_is_large_enough_to_be_read(opened):
     assert window.views()[0]["scale"] < 0.5
     window.search("softmax")
     assert window.views()[0]["scale"] >= 1
+
+
+def test_things_can_be_found_on_a_phone(opened):
+    window = opened("digit", width=390, height=844, as_it_opens=True)
+    window.find("largest gradient")
+    assert window.caption().startswith("the largest element of a gradient")
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -141,6 +141,7 @@ export class Panel {
     const { width, height } = thumbnailSize(thumb, { width: 84, height: 84 });
     canvas.setAttribute("style", `width:${width}px;height:${height}px`);
     canvas.setAttribute("aria-hidden", "true");
+    if (!thumb[3]) canvas.classList.add("heat");
     return canvas;
   }
 

@@ -139,7 +139,7 @@ export class Picture {
     const left = x - tag.width / 2;
     const at = { x: left, y: middle - height / 2, width, height };
     const picture = width > 0 ? [
-      s("image", { ...at, preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
+      s("image", { ...at, class: words.thumb[3] ? null : "heat", preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
       s("rect", { ...at, class: "border" })] : [];
     const first = middle - LEADING * (lines.length / 2 - 0.78);
     const beside = width > 0 ? left + width + 6 : left;

@@ -140,7 +140,7 @@ def picture(
     place = {"x": x, "y": y, "width": width, "height": height, "opacity": opacity}
     sharp = {"preserveAspectRatio": "none", "style": "image-rendering:pixelated"}
     return [
-        element("image", href=data_uri(thumb), **place, **sharp),
+        element("image", href=data_uri(thumb), class_=None if thumb.is_image else "heat", **place, **sharp),
         element("rect", **place, fill="none", class_="frame-line", stroke_width=0.75),
     ]
 
