@@ -192,7 +192,7 @@ def rows_of(op: Op, inputs: tuple, options: dict, N: int) -> list[Array]:
     flat = [x[:1] if row else x for x, row in zip(leaves(list(inputs)), is_row, strict=True)]
     try:
         outs = op.rule.pair(tuple(unflatten(list(inputs), flat)), options)[0]
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, RuntimeError):  # RuntimeError is PyTorch's
         return found if op.name in FIXED else []
     alone = outs if isinstance(outs, tuple) else (outs,)
     return [out for out in found if same(as_numpy(alone[out.index]), as_numpy(out.value)[:1])]

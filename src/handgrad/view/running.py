@@ -12,6 +12,7 @@ from handgrad.rules import Rule
 from handgrad.tape import Variable, variable
 from handgrad.tree import leaves, unflatten
 from handgrad.view.graph import INPUT, PARAMETER
+from handgrad.view.modules import check_same, is_module, plain_output, recording
 
 
 class Run:
@@ -21,7 +22,9 @@ class Run:
         self.name = name_of(target)
         self.known: dict[int, tuple[str, str]] = {}  # by the id of an array: its name and role
         self.kept: list[Any] = []  # so that no id is used twice
-        self.has_batch = has_batch or isinstance(target, Layer)  # a function's matrix need not be one
+        self.has_batch = (
+            has_batch or isinstance(target, Layer) or is_module(target)
+        )  # a function's matrix need not be one
         self.batch: int | None = None
         out = target if is_recorded(target) else self.call(target, inputs)
         if loss is not None:
@@ -34,13 +37,21 @@ class Run:
         """The target's output for recorded inputs and parameters."""
         named = list(zip(input_names(target, len(inputs)), inputs, strict=True))
         numbers = [x for x in leaves(list(inputs)) if is_array(x) and not isinstance(x, Recorded)]
-        some_float = isinstance(target, Layer) or any(map(is_floating, numbers))
+        is_network = isinstance(target, Layer) or is_module(target)
+        some_float = is_network or any(map(is_floating, numbers))
         xs = [self.recorded(x, name, INPUT, some_float) for name, x in named]
         if self.has_batch:
             self.batch = next((shape(x)[0] for x in leaves(xs) if len(shape(x)) > 1), None)
         if isinstance(target, Layer):
             own = {name: self.recorded(p, name, PARAMETER, True) for name, p in target.parameters().items()}
             return target.bind(own)(*xs)
+        if is_module(target):
+            plain = plain_output(target, inputs)
+            with recording(target, lambda p, name: self.recorded(p, name, PARAMETER, True)):
+                made = target(*xs)
+            if plain is not None:
+                check_same(target, plain, made)
+            return made
         return function_of(target)(*xs)
 
     def recorded(self, given: Any, name: str, role: str, floats_only: bool) -> Any:
