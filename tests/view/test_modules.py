@@ -137,7 +137,7 @@ PADDED = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
 def test_attention_is_that_of_pytorch(attention):
     torch.manual_seed(0)
     net, x = (
-        attention.double(),
+        attention.double().requires_grad_(False),
         torch.randn(*((2, 5) if attention.attention.batch_first else (5, 2)), 8).double(),
     )
     given = x.clone().requires_grad_()
