@@ -26,6 +26,7 @@ from handgrad.engine.wasm import wasm_module
 from handgrad.files import write_atomically
 from handgrad.program import Program
 from handgrad.program.source import numpy_source
+from handgrad.tree import named_leaves
 
 LOADER = Path(__file__).with_name("loader.mjs")
 
@@ -70,14 +71,7 @@ class Exported:
 
 def named(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
     """The arrays of a tree, by the name of the whole and their keys."""
-    if isinstance(tree, dict):
-        for key, branch in tree.items():
-            yield from named(branch, f"{name}.{key}")
-    elif isinstance(tree, list | tuple):
-        for i, branch in enumerate(tree):
-            yield from named(branch, f"{name}.{i}")
-    elif hasattr(tree, "dtype"):
-        yield name, tree
+    return ((key, x) for key, x in named_leaves(tree, name) if hasattr(x, "dtype"))
 
 
 def write(exported: Exported, path: Path, target: Target | None = None) -> list[Path]:
