@@ -15,10 +15,10 @@ demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
 
 test: $(TEST_ENV) lint
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-all: $(TEST_ENV) lint
-	$(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "slow or not slow"
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.engine.fuzz $(N) --jobs $(JOBS)

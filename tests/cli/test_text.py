@@ -106,7 +106,8 @@ def test_wrong_input_is_told(fails, handgrad, file, tmp_path):
     told = fails("train", tmp_path / "no.txt", "--model", "gpt", *out)
     assert "no.txt: byte 3 is not of text in UTF-8. --symbols bytes takes any file" in told
     assert "there is no file" in fails("train", tmp_path / "none.txt", "--model", "gpt", *out)
-    assert "only --epochs may change, not --length" in fails("train", "--resume", run, "--length", 5)
+    said = fails("train", "--resume", run, "--length", 5)
+    assert "only --epochs, --engine and devices may change, not --length" in said
 
 
 @pytest.mark.parametrize(

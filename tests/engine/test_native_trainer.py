@@ -401,5 +401,5 @@ def test_one_example_has_no_statistics(clusters):
 
 
 def test_an_engine_that_is_none():
-    with pytest.raises(ValueError, match="'native' or 'numpy', not 'jax'"):
-        trainer(engine="jax").fit(np.zeros((4, 4)), np.zeros(4, int), epochs=1)
+    with pytest.raises(ValueError, match="'native', 'numpy' or 'jax', not 'torch'"):
+        trainer(engine="torch").fit(np.zeros((4, 4)), np.zeros(4, int), epochs=1)
