@@ -17,6 +17,7 @@ from handgrad.engine.building import Stages, built
 from handgrad.engine.kernels.fallback import FallbackKernel
 from handgrad.engine.kernels.looped import LoopedKernel
 from handgrad.engine.manifest import Manifest
+from handgrad.engine.nodes import NotCompiled
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import addresses, aligned
 from handgrad.engine.runtime.team import team
@@ -213,6 +214,18 @@ def reasons(fallbacks: list[FallbackKernel]) -> list[str]:
         more = [f"{len(names) - 4} more"] if len(names) > 4 else []
         found.append(f"runs on NumPy: {'; '.join([*list(names)[:4], *more])}: {why}")
     return found
+
+
+def check_without_numpy(schedule: Schedule, what: str) -> None:
+    """That native code makes all of it, for ``what`` has no NumPy beside it.
+
+    Raises:
+        NotCompiled: it does not; the message names the operations.
+    """
+    fallbacks = [kernel for kernel in schedule.kernels if isinstance(kernel, FallbackKernel)]
+    if fallbacks:
+        needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
+        raise NotCompiled(f"{what} has no NumPy, which is needed: {needed}")
 
 
 _CODES: weakref.WeakSet[Code] = weakref.WeakSet()

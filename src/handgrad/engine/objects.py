@@ -9,9 +9,8 @@ import numpy as np
 
 from handgrad.engine.assembly import STATUS_WORDS
 from handgrad.engine.building import Stages
-from handgrad.engine.code import reasons
-from handgrad.engine.kernels.fallback import FallbackKernel
-from handgrad.engine.nodes import Constant, NotCompiled
+from handgrad.engine.code import check_without_numpy
+from handgrad.engine.nodes import Constant
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import LINE
 from handgrad.engine.targets.here import elsewhere
@@ -36,10 +35,7 @@ def object_file(
         NotCompiled: an operation needs NumPy.
     """
     assembly = Stages(program, donated or {}, target or elsewhere("sse2"), workers=1).assembly
-    fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
-    if fallbacks:
-        needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
-        raise NotCompiled(f"an object file has no NumPy, which is needed: {needed}")
+    check_without_numpy(assembly.schedule, "an object file")
     inputs = [x for x in leaves(program.inputs) if hasattr(x, "program")]
     outputs = [x for x in leaves(program.outputs) if hasattr(x, "dtype")]
     constants = [node.value for node in assembly.table if isinstance(node, Constant)]

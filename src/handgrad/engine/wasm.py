@@ -10,8 +10,7 @@ import numpy as np
 
 from handgrad.engine.assembly import STATUS_WORDS, Assembly
 from handgrad.engine.building import Stages
-from handgrad.engine.code import reasons
-from handgrad.engine.kernels.fallback import FallbackKernel
+from handgrad.engine.code import check_without_numpy
 from handgrad.engine.nodes import Constant, NotCompiled
 from handgrad.engine.runtime import native, wasm as writer
 from handgrad.engine.runtime.memory import LINE
@@ -92,10 +91,7 @@ def wasm_module(
             between, 2 GiB.
     """
     assembly = Stages(program, donated or {}, elsewhere("wasm32"), workers=1).assembly
-    fallbacks = [kernel for kernel in assembly.schedule.kernels if isinstance(kernel, FallbackKernel)]
-    if fallbacks:
-        needed = "; ".join(reason.removeprefix("runs on NumPy: ") for reason in reasons(fallbacks))
-        raise NotCompiled(f"WebAssembly has no NumPy, which is needed: {needed}")
+    check_without_numpy(assembly.schedule, "WebAssembly")
     memory = Memory(STACK)
     layout = _laid_out(program, assembly, memory, donated or {})
     places = {name: getattr(layout, name) for name in ("table", "status", "arena")}

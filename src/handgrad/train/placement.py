@@ -10,10 +10,9 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from handgrad.train.progress import State
 from handgrad.train.sharding import Sharding, Spec, check_mesh, specs
 from handgrad.tree import tree_map
-
-State = tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]
 
 
 class Row(NamedTuple):
@@ -74,7 +73,7 @@ class Placement:
             return x
         return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, PartitionSpec("data")))
 
-    def of_state(self, state: State) -> State:
+    def of_state(self, state: State) -> Any:
         """The sharding of each array of a state: moments lie as their parameter does, states whole."""
         params, states, moments = state
 

@@ -23,6 +23,7 @@ from handgrad.train.shards import file_of, joined, parts_here
 from handgrad.train.training import differences
 
 Arrays = dict[str, np.ndarray]
+State = tuple[Arrays, Arrays, dict[str, Arrays]]  # parameters, states, moments
 FORMAT = 2
 ALONE = Hosts()
 NUMBERS = ("step", "epoch", "batch", "totals", "best", "finished")  # fields that JSON keeps
@@ -54,6 +55,19 @@ class Progress:
     best: dict[str, Any] | None = None  # {"epoch", "loss"}, and below its arrays
     best_arrays: Arrays = dataclasses.field(default_factory=dict)
     finished: bool = False
+
+    def stepped(self, state: State, count: int, totals: dict[str, float]) -> Progress:
+        """So many mini-batches later: with these parameters, states and moments, and sums over the epoch."""
+        params, states, moments = state
+        return dataclasses.replace(
+            self,
+            params=params,
+            states=states,
+            moments=moments,
+            step=self.step + count,
+            batch=self.batch + count,
+            totals=totals,
+        )
 
 
 def save_checkpoint(

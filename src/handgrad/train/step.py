@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -90,16 +89,8 @@ class Step:
             params, moments = self.update(
                 progress.params, self.clipped(grads), progress.moments, lr, progress.step + 1
             )
-        stepped = dataclasses.replace(
-            progress,
-            params=params,
-            states=states,
-            moments=moments,
-            step=progress.step + 1,
-            batch=progress.batch + 1,
-            totals=with_batch(progress.totals, loss, measured(self.metrics, y, t), len(t)),
-        )
-        return stepped, float(loss), y
+        totals = with_batch(progress.totals, loss, measured(self.metrics, y, t), len(t))
+        return progress.stepped((params, states, moments), 1, totals), float(loss), y
 
     def not_finite(self, progress: Progress, x: Any, t: Any) -> NonFiniteError:
         """The error for a mini-batch whose loss or gradient is not finite."""

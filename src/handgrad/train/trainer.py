@@ -240,7 +240,7 @@ class Trainer(Step):
         self.hosts = JaxHosts() if asked == "jax" else ALONE
         self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead, placement)
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
-        if self.out is not None:
+        if self.out is not None or self.hosts.count > 1:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
             self.host = host(self.steps.name)
             self.hosts.check_same(self.training | self.host)

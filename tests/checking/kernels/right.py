@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 
-import torch
-from torch.nn import functional as F
+import pytest
 
 from tests.checking.kernels.references import EPS
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ import handgrad as hg
 from handgrad.checking.kernels import IMPRECISE
 from handgrad.checking.kinds import Kind
 
+from . import right, wrong
 from .references import REFERENCES, inputs_of, softmax
-
-torch = pytest.importorskip("torch")
-
-from . import right, wrong  # noqa: E402
+from .right import torch
 
 DTYPES = ("float32", "bfloat16", "float16")
 WAYS = ("float32 inside", "each step rounded, blocks of 4")
@@ -171,7 +169,10 @@ def test_references_of_other_libraries():
         return e / e.sum(-1, keepdim=True)
 
     assert hg.check_kernel(by_numpy, readable, X, dtype="float32").ok is True
-    own = lambda x: torch.softmax(x, -1)  # noqa: E731
+
+    def own(x):
+        return torch.softmax(x, -1)
+
     assert hg.check_kernel(lambda x: by_numpy(x)[0] * 1.001, own, X, dtype="float32").ok is False
 
 
@@ -200,7 +201,10 @@ def test_where_zeros_would_pass_it_does_not_say_right():
 
 def test_what_overflows_in_float16_is_not_wrong_for_it():
     x = 300 * np.random.default_rng(0).standard_normal((4, 6))
-    by_steps = lambda x: torch.sqrt((x * x).sum(-1))  # noqa: E731
+
+    def by_steps(x):
+        return torch.sqrt((x * x).sum(-1))
+
     report = hg.check_kernel(by_steps, lambda x: np.sqrt(np.sum(x * x, axis=-1)), x, dtype="float16")
     assert report.ok is None, report
     report = hg.check_kernel(

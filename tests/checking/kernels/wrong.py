@@ -2,10 +2,8 @@
 
 import math
 
-import torch
-
 from tests.checking.kernels.references import EPS
-from tests.checking.kernels.right import BY_HAND, How
+from tests.checking.kernels.right import BY_HAND, How, torch
 
 FAULTS = {}
 IMPRECISE = set()  # those whose formula is right
@@ -176,10 +174,12 @@ def db_of_the_first_row(x, g, b):
 def scaled(of, factor, k=0):
     def kernel(*xs):
         out, back = right(of)(*xs)
-        grads = lambda dout: tuple(  # noqa: E731
-            g * factor if i == k else g for i, g in enumerate(_tuple(back(dout)))
-        )
-        return out, lambda dout: grads(dout) if len(xs) > 1 else grads(dout)[0]
+
+        def backward(dout):
+            grads = tuple(g * factor if i == k else g for i, g in enumerate(_tuple(back(dout))))
+            return grads if len(xs) > 1 else grads[0]
+
+        return out, backward
 
     return kernel
 

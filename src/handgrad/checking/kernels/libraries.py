@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import sys
 from types import ModuleType
@@ -150,8 +151,7 @@ def library(name: str) -> Library:
             _torch()
             return TorchLibrary(device or "cpu")
         if kind == "jax":
-            import jax  # noqa: F401
-
+            importlib.import_module("jax")
             return JaxLibrary()
         return Library()
     raise ValueError(f"{kind} is not installed")

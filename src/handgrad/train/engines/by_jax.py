@@ -154,19 +154,10 @@ class JaxSteps(ManySteps):
             state, done, made = self.function(size)(*self.arguments(progress, indices, size))
             made, count = [np.asarray(a) for a in made], int(done)
         like = (self.start.params, self.start.states, self.start.moments)
-        params, states, moments = ordered(state, like)
-        after = dataclasses.replace(
-            progress,
-            params=params,
-            states=states,
-            moments=moments,
-            step=progress.step + count,
-            batch=progress.batch + count,
-            totals=self.totals(progress, made, indices[: count * size], size) if count else progress.totals,
-        )
         if not count:  # the state was handed back as it was: the next call says what failed
             self.failed = progress.step
-        return count, after, None
+        totals = self.totals(progress, made, indices[: count * size], size) if count else progress.totals
+        return count, progress.stepped(ordered(state, like), count, totals), None
 
     def arguments(self, progress: Progress, indices: np.ndarray, size: int) -> tuple:
         """What the loop is called with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -76,16 +75,7 @@ class NativeSteps(ManySteps):
         held = self.between(unflatten(self.structure, [a.copy() for a in self.state]))
         if self.transposed:
             held = tree_map(lambda a: np.array(a, order="C"), held)
-        params, states, moments = held
-        self.latest = dataclasses.replace(
-            progress,
-            params=params,
-            states=states,
-            moments=moments,
-            step=progress.step + count,
-            batch=progress.batch + count,
-            totals=self.totals(progress, made, indices, size),
-        )
+        self.latest = progress.stepped(held, count, self.totals(progress, made, indices, size))
         return count, self.latest, None
 
     def examples(self, indices: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
