@@ -1,39 +1,35 @@
-"""Make the lessons: from docs/learn/lessons/*.md the executed notebooks in docs/learn/en and docs/learn/zh.
+"""Run the lessons: of lessons/*.md make executed notebooks and pages of the site, in build/lessons.
 
-    python docs/learn/build.py            # run all lessons, write what has changed
-    python docs/learn/build.py --check    # run them, and say where the stored notebooks differ
+    python docs/learn/build.py            # run all lessons, write notebooks and pages of both languages
+    python docs/learn/build.py --check    # run them, and say where they print something else than is stored
+    python docs/learn/build.py --store    # run them, and store what they print in their sources
     python docs/learn/build.py 2-broadcasting 5-what-goes-wrong
 
-A lesson's source is Markdown. Its cells of code are fenced by ```python; each cell of text is there twice,
-after ``<!-- en -->`` and after ``<!-- zh -->``. The code runs once, and both notebooks hold what it gave.
+A lesson's source is Markdown. Its cells of code are fenced by ```python, and what they print stands below
+them, fenced by ```text; each cell of text is there twice, after ``<!-- en -->`` and after ``<!-- zh -->``.
+The code runs once, and the lesson in both languages shows what it gave.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import functools
+import difflib
 import html
-import json
-import math
 import os
 import re
-import struct
 import sys
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ["JUPYTER_PLATFORM_DIRS"] = "1"  # else jupyter_core warns of folders that it will no longer use
 
 import nbformat
-import numpy as np
 from nbclient import NotebookClient
 from nbformat import NotebookNode, v4
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "lessons"
+MADE = HERE.parent.parent / "build" / "lessons"
 LANGUAGES = ("en", "zh")
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -43,7 +39,7 @@ METADATA = {
 STARTUP = "import handgrad; handgrad.show.__kwdefaults__['check'] = 600.0; del handgrad"
 
 CELL = re.compile(
-    r"^```python\n(?P<code>.*?)^```$"
+    r"^```python\n(?P<code>.*?)^```$(?:\n+^```text\n(?P<printed>.*?)^```$)?"
     r"|^<!-- en -->\n(?P<en>.*?)^<!-- zh -->\n(?P<zh>.*?)(?=^<!-- en -->$|^```python$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
@@ -54,15 +50,20 @@ LINE_ENDS = re.compile(r"(?<=[，。；：、！？）”])\n *(?=[^\W\d]|[`*（
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: code, or text in each language."""
+    """One cell: code with what it is known to print, or text in each language."""
 
     code: str | None
     text: dict[str, str]
+    printed: str = ""
 
 
 def names() -> list[str]:
     """All lessons, in order."""
     return sorted(path.stem for path in SOURCES.glob("*.md"))
+
+
+def source(name: str) -> str:
+    return (SOURCES / f"{name}.md").read_text(encoding="utf-8")
 
 
 def cells(source: str) -> list[Cell]:
@@ -80,7 +81,8 @@ def cells(source: str) -> list[Cell]:
             line = source.count("\n", 0, end) + 1
             raise ValueError(f"after line {line}: each text has an <!-- en --> and then a <!-- zh -->")
         if match:
-            found.append(Cell(None, texts) if is_text else Cell(match["code"].strip(), {}))
+            code = Cell((match["code"] or "").strip(), {}, match["printed"] or "")
+            found.append(Cell(None, texts) if is_text else code)
             end = match.end()
     return found
 
@@ -115,123 +117,120 @@ def unexecuted(lesson: list[Cell], lang: str) -> NotebookNode:
     return v4.new_notebook(cells=made, metadata=nbformat.from_dict(METADATA))
 
 
-# Comparing: what may differ from one run to the next is left out.
+# What a cell prints, and what of it may differ from one run to the next.
 
-PAGE = re.compile(r'<iframe [^>]*srcdoc="([^"]*)"')
-DATA = re.compile(r'(?<=id="data">)[^<]*')
 DIGITS = re.compile(r"\b\d+ digits\b")  # proven: how many depends on the processor's rounding
 RESIDUE = re.compile("−?[0-9.]+×10⁻(¹[⁴-⁹]|[²³⁴-⁹][⁰¹²³⁴-⁹])")  # what rounding left of 0
-TIMINGS = ("seconds", "backwardSeconds")
-NUMBERS = {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "u1": "<u1"}
 
 
-def differences(stored: NotebookNode, made: NotebookNode) -> list[str]:
-    """The cells in which two notebooks differ, in words."""
-    if len(stored.cells) != len(made.cells):
-        return [f"{len(stored.cells)} cells, made anew {len(made.cells)}"]
+def printed(cell: NotebookNode) -> str:
+    """What a cell printed, lines without the blanks at their ends; neither drawings nor pages."""
+    said = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in texts(cell)]
+    lines = [line.rstrip() for line in "\n".join(text.removesuffix("\n") for text in said).splitlines()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def texts(cell: NotebookNode) -> list[NotebookNode]:
+    """The outputs of a cell that are text and nothing richer."""
+    outputs = cell.get("outputs", [])
+    return [o for o in outputs if o.output_type == "stream" or set(o.get("data", {})) == {"text/plain"}]
+
+
+def steady(text: str) -> str:
+    """A text without what may differ."""
+    return DIGITS.sub("digits", RESIDUE.sub("0", text))
+
+
+def differences(lesson: list[Cell], made: NotebookNode) -> list[str]:
+    """Where a lesson prints something else than its source says, in words."""
     found = []
-    for old, new in zip(stored.cells, made.cells, strict=True):
-        told = [(cell.id, cell.cell_type, cell.source, cell.get("execution_count")) for cell in (old, new)]
-        if told[0] != told[1]:
-            found.append(f"{new.id}: another source")
-        elif not same(*(said(cell.get("outputs", [])) for cell in (old, new))):
-            found.append(f"{new.id}: another output")
+    for known, cell in zip(lesson, made.cells, strict=True):
+        old, new = (steady(text).splitlines() for text in (known.printed, printed(cell)))
+        if old != new:
+            found += [f"{cell.id}: {line}" for line in difflib.ndiff(old, new) if line[0] in "+-"]
     return found
 
 
-def said(output: Any) -> Any:
-    """An output, or several, with each page in it taken apart."""
-    if isinstance(output, dict):
-        return {key: said(value) for key, value in output.items()}
-    if isinstance(output, list):
-        return [said(value) for value in output]
-    if isinstance(output, str) and (page := PAGE.search(output)):
-        return page_data(html.unescape(page[1]))
-    return DIGITS.sub("digits", RESIDUE.sub("0", output)) if isinstance(output, str) else output
+def with_printed(source: str, made: NotebookNode) -> str:
+    """The source with what its cells printed below them."""
+    codes = iter([cell for cell in made.cells if cell.cell_type == "code"])
+
+    def renewed(match: re.Match[str]) -> str:
+        if match["code"] is None:
+            return match[0]
+        said = printed(next(codes))
+        return f"```python\n{match['code']}```" + (f"\n\n```text\n{said}```" if said else "")
+
+    return CELL.sub(renewed, source)
 
 
-@functools.lru_cache
-def page_data(document: str) -> dict[str, Any]:
-    """What a page shows: all but its scripts, timings, and line numbers in handgrad's own files."""
-    data = DATA.search(document)
-    assert data is not None, "the page has no data"
-    block = zlib.decompress(base64.b64decode(data[0]))
-    (length, _) = struct.unpack_from("<II", block)
-    content = json.loads(block[8 : 8 + length])
-    start = 8 + length + -length % 8
-    for graph in content["graphs"]:
-        verdicts = graph.pop("verdicts")
-        for op in graph["ops"]:
-            op["verdict"] = verdicts[op["verdict"]]
-            for timing in TIMINGS:
-                del op[timing]
-        for rule in graph["rules"]:
-            if rule["source"]:
-                rule["source"] = rule["source"][2]
-        for summary in graph["summaries"]:
-            if summary["stored"] is None:
-                continue
-            offset, kind, shape, *_ = summary["stored"]
-            count = math.prod(shape)
-            summary["stored"] = np.frombuffer(block, NUMBERS[kind], count, start + offset).reshape(shape)
-    return said(content)
+# Pages of the site.
+
+PAGE = re.compile(r'<iframe [^>]*srcdoc="([^"]*)"[^>]*>')
+SOURCE = re.compile(r'srcdoc="[^"]*"')
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two outputs are equal; numbers to the digits that other processors round alike."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True)
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-9)
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return False
-    return bool(a == b)
+def site_page(name: str, notebook: NotebookNode) -> dict[str, str]:
+    """A lesson as Markdown, and the files that it shows, by their names beside it."""
+    files, text = {}, []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text.append(cell.source.replace("<details>", "<details markdown>"))
+        else:
+            text.append(fenced("python", cell.source))
+        if said := printed(cell):
+            text.append(fenced("{.text .printed}", said))
+        for i, output in enumerate(cell.get("outputs", [])):
+            data = output.get("data", {})
+            file = f"{name}-{cell.id}-{i}"
+            if page := PAGE.search(data.get("text/html", "")):
+                files[f"{file}.html"] = html.unescape(page[1])
+                text.append(framed(f"{file}.html", page[0]))
+            elif "image/svg+xml" in data:
+                files[f"{file}.svg"] = data["image/svg+xml"]
+                text.append(f"![]({file}.svg)")
+    return {f"{name}.md": "\n\n".join(text) + "\n", **files}
 
 
-def scripts(notebook: NotebookNode) -> list[str]:
-    """The pages of a notebook without their data: they change with handgrad's page, not with the lesson."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    texts = [output.get("data", {}).get("text/html", "") for output in outputs]
-    return [DATA.sub("", html.unescape(page[1])) for text in texts if (page := PAGE.search(text))]
+def fenced(language: str, code: str) -> str:
+    return f"```{language}\n{code.rstrip()}\n```"
 
 
-# Files.
+def framed(file: str, frame: str) -> str:
+    """A page beside the lesson, in the frame that the notebook has for it."""
+    beside = SOURCE.sub(f'src="{file}" loading="lazy"', frame)
+    return f'<div class="shown">{beside}</iframe></div>'
 
 
-def stored(path: Path) -> NotebookNode | None:
-    return nbformat.read(path, as_version=4) if path.exists() else None
-
-
-def build(name: str, check: bool) -> list[str]:
-    """Run a lesson, and write or check its notebooks; what was written, or what differs, in words."""
-    lesson = cells((SOURCES / f"{name}.md").read_text(encoding="utf-8"))
-    told = []
-    for lang, made in executed(lesson).items():
-        path = HERE / lang / f"{name}.ipynb"
-        old = stored(path)
-        changes = differences(old, made) if old else ["not there"]
-        if check:
-            told += [f"{lang}/{name}: {change}" for change in changes]
-        elif changes or old is None or scripts(old) != scripts(made):
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(nbformat.writes(made) + "\n", encoding="utf-8")
-            told.append(f"{lang}/{name}: {path.stat().st_size / 1e6:.2f} MB")
-    return told
+def build(name: str) -> dict[str, NotebookNode]:
+    """Run a lesson, and write its notebooks and pages."""
+    made = executed(cells(source(name)))
+    for lang, notebook in made.items():
+        folder = MADE / lang
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {f"{name}.ipynb": nbformat.writes(notebook) + "\n", **site_page(name, notebook)}
+        for file, content in files.items():
+            (folder / file).write_text(content, encoding="utf-8")
+    return made
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Make the notebooks of the lessons, or check them.")
+    parser = argparse.ArgumentParser(description="Run the lessons, and make their notebooks and pages.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where one differs")
+    parser.add_argument("--store", action="store_true", help="write what is printed into the sources")
     parser.add_argument("names", nargs="*", help=f"lessons; all of them by default: {', '.join(names())}")
     options = parser.parse_args()
-    told = [line for name in options.names or names() for line in build(name, options.check)]
+    told = []
+    for name in options.names or names():
+        lesson = cells(source(name))
+        made = (executed(lesson) if options.check or options.store else build(name))[LANGUAGES[0]]
+        if not options.store:
+            told += [f"{name}: {line}" for line in differences(lesson, made)]
+        else:
+            (SOURCES / f"{name}.md").write_text(with_printed(source(name), made), encoding="utf-8")
     for line in told:
         print(line)
-    return int(options.check and bool(told))
+    return int(bool(told))
 
 
 if __name__ == "__main__":
