@@ -47,12 +47,13 @@ from handgrad.tape import (
 )
 
 # What is imported when it is first asked for, so that only those who compile load LLVM, and so on.
-_MODULES = ("checking", "data", "engine", "models", "optim", "program", "tape", "testing", "train", "view")
+_MODULES = "checking data engine models onnx optim program tape testing train view".split()
 _FUNCTIONS = {
     "Trainer": "train",
     "check": "checking",
     "check_kernel": "checking",
     "compile": "engine",
+    "from_onnx": "onnx",
     "show": "view",
 }
 
@@ -62,6 +63,7 @@ if _typing.TYPE_CHECKING:
         data as data,
         engine as engine,
         models as models,
+        onnx as onnx,
         optim as optim,
         program as program,
         tape as tape,
@@ -71,6 +73,7 @@ if _typing.TYPE_CHECKING:
     )
     from handgrad.checking import check as check, check_kernel as check_kernel
     from handgrad.engine import compile as compile
+    from handgrad.onnx import from_onnx as from_onnx
     from handgrad.train import Trainer as Trainer
     from handgrad.view import show as show
 
@@ -80,9 +83,9 @@ else:
     # `compile` and the like are handgrad.sum only.
     __all__ = [
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
-        "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point", "grad",
-        "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules", "save", "scan",
-        "show", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
+        "from_onnx", "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
+        "save", "scan", "show", "stop_gradient", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

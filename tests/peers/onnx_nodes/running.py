@@ -10,26 +10,34 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx.backend.test.case.node import collect_testcases
 
 import handgrad as hg
 from handgrad.arrays import stripped
-from tests.peers.onnx_nodes import quantised
-from tests.peers.onnx_nodes.graph import OPERATORS, NoOperator, array_of, run
+from handgrad.onnx.decoding import Decoder, array_of
+from handgrad.onnx.operators import CONSTANT, OPERATORS, quantised
 
 STEP = 1e-6
-CONSTANT = {
-    "Dropout": {1},
-    "NegativeLogLikelihoodLoss": {2},
-    "OneHot": {0, 1, 2},
-    "Pad": {2},
-    "Resize": {1, 2},
-    "SoftmaxCrossEntropyLoss": {2},
-    "Upsample": {1},
-}
-"""Floating inputs that rules take as options."""
 WITHOUT = frozenset(quantised.TABLE) | frozenset("DFT STFT Sign Unique".split())
 """Operators whose gradient is not looked at: there is none, or it is NumPy that computes them."""
+
+
+class Missing(Exception):
+    """A node whose operator is not mapped, or not with these attributes."""
+
+
+def run(graph: Any, given: dict[str, Any], opset: int) -> list[Any]:
+    """The outputs of a graph, of its inputs by name."""
+    decoder = Decoder({"": opset})
+    made = decoder.graph(graph)
+    if decoder.missing:
+        raise Missing(decoder.told())
+    return made.run({name: value_of(x) for name, x in given.items()})
+
+
+def value_of(x: Any) -> Any:
+    return array_of(x) if isinstance(x, onnx.TensorProto) else x
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,11 @@ def tell(case: Any) -> Told:
                 warnings.simplefilter("ignore")
                 names = [x.name for x in graph.input]
                 made = run(graph, dict(zip(names, inputs, strict=False)), opset_of(case))
-        except NoOperator as error:
+        except Missing as error:
             return Told(case.name, operator, f"no operator {error}", is_mapped=False)
         except Exception as error:  # whatever it is, the operator does not work
             return Told(case.name, operator, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-        for got, expected in zip(made, map(array_of, wanted), strict=False):
+        for got, expected in zip(made, map(value_of, wanted), strict=False):
             why = difference(got, expected, case.rtol, case.atol)
             if why:
                 return Told(case.name, operator, why)
@@ -85,7 +93,7 @@ def gradient(case: Any) -> str:
     """The gradient by the floating inputs against differences along one direction: "right", or what it is."""
     ((inputs, _),) = case.data_sets
     names = [x.name for x in case.model.graph.input]
-    given = {name: array_of(x) for name, x in zip(names, inputs, strict=False)}
+    given = {name: value_of(x) for name, x in zip(names, inputs, strict=False)}
     node = case.model.graph.node[0]
     constant = {node.input[i] for i in CONSTANT.get(node.op_type, ()) if i < len(node.input)}
     moving = [name for name, x in given.items() if name not in constant and dtype_of(x).kind == "f"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape
 
 
@@ -40,7 +40,7 @@ def scan(
 ) -> tuple:
     if opset == 8:
         return scan_of_batches(*given[1:], body=body, num_scan_inputs=num_scan_inputs)
-    states, xs = given[:-num_scan_inputs], given[-num_scan_inputs:]
+    states, xs = given[:-num_scan_inputs], list(given[-num_scan_inputs:])
     xs = [np.moveaxis(x, axis, 0) for x, axis in zip(xs, scan_input_axes or [0] * len(xs), strict=True)]
     xs = [x[::-1] if back else x for x, back in zip(xs, scan_input_directions or [0] * len(xs), strict=True)]
     rows = []
@@ -89,7 +89,7 @@ def split_to_sequence(x: Any, sizes: Any = None, *, axis: int = 0, keepdims: int
 
 
 def concat_from_sequence(sequence: list, *, axis: int, new_axis: int = 0) -> Any:
-    return (hg.stack if new_axis else hg.concatenate)(list(sequence), axis=axis)
+    return (rules.stack if new_axis else rules.concatenate)(list(sequence), axis=axis)
 
 
 def sequence_map(first: list, *others: Any, body: Callable) -> tuple:
@@ -121,7 +121,7 @@ def dft(
 
 def stft(x: Any, step: Any, window: Any = None, length: Any = None, *, onesided: int = 1) -> Any:
     size = int(length) if length is not None else len(window)
-    frames = hg.windows(x[..., 0], size, int(step), 1, (1,)) * (1.0 if window is None else window)
+    frames = rules.windows(x[..., 0], size, int(step), 1, (1,)) * (1.0 if window is None else window)
     out = np.fft.rfft(frames) if onesided else np.fft.fft(frames)
     return np.stack([out.real, out.imag], axis=-1).astype(x.dtype)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape
 
 
@@ -18,17 +18,17 @@ def by_heads(x: Any, heads: Any) -> Any:
     if len(shape(x)) == 4:
         return x
     N, T, D = shape(x)
-    return hg.transpose(hg.reshape(x, (N, T, heads, D // heads)), axes=(0, 2, 1, 3))
+    return rules.transpose(rules.reshape(x, (N, T, heads, D // heads)), axes=(0, 2, 1, 3))
 
 
 def side_by_side(x: Any) -> Any:
     N, heads, T, D = shape(x)
-    return hg.reshape(hg.transpose(x, axes=(0, 2, 1, 3)), (N, T, heads * D))
+    return rules.reshape(rules.transpose(x, axes=(0, 2, 1, 3)), (N, T, heads * D))
 
 
 def repeated(x: Any, heads: int) -> Any:
     """Each head for as many queries' heads."""
-    return hg.repeat(x, heads // shape(x)[1], axis=1) if shape(x)[1] != heads else x
+    return rules.repeat(x, heads // shape(x)[1], axis=1) if shape(x)[1] != heads else x
 
 
 def seen(shape_of_scores: tuple, offset: Any, causal: int, left: int, right: int) -> np.ndarray:
@@ -72,8 +72,8 @@ def attention(
     """Rows that may look at nothing are 0."""
     is_flat, dtype = len(shape(Q)) == 3, Q.dtype
     Q, K, V = by_heads(Q, q_num_heads), by_heads(K, kv_num_heads), by_heads(V, kv_num_heads)
-    K = K if past_key is None else hg.concatenate([past_key, K], axis=2)
-    V = V if past_value is None else hg.concatenate([past_value, V], axis=2)
+    K = K if past_key is None else rules.concatenate([past_key, K], axis=2)
+    V = V if past_value is None else rules.concatenate([past_value, V], axis=2)
     heads, T, S = shape(Q)[1], shape(Q)[2], shape(K)[2]
     offset = 0 if past_key is None else shape(past_key)[2]
     if past_key is None and nonpad_kv_seqlen is not None:
@@ -85,8 +85,8 @@ def attention(
     bias = bias if attn_mask is None else bias + bias_of(attn_mask, S, dtype)
     root = np.sqrt(1 / math.sqrt(shape(Q)[3]) if scale is None else scale).astype(dtype)
     keys, values = repeated(K, heads), repeated(V, heads)
-    scores = (Q * root) @ hg.transpose(keys * root, axes=(0, 1, 3, 2))
-    capped = softcap * hg.tanh(scores / softcap) if softcap else scores
+    scores = (Q * root) @ rules.transpose(keys * root, axes=(0, 1, 3, 2))
+    capped = softcap * rules.tanh(scores / softcap) if softcap else scores
     biased = capped + bias
     given = onnx.helper.tensor_dtype_to_np_dtype(softmax_precision) if softmax_precision else dtype
     P = softmax_of_some(biased.astype(given), np.isneginf(bias)).astype(dtype)
@@ -97,7 +97,7 @@ def attention(
 
 def softmax_of_some(scores: Any, hidden: Any) -> Any:
     lost = np.all(hidden, axis=-1, keepdims=True)
-    return hg.where(lost, 0.0, hg.softmax(hg.where(lost, 0.0, scores), axis=-1))
+    return rules.where(lost, 0.0, rules.softmax(rules.where(lost, 0.0, scores), axis=-1))
 
 
 def rotary_embedding(
@@ -119,10 +119,10 @@ def rotary_embedding(
     a, b = (turned[..., part] for part in pairs)
     real, imaginary = cos * a - sin * b, sin * a + cos * b
     if interleaved:
-        made = hg.reshape(hg.stack([real, imaginary], axis=-1), shape(turned))
+        made = rules.reshape(rules.stack([real, imaginary], axis=-1), shape(turned))
     else:
-        made = hg.concatenate([real, imaginary], axis=-1)
-    out = hg.concatenate([made, rest], axis=-1)
+        made = rules.concatenate([real, imaginary], axis=-1)
+    out = rules.concatenate([made, rest], axis=-1)
     return side_by_side(out) if len(shape(x)) == 3 else out
 
 
@@ -148,24 +148,24 @@ def linear_attention(
     scale = scale or 1 / math.sqrt(D)
     outs = []
     for t in range(T):
-        key, value = hg.expand_dims(k[:, :, t], axis=-1), hg.expand_dims(v[:, :, t], axis=-2)
+        key, value = rules.expand_dims(k[:, :, t], axis=-1), rules.expand_dims(v[:, :, t], axis=-2)
         if "gated" in update_rule:
-            S = S * hg.exp(of_heads(decay[:, t], H, D))
+            S = S * rules.exp(of_heads(decay[:, t], H, D))
         if "delta" in update_rule:
-            value = of_heads(beta[:, t], H, 1) * (value - hg.sum(S * key, axis=-2, keepdims=True))
+            value = of_heads(beta[:, t], H, 1) * (value - rules.sum(S * key, axis=-2, keepdims=True))
         S = S + key * value
-        read = hg.repeat(S, q_num_heads // kv_num_heads, axis=1)
-        outs.append(scale * hg.sum(read * hg.expand_dims(q[:, :, t], axis=-1), axis=-2))
-    out = hg.stack(outs, axis=2)
+        read = rules.repeat(S, q_num_heads // kv_num_heads, axis=1)
+        outs.append(scale * rules.sum(read * rules.expand_dims(q[:, :, t], axis=-1), axis=-2))
+    out = rules.stack(outs, axis=2)
     return side_by_side(out).astype(dtype), S.astype(dtype if past is None else past.dtype)
 
 
 def of_heads(x: Any, heads: int, D: int) -> Any:
     """A number for each head, or one for each key's element, to multiply states with."""
     if shape(x)[-1] < heads:
-        return hg.reshape(x, (shape(x)[0], 1, 1, 1))
+        return rules.reshape(x, (shape(x)[0], 1, 1, 1))
     per = shape(x)[-1] // heads
-    return hg.reshape(x, (shape(x)[0], heads, per if per > 1 else 1, 1))
+    return rules.reshape(x, (shape(x)[0], heads, per if per > 1 else 1, 1))
 
 
 TABLE: dict[str, Callable] = {

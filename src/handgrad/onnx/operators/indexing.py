@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape
 
 
 def gather(x: Any, indices: Any, *, axis: int = 0) -> Any:
     if x.dtype.kind not in "fiub":
         return np.take(x, indices, axis=axis)
-    return hg.take(x, indices % max(shape(x)[axis], 1), axis=axis)
+    return rules.take(x, indices % max(shape(x)[axis], 1), axis=axis)
 
 
 def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
@@ -23,7 +23,7 @@ def gather_elements(x: Any, indices: Any, *, axis: int = 0) -> Any:
     own = tuple(
         slice(None) if i == axis % len(shape(x)) else slice(0, n) for i, n in enumerate(shape(indices))
     )
-    return hg.take_along_axis(x[own], indices, axis=axis)
+    return rules.take_along_axis(x[own], indices, axis=axis)
 
 
 def gather_nd(x: Any, indices: Any, *, batch_dims: int = 0) -> Any:
@@ -37,10 +37,10 @@ def written(x: Any, places: tuple, updates: Any, reduction: str) -> Any:
     if reduction == "none":
         origin = np.full(shape(x), -1)
         origin[places] = np.arange(math.prod(shape(updates))).reshape(shape(updates))
-        there = hg.take(hg.reshape(updates, (-1,)), np.maximum(origin, 0))
-        return hg.where(origin >= 0, there, x)
+        there = rules.take(rules.reshape(updates, (-1,)), np.maximum(origin, 0))
+        return rules.where(origin >= 0, there, x)
     if reduction == "add":
-        return x + hg.scatter_add(updates, places, shape(x))
+        return x + rules.scatter_add(updates, places, shape(x))
     out = x.copy()
     {"mul": np.multiply, "max": np.maximum, "min": np.minimum}[reduction].at(out, places, updates)
     return out
@@ -76,8 +76,8 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
 
 
 def compress(x: Any, condition: Any, *, axis: Any = None) -> Any:
-    flat = hg.reshape(x, (-1,)) if axis is None else x
-    return hg.take(flat, np.flatnonzero(condition), axis=axis or 0)
+    flat = rules.reshape(x, (-1,)) if axis is None else x
+    return rules.take(flat, np.flatnonzero(condition), axis=axis or 0)
 
 
 def col2im(
@@ -94,10 +94,10 @@ def col2im(
     ]
     N, CK = shape(x)[:2]
     C = CK // math.prod(blocks)
-    parts = hg.reshape(x, (N, C, *blocks, *counts))
+    parts = rules.reshape(x, (N, C, *blocks, *counts))
     order = (0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
     axes = tuple(range(2, 2 + n))
-    added = hg.unwindows(hg.transpose(parts, axes=order), (N, C, *wide), stride, dilation, axes)
+    added = rules.unwindows(rules.transpose(parts, axes=order), (N, C, *wide), stride, dilation, axes)
     return added[(..., *(slice(pads[i], pads[i] + m) for i, m in enumerate(sizes)))]
 
 
@@ -112,11 +112,11 @@ def max_unpool(
         for i, (m, s, k) in enumerate(zip(shape(x)[2:], strides, kernel_shape, strict=True))
     ]
     whole = (*shape(x)[:2], *own)
-    flat = hg.scatter_add(hg.reshape(x, (-1,)), (indices.reshape(-1),), (math.prod(whole),))
-    out = hg.reshape(flat, whole)
+    flat = rules.scatter_add(rules.reshape(x, (-1,)), (indices.reshape(-1),), (math.prod(whole),))
+    out = rules.reshape(flat, whole)
     if to is None:
         return out
-    return hg.pad(out, tuple((0, int(m) - k) for m, k in zip(to, whole, strict=True)))
+    return rules.pad(out, tuple((0, int(m) - k) for m, k in zip(to, whole, strict=True)))
 
 
 TABLE: dict[str, Callable] = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape
+from handgrad.onnx.operators.elementwise import typed
 from handgrad.tape.functions.products import einsum as numpys_einsum
-from tests.peers.onnx_nodes.elementwise import typed
 
 
 def over(reduce: Callable) -> Callable:
@@ -33,7 +33,7 @@ def _same(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def total(x: Any, axis: Any, keepdims: bool) -> Any:
-    return hg.sum(x, axis=axis, keepdims=keepdims)
+    return rules.sum(x, axis=axis, keepdims=keepdims)
 
 
 def extreme(rule: Callable, of_none: float) -> Callable:
@@ -55,13 +55,13 @@ def extreme(rule: Callable, of_none: float) -> Callable:
 def log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
     if not x.size:
         return np.log(np.sum(x, axis=axis, keepdims=keepdims))
-    return hg.logsumexp(x, axis=axis, keepdims=keepdims)
+    return rules.logsumexp(x, axis=axis, keepdims=keepdims)
 
 
 def norm(order: int) -> Callable:
     def function(x: Any, axis: Any, keepdims: bool) -> Any:
         x = x if x.dtype.kind == "f" else typed(x, np.float64)
-        return hg.norm(x, axis=axis, keepdims=keepdims, ord=order)
+        return rules.norm(x, axis=axis, keepdims=keepdims, ord=order)
 
     return function
 
@@ -80,42 +80,53 @@ def pick(function: Callable) -> Callable:
 def running(rule: Callable, start: float) -> Callable:
     def function(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0) -> Any:
         axis = int(axis)
-        x = hg.flip(x, axis=axis) if reverse else x
+        x = rules.flip(x, axis=axis) if reverse else x
         out = rule(x, axis=axis)
         if exclusive:
             whole = (slice(None),) * (axis % len(shape(x)))
             first = np.full_like(x[(*whole, slice(0, 1))], start)
-            out = hg.concatenate([first, out[(*whole, slice(0, -1))]], axis=axis)
-        return typed(hg.flip(out, axis=axis) if reverse else out, x.dtype)
+            out = rules.concatenate([first, out[(*whole, slice(0, -1))]], axis=axis)
+        return typed(rules.flip(out, axis=axis) if reverse else out, x.dtype)
 
     return function
 
 
-def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple:
+def top_k(
+    x: Any, count: Any = None, /, *, axis: int = -1, largest: int = 1, sorted: int = 1, k: int = 1
+) -> tuple:
+    k = k if count is None else count
     order = np.argsort(-x if largest and x.dtype.kind in "fi" else x, axis=axis, kind="stable")
     if largest and x.dtype.kind == "u":
         order = np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
         order = x.shape[axis] - 1 - order
     first = np.take(order, np.arange(int(np.asarray(k).reshape(()))), axis=axis)
-    return hg.take_along_axis(x, first, axis=axis), first.astype(np.int64)
+    return rules.take_along_axis(x, first, axis=axis), first.astype(np.int64)
 
 
 def lp_normalization(x: Any, *, axis: int = -1, p: int = 2) -> Any:
-    length = hg.norm(x, axis=axis, keepdims=True, ord=p)
-    return hg.where(length == 0, 0.0, x / hg.where(length == 0, 1.0, length)).astype(x.dtype)
+    length = rules.norm(x, axis=axis, keepdims=True, ord=p)
+    return rules.where(length == 0, 0.0, x / rules.where(length == 0, 1.0, length)).astype(x.dtype)
 
 
 def mean_variance(x: Any, *, axes: Any = (0, 2, 3)) -> Any:
     axes = tuple(axes)
-    centred = x - hg.mean(x, axis=axes, keepdims=True)
-    return typed(centred / (hg.std(x, axis=axes, keepdims=True) + 1e-9), x.dtype)
+    centred = x - rules.mean(x, axis=axes, keepdims=True)
+    return typed(centred / (rules.std(x, axis=axes, keepdims=True) + 1e-9), x.dtype)
 
 
 def gemm(
-    A: Any, B: Any, C: Any = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0
+    A: Any,
+    B: Any,
+    C: Any = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+    broadcast: int = 1,
 ) -> Any:
-    A, B = (hg.transpose(x) if turned else x for x, turned in ((A, transA), (B, transB)))
-    out = hg.matmul(A, B) * alpha
+    A, B = (rules.transpose(x) if turned else x for x, turned in ((A, transA), (B, transB)))
+    out = rules.matmul(A, B) * alpha
     return typed(out if C is None else out + C * beta, A.dtype)
 
 
@@ -137,24 +148,24 @@ def unique(x: Any, *, axis: Any = None, sorted: int = 1) -> tuple:
 TABLE: dict[str, Callable] = {
     "ArgMax": pick(np.argmax),
     "ArgMin": pick(np.argmin),
-    "CumProd": running(hg.cumprod, 1),
-    "CumSum": running(hg.cumsum, 0),
-    "Det": lambda x: hg.det(x),
+    "CumProd": running(rules.cumprod, 1),
+    "CumSum": running(rules.cumsum, 0),
+    "Det": lambda x: rules.det(x),
     "Einsum": einsum,
     "Gemm": gemm,
     "LpNormalization": lp_normalization,
-    "MatMul": lambda x, y: typed(hg.matmul(x, y), x.dtype),
+    "MatMul": lambda x, y: typed(rules.matmul(x, y), x.dtype),
     "MeanVarianceNormalization": mean_variance,
-    "ReduceL1": over(lambda x, axis, keepdims: hg.sum(hg.abs(x), axis=axis, keepdims=keepdims)),
+    "ReduceL1": over(lambda x, axis, keepdims: rules.sum(rules.abs(x), axis=axis, keepdims=keepdims)),
     "ReduceL2": over(norm(2)),
-    "ReduceLogSum": over(lambda x, axis, keepdims: hg.log(hg.sum(x, axis=axis, keepdims=keepdims))),
+    "ReduceLogSum": over(lambda x, axis, keepdims: rules.log(rules.sum(x, axis=axis, keepdims=keepdims))),
     "ReduceLogSumExp": over(log_sum_exp),
-    "ReduceMax": over(extreme(hg.max, -np.inf)),
-    "ReduceMean": over(lambda x, axis, keepdims: hg.mean(x, axis=axis, keepdims=keepdims)),
-    "ReduceMin": over(extreme(hg.min, np.inf)),
-    "ReduceProd": over(lambda x, axis, keepdims: hg.prod(x, axis=axis, keepdims=keepdims)),
+    "ReduceMax": over(extreme(rules.max, -np.inf)),
+    "ReduceMean": over(lambda x, axis, keepdims: rules.mean(x, axis=axis, keepdims=keepdims)),
+    "ReduceMin": over(extreme(rules.min, np.inf)),
+    "ReduceProd": over(lambda x, axis, keepdims: rules.prod(x, axis=axis, keepdims=keepdims)),
     "ReduceSum": over(total),
-    "ReduceSumSquare": over(lambda x, axis, keepdims: hg.sum(x * x, axis=axis, keepdims=keepdims)),
+    "ReduceSumSquare": over(lambda x, axis, keepdims: rules.sum(x * x, axis=axis, keepdims=keepdims)),
     "TopK": top_k,
     "Unique": unique,
 }

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape, stripped
-from tests.peers.onnx_nodes.elementwise import typed
+from handgrad.onnx.operators.elementwise import typed
 
 
 def as_array(x: Any) -> Any:
@@ -18,22 +18,22 @@ def as_array(x: Any) -> Any:
 
 def classes_last(x: Any) -> Any:
     order = (0, *range(2, len(shape(x))), 1)
-    return hg.transpose(x, axes=order)
+    return rules.transpose(x, axes=order)
 
 
 def softmax_cross_entropy(
     x: Any, t: Any, weight: Any = None, *, ignore_index: Any = None, reduction: str = "mean"
 ) -> tuple:
-    loss = hg.softmax_cross_entropy(
+    loss = rules.softmax_cross_entropy(
         classes_last(x), t, weight=stripped(weight), ignore_index=ignore_index, reduction=reduction
     )
-    return typed(as_array(loss), x.dtype), hg.log_softmax(x, axis=1)
+    return typed(as_array(loss), x.dtype), rules.log_softmax(x, axis=1)
 
 
 def negative_log_likelihood(
     x: Any, t: Any, weight: Any = None, *, ignore_index: Any = None, reduction: str = "mean"
 ) -> Any:
-    return typed(as_array(hg.nll(classes_last(x), t, stripped(weight), ignore_index, reduction)), x.dtype)
+    return typed(as_array(rules.nll(classes_last(x), t, stripped(weight), ignore_index, reduction)), x.dtype)
 
 
 TABLE: dict[str, Callable] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape, stripped
 
 
@@ -25,14 +25,15 @@ def either(rule: Callable, plain: Callable) -> Callable:
     return lambda x, *args: rule(x, *args) if is_numeric(x) else plain(x, *args)
 
 
-reshaped = either(hg.reshape, np.reshape)
-transposed = either(lambda x, axes: hg.transpose(x, axes=axes), np.transpose)
-broadcast = either(hg.broadcast_to, np.broadcast_to)
+reshaped = either(rules.reshape, np.reshape)
+transposed = either(lambda x, axes: rules.transpose(x, axes=axes), np.transpose)
+broadcast = either(rules.broadcast_to, np.broadcast_to)
 
 
-def reshape(x: Any, to: Any, *, allowzero: int = 0) -> Any:
+def reshape(x: Any, to: Any = None, /, *, allowzero: int = 0, shape: Any = None) -> Any:
     """0 keeps a size, unless ``allowzero``."""
-    sizes = [shape(x)[i] if n == 0 and not allowzero else n for i, n in enumerate(numbers_of(to))]
+    wanted = numbers_of(shape if to is None else to)
+    sizes = [np.shape(x)[i] if n == 0 and not allowzero else n for i, n in enumerate(wanted)]
     return reshaped(x, tuple(sizes))
 
 
@@ -58,8 +59,8 @@ def transpose(x: Any, *, perm: Any = None) -> Any:
     return transposed(x, tuple(perm) if perm else tuple(range(len(shape(x))))[::-1])
 
 
-def concat(*xs: Any, axis: int) -> Any:
-    return hg.concatenate(list(xs), axis=axis) if is_numeric(xs[0]) else np.concatenate(xs, axis=axis)
+def concat(*xs: Any, axis: int = 1) -> Any:
+    return rules.concatenate(list(xs), axis=axis) if is_numeric(xs[0]) else np.concatenate(xs, axis=axis)
 
 
 def split(
@@ -71,16 +72,17 @@ def split(
     count = num_outputs or outputs
     each = -(-n // count)
     places = np.cumsum(found)[:-1] if found else [min(each * i, n) for i in range(1, count)]
-    return tuple(hg.split(x, [int(i) for i in places], axis=axis))
+    return tuple(rules.split(x, [int(i) for i in places], axis=axis))
 
 
 def sliced(
-    x: Any, starts: Any = None, ends: Any = None, axes: Any = None, steps: Any = None, **old: Any
-) -> Any:
-    starts, ends = (numbers_of(old[k] if v is None else v) for k, v in (("starts", starts), ("ends", ends)))
-    given = old.get("axes") if axes is None else axes
+    x: Any, begin: Any = None, end: Any = None, over: Any = None, step: Any = None, /, *,
+    starts: Any = None, ends: Any = None, axes: Any = None,
+) -> Any:  # fmt: skip
+    starts, ends = numbers_of(starts if begin is None else begin), numbers_of(ends if end is None else end)
+    given = axes if over is None else over
     axes = range(len(starts)) if given is None else numbers_of(given)
-    steps = [1] * len(starts) if steps is None else numbers_of(steps)
+    steps = [1] * len(starts) if step is None else numbers_of(step)
     index = [slice(None)] * len(shape(x))
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         last = None if step < 0 and end < -shape(x)[axis] else end
@@ -93,25 +95,25 @@ def expand(x: Any, to: Any) -> Any:
 
 
 def tile(x: Any, repeats: Any) -> Any:
-    return hg.tile(x, tuple(numbers_of(repeats)))
+    return rules.tile(x, tuple(numbers_of(repeats)))
 
 
 def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
     N, C, H, W = shape(x)
     b = blocksize
     if mode == "DCR":
-        parts = hg.transpose(hg.reshape(x, (N, b, b, C // (b * b), H, W)), axes=(0, 3, 4, 1, 5, 2))
+        parts = rules.transpose(rules.reshape(x, (N, b, b, C // (b * b), H, W)), axes=(0, 3, 4, 1, 5, 2))
     else:
-        parts = hg.transpose(hg.reshape(x, (N, C // (b * b), b, b, H, W)), axes=(0, 1, 4, 2, 5, 3))
-    return hg.reshape(parts, (N, C // (b * b), H * b, W * b))
+        parts = rules.transpose(rules.reshape(x, (N, C // (b * b), b, b, H, W)), axes=(0, 1, 4, 2, 5, 3))
+    return rules.reshape(parts, (N, C // (b * b), H * b, W * b))
 
 
 def space_to_depth(x: Any, *, blocksize: int, mode: str = "DCR") -> Any:
     N, C, H, W = shape(x)
     b = blocksize
-    parts = hg.reshape(x, (N, C, H // b, b, W // b, b))
+    parts = rules.reshape(x, (N, C, H // b, b, W // b, b))
     order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
-    return hg.reshape(hg.transpose(parts, axes=order), (N, C * b * b, H // b, W // b))
+    return rules.reshape(rules.transpose(parts, axes=order), (N, C * b * b, H // b, W // b))
 
 
 MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap", "constant": "constant"}
@@ -119,24 +121,26 @@ MODES = {"reflect": "reflect", "edge": "edge", "wrap": "wrap", "constant": "cons
 
 def pad(
     x: Any,
-    pads: Any = None,
+    widths: Any = None,
     constant_value: Any = None,
     axes: Any = None,
+    /,
     *,
     mode: str = "constant",
-    **old: Any,
+    pads: Any = None,
+    value: float = 0.0,
 ) -> Any:
     """Sizes before all axes, then sizes after; those below 0 cut."""
-    sizes = numbers_of(old["pads"] if pads is None else pads)
+    sizes = numbers_of(pads if widths is None else widths)
     found = range(len(shape(x))) if axes is None else numbers_of(axes)
     pairs = [(0, 0)] * len(shape(x))
     for i, axis in enumerate(found):
         pairs[axis] = sizes[i], sizes[i + len(sizes) // 2]
     cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, shape(x), strict=True))
-    value = old.get("value", 0.0) if constant_value is None else constant_value
+    value = value if constant_value is None else constant_value
     grown = tuple((max(a, 0), max(b, 0)) for a, b in pairs)
     options = {"value": np.asarray(stripped(value)).reshape(()).item()} if mode == "constant" else {}
-    return hg.pad(x[cut], grown, mode=MODES[mode], **options).astype(x.dtype)
+    return rules.pad(x[cut], grown, mode=MODES[mode], **options).astype(x.dtype)
 
 
 def center_crop_pad(x: Any, to: Any, *, axes: Any = None) -> Any:
@@ -149,13 +153,13 @@ def center_crop_pad(x: Any, to: Any, *, axes: Any = None) -> Any:
         else:
             before = (n - have) // 2
             pairs[axis] = before, n - have - before
-    return hg.pad(x[tuple(index)], tuple(pairs)).astype(x.dtype)
+    return rules.pad(x[tuple(index)], tuple(pairs)).astype(x.dtype)
 
 
 def trilu(x: Any, k: Any = None, *, upper: int = 1) -> Any:
     k = 0 if k is None else int(np.asarray(k).reshape(()))
     if x.dtype.kind == "f":
-        return (hg.triu if upper else hg.tril)(x, k)
+        return (rules.triu if upper else rules.tril)(x, k)
     return (np.triu if upper else np.tril)(x, k)
 
 
@@ -169,18 +173,19 @@ def reverse_sequence(x: Any, lengths: Any, *, batch_axis: int = 1, time_axis: in
     places = np.where(at < lengths, lengths - 1 - at, at)
     places = places if batch_axis == 1 else places.T
     places = places.reshape(places.shape + (1,) * (len(shape(x)) - 2))
-    return hg.take_along_axis(x, np.broadcast_to(places, shape(x)), axis=time_axis)
+    return rules.take_along_axis(x, np.broadcast_to(places, shape(x)), axis=time_axis)
 
 
 def eye_like(x: Any, *, dtype: Any = None, k: int = 0) -> Any:
     import onnx
 
     made = x.dtype if dtype is None else onnx.helper.tensor_dtype_to_np_dtype(dtype)
-    return np.eye(*shape(x), k=k, dtype=made)
+    rows, columns = shape(x)
+    return np.eye(rows, columns, k=k, dtype=made)
 
 
 def constant(**given: Any) -> Any:
-    (name, value), *_ = given.items()
+    ((name, value),) = given.items()
     dtype = {
         "value_float": np.float32,
         "value_floats": np.float32,
@@ -194,6 +199,11 @@ def constant_of_shape(sizes: Any, *, value: Any = np.zeros(1, np.float32)) -> An
     return np.full(tuple(numbers_of(sizes)), value.reshape(())[()], dtype=value.dtype)
 
 
+def counted(start: Any, limit: Any, delta: Any) -> Any:
+    first, last, step = (np.asarray(v).item() for v in (start, limit, delta))
+    return np.arange(first, last, step, dtype=start.dtype)
+
+
 TABLE: dict[str, Callable] = {
     "CenterCropPad": center_crop_pad,
     "Concat": concat,
@@ -204,7 +214,7 @@ TABLE: dict[str, Callable] = {
     "EyeLike": eye_like,
     "Flatten": flatten,
     "Pad": pad,
-    "Range": lambda start, limit, delta: np.arange(start, limit, delta, dtype=start.dtype),
+    "Range": counted,
     "Reshape": reshape,
     "ReverseSequence": reverse_sequence,
     "Shape": shape_of,

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape
 
 
 def in_order(x: Any, order: tuple[int, ...]) -> Any:
     """Blocks of rows, of which there are as many as gates, in another order."""
     H = shape(x)[0] // len(order)
-    return hg.concatenate([x[k * H : (k + 1) * H] for k in order])
+    return rules.concatenate([x[k * H : (k + 1) * H] for k in order])
 
 
 def directions(direction: str) -> list[bool]:
@@ -35,7 +35,7 @@ def sequences(
     run: Callable, x: Any, W: Any, R: Any, B: Any, states: tuple, direction: str, layout: int, order: tuple
 ) -> tuple:
     """Each direction by itself: all states side by side, and the last of each kind."""
-    x = x if layout else hg.transpose(x, axes=(1, 0, 2))
+    x = x if layout else rules.transpose(x, axes=(1, 0, 2))
     outs, ends = [], []
     for k, reverse in enumerate(directions(direction)):
         own = Weights(W[k], R[k], None if B is None else B[k], order)
@@ -44,8 +44,9 @@ def sequences(
         out, *last = run(x, start, own, reverse)
         outs.append(out)
         ends.append(last)
-    every = hg.stack(outs, axis=2) if layout else hg.transpose(hg.stack(outs, axis=0), axes=(2, 0, 1, 3))
-    return every, *(hg.stack(list(kind), axis=1 if layout else 0) for kind in zip(*ends, strict=True))
+    every = rules.stack(outs, axis=2)  # (N, T, ways, H)
+    every = every if layout else rules.transpose(every, axes=(1, 2, 0, 3))
+    return every, *(rules.stack(list(kind), axis=1 if layout else 0) for kind in zip(*ends, strict=True))
 
 
 def _start(s: Any, k: int, own: tuple, dtype: Any, layout: int) -> Any:
@@ -54,13 +55,20 @@ def _start(s: Any, k: int, own: tuple, dtype: Any, layout: int) -> Any:
     return s[:, k] if layout else s[k]
 
 
-def plain_only(given: Any, usual: list[str]) -> None:
-    from tests.peers.onnx_nodes.graph import NoOperator
+USUAL = {"RNN": ["tanh"], "LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"]}
 
-    if given and [name.lower() for name in given] != [name.lower() for name in usual] * (
-        len(given) // len(usual)
-    ):
-        raise NoOperator(f"activations {given}")
+
+def unusual_activations(operator: str, given: Any) -> list[str]:
+    """The activations of a recurrent node, if they are not the usual ones."""
+    usual = USUAL.get(operator, [])
+    repeated = usual * (len(given) // len(usual)) if given and usual else []
+    return [] if [name.lower() for name in given or ()] == repeated else list(given)
+
+
+def only_whole(what: str, x: Any, lengths: Any, reverse: bool = False) -> None:
+    """Raise a ValueError where sequences are of several lengths, or go back."""
+    if reverse or (lengths is not None and np.any(lengths != shape(x)[1])):
+        raise ValueError(f"with {what}, sequences are whole{' and forward' * reverse} here")
 
 
 def rnn(
@@ -76,10 +84,9 @@ def rnn(
     layout: int = 0,
     activations: Any = None,
 ) -> tuple:
-    plain_only(activations, ["tanh"])
 
     def run(x: Any, start: Any, own: Weights, reverse: bool) -> tuple:
-        return hg.rnn(x, start[0], own.W, own.R, own.b + own.d, lengths, reverse=reverse)
+        return rules.rnn(x, start[0], own.W, own.R, own.b + own.d, lengths, reverse=reverse)
 
     return sequences(run, x, W, R, B, (h,), direction, layout, (0,))
 
@@ -101,12 +108,12 @@ def lstm(
     input_forget: int = 0,
 ) -> tuple:
     """i, o, f, c -> i, f, g, o."""
-    plain_only(activations, ["sigmoid", "tanh", "tanh"])
 
     def run(x: Any, start: Any, own: Weights, reverse: bool) -> tuple:
         if P is not None:
+            only_whole("peepholes", x, lengths, reverse)
             return peeping(x, start, own, P[0])
-        return hg.lstm(x, *start, own.W, own.R, own.b + own.d, lengths, reverse=reverse)
+        return rules.lstm(x, start[0], start[1], own.W, own.R, own.b + own.d, lengths, reverse=reverse)
 
     return sequences(run, x, W, R, B, (h, c), direction, layout, (0, 2, 3, 1))
 
@@ -117,17 +124,17 @@ def peeping(x: Any, start: Any, own: Weights, P: Any) -> tuple:
     pi, po, pf = (P[k * shape(h)[1] : (k + 1) * shape(h)[1]] for k in range(3))
     outs = []
     for a in steps(x, own):
-        i, f, g, o = gates(a + h @ hg.transpose(own.R), 4)
-        i, f = hg.sigmoid(i + pi * c), hg.sigmoid(f + pf * c)
-        c = f * c + i * hg.tanh(g)
-        h = hg.sigmoid(o + po * c) * hg.tanh(c)
+        i, f, g, o = gates(a + h @ rules.transpose(own.R), 4)
+        i, f = rules.sigmoid(i + pi * c), rules.sigmoid(f + pf * c)
+        c = f * c + i * rules.tanh(g)
+        h = rules.sigmoid(o + po * c) * rules.tanh(c)
         outs.append(h)
-    return hg.stack(outs, axis=1), h, c
+    return rules.stack(outs, axis=1), h, c
 
 
 def steps(x: Any, own: Weights, with_d: bool = True) -> Iterator[Any]:
     b = own.b + own.d if with_d else own.b
-    return (x[:, t] @ hg.transpose(own.W) + b for t in range(shape(x)[1]))
+    return (x[:, t] @ rules.transpose(own.W) + b for t in range(shape(x)[1]))
 
 
 def gates(a: Any, count: int) -> list[Any]:
@@ -150,12 +157,12 @@ def gru(
     activations: Any = None,
 ) -> tuple:
     """z, r, h -> r, z, n."""
-    plain_only(activations, ["sigmoid", "tanh"])
 
     def run(x: Any, start: Any, own: Weights, reverse: bool) -> tuple:
         if linear_before_reset:
-            return hg.gru(x, start[0], own.W, own.R, own.b, own.d, lengths, reverse=reverse)
-        return resetting(hg.flip(x, axis=1) if reverse else x, start[0], own, reverse)
+            return rules.gru(x, start[0], own.W, own.R, own.b, own.d, lengths, reverse=reverse)
+        only_whole("linear_before_reset=0", x, lengths)
+        return resetting(rules.flip(x, axis=1) if reverse else x, start[0], own, reverse)
 
     return sequences(run, x, W, R, B, (h,), direction, layout, (1, 0, 2))
 
@@ -166,13 +173,13 @@ def resetting(x: Any, h: Any, own: Weights, reverse: bool) -> tuple:
     outs = []
     for a in steps(x, own):
         r, z, n = gates(a, 3)
-        s = h @ hg.transpose(own.R[: 2 * H])
-        r, z = hg.sigmoid(r + s[..., :H]), hg.sigmoid(z + s[..., H:])
-        n = hg.tanh(n + (r * h) @ hg.transpose(own.R[2 * H :]))
+        s = h @ rules.transpose(own.R[: 2 * H])
+        r, z = rules.sigmoid(r + s[..., :H]), rules.sigmoid(z + s[..., H:])
+        n = rules.tanh(n + (r * h) @ rules.transpose(own.R[2 * H :]))
         h = (1 - z) * n + z * h
         outs.append(h)
-    out = hg.stack(outs, axis=1)
-    return (hg.flip(out, axis=1) if reverse else out), h
+    out = rules.stack(outs, axis=1)
+    return (rules.flip(out, axis=1) if reverse else out), h
 
 
 TABLE: dict[str, Callable] = {"GRU": gru, "LSTM": lstm, "RNN": rnn}

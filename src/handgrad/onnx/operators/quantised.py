@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tests.peers.onnx_nodes.layers import conv
+from handgrad.onnx.operators.layers import conv
 
 FEW_BITS = ("float8", "float4")
 LOWEST = {"uint8": (0, 255), "int8": (-128, 127), "uint16": (0, 65535), "int16": (-32768, 32767),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape, stripped
 
 NAMES = {
@@ -32,7 +33,7 @@ def as_made(rule: Callable) -> Callable:
 
 def typed(x: Any, dtype: Any) -> Any:
     x = x if hasattr(x, "dtype") else np.asarray(x)
-    return x if x.dtype == dtype else hg.astype(x, dtype)
+    return x if x.dtype == dtype else rules.astype(x, dtype)
 
 
 def divide(x: Any, y: Any) -> Any:
@@ -40,20 +41,32 @@ def divide(x: Any, y: Any) -> Any:
     if x.dtype.kind in "iu":
         quotient = np.abs(x.astype(object)) // np.abs(y.astype(object)) if x.dtype.kind == "i" else x // y
         return (quotient * np.sign(x) * np.sign(y)).astype(x.dtype) if x.dtype.kind == "i" else quotient
-    return typed(hg.divide(x, y), x.dtype)
+    return typed(rules.divide(x, y), x.dtype)
 
 
 def power(x: Any, y: Any) -> Any:
     if x.dtype.kind in "iu":
         return np.power(x, y).astype(x.dtype)
-    return typed(hg.power(x, typed(y, x.dtype)), x.dtype)
+    return typed(rules.power(x, typed(y, x.dtype)), x.dtype)
 
 
 def mod(x: Any, y: Any, *, fmod: int = 0) -> Any:
     """The sign is that of y, with ``fmod`` that of x."""
     if not fmod:
-        return np.mod(x, y) if x.dtype.kind in "iu" else hg.remainder(x, y)
+        return np.mod(x, y) if x.dtype.kind in "iu" else rules.remainder(x, y)
     return np.fmod(x, y)
+
+
+def beside(function: Callable) -> Callable:
+    """Before opset 7 the second array lies along the axes of the first from ``axis`` on, if ``broadcast``."""
+
+    def joined(x: Any, y: Any, /, *, broadcast: int = 0, axis: Any = None) -> Any:
+        if broadcast and axis is not None:
+            more = len(shape(x)) - axis % len(shape(x)) - len(shape(y))
+            y = rules.reshape(y, (*shape(y), *(1,) * more))
+        return function(x, y)
+
+    return joined
 
 
 def folded(rule: Callable) -> Callable:
@@ -64,22 +77,22 @@ def folded(rule: Callable) -> Callable:
 
 
 def mean(*xs: Any) -> Any:
-    return functools.reduce(hg.add, xs) / len(xs)
+    return functools.reduce(rules.add, xs) / len(xs)
 
 
 def clip(x: Any, low: Any = None, high: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """Where the lower bound is above the upper, the upper counts."""
     low, high = (min if low is None else low), (max if high is None else high)
-    out = x if low is None else hg.maximum(x, typed(low, x.dtype))
-    return typed(out if high is None else hg.minimum(out, typed(high, x.dtype)), x.dtype)
+    out = x if low is None else rules.maximum(x, typed(low, x.dtype))
+    return typed(out if high is None else rules.minimum(out, typed(high, x.dtype)), x.dtype)
 
 
 def selu(x: Any, *, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Any:
-    return typed(gamma * hg.elu(x, alpha=alpha), x.dtype)
+    return typed(gamma * rules.elu(x, alpha=alpha), x.dtype)
 
 
 def hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5) -> Any:
-    return typed(hg.clip(x * alpha + beta, 0.0, 1.0), x.dtype)
+    return typed(rules.clip(x * alpha + beta, 0.0, 1.0), x.dtype)
 
 
 def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
@@ -88,7 +101,7 @@ def shrink(x: Any, *, bias: float = 0.0, lambd: float = 0.5) -> Any:
 
 
 def swish(x: Any, *, alpha: float = 1.0) -> Any:
-    return x * hg.sigmoid(x * alpha)
+    return x * rules.sigmoid(x * alpha)
 
 
 def swiglu(a: Any, b: Any, *, alpha: float = 1.0) -> Any:
@@ -102,13 +115,17 @@ def softmax(rule: Callable) -> Callable:
         if opset >= 13:
             return rule(x, axis=-1 if axis is None else axis)
         axis = (1 if axis is None else axis) % len(shape(x))
-        rows = hg.reshape(x, (*shape(x)[:axis], -1))
-        return hg.reshape(rule(rows), shape(x))
+        rows = rules.reshape(x, (*shape(x)[:axis], math.prod(shape(x)[axis:])))
+        return rules.reshape(rule(rows), shape(x))
 
     return function
 
 
-def hardmax(x: Any, *, axis: int = -1) -> Any:
+def hardmax(x: Any, *, axis: Any = None, opset: int = 13) -> Any:
+    if opset < 13:
+        axis = (1 if axis is None else axis) % len(shape(x))
+        return np.reshape(hardmax(np.reshape(x, (math.prod(shape(x)[:axis]), -1))), shape(x))
+    axis = -1 if axis is None else axis
     first = np.expand_dims(np.argmax(x, axis=axis), axis)
     out = np.zeros_like(x)
     np.put_along_axis(out, first, 1, axis)
@@ -118,7 +135,7 @@ def hardmax(x: Any, *, axis: int = -1) -> Any:
 def where(condition: Any, x: Any, y: Any) -> Any:
     if not all(np.issubdtype(v.dtype, np.number) for v in (x, y)):
         return np.where(condition, x, y)
-    return hg.where(condition, x, y)
+    return rules.where(condition, x, y)
 
 
 def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1) -> Any:
@@ -145,32 +162,34 @@ def on_values(function: Callable) -> Callable:
 
 
 TABLE: dict[str, Callable] = {
-    **{name: as_made(getattr(hg, ours)) for name, ours in NAMES.items()},
+    **{name: as_made(getattr(rules, ours)) for name, ours in NAMES.items()},
     **{name: on_values(function) for name, function in VALUES.items()},
+    **{name: beside(as_made(getattr(rules, NAMES[name]))) for name in ("Add", "Sub", "Mul", "PRelu")},
+    **{name: beside(on_values(VALUES[name])) for name in ("And", "Or", "Xor", "Equal", "Greater", "Less")},
     "BitShift": bit_shift,
-    "Celu": lambda x, *, alpha=1.0: hg.celu(x, alpha=alpha),
+    "Celu": lambda x, *, alpha=1.0: rules.celu(x, alpha=alpha),
     "Clip": clip,
-    "Div": divide,
-    "Elu": lambda x, *, alpha=1.0: hg.elu(x, alpha=alpha),
-    "Gelu": lambda x, *, approximate="none": hg.gelu(x, approximate=approximate),
+    "Div": beside(divide),
+    "Elu": lambda x, *, alpha=1.0: rules.elu(x, alpha=alpha),
+    "Gelu": lambda x, *, approximate="none": rules.gelu(x, approximate=approximate),
     "HardSigmoid": hard_sigmoid,
     "Hardmax": hardmax,
     "Identity": lambda x: x,
     "IsInf": is_inf,
-    "LeakyRelu": lambda x, *, alpha=0.01: typed(hg.leaky_relu(x, negative_slope=alpha), x.dtype),
-    "LogSoftmax": softmax(hg.log_softmax),
-    "Max": folded(hg.maximum),
+    "LeakyRelu": lambda x, *, alpha=0.01: typed(rules.leaky_relu(x, negative_slope=alpha), x.dtype),
+    "LogSoftmax": softmax(rules.log_softmax),
+    "Max": folded(rules.maximum),
     "Mean": mean,
-    "Min": folded(hg.minimum),
+    "Min": folded(rules.minimum),
     "Mod": mod,
-    "Pow": power,
+    "Pow": beside(power),
     "Reciprocal": lambda x: typed(1.0 / x, x.dtype),
     "Selu": selu,
     "Shrink": shrink,
-    "Softmax": softmax(hg.softmax),
-    "Sum": folded(hg.add),
+    "Softmax": softmax(rules.softmax),
+    "Sum": folded(rules.add),
     "SwiGLU": swiglu,
     "Swish": swish,
-    "ThresholdedRelu": lambda x, *, alpha=1.0: hg.threshold(x, alpha, 0.0),
+    "ThresholdedRelu": lambda x, *, alpha=1.0: rules.threshold(x, alpha, 0.0),
     "Where": where,
 }

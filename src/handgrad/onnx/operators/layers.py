@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape, stripped
-from tests.peers.onnx_nodes.elementwise import typed
+from handgrad.onnx.operators.elementwise import typed
 
 
 def padding_of(
@@ -44,7 +44,7 @@ def conv(
     n = len(shape(x)) - 2
     stride, dilation = tuple(strides or [1] * n), tuple(dilations or [1] * n)
     padding = padding_of(shape(x)[2:], shape(W)[2:], stride, dilation, pads, auto_pad)
-    rule = getattr(hg, f"conv{n}d")
+    rule = getattr(rules, f"conv{n}d")
     return typed(rule(x, W, b, stride=stride, padding=padding, dilation=dilation, groups=group), x.dtype)
 
 
@@ -72,7 +72,7 @@ def conv_transpose(
         (m - 1) * s + (k - 1) * d + 1
         for m, s, k, d in zip(shape(x)[2:], stride, shape(W)[2:], dilation, strict=True)
     ]
-    rule = getattr(hg, f"conv_transpose{n}d")
+    rule = getattr(rules, f"conv_transpose{n}d")
     if output_shape is None:
         pads = pads or [0] * (2 * n)
         cut = tuple((pads[i], pads[n + i]) for i in range(n))
@@ -84,7 +84,7 @@ def conv_transpose(
         first = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
         index.append(slice(first, first + wanted))
         grown.append((0, max(first + wanted - have, 0)))
-    return hg.pad(out, ((0, 0), (0, 0), *grown))[(..., *index)]
+    return rules.pad(out, ((0, 0), (0, 0), *grown))[(..., *index)]
 
 
 class Windows:
@@ -109,10 +109,10 @@ class Windows:
 
     def of(self, x: Any, value: Any = 0.0, beyond: Any = None) -> Any:
         """(N, C, counts..., kernel...), where the padding holds a value, and what is beyond it another."""
-        x = hg.pad(x, ((0, 0), (0, 0), *self.padding), value=value)
+        x = rules.pad(x, ((0, 0), (0, 0), *self.padding), value=value)
         rest = tuple((0, n) for n in self.beyond)
-        x = hg.pad(x, ((0, 0), (0, 0), *rest), value=value if beyond is None else beyond)
-        return hg.windows(x, self.kernel, self.stride, self.dilation, self.axes)
+        x = rules.pad(x, ((0, 0), (0, 0), *rest), value=value if beyond is None else beyond)
+        return rules.windows(x, self.kernel, self.stride, self.dilation, self.axes)
 
     @property
     def inside(self) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ def max_pool(
     where = Windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     floating = x if x.dtype.kind == "f" else x.astype(np.float64)
     found = where.of(floating, -np.inf)
-    out = typed(hg.max(found, axis=where.inside), x.dtype)
+    out = typed(rules.max(found, axis=where.inside), x.dtype)
     if outputs == 1:
         return (out,)
     own = shape(x)[2:]
@@ -162,7 +162,7 @@ def average_pool(
 ) -> Any:
     where = Windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     counts = where.of(np.ones(shape(x), x.dtype), 1.0 if count_include_pad else 0.0, beyond=0.0)
-    return hg.sum(where.of(x), axis=where.inside) / np.sum(counts, axis=where.inside)
+    return rules.sum(where.of(x), axis=where.inside) / np.sum(counts, axis=where.inside)
 
 
 def lp_pool(
@@ -177,7 +177,7 @@ def lp_pool(
     strides: Any = None,
 ) -> Any:
     where = Windows(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    return hg.norm(where.of(x), axis=where.inside, ord=p)
+    return rules.norm(where.of(x), axis=where.inside, ord=p)
 
 
 def over_space(rule: Callable) -> Callable:
@@ -185,11 +185,11 @@ def over_space(rule: Callable) -> Callable:
 
 
 def global_lp_pool(x: Any, *, p: int = 2) -> Any:
-    return over_space(hg.norm)(x, ord=p)
+    return over_space(rules.norm)(x, ord=p)
 
 
 def channels(v: Any, x: Any) -> Any:
-    return hg.reshape(v, (1, -1) + (1,) * (len(shape(x)) - 2)) if len(shape(x)) > 1 else v
+    return rules.reshape(v, (1, -1) + (1,) * (len(shape(x)) - 2)) if len(shape(x)) > 1 else v
 
 
 def batch_normalization(
@@ -204,11 +204,12 @@ def batch_normalization(
     training_mode: int = 0,
     spatial: int = 1,
 ) -> tuple:
+    gamma, beta = channels(scale, x), channels(b, x)
     if not training_mode:
-        return (hg.batch_norm(x, *(channels(v, x) for v in (mean, var, scale, b)), eps=epsilon),)
+        return (rules.batch_norm(x, channels(mean, x), channels(var, x), gamma, beta, eps=epsilon),)
     axes = (0, *range(2, len(shape(x))))
-    own_mean, own_var = hg.mean(x, axis=axes), hg.var(x, axis=axes)
-    out = hg.batch_norm(x, *(channels(v, x) for v in (own_mean, own_var, scale, b)), eps=epsilon)
+    own_mean, own_var = rules.mean(x, axis=axes), rules.var(x, axis=axes)
+    out = rules.batch_norm(x, channels(own_mean, x), channels(own_var, x), gamma, beta, eps=epsilon)
     moved = (old * momentum + new * (1 - momentum) for old, new in ((mean, own_mean), (var, own_var)))
     return out, *moved
 
@@ -218,12 +219,12 @@ def layer_normalization(
 ) -> tuple:
     axes = tuple(range(axis % len(shape(x)), len(shape(x))))
     own = tuple(shape(x)[a] for a in axes)
-    gamma, beta = (None if v is None else hg.broadcast_to(v, own) for v in (scale, b))
-    mean = hg.mean(x, axis=axes, keepdims=True)
+    gamma, beta = (None if v is None else rules.broadcast_to(v, own) for v in (scale, b))
+    mean = rules.mean(x, axis=axes, keepdims=True)
     return (
-        hg.layer_norm(x, gamma, beta, axis=axes, eps=epsilon),
+        rules.layer_norm(x, gamma, beta, axis=axes, eps=epsilon),
         mean,
-        1 / hg.sqrt(hg.var(x, axis=axes, keepdims=True) + epsilon),
+        1 / rules.sqrt(rules.var(x, axis=axes, keepdims=True) + epsilon),
     )
 
 
@@ -231,25 +232,42 @@ def rms_normalization(
     x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> Any:
     axes = tuple(range(axis % len(shape(x)), len(shape(x))))
-    return hg.rms_norm(x, hg.broadcast_to(scale, tuple(shape(x)[a] for a in axes)), axis=axes, eps=epsilon)
+    gamma = rules.broadcast_to(scale, tuple(shape(x)[a] for a in axes))
+    return rules.rms_norm(x, gamma, axis=axes, eps=epsilon)
 
 
 def group_normalization(
-    x: Any, scale: Any, b: Any, *, num_groups: int, epsilon: float = 1e-5, stash_type: int = 1
+    x: Any,
+    scale: Any,
+    b: Any,
+    *,
+    num_groups: int,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+    opset: int = 21,
 ) -> Any:
-    return hg.group_norm(x, scale, b, groups=num_groups, eps=epsilon)
+    """Before opset 21 there is a scale for each group."""
+    if opset < 21:
+        scale, b = (rules.repeat(v, shape(x)[1] // num_groups) for v in (scale, b))
+    return rules.group_norm(x, scale, b, groups=num_groups, eps=epsilon)
+
+
+def instance_normalization(x: Any, scale: Any, b: Any, *, epsilon: float = 1e-5) -> Any:
+    return rules.instance_norm(x, scale, b, eps=epsilon)
 
 
 def lrn(x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
     beside = ((size - 1) // 2, size - 1 - (size - 1) // 2)
     pairs = ((0, 0), beside, *((0, 0),) * (len(shape(x)) - 2))
-    near = hg.sum(hg.windows(hg.pad(x * x, pairs), size, 1, 1, (1,)), axis=-1)
+    near = rules.sum(rules.windows(rules.pad(x * x, pairs), size, 1, 1, (1,)), axis=-1)
     return typed(x / (bias + alpha / size * near) ** beta, x.dtype)
 
 
-def dropout(x: Any, ratio: Any = None, training: Any = None, *, seed: Any = None, **old: Any) -> tuple:
+def dropout(
+    x: Any, share: Any = None, training: Any = None, /, *, seed: Any = None, ratio: float = 0.5
+) -> tuple:
     """The masks are NumPy's."""
-    ratio = old.get("ratio", 0.5) if ratio is None else float(stripped(ratio))
+    ratio = ratio if share is None else float(stripped(share))
     if not training or not ratio:
         return x, np.ones(shape(x), bool)
     kept = np.random.RandomState(seed).uniform(0, 1, shape(x)) >= ratio
@@ -260,9 +278,9 @@ def causal_conv(x: Any, W: Any, b: Any = None, past: Any = None, *, activation: 
     """A convolution of each channel that sees what came before, and what the next call needs of it."""
     before = shape(W)[2] - 1
     past = np.zeros((*shape(x)[:2], before), x.dtype) if past is None else past
-    whole = hg.concatenate([past, x], axis=2)
-    out = hg.conv1d(whole, W, b, groups=shape(x)[1])
-    out = hg.silu(out) if activation in ("silu", "swish") else out
+    whole = rules.concatenate([past, x], axis=2)
+    out = rules.conv1d(whole, W, b, groups=shape(x)[1])
+    out = rules.silu(out) if activation in ("silu", "swish") else out
     return out, whole[:, :, shape(whole)[2] - before :]
 
 
@@ -273,11 +291,11 @@ TABLE: dict[str, Callable] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
     "Dropout": dropout,
-    "GlobalAveragePool": over_space(hg.mean),
+    "GlobalAveragePool": over_space(rules.mean),
     "GlobalLpPool": global_lp_pool,
-    "GlobalMaxPool": over_space(hg.max),
+    "GlobalMaxPool": over_space(rules.max),
     "GroupNormalization": group_normalization,
-    "InstanceNormalization": lambda x, scale, b, *, epsilon=1e-5: hg.instance_norm(x, scale, b, eps=epsilon),
+    "InstanceNormalization": instance_normalization,
     "LRN": lrn,
     "LayerNormalization": layer_normalization,
     "LpPool": lp_pool,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-import handgrad as hg
+from handgrad import rules
 from handgrad.arrays import shape, stripped
 
 
@@ -95,7 +95,10 @@ def resize(
     keep_aspect_ratio_policy: str = "stretch",
     mode: str = "nearest",
     nearest_mode: str = "round_prefer_floor",
+    opset: int = 11,
 ) -> Any:
+    if opset < 11:  # (x, scales) alone
+        return upsample(x, roi, mode=mode)
     roi, scales, sizes = (None if v is None else stripped(v) for v in (roi, scales, sizes))
     axes = list(range(len(shape(x)))) if axes is None else list(axes)
     made, factors = sizes_and_scales(x, axes, scales, sizes, keep_aspect_ratio_policy)
@@ -108,7 +111,7 @@ def resize(
             there = (at < 0) | (at > n - 1)
             outside = outside | there.reshape((-1,) + (1,) * (len(shape(x)) - axis % len(shape(x)) - 1))
         out = along(out, axis, at, n, m, scale, mode, nearest_mode, cubic_coeff_a, antialias, exclude_outside)
-    return (hg.where(outside, extrapolation_value, out) if outside.any() else out).astype(x.dtype)
+    return (rules.where(outside, extrapolation_value, out) if outside.any() else out).astype(x.dtype)
 
 
 def along(
@@ -127,16 +130,20 @@ def along(
     if m == n and np.array_equal(at, np.arange(n)):
         return x
     if mode == "nearest":
-        return hg.take(x, np.clip(NEAREST[nearest](at), 0, n - 1).astype(int), axis=axis)
+        return rules.take(x, np.clip(NEAREST[nearest](at), 0, n - 1).astype(int), axis=axis)
     A = weights(at, n, mode, a, min(scale, 1.0) if soft else 1.0, strict)
     moved = np.moveaxis(x, axis, -1) @ A.T
     return np.moveaxis(moved, -1, axis)
 
 
-def upsample(x: Any, scales: Any = None, *, mode: str = "nearest", **old: Any) -> Any:
-    scales = old.get("scales") if scales is None else scales
+def upsample(x: Any, factors: Any = None, /, *, mode: str = "nearest", scales: Any = None) -> Any:
     return resize(
-        x, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        x,
+        None,
+        scales if factors is None else factors,
+        mode=mode,
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
     )
 
 
@@ -158,7 +165,7 @@ def grid_sample(
     ]
     batch = np.arange(shape(x)[0]).reshape((-1,) + (1,) * n)
     channels_last = np.moveaxis(x, 1, -1)
-    out = 0.0
+    out: Any = 0.0
     for taps in itertools.product(*axes):
         weight = functools.reduce(np.multiply, (w for w, _ in taps))
         out = out + channels_last[(batch, *(place for _, place in taps))] * weight[..., None]
@@ -200,8 +207,8 @@ def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
     grids = np.meshgrid(*lines, indexing="ij")[::-1]
     ones = np.stack([*grids, np.ones(sizes)], axis=-1).astype(theta.dtype)
     flat = ones.reshape(-1, len(sizes) + 1)
-    made = hg.matmul(flat, hg.transpose(theta, axes=(0, 2, 1)))
-    return hg.reshape(made, (shape(theta)[0], *sizes, len(sizes))).astype(theta.dtype)
+    made = rules.matmul(flat, rules.transpose(theta, axes=(0, 2, 1)))
+    return rules.reshape(made, (shape(theta)[0], *sizes, len(sizes))).astype(theta.dtype)
 
 
 TABLE: dict[str, Callable] = {

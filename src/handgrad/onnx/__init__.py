@@ -1,0 +1,6 @@
+"""Models of ONNX: read as layers (``from_onnx``), and written of any function of rules (``to_onnx``)."""
+
+from handgrad.onnx.graph import OnnxError
+from handgrad.onnx.model import OnnxNetwork, from_onnx
+
+__all__ = ["OnnxError", "OnnxNetwork", "from_onnx"]

@@ -1,0 +1,144 @@
+"""From ONNX's messages to graphs that run; all that is missing is found before anything does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from handgrad.onnx.graph import Graph, Node, OnnxError, parameters
+from handgrad.onnx.operators import OPERATORS
+from handgrad.onnx.operators.recurrent import unusual_activations
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+SAYS_NOTHING = frozenset({"consumed_inputs", "is_test"})
+"""Attributes of the first versions that change nothing in evaluation."""
+SHOWN = 3  # nodes that are named of an operator that is missing
+
+
+class Decoder:
+    """Decodes the graphs of one model, and notes what handgrad lacks for them."""
+
+    def __init__(self, opsets: dict[str, int], functions: Iterable[Any] = ()):
+        self.opset = opsets.get("", opsets.get("ai.onnx", 1))
+        self.functions = {(f.domain, f.name): f for f in functions}
+        self.missing: dict[str, list[str]] = defaultdict(list)
+        self.open: list[tuple[str, str]] = []  # functions of the model that are being decoded
+
+    def graph(self, proto: Any, around: frozenset[str] = frozenset(), bound: Any = None) -> Graph:
+        """A graph, which may read what is known around it.
+
+        Raises:
+            OnnxError: it is not sound.
+        """
+        initial = {t.name: array_of(t) for t in proto.initializer}
+        if proto.sparse_initializer:
+            self.missing["sparse initialisers"].append(proto.sparse_initializer[0].values.name)
+        inputs = tuple(x.name for x in proto.input)
+        nodes = self.nodes(proto.node, around | set(inputs) | set(initial), bound)
+        return Graph(inputs, tuple(x.name for x in proto.output), initial, nodes, self.opset)
+
+    def nodes(self, protos: Any, around: Iterable[str], bound: Any = None) -> tuple[Node, ...]:
+        known = frozenset(around)
+        made = []
+        for place, proto in enumerate(protos):
+            node = self.node(proto, place, known, bound or {})
+            unknown = [name for name in node.inputs if name and name not in known]
+            if unknown:
+                raise OnnxError(f"{node.label} reads {unknown[0]!r}, which nothing before it makes")
+            known |= set(node.outputs)
+            made.append(node)
+        return tuple(made)
+
+    def node(self, proto: Any, place: int, known: frozenset[str], bound: dict[str, Any]) -> Node:
+        name = proto.name or (proto.output[0] if proto.output else str(place))
+        operator = f"{proto.domain}:{proto.op_type}" if proto.domain not in DOMAINS else proto.op_type
+        label = f"{operator} {name!r}"
+        own = [bound.get(a.ref_attr_name) if a.ref_attr_name else a for a in proto.attribute]
+        names = [a.name for a in proto.attribute]
+        given = {name: a for name, a in zip(names, own, strict=True) if a is not None}
+        key = (proto.domain, proto.op_type)
+        options: dict[str, Any]
+        if key in self.functions:
+            function, options = self.function(key, given), {}
+        else:
+            function = OPERATORS.get(operator, unknown)
+            options = {k: self.value(a, known) for k, a in given.items() if k not in SAYS_NOTHING}
+            lacking = self.lacking(operator, options)
+            if lacking:
+                self.missing[lacking].append(name)
+        return Node(label, operator, function, tuple(proto.input), tuple(proto.output), options)
+
+    def lacking(self, operator: str, options: dict[str, Any]) -> str:
+        """What handgrad lacks for an operator with these attributes, or nothing."""
+        if operator not in OPERATORS:
+            return operator
+        taken = parameters(OPERATORS[operator])
+        strange = [] if "**" in taken else [k for k in options if k not in taken]
+        if strange:
+            return f"{operator} with {', '.join(strange)}"
+        odd = unusual_activations(operator, options.get("activations"))
+        return f"{operator} with activations {', '.join(odd)}" if odd else ""
+
+    def function(self, key: tuple[str, str], given: dict[str, Any]) -> Any:
+        """One of the model's own functions, as one of arrays."""
+        proto = self.functions[key]
+        if key in self.open:
+            raise OnnxError(f"the function {':'.join(key)} calls itself")
+        usual = {a.name: a for a in proto.attribute_proto}
+        self.open.append(key)
+        nodes = self.nodes(proto.node, proto.input, {**usual, **given})
+        self.open.pop()
+        graph = Graph(tuple(proto.input), tuple(proto.output), {}, nodes, self.opset)
+
+        def run(*inputs: Any) -> tuple:
+            whole = [*inputs, *[None] * (len(graph.inputs) - len(inputs))]
+            return tuple(graph.run(dict(zip(graph.inputs, whole, strict=False))))
+
+        return run
+
+    def value(self, attribute: Any, known: frozenset[str]) -> Any:
+        kind = onnx.AttributeProto
+        if attribute.type == kind.GRAPH:
+            return self.graph(attribute.g, known)
+        try:
+            value = helper.get_attribute_value(attribute)
+            if isinstance(value, bytes):
+                return value.decode()
+        except (ValueError, TypeError) as error:
+            raise OnnxError(f"the attribute {attribute.name!r} cannot be read: {error}") from None
+        if isinstance(value, onnx.TensorProto):
+            return array_of(value)
+        if isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
+            return [v.decode(errors="replace") if isinstance(v, bytes) else v for v in value]
+        return value
+
+    def told(self) -> str:
+        """All that is missing, each with nodes that need it."""
+        return "; ".join(
+            f"{what} ({', '.join(nodes[:SHOWN])}{f' and {len(nodes) - SHOWN} more' * (len(nodes) > SHOWN)})"
+            for what, nodes in sorted(self.missing.items())
+        )
+
+
+def unknown(*inputs: Any, **options: Any) -> Any:
+    raise OnnxError("there is no such operator here")
+
+
+def array_of(tensor: Any) -> np.ndarray:
+    """The array of a tensor, which is of its shape.
+
+    Raises:
+        OnnxError: it is damaged.
+    """
+    try:
+        made = numpy_helper.to_array(tensor)
+    except Exception as error:  # of whatever kind: the message is not what it says it is
+        raise OnnxError(f"the array {tensor.name!r} cannot be read: {' '.join(str(error).split())}") from None
+    if made.shape != tuple(tensor.dims):
+        raise OnnxError(f"the array {tensor.name!r} has shape {made.shape}, and says {tuple(tensor.dims)}")
+    return made
