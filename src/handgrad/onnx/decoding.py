@@ -40,7 +40,10 @@ class Decoder:
             self.missing["sparse initialisers"].append(proto.sparse_initializer[0].values.name)
         inputs = tuple(x.name for x in proto.input)
         nodes = self.nodes(proto.node, around | set(inputs) | set(initial), bound)
-        return Graph(inputs, tuple(x.name for x in proto.output), initial, nodes, self.opset)
+        is_weight = {id(node): weight_of(node) is not None for node in nodes}
+        initial |= {node.outputs[0]: weight_of(node) for node in nodes if is_weight[id(node)]}
+        rest = tuple(node for node in nodes if not is_weight[id(node)])
+        return Graph(inputs, tuple(x.name for x in proto.output), initial, rest, self.opset)
 
     def nodes(self, protos: Any, around: Iterable[str], bound: Any = None) -> tuple[Node, ...]:
         known = frozenset(around)
@@ -71,7 +74,8 @@ class Decoder:
             lacking = self.lacking(operator, options)
             if lacking:
                 self.missing[lacking].append(name)
-        return Node(label, operator, function, tuple(proto.input), tuple(proto.output), options)
+        parents = tuple(proto.name.strip("/").split("/")[:-1])
+        return Node(label, operator, function, tuple(proto.input), tuple(proto.output), options, parents)
 
     def lacking(self, operator: str, options: dict[str, Any]) -> str:
         """What handgrad lacks for an operator with these attributes, or nothing."""
@@ -123,6 +127,12 @@ class Decoder:
             f"{what} ({', '.join(nodes[:SHOWN])}{f' and {len(nodes) - SHOWN} more' * (len(nodes) > SHOWN)})"
             for what, nodes in sorted(self.missing.items())
         )
+
+
+def weight_of(node: Node) -> np.ndarray | None:
+    """The array of a constant that may be a weight: some write all weights so."""
+    x = node.options.get("value") if node.operator == "Constant" else None
+    return x if isinstance(x, np.ndarray) and x.ndim and x.size > 1 and x.dtype.kind == "f" else None
 
 
 def unknown(*inputs: Any, **options: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from handgrad.arrays import is_plain
 from handgrad.onnx.operators import HALVES_AS_THEY_ARE
 from handgrad.rules.rule import describe, note
+from handgrad.tape import scope
 
 HALF = np.dtype(ml_dtypes.bfloat16)
 FAULTS = (ArithmeticError, AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
@@ -34,6 +35,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     options: dict[str, Any]
+    parents: tuple[str, ...] = ()  # the parts that its name says it is in
 
     def __call__(self, inputs: list, opset: int, known: Mapping[str, Any]) -> tuple:
         """Its outputs; numbers of bfloat16, which NumPy does not know, are float32 meanwhile."""
@@ -65,24 +67,30 @@ class Graph:
             OnnxError: a node cannot be computed; the message names it.
         """
         known = {**self.initial, **given}
-        for node in self.nodes:
-            inputs = [known[name] if name else None for name in node.inputs]
-            try:
-                outs = node(inputs, self.opset, known)
-            except OnnxError:
-                raise
-            except FAULTS as error:
-                if not all(map(is_plain, inputs)):
-                    note(error, f"in {node.label}")
-                    raise
-                what = " ".join(str(error).split()) or type(error).__name__
-                shapes = ", ".join(map(describe, inputs))
-                raise OnnxError(f"{node.label} of {shapes or 'nothing'}: {what}") from error
-            known.update((name, out) for name, out in zip(node.outputs, outs, strict=False) if name)
+        with Boxes() as boxes:
+            for node in self.nodes:
+                boxes.enter(node.parents)
+                known.update(self.made(node, known))
         missing = [name for name in self.outputs if name not in known]
         if missing:
             raise OnnxError(f"the outputs {', '.join(missing)} were not made")
         return [known[name] for name in self.outputs]
+
+    def made(self, node: Node, known: Mapping[str, Any]) -> dict[str, Any]:
+        """What a node gives, by name."""
+        inputs = [known[name] if name else None for name in node.inputs]
+        try:
+            outs = node(inputs, self.opset, known)
+        except OnnxError:
+            raise
+        except FAULTS as error:
+            if not all(map(is_plain, inputs)):
+                note(error, f"in {node.label}")
+                raise
+            what = " ".join(str(error).split()) or type(error).__name__
+            shapes = ", ".join(map(describe, inputs))
+            raise OnnxError(f"{node.label} of {shapes or 'nothing'}: {what}") from error
+        return {name: out for name, out in zip(node.outputs, outs, strict=False) if name}
 
     def inside(self, known: Mapping[str, Any]) -> Callable[..., list[Any]]:
         """This graph inside a node, as a function of its inputs, which sees what is known around it."""
@@ -99,6 +107,31 @@ class Graph:
                 if isinstance(value, Graph):
                     yield value
                     yield from value.within()
+
+
+class Boxes:
+    """Nodes in parts of a network, as their names have it: ``/encoder/0/Conv`` is in 0 of encoder."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[str, Any]] = []
+
+    def __enter__(self) -> Boxes:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.enter(())
+
+    def enter(self, parents: tuple[str, ...]) -> None:
+        """Leave the boxes that are none of these, and open those that are new."""
+        names = tuple(name for name, _ in self.open)
+        same = next((i for i, (a, b) in enumerate(zip(names, parents, strict=False)) if a != b), None)
+        same = min(len(names), len(parents)) if same is None else same
+        while len(self.open) > same:
+            self.open.pop()[1].__exit__(None, None, None)
+        for depth in range(same, len(parents)):
+            box = scope(".".join(parents[: depth + 1]), parents[depth])
+            box.__enter__()
+            self.open.append((parents[depth], box))
 
 
 def _is_half(x: Any) -> bool:

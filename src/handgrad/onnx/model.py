@@ -32,14 +32,14 @@ class Taken:
         """Raise an OnnxError where x is not of its shape or kind."""
         if not is_array(x) or self.dtype is None:
             return
-        own, kind = shape(x), np.result_type(x).kind
+        own, dtype = shape(x), x.dtype if hasattr(x, "dtype") else np.result_type(x)
         if self.sizes is not None and (
             len(own) != len(self.sizes)
             or any(n not in (None, m) for n, m in zip(self.sizes, own, strict=True))
         ):
             raise OnnxError(f"the input {self.name!r} is of shape {self.shape}, got {own}")
-        if kind != self.dtype.kind and (kind in "fc" or self.dtype.kind not in "f"):
-            raise OnnxError(f"the input {self.name!r} is of {self.dtype}, got {np.result_type(x)}")
+        if dtype.kind != self.dtype.kind and (dtype.kind in "fc" or self.dtype.kind != "f"):
+            raise OnnxError(f"the input {self.name!r} is of {self.dtype}, got {dtype}")
 
     @property
     def shape(self) -> str:

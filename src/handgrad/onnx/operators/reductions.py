@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import rules
-from handgrad.arrays import shape
+from handgrad.arrays import shape, size
 from handgrad.onnx.operators.elementwise import typed
 from handgrad.tape.functions.products import einsum as numpys_einsum
 
@@ -42,7 +42,7 @@ def extreme(rule: Callable, of_none: float) -> Callable:
     def function(x: Any, axis: Any, keepdims: bool) -> Any:
         if x.dtype == bool:
             return (np.any if of_none < 0 else np.all)(x, axis=axis, keepdims=keepdims)
-        if x.size:
+        if size(x):
             return rule(x, axis=axis, keepdims=keepdims)
         lowest = (
             of_none if x.dtype.kind == "f" else getattr(np.iinfo(x.dtype), "min" if of_none < 0 else "max")
@@ -53,7 +53,7 @@ def extreme(rule: Callable, of_none: float) -> Callable:
 
 
 def log_sum_exp(x: Any, axis: Any, keepdims: bool) -> Any:
-    if not x.size:
+    if not size(x):
         return np.log(np.sum(x, axis=axis, keepdims=keepdims))
     return rules.logsumexp(x, axis=axis, keepdims=keepdims)
 

@@ -30,10 +30,14 @@ transposed = either(lambda x, axes: rules.transpose(x, axes=axes), np.transpose)
 broadcast = either(rules.broadcast_to, np.broadcast_to)
 
 
+def own_size(x: Any, axis: int) -> int:
+    return shape(x)[axis]
+
+
 def reshape(x: Any, to: Any = None, /, *, allowzero: int = 0, shape: Any = None) -> Any:
     """0 keeps a size, unless ``allowzero``."""
     wanted = numbers_of(shape if to is None else to)
-    sizes = [np.shape(x)[i] if n == 0 and not allowzero else n for i, n in enumerate(wanted)]
+    sizes = [own_size(x, i) if n == 0 and not allowzero else n for i, n in enumerate(wanted)]
     return reshaped(x, tuple(sizes))
 
 
