@@ -106,7 +106,7 @@ def fan_out(array: Array, room: int = ROOM) -> tuple[str, ...]:
     if size(array.grad) > 1:
         return f"sum of {len(dxs):,} gradients:", total.text
     terms, end = [enclosed(spelled(dx)) for dx in dxs], f" = {total.text}"
-    for kept in range(len(terms), 2, -1):
+    for kept in [len(terms), *range(len(terms) - 1, 2, -1)]:
         some = terms if kept == len(terms) else [*terms[: kept - 1], "…", terms[-1]]
         if len(words := " + ".join(some) + end) <= room:
             return (words,)

@@ -46,19 +46,24 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
     """
     with _uncollected():
         packed = _packed(graphs, title or graphs[0].title, limit)
+    return document(title or graphs[0].title, packed)
+
+
+def document(title: str, packed: str, is_live: bool = False) -> str:
+    """The page around its data."""
     parts = {
-        "title": escape(title or graphs[0].title),
-        "script_hash": script_hash(),
-        "style": style(),
+        "title": escape(title),
+        "script_hash": script_hash(is_live) + (" 'wasm-unsafe-eval'" if is_live else ""),
+        "style": style(is_live),
         "data": packed,
-        "script": script(),
+        "script": script(is_live),
     }
     return _filled(page_file("page.html"), parts)
 
 
-def script_hash() -> str:
+def script_hash(is_live: bool = False) -> str:
     """What a content security policy calls the script of a page, the only one that may run in it."""
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(script(is_live).encode()).digest()).decode()
     return f"'sha256-{digest}'"
 
 
@@ -90,7 +95,7 @@ def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
         }
         if len(graphs) == 2:
             content |= comparison(*graphs)
-        packed = _compressed(content, store)
+        packed = compressed(content, store)
         if len(packed) <= limit:
             return packed
         if most <= LEAST:
@@ -113,7 +118,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _compressed(content: dict[str, Any], store: Store) -> str:
+def compressed(content: dict[str, Any], store: Store) -> str:
     """The length of the JSON, the JSON and the arrays, compressed, in base64."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     padding = bytes(-len(text) % ALIGNED)

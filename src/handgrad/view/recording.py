@@ -84,7 +84,7 @@ class Traced(Backpropagation):
 class Recording:
     """The graph under construction: arrays and rules by the variables and nodes that they come from."""
 
-    def __init__(self, run: Run, dout: Any):
+    def __init__(self, run: Run, dout: Any, is_shaken: bool = True):
         self.run = run
         self.level = max(x.level for x in run.outputs)
         outputs = [x for x in run.outputs if x.level == self.level]
@@ -98,7 +98,10 @@ class Recording:
         traced = Traced(seeds)
         self.grads = {id(x): stripped(dx) for x, dx in traced.run()}
         self.answered = traced.answered
-        self.noise, self.moves = noise_of(seeds, traced.answered, self.grads)
+        self.noise: dict[int, list[float]] = {}
+        self.moves: dict[int, float] = {}
+        if is_shaken:  # of symbols there are no digits to shake
+            self.noise, self.moves = noise_of(seeds, traced.answered, self.grads)
         for node in nodes_below(outputs, self.level):
             self.add(node)
         for i, (x, given) in enumerate(zip(outputs, douts, strict=True)):
@@ -123,7 +126,8 @@ class Recording:
         for i, (name, x) in enumerate(given):
             op.inputs.append(use := self.use(name, x, op))
             if dxs and use.array is not None:
-                use.is_answered, use.dx, use.noise = True, stripped(dxs[i]), self.noise[node.order][i]
+                noise = self.noise[node.order][i] if self.noise else 0.0
+                use.is_answered, use.dx, use.noise = True, stripped(dxs[i]), noise
         inputs = tuple(bare(lowered(x, self.level)) for x in node.inputs)
         began = time.perf_counter()
         with np.errstate(all="ignore"):  # what is to be said of it, the first run has said

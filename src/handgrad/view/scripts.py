@@ -33,15 +33,24 @@ MODULES = (
     ),
     *("theme", "printing", "side", "strip", "finding", "bar", "app"),
 )
+STILL = ("main",)  # what begins a page
+LIVE = (
+    "livewords",
+    "livesaid",
+    "livemodule",
+    "live",
+    "liveedit",
+    "livemain",
+)  # the same of one that computes
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
 EXPORTS = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)
 
 
 @functools.cache
-def script() -> str:
+def script(is_live: bool = False) -> str:
     """All modules in one, which needs no import: a page is one file."""
-    return "\n".join(joined(name, module(name)) for name in MODULES)
+    return "\n".join(joined(name, module(name)) for name in (*MODULES, *(LIVE if is_live else STILL)))
 
 
 def joined(name: str, source: str) -> str:
@@ -66,18 +75,20 @@ def page_file(name: str) -> str:
 
 
 @functools.cache
-def style() -> str:
+def style(is_live: bool = False) -> str:
     """The style sheet, with the colours that the still pictures have."""
     light, dark = (
         " ".join(f"--{name}: {look[which]};" for name, look in COLOURS.items()) for which in (1, 2)
     )
-    return f":root {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n{page_file('page.css')}"
+    return f":root {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n{page_file('page.css')}" + (
+        page_file("live.css") if is_live else ""
+    )
 
 
 def unpack(folder: str) -> None:
     """Write the modules as files, to be looked through for mistakes; not what is translated."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    for name in MODULES:
+    for name in (*MODULES, *STILL, *LIVE):
         text = module(name)
         place.joinpath(f"{name}.js").write_text(f"// @ts-nocheck\n{text}" if name == "layout" else text)

@@ -87,6 +87,25 @@ class Picture:
         return framed(self.html(), tree(self.graph, colour=False))
 
 
+class LivePicture(Picture):
+    """A picture whose page computes: each of its inputs, parameters and targets can be changed there."""
+
+    def __init__(self, graph: Graph, followed: Any):
+        super().__init__(graph)
+        self.followed = followed
+
+    def html(self, limit: int = LIMIT) -> str:
+        """The page, an HTML document that needs nothing else.
+
+        Raises:
+            NotLive: an operation has no code in WebAssembly.
+            TooLarge: it would be larger than ``limit`` bytes.
+        """
+        from handgrad.view.live.pages import live_page
+
+        return live_page(self.graph, self.followed, limit)
+
+
 class Pair:
     """Two pictures on one page: before and after a training, a right rule and a wrong one."""
 
@@ -120,6 +139,7 @@ def show(
     title: str | None = None,
     examples: Sequence[str] = (),
     check: float = CHECKED,
+    live: bool = False,
     out: str | PathLike[str] | None = None,
 ) -> Picture:
     """Run a computation forward and backward, and show every value, gradient, formula and line of it.
@@ -140,16 +160,34 @@ def show(
         examples: names of the batch's rows, the first axis of the first input.
         check: seconds to spend on checking each rule's backward, once for each kind of input, on the first
             values that it saw; 0 for none.
+        live: whether the page computes: every input, parameter and target can be changed in it, and
+            forward, backward and all that is told follow, by the same rules in WebAssembly. Whole numbers of
+            a function become floating ones.
         out: a file to write, .html or .svg.
 
     Raises:
         TypeError: the target is none of these, or nothing in it was computed by rules.
+        NotLive: live, and it branches on a value, computes outside of rules, is PyTorch's, or needs an
+            operation that WebAssembly has not.
     """
-    graph = record(target, *inputs, loss=loss, t=t, dout=dout, title=title, examples=examples, check=check)
-    picture = Picture(graph)
+    options: dict[str, Any] = {"title": title, "examples": examples, "check": check}
+    if live:
+        picture = recorded_live(target, inputs, loss, t, dout, options)
+    else:
+        picture = Picture(record(target, *inputs, loss=loss, t=t, dout=dout, **options))
     if out is not None:
         picture.save(out)
     return picture
+
+
+def recorded_live(
+    target: Any, inputs: tuple, loss: Callable | None, t: Any, dout: Any, options: dict[str, Any]
+) -> Picture:
+    from handgrad.view.live.following import Called, followed
+
+    called = Called(target, inputs, loss, t, dout).floating()
+    graph = record(target, *called.inputs, loss=loss, t=t, dout=dout, **options)
+    return LivePicture(graph, followed(called, graph))
 
 
 def written(path: Path, content: str) -> Path:

@@ -46,10 +46,14 @@ class Store:
         kind = kind_of(array, whole)
         data = np.ascontiguousarray(whole, kind).tobytes()
         said = "" if whole is array else f"{array.size:,} numbers, kept as {whole.size:,} means of blocks"
-        stored = Stored(self.size, kind[1:], whole.shape, said)
+        return Stored(self.add_bytes(data)[0], kind[1:], whole.shape, said)
+
+    def add_bytes(self, data: bytes) -> list[int]:
+        """Put what is no array into the store: where it lies, and how long it is."""
+        place = [self.size, len(data)]
         self.parts.append(data + bytes(-len(data) % ALIGNED))
         self.size += len(self.parts[-1])
-        return stored
+        return place
 
     def bytes(self) -> bytes:
         return b"".join(self.parts)

@@ -88,16 +88,21 @@ def mathml(formula: str, numbers: dict[str, str] | None = None) -> list:
     becomes ``["mtext", formula]``. A formula is read once for each kind of numbers, by their signs.
     """
     if not numbers:
-        return _template(formula, ())
+        return template(formula, ())
     written = {name: signed(number) for name, number in numbers.items()}
-    kinds = [
+    return _filled(template(formula, kinds_of(written)), written)
+
+
+def kinds_of(written: dict[str, str]) -> tuple[Kind, ...]:
+    """What of each number tells how it is written in a formula."""
+    return tuple(
         (name, number.startswith("−"), number.replace(".", "").isdigit()) for name, number in written.items()
-    ]
-    return _filled(_template(formula, tuple(kinds)), written)
+    )
 
 
 @functools.lru_cache(maxsize=4096)
-def _template(formula: str, kinds: tuple[Kind, ...]) -> list:
+def template(formula: str, kinds: tuple[Kind, ...]) -> list:
+    """A formula with slots in the places of some names."""
     slots = {}
     for name, is_negative, is_plain in kinds:
         slots[name] = Slot(name)

@@ -1,7 +1,6 @@
 // The page as a whole: recordings side by side, their steps, what is chosen and what is open.
 
 import { bar, legend, steps } from "./bar.js";
-import { loaded } from "./data.js";
 import { h } from "./dom.js";
 import { Recording } from "./model.js";
 import { Panel, told } from "./panel.js";
@@ -10,16 +9,16 @@ import { followPrinting } from "./printing.js";
 import { foldable } from "./side.js";
 import { Strip } from "./strip.js";
 import { Table } from "./table.js";
-import { followSystem } from "./theme.js";
 
 const MOST_OPEN = 400; // rules that are drawn at once
 const READ = 1; // the scale at which all can be read
 
-class App {
-  /** @param {any} page */
-  constructor(page) {
+export class App {
+  /** @param {any} page @param {(app: any) => any} [extended] gives what a page that computes has more */
+  constructor(page, extended) {
     this.page = page;
     this.recordings = page.graphs.map((description) => new Recording(page, description));
+    this.live = extended?.(this);
     this.pictures = this.recordings.map((recording) => new Picture(recording, {
       choose: (node) => this.choose(recording, node),
       chooseArray: (edge) => this.chooseArray(recording, edge),
@@ -56,7 +55,7 @@ class App {
       titles.length > 1 ? h("h2", {}, titles[i]) : null, picture.svg));
     const { border, button } = this.side;
     document.body.prepend(bar(this, button),
-      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : null }, pictures, legend(this.recordings)), border, this.panel.element),
+      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : null }, pictures, this.live?.element, legend(this.recordings)), border, this.panel.element),
       h("footer", {}, this.strip.element, steps(this)));
   }
 
@@ -169,6 +168,7 @@ class App {
   choose(recording, node, focus = true) {
     if (!node) return;
     this.chosen = { recording, node };
+    this.live?.choose(node);
     this.panel.show(recording, node);
     this.pictures.forEach((picture, i) => picture.showChosen(this.partner(recording, node.id, i)));
     if (focus) this.pictureOf(recording).elements.get(node.id)?.[0].focus({ preventScroll: true });
@@ -268,6 +268,14 @@ class App {
     this.chooseAgain();
   }
 
+  /** Tell numbers anew that have changed, and where they have changed for good, lay out anew. @param {boolean} isWhole */
+  renew(isWhole) {
+    if (isWhole) return this.redraw();
+    this.pictures.forEach((picture) => picture.renumber());
+    this.strip.draw();
+    this.goStep(this.step, false);
+  }
+
   zoom(factor) {
     this.pictures.forEach((picture) => picture.looking.zoom(factor));
   }
@@ -296,9 +304,3 @@ class App {
     act();
   }
 }
-
-followSystem();
-loaded().then((page) => new App(page)).catch((error) => {
-  document.body.append(h("p", { class: "failed" }, `This page cannot be shown: ${error.message}`));
-  throw error;
-});

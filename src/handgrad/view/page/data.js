@@ -23,6 +23,7 @@ export async function loaded() {
     const size = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
     return new KINDS[kind](buffer, start + offset, size);
   };
+  page.bytesAt = (/** @type {number[]} */ [offset, length]) => new Uint8Array(buffer, start + offset, length);
   return page;
 }
 

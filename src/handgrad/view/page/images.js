@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 
 /** Levels from -127 to 127, around zero; -128 is not finite. @param {any} thumb @param {any} colours */
 export function thumbnail([width, height, packed, isImage], colours) {
-  const levels = new Int8Array(bytesOf(packed).buffer);
+  const levels = typeof packed === "string" ? new Int8Array(bytesOf(packed).buffer) : packed;
   const canvas = h("canvas", { width, height });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(width, height);

@@ -1,6 +1,6 @@
 // The picture of one recording: laid out as handgrad.view.layout says, drawn as SVG.
 
-import { arranged, marksOf, titleOf } from "./arrange.js";
+import { arranged, marksOf, saidAt, titleOf } from "./arrange.js";
 import { pressed, s } from "./dom.js";
 import { thumbnail } from "./images.js";
 import { AIR, BELOW, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
@@ -21,6 +21,8 @@ export class Picture {
     this.nodes = [];
     this.edges = [];
     this.steps = [];
+    /** @type {any} */
+    this.plan = null;
     this.shapes = new Map();
     this.elements = new Map();
     this.places = new Map();
@@ -32,7 +34,7 @@ export class Picture {
   /** Lay out and draw what is open. */
   draw(room = this.looking.room()) {
     const { nodes, edges, boxes, shapes, plan } = arranged(this.recording, room);
-    Object.assign(this, { nodes, edges, shapes, room, steps: this.recording.steps(nodes) });
+    Object.assign(this, { nodes, edges, shapes, room, plan, steps: this.recording.steps(nodes) });
     this.looking.whole = { width: plan.width, height: plan.height };
     this.elements = new Map();
     this.places = new Map();
@@ -45,6 +47,27 @@ export class Picture {
     ];
     things.sort((a, b) => compared(a.at, b.at));
     this.scene.replaceChildren(...frames, ...lines, ...things.map(({ element }) => element));
+  }
+
+  /** Write numbers anew that have changed; everything stays where it is. */
+  renumber() {
+    const put = (/** @type {string} */ id, /** @type {number} */ i, /** @type {Element} */ fresh) => {
+      const elements = this.elements.get(id);
+      fresh.setAttribute("class", elements[i].getAttribute("class"));
+      elements[i].replaceWith(fresh);
+      this.elements.set(id, elements.map((old, at) => (at === i ? fresh : old)).slice(0, i + 1));
+    };
+    this.edges.forEach((edge, i) => {
+      edge.said = saidAt(this.recording, edge);
+      put(edge.id, 1, this.drawnLabel(edge, this.plan.labels[i]));
+    });
+    for (const node of this.nodes) {
+      const elements = this.elements.get(node.id);
+      if (!marksOf(this.recording, node).length && !elements[0].querySelector(".mark")) continue;
+      const fresh = this.drawnNode(node, this.plan.nodes.get(node.id));
+      this.elements.set(node.id, elements);
+      put(node.id, 0, fresh);
+    }
   }
 
   /** @param {any} box @param {any} place */

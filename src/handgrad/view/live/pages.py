@@ -1,0 +1,30 @@
+"""A live page as one HTML file: the page of its graph, with the module that computes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handgrad.view.graph import Graph
+from handgrad.view.live.describing import WHOLE, described
+from handgrad.view.live.following import Followed
+from handgrad.view.pages import COLOURS, LIMIT, TooLarge, compressed, document
+from handgrad.view.store import Store
+
+
+def live_page(graph: Graph, followed: Followed, limit: int = LIMIT) -> str:
+    """A recording as an HTML document that computes it again whenever one of its numbers changes.
+
+    Raises:
+        NotLive: it cannot be computed in a page.
+        TooLarge: the page would be larger than ``limit``.
+    """
+    store = Store(WHOLE)
+    said, module = described(graph, followed, store)
+    content: dict[str, Any] = {"title": graph.title, "colours": COLOURS, "graphs": [said], "live": module}
+    packed = compressed(content, store)
+    if len(packed) > limit:
+        raise TooLarge(
+            f"the page would be {len(packed) / 1e6:,.1f} MB, and its limit is {limit / 1e6:,.1f} MB: "
+            f"show a part of the computation, fewer examples, or allow a larger limit"
+        )
+    return document(graph.title, packed, is_live=True)
