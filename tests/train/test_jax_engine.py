@@ -81,6 +81,47 @@ def test_a_loss_that_is_not_finite_leaves_the_last_whole_step():
     assert trainer.progress.step >= 1
 
 
+def length(y, t):
+    """The mean length of outputs, each times its target; the gradient at a target of 0 is nan."""
+    return hg.mean(hg.sqrt(hg.sum(y * y, axis=1) * t))
+
+
+@pytest.mark.parametrize("position", [0, 40, 299])
+def test_a_gradient_that_is_not_finite_ends_at_its_step_and_nothing_after_it_is_kept(position):
+    x, _ = digits()
+    t = np.ones(len(x), np.float32)
+    t[hg.data.permutation(len(x), 0, 0)[position]] = 0
+    found = []
+    for engine in ("jax", "numpy"):
+        net = mlp([64, 16, 10], seed=0)
+        trainer = Trainer(net, length, hg.optim.Adam(1e-3), engine=engine)
+        with pytest.raises(NonFiniteError, match=rf"step {position // 10 + 1}: the gradient is not finite"):
+            trainer.fit(x, t, epochs=1, batch_size=10)
+        assert trainer.progress.step == position // 10
+        found.append(net.parameters())
+    for name, p in found[0].items():
+        np.testing.assert_allclose(p, found[1][name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3000,), (1, 3000), (3000, 1), (50, 60), (16, 16, 3, 3)])
+def test_one_number_that_is_not_finite_is_found_and_the_largest_are_not_taken_for_it(dtype, shape):
+    import jax
+    import jax.numpy as jnp
+
+    from handgrad.train.engines.by_jax import all_finite
+
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        x = jnp.full(shape, jnp.finfo(dtype).max, dtype)
+        check = jax.jit(all_finite)
+        assert check(x)
+        assert check(-x)
+        for wrong in (np.inf, -np.inf, np.nan):
+            place = tuple(int(rng.integers(n)) for n in shape)
+            assert not check(x.at[place].set(wrong))
+
+
 def test_data_that_is_not_in_memory_is_read_by_rows():
     x, t = digits()
 

@@ -337,7 +337,7 @@ class Trainer(Step):
         while self.progress.batch < steps:
             before = self.progress.totals.get("examples", 0)
             self.progress = self.steps.advance(self.progress, order, batch_size, steps)
-            examples = int(self.progress.totals["examples"] - before)
+            examples = int(self.progress.totals.get("examples", 0) - before)  # 0 where a step failed
             shown.step(epoch, self.progress.step, examples, _means(self.progress.totals))
             is_due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
             if self.out is not None and any(self.hosts.most(is_due)):

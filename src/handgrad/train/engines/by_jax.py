@@ -19,6 +19,7 @@ from handgrad.train.progress import Progress
 from handgrad.train.step import Step
 from handgrad.tree import leaves, tree_map
 
+FEW, TINY = 1024, 1e-30
 LENGTH = 1024  # steps in a call at most: what is told of each has room
 
 
@@ -87,20 +88,15 @@ class JaxSteps(ManySteps):
         """
         params, states, moments = state
         loss, y, grads, new_states = self.train_step.gradients(params, states, x, t)
-        fine = jnp.isfinite(loss) & jnp.stack([jnp.all(jnp.isfinite(dp)) for dp in leaves(grads)]).all()
-
-        def update() -> Any:
-            new, moved = self.train_step.update(params, self.train_step.clipped(grads), moments, lr, number)
-            return new, new_states, moved
-
+        fine = jnp.isfinite(loss) & jnp.stack([all_finite(dp) for dp in leaves(grads)]).all()
+        new, moved = self.train_step.update(params, self.train_step.clipped(grads), moments, lr, number)
+        new_state = tree_map(
+            lambda after, before: jnp.where(fine, after, before), (new, new_states, moved), state
+        )
         told = [y]
         if self.compiles_metrics:
             told = [jnp.sum(per_example(name, m, y, t)).astype(float) for name, m in self.metrics.items()]
-        return (
-            jax.lax.cond(fine, update, lambda: state),
-            fine,
-            [as_array(loss), *(told if self.metrics else [])],
-        )
+        return new_state, fine, [as_array(loss), *(told if self.metrics else [])]
 
     def function(self, size: int) -> Callable:
         """The loop for mini-batches of that many examples, compiled when it is first called."""
@@ -184,6 +180,19 @@ class JaxSteps(ManySteps):
         x = self.train_step.cast(self.x[rows])
         check_rows(x, len(rows))
         return as_like(x, self.like)
+
+
+def all_finite(x: Any) -> Any:
+    """Whether all numbers of an array are finite.
+
+    A product with a row of tiny numbers is finite where they are, and takes a tenth of the time of looking at
+    each: no sum of finite numbers that are made so small overflows.
+    """
+    if x.ndim == 0 or x.size < FEW:
+        return jnp.all(jnp.isfinite(x))
+    return jnp.isfinite(
+        jnp.sum(jnp.tensordot(jnp.full(x.shape[:1], TINY, x.dtype), x, 1, precision="highest"))
+    )
 
 
 def padded(x: np.ndarray, length: int) -> np.ndarray:
