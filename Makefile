@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons clean
+.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -56,8 +56,12 @@ bench: $(VENV)/.test $(VENV)/.peers
 lessons: $(VENV)/.test
 	$(BIN)/python docs/learn/build.py
 
+# The site, in build/site: open build/site/index.html. Nothing is fetched while it is built or read.
+docs: $(VENV)/.docs lessons
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) runs build .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "handgrad needs Python 3.11 or newer")'
@@ -71,6 +75,10 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml $(VENV)/.demo
 	$(PIP) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.test
+	$(PIP) --editable ".[docs]"
 	@touch $@
 
 # What the tests of pages in the browser look for mistakes with; without npm, those are skipped.
