@@ -27,14 +27,16 @@ from handgrad.view.equations import (
 from handgrad.view.formulas.formula import Formulas, formulas_for, mathml
 from handgrad.view.graph import Array, Box, Graph, Op, Use
 from handgrad.view.notes import notes_of, strip
+from handgrad.view.origins.kinds import Kinds
 from handgrad.view.rounding import is_rounding, told
 from handgrad.view.scene import outline
 from handgrad.view.sources import line_at, source_of
 from handgrad.view.store import Store
-from handgrad.view.summary import Summary, as_numpy, short, spelled_shape, summary
+from handgrad.view.summary import Summary, as_numpy, cells, short, spelled_shape, summary
 
 EXAMPLES = 12  # of a batch, that can be looked at one by one
 LONGEST = 60  # letters of an option
+ALL_PARTS = 60_000  # of which the entries of small arrays are told to be made
 WHOLE_SUM = 200  # letters of a sum in the panel
 
 
@@ -52,6 +54,7 @@ class Describer:
         self.rule_numbers: dict[tuple, int] = {}
         self.verdicts: list[list[str]] = []
         self.verdict_numbers: dict[Verdict, int] = {}
+        self.kinds = Kinds(ALL_PARTS)
 
     def description(self) -> dict[str, Any]:
         graph = self.graph
@@ -66,6 +69,7 @@ class Describer:
             "summaries": self.summaries,
             "rules": self.rules,
             "verdicts": self.verdicts,
+            "kinds": [kind.described() for kind in self.kinds.kinds],
         }
 
     def _example_names(self) -> list[str]:
@@ -121,6 +125,7 @@ class Describer:
                 "gradient": not any(o.told_grad.not_finite for o in op.outputs if o.grad is not None),
             },
             "answers": told_answers,
+            "kind": self.kinds.of(op),
         }
 
     def use(self, op: Op, place: int, use: Use, local: Any) -> dict[str, Any]:
@@ -191,12 +196,16 @@ class Describer:
     def of_example(self, array: np.ndarray, i: int, is_rounding: bool, is_labels: bool) -> dict[str, Any]:
         """What is told of one row of a batch; its picture is of the same kind as the batch's."""
         whole = summary(array[i : i + 1], is_rounding, is_labels)
-        return self.words(dataclasses.replace(summary(array[i], is_rounding, is_labels), thumb=whole.thumb))
+        own = dataclasses.replace(summary(array[i], is_rounding, is_labels), thumb=whole.thumb)
+        said = self.words(array[i], own)
+        if "cells" in said:
+            said["cells"].append(i * array[i].size)
+        return said
 
     def said(self, x: Any, told: Summary) -> dict[str, Any]:
         """All that is told of an array."""
         stored = self.store.add(x)
-        return self.words(told) | {
+        return self.words(x, told) | {
             "shape": list(told.shape),
             "dtype": told.dtype,
             "largest": _largest(told),
@@ -206,9 +215,11 @@ class Describer:
             "stored": [stored.offset, stored.kind, list(stored.shape), stored.reduction],
         }
 
-    def words(self, told: Summary) -> dict[str, Any]:
+    def words(self, x: Any, told: Summary) -> dict[str, Any]:
         """What is written at an edge, and its picture."""
         words: dict[str, Any] = {"lines": list(told.lines)}
+        if found := cells(x, told, self.graph.most_cells):
+            words["cells"] = list(found)
         if told.is_rounding:
             words["pale"] = 1
         if told.thumb is not None:

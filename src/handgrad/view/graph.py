@@ -16,6 +16,7 @@ from handgrad.view.rounding import told
 from handgrad.view.summary import Summary, as_numpy, summary
 
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
+FEW = 8  # rules beside whose arrows there is room for larger matrices
 LONGEST = 16  # letters of a number in a node
 INPUT, PARAMETER, CONSTANT, VALUE = "input", "parameter", "constant", "value"
 
@@ -107,6 +108,7 @@ class Op:
     box: Box
     inputs: list[Use] = field(default_factory=list)
     outputs: list[Array] = field(default_factory=list)
+    given: tuple = ()  # its inputs as they were given, some perhaps nested
     backward: Any = None
     seconds: float = 0.0
     backward_seconds: float = 0.0
@@ -190,6 +192,11 @@ class Graph:
     boxes: list[Box]  # without the root
     examples: list[str] = field(default_factory=list)  # names of a batch's rows
     folded: bool = False  # whether it is too large to be drawn open
+
+    @property
+    def most_cells(self) -> int:
+        """Numbers of a matrix that is written out at an edge: more of them where there are few rules."""
+        return 64 if len(self.ops) <= FEW else 0 if self.folded else 16
 
     @property
     def outputs(self) -> list[Array]:

@@ -63,7 +63,7 @@ def record(
     if check:
         checks = Checks(check)
         for op in graph.ops:
-            op.verdict = checks.verdict(op, *drawn.given[op.number])
+            op.verdict = checks.verdict(op, op.given, op.options)
     return graph
 
 
@@ -92,7 +92,6 @@ class Recording:
         self.arrays: list[Array] = []
         self.by_key: dict[Any, Array] = {}  # a node's order and output, or the id of a leaf
         self.ops: list[Op] = []
-        self.given: list[tuple[tuple, dict]] = []  # by a rule's number: what it was called with
         douts = douts_of(outputs, dout)
         seeds = list(zip(outputs, douts, strict=True))
         traced = Traced(seeds)
@@ -133,7 +132,7 @@ class Recording:
         with np.errstate(all="ignore"):  # what is to be said of it, the first run has said
             outs = node.rule.pair(inputs, node.options)[0]
         op.seconds = time.perf_counter() - began
-        self.given.append((inputs, node.options))
+        op.given = inputs
         self.ops.append(op)
         self.add_outputs(node, op, outs)
 
@@ -182,8 +181,8 @@ class Recording:
         for array in self.arrays:
             is_given = array.maker is None and array.role == INPUT
             array.per_example = is_given and shape(array.value)[:1] == (N,)
-        for op, (inputs, options) in zip(self.ops, self.given, strict=True):
-            for out in rows_of(op, inputs, options, N):
+        for op in self.ops:
+            for out in rows_of(op, op.given, op.options, N):
                 out.per_example = True
 
 

@@ -13,7 +13,7 @@ from handgrad.view.translation import translated
 LAYOUT = ("places", "ordering", "heights", "rows", "plan", "paths", "words", "sizes")
 GIVEN = (
     *("Edge", "Frame", "layout", "path_of", "shaft", "head_of", "cut", "words_width", "Shape", "Tag", "met"),
-    *("label_width", "label_height", "title_width", "level_of"),
+    *("cell_width", "label_width", "label_height", "title_width", "level_of"),
     *("AIR", "BELOW", "LEADING", "LONGEST", "NAME", "SMALL", "TITLE", "VALUE"),
 )
 # Each after those that it imports from.
@@ -24,6 +24,12 @@ MODULES = (
         "data",
         "dom",
         "images",
+        "figures",
+        "functions",
+        "speech",
+        "origins",
+        "asking",
+        "entries",
         "model",
         "arrange",
         "looking",

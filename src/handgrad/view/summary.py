@@ -17,6 +17,7 @@ WHOLE = 10**6  # up to which whole numbers are written out
 SPELLED = 3  # elements that are written out
 LISTED = 5  # labels that are
 ROUNDING = "0 up to rounding"
+SIDE_OF_CELLS = 8  # of a matrix whose numbers are written out
 SIDE = 28  # of a thumbnail, at most
 LEVELS = 127  # of a thumbnail, to each side of zero
 
@@ -198,6 +199,23 @@ def summary(x: Any, is_rounding: bool = False, is_labels: bool = False) -> Summa
         is_rounding=is_rounding,
         is_labels=is_labels,
     )
+
+
+def cells(x: Any, told: Summary, most: int) -> tuple[int, int, list[str]] | None:
+    """Rows, columns and numbers of a matrix that is written out, if it is one of at most so many numbers."""
+    rows, columns = (
+        told.shape if len(told.shape) == 2 else (1, *told.shape) if len(told.shape) == 1 else (0, 0)
+    )
+    if not 0 < rows * columns == told.size <= most or max(rows, columns) > SIDE_OF_CELLS:
+        return None
+    if (
+        told.is_spelled
+        or told.is_rounding
+        or told.is_labels
+        or (told.thumb is not None and told.thumb.is_image)
+    ):
+        return None
+    return rows, columns, [short(float(v), ROUGH) for v in as_numpy(x).reshape(-1)]
 
 
 def rounding(array: np.ndarray) -> float:

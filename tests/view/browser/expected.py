@@ -7,7 +7,7 @@ import operator
 
 from handgrad.view.equations import forward, local_derivatives, product
 from handgrad.view.rounding import told
-from handgrad.view.summary import summary
+from handgrad.view.summary import cells, summary
 
 
 class Expected:
@@ -116,17 +116,26 @@ class Expected:
 
     def value_lines(self, edge):
         array = self.array(edge)
-        return list(summary(array.value, is_labels=array.is_labels).lines)
+        found = summary(array.value, is_labels=array.is_labels)
+        return self.texts(array.value, found) or list(found.lines)
+
+    def texts(self, x, told):
+        """The numbers of a small matrix; nothing of others."""
+        found = cells(x, told, self.graph.most_cells)
+        return found[2] if found else []
 
     def grad_lines(self, edge):
         """Of the gradient that comes back along an edge; None where none does."""
         array, uses = self.array(edge), self.uses(edge)
         if not uses:
-            return without_shape(summary(array.dout))
+            given = summary(array.dout)
+            return self.texts(array.dout, given) or without_shape(given)
         dxs = [use.dx for use in uses if use.dx is not None]
         if not dxs:
             return None
-        return without_shape(told(functools.reduce(operator.add, dxs), sum(use.noise for use in uses)))
+        whole = functools.reduce(operator.add, dxs)
+        found = told(whole, sum(use.noise for use in uses))
+        return self.texts(whole, found) or without_shape(found)
 
 
 def without_shape(told):

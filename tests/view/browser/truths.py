@@ -6,7 +6,6 @@ compared with differences of that use alone, so that what comes back along each 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 
 import numpy as np
@@ -17,29 +16,11 @@ from handgrad.optim import Adam
 from handgrad.train import Trainer
 from handgrad.tree import leaves, unflatten
 from handgrad.view import show
-from handgrad.view.recording import Recording
 from handgrad.view.summary import as_numpy
 
 from .networks import Residual, Transformer, digits
 
 STEPS = (1e-5, 1e-7, 1e-9)  # the smaller ones where a kink is near
-
-
-@contextlib.contextmanager
-def given_kept():
-    """Graphs keep what their rules were called with, numbers, slices and nested lists as well as arrays."""
-    original = Recording.graph
-
-    def graph(self, *args):
-        found = original(self, *args)
-        found.given = self.given
-        return found
-
-    Recording.graph = graph
-    try:
-        yield
-    finally:
-        Recording.graph = original
 
 
 class Truth:
@@ -54,7 +35,7 @@ class Truth:
         """All values in float64; from a rule on, with one input of it moved."""
         values = dict(self.leaves if values is None else values)
         for op in self.graph.ops[start:]:
-            inputs, options = self.graph.given[op.number]
+            inputs, options = op.given, op.options
             flat = leaves(list(inputs))
             for slot, use in enumerate(op.inputs):
                 if use.array is not None:
@@ -309,8 +290,7 @@ TRUE = {
 
 @functools.cache
 def picture(name):
-    with given_kept():
-        return TRUE[name]()
+    return TRUE[name]()
 
 
 def graphs(name):

@@ -79,11 +79,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Tag:
-    """An array in small: a few lines, and perhaps a thumbnail of so many pixels."""
+    """An array in small: a few lines, and perhaps a thumbnail of so many pixels; or its numbers, in cells."""
 
     lines: list[str]
     rows: float = 0.0
     columns: float = 0.0
+    cell: float = 0.0  # the width of a number's cell, where numbers are written out
 
     @property
     def scale(self) -> float:
@@ -92,20 +93,29 @@ class Tag:
 
     @property
     def picture_width(self) -> float:
+        if self.cell > 0:
+            return self.cell * self.columns
         return max(self.columns * self.scale, THINNEST) if self.rows > 0 else 0.0
 
     @property
     def picture_height(self) -> float:
+        if self.cell > 0:
+            return LEADING * self.rows
         return max(self.rows * self.scale, THINNEST) if self.rows > 0 else 0.0
 
     @property
     def width(self) -> float:
-        beside = self.picture_width + 6 if self.rows > 0 else 0.0
+        beside = self.picture_width + (6 if len(self.lines) > 0 else 0) if self.rows > 0 else 0.0
         return beside + max([words_width(line, VALUE) for line in self.lines], default=0.0)
 
     @property
     def height(self) -> float:
         return max(self.picture_height, LEADING * len(self.lines))
+
+
+def cell_width(texts: list[str]) -> float:
+    """A cell's, of numbers that stand below each other."""
+    return max([words_width(text, VALUE) for text in texts], default=0.0) + 9
 
 
 def label_width(tags: list[Tag]) -> float:

@@ -1,5 +1,6 @@
 // The page as a whole: recordings side by side, their steps, what is chosen and what is open.
 
+import { followAsking } from "./asking.js";
 import { bar, legend, steps } from "./bar.js";
 import { h } from "./dom.js";
 import { Recording } from "./model.js";
@@ -43,6 +44,7 @@ export class App {
     this.goEnd();
     this.pictures.forEach((picture) => picture.fit(READ));
     this.chooseFirst();
+    followAsking(this.recordings);
     followPrinting(this);
     this.followSize();
     document.addEventListener("keydown", (event) => this.key(event));

@@ -1,6 +1,7 @@
 // What the layout is given: of each node its words, of each edge what is told at it, and the open boxes.
 
-import { Edge, Frame, Shape, Tag, label_height, label_width, layout, level_of, title_width } from "./layout.js";
+import { Edge, Frame, Shape, Tag, cell_width, label_height, label_width, layout, level_of, title_width } from "./layout.js";
+import { gradKey, useKey, valueKey } from "./origins.js";
 
 /** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
 export function shapeOf(recording, node) {
@@ -40,9 +41,17 @@ export function saidAt(recording, edge) {
   }
   const value = recording.words(recording.summary(edge.array.value));
   const grad = recording.words(recording.gradientOf(edge));
-  const said = [{ kind: "value", words: value, lines: value.lines }];
-  if (grad) said.push({ kind: "grad", words: grad, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
-  return said.map((each) => ({ ...each, tag: new Tag(each.lines, each.words.thumb?.[1], each.words.thumb?.[0]) }));
+  const said = [{ kind: "value", words: value, lines: value.lines, key: valueKey(edge.array.id) }];
+  const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? "" : gradKey(edge.array.id);
+  if (grad) said.push({ kind: "grad", words: grad, key: back, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
+  return said.map((each) => ({ ...each, tag: tagOf(each) }));
+}
+
+/** A matrix whose numbers are written out, or words and a thumbnail. @param {any} said */
+function tagOf({ lines, words: { cells, thumb } }) {
+  if (!cells) return new Tag(lines, thumb?.[1], thumb?.[0]);
+  const [rows, columns, texts] = cells;
+  return new Tag([], rows, columns, cell_width(texts));
 }
 
 /**

@@ -23,6 +23,7 @@ export class Recording {
   /** @param {any} page @param {any} description */
   constructor(page, description) {
     this.page = page;
+    this.number = page.graphs.indexOf(description);
     /** @type {string} */
     this.title = description.title;
     /** @type {string[]} */
@@ -41,6 +42,8 @@ export class Recording {
     this.rules = description.rules;
     /** @type {string[][]} */
     this.verdicts = description.verdicts;
+    /** @type {any[]} what entries of small arrays are made of */
+    this.kinds = description.kinds;
     /** @type {any[][]} */
     this.strip = description.strip;
     /** @type {Map<string, string> | null} of the second recording: what its nodes are called in the first */

@@ -3,6 +3,7 @@
 import { titleOf } from "./arrange.js";
 import { h, math } from "./dom.js";
 import { thumbnail, thumbnailSize } from "./images.js";
+import { entriesOf } from "./entries.js";
 import { counted } from "./model.js";
 
 const seconds = (v) => (v === 0 ? "–" : v < 1e-3 ? `${+(v * 1e6).toPrecision(3)} µs` : `${+(v * 1e3).toPrecision(3)} ms`);
@@ -36,6 +37,7 @@ export class Panel {
         op.options ? h("p", { class: "muted" }, op.options) : null),
       this.answer(recording, op),
       section("Backward", this.formulas(rule.backward, recording.isAnswered(op.id, recording.now) ? op.plugged.backward : []), this.chains(recording, op)),
+      entriesOf(recording, op),
       section("Inputs", op.inputs.map((use) => this.input(recording, use))),
       section("Outputs", op.outputs.map((out) => this.pair(recording, recording.arrays[out], "dout"))),
       section("Kept for the backward", this.kept(op)),

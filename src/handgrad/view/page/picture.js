@@ -5,6 +5,7 @@ import { pressed, s } from "./dom.js";
 import { thumbnail } from "./images.js";
 import { AIR, BELOW, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
 import { Looking } from "./looking.js";
+import { askedBy } from "./asking.js";
 
 const NEAR = 100; // how far from a rule its product may stand
 const LINE = 15; // of a product
@@ -156,18 +157,31 @@ export class Picture {
   }
 
   /** @param {any} said @param {number} x @param {number} top */
-  drawnTag({ kind, words, lines, tag }, x, top) {
+  drawnTag({ kind, words, lines, tag, key }, x, top) {
     const middle = top + tag.height / 2;
     const [width, height] = [tag.picture_width, tag.picture_height];
     const left = x - tag.width / 2;
     const at = { x: left, y: middle - height / 2, width, height };
+    const ask = key && (words.cells || lines.length === 1) ? askedBy(this.recording, key) : null;
+    const look = words.pale ? `${kind} pale` : kind;
+    if (words.cells) return s("g", { class: look, "data-ask": ask }, this.drawnCells(words, tag, at));
     const picture = width > 0 ? [
       s("image", { ...at, class: words.thumb[3] ? null : "heat", preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
       s("rect", { ...at, class: "border" })] : [];
     const first = middle - LEADING * (lines.length / 2 - 0.78);
     const beside = width > 0 ? left + width + 6 : left;
-    return s("g", { class: words.pale ? `${kind} pale` : kind }, picture,
-      lines.map((line, i) => s("text", { x: beside, y: first + LEADING * i, "font-size": VALUE }, line)));
+    return s("g", { class: look, "data-ask": ask }, picture,
+      lines.map((line, i) => s("text", { x: beside, y: first + LEADING * i, "font-size": VALUE, "data-i": ask && 0 }, line)));
+  }
+
+  /** The numbers of a small matrix, each of which can be asked. @param {any} words @param {any} tag @param {any} at */
+  drawnCells({ cells: [, columns, texts, first = 0] }, { cell }, at) {
+    const cellAt = (/** @type {string} */ text, /** @type {number} */ i) => {
+      const [x, y] = [at.x + cell * (i % columns), at.y + LEADING * Math.floor(i / columns)];
+      return s("g", { class: "cell", "data-i": first + i }, s("rect", { x, y, width: cell, height: LEADING }),
+        s("text", { x: x + cell - 4, y: y + 0.78 * LEADING, "font-size": VALUE }, text));
+    };
+    return [s("rect", { ...at, class: "border" }), texts.map(cellAt)].flat();
   }
 
   // What is to be seen of it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from handgrad.view.layout.sizes import (
     NAME,
     VALUE,
     Tag,
+    cell_width,
     label_height,
     label_width,
     met,
@@ -26,7 +28,7 @@ from handgrad.view.rounding import told
 from handgrad.view.scene import Arrow, Scene, Thing, scene
 from handgrad.view.still import shapes
 from handgrad.view.still.shapes import shape_of
-from handgrad.view.summary import LEVELS, Thumb, summary
+from handgrad.view.summary import LEVELS, Summary, Thumb, cells, summary
 from handgrad.view.svg import (
     MARGIN,
     Markup,
@@ -64,7 +66,7 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
     """
     seen = scene(graph, depth, of)
     outlines = {thing: shape_of(thing, sums(thing, seen)) for thing in seen.things}
-    labels = [Label.of(arrow) for arrow in seen.arrows]
+    labels = [Label.of(arrow, graph.most_cells) for arrow in seen.arrows]
     found = layout(
         {thing: (shape.width, shape.height) for thing, shape in outlines.items()},
         [
@@ -113,13 +115,31 @@ def described(graph: Graph, seen: Scene) -> str:
 # What is written at arrows.
 
 
-def tag(lines: tuple[str, ...], thumb: Thumb | None) -> Tag:
-    rows, columns = (0, 0) if thumb is None else thumb.levels.shape
-    return Tag(list(lines), rows, columns)
+def said_of(x: Any, told: Summary, lines: tuple[str, ...], kind: str, most: int) -> Said:
+    """An array in small: its numbers where these are few, else words and a thumbnail."""
+    if found := cells(x, told, most):
+        rows, columns, texts = found
+        return Said(Tag([], rows, columns, cell_width(texts)), None, kind, tuple(texts))
+    rows, columns = (0, 0) if told.thumb is None else told.thumb.levels.shape
+    return Said(Tag(list(lines), rows, columns), told.thumb, kind)
 
 
-def tagged(tag: Tag, thumb: Thumb | None, kind: str, x: float, top: float) -> list[Markup]:
+def matrix(tag: Tag, texts: tuple[str, ...], kind: str, left: float, top: float) -> list[Markup]:
+    """The numbers of an array in rows, with a thin outline."""
+    place = {"x": left, "y": top, "width": tag.picture_width, "height": tag.picture_height}
+    found = [element("rect", **place, fill="none", class_="frame-line", stroke_width=0.75)]
+    for i, words in enumerate(texts):
+        row, column = divmod(i, round(tag.columns))
+        at = (left + tag.cell * (column + 1) - 4, top + LEADING * (row + 0.78))
+        found.append(text(*at, words, size=VALUE, class_=kind, text_anchor="end"))
+    return found
+
+
+def tagged(said: Said, x: float, top: float) -> list[Markup]:
     """An array in small, centred at ``x``, from ``top`` on."""
+    tag, thumb, kind = said.tag, said.thumb, said.kind
+    if said.texts:
+        return matrix(tag, said.texts, kind, x - tag.width / 2, top)
     found = []
     left, middle = x - tag.width / 2, top + tag.height / 2
     if thumb is not None:
@@ -152,6 +172,7 @@ class Said:
     tag: Tag
     thumb: Thumb | None
     kind: str  # its class in the style sheet
+    texts: tuple[str, ...] = ()  # its numbers, where these are written out
 
 
 @dataclass(frozen=True)
@@ -161,18 +182,19 @@ class Label:
     said: tuple[Said, ...]
 
     @classmethod
-    def of(cls, arrow: Arrow) -> Label:
+    def of(cls, arrow: Arrow, most: int) -> Label:
+        """What is told at an arrow; matrices of up to ``most`` numbers are written out."""
         if arrow.count > 1:
             return cls((Said(Tag([f"{arrow.count:,} arrays"]), None, "forward"),))
         value = arrow.array.told
-        above = Said(tag(value.lines, value.thumb), value.thumb, "forward")
+        above = said_of(arrow.array.value, value, value.lines, "forward", most)
         dx, noise = arrow.gradient
         if dx is None:
             return cls((above,))
         gradient = told(dx, noise)
         kind = "muted" if gradient.is_rounding else "backward"
         lines = gradient.lines[1:] or gradient.lines
-        return cls((above, Said(tag(lines, gradient.thumb), gradient.thumb, kind)))
+        return cls((above, said_of(dx, gradient, lines, kind, most)))
 
     @property
     def size(self) -> tuple[float, float]:
@@ -181,11 +203,7 @@ class Label:
 
     def drawn(self, x: float, y: float) -> list[Markup]:
         tops = (y - AIR - self.said[0].tag.height, y + AIR)
-        return [
-            part
-            for said, top in zip(self.said, tops, strict=False)
-            for part in tagged(said.tag, said.thumb, said.kind, x, top)
-        ]
+        return [part for said, top in zip(self.said, tops, strict=False) for part in tagged(said, x, top)]
 
 
 # Arrows and boxes.

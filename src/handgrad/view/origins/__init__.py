@@ -1,0 +1,1 @@
+"""Where each number comes from: of every entry of small arrays, the computation that made it."""
