@@ -162,7 +162,7 @@ def check_same(graph: Graph, drawn: Recording) -> None:
         )
     for op, again in zip(graph.ops, drawn.ops, strict=True):
         arrays = [[use.array.number if use.array else -1 for use in each.inputs] for each in (op, again)]
-        given = drawn.given[again.number][0]
+        given = again.given
         is_hidden = any(
             use.array is None and isinstance(stripped(x), Symbol)
             for use, x in zip(again.inputs, leaves(list(given)), strict=True)
@@ -191,7 +191,7 @@ def sites(graph: Graph, drawn: Recording) -> Iterator[tuple[Site, Any]]:
             if use.dx is not None:
                 yield ("dx", op.number, slot), used.dx
         yield from locals_of(op, same)
-        yield from answers_of(op, drawn.given[op.number])
+        yield from answers_of(op, (same.given, same.options))
 
 
 def locals_of(op: Op, again: Op) -> Iterator[tuple[Site, Any]]:

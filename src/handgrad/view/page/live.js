@@ -2,7 +2,8 @@
 
 import { Module } from "./livemodule.js";
 import { answerOf, dead, fanOut, forwardOf, pluggedOf, productOf, wholeSum } from "./livesaid.js";
-import { isSpelled, short, sizeOf, summaryOf, thumbOf } from "./livewords.js";
+import { short } from "./figures.js";
+import { isSpelled, sizeOf, summaryOf, thumbOf } from "./livewords.js";
 
 const LEAST = 5; // pixels of a side that make an image
 
@@ -96,6 +97,13 @@ class Told {
     return this.numbers.length > 1 && !this.told.isLabels ? this.once("thumb", () => thumbOf(this.numbers, live.grid)) : undefined;
   }
 
+  /** The numbers of a small matrix, written out. */
+  get cells() {
+    const { live, cells } = this.said;
+    if (!live || !cells) return cells;
+    return this.pale ? undefined : [cells[0], cells[1], textsOf(this.numbers)];
+  }
+
   get examples() {
     if (this.own) return this.once("own", () => this.own());
     const count = this.said.live?.examples;
@@ -108,9 +116,14 @@ class Told {
     const [rows, columns, channels, isImage, apart] = this.said.live.grid;
     const grid = this.shape.length > 2 ? [rows, columns, channels, isImage, apart] : [1, sizeOf(this.shape.slice(1)), 1, false, 1];
     const hasPicture = sizeOf(this.shape.slice(1)) > 1 && !told.isLabels;
-    return { lines: told.lines, pale: Number(told.isRounding), thumb: hasPicture ? thumbOf(this.rowOf(i), grid) : undefined };
+    const written = this.said.examples?.[i]?.cells;
+    const cells = written && [written[0], written[1], textsOf(this.rowOf(i)), written[3]];
+    return { lines: told.lines, pale: Number(told.isRounding), cells, thumb: hasPicture ? thumbOf(this.rowOf(i), grid) : undefined };
   }
 }
+
+/** @param {ArrayLike<any>} numbers */
+const textsOf = (numbers) => Array.from(numbers, (v) => short(Number(v), 3));
 
 /** @typedef {{ array: number, name: string, role: string, place: any, first: any, shape: number[], kind: string }} Input */
 

@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 import { isBig } from "./livemodule.js";
 import { placeOf } from "./livesaid.js";
-import { figure, short, sizeOf } from "./livewords.js";
+import { figure, short } from "./figures.js";
+import { sizeOf } from "./livewords.js";
 
 const FEW = 64; // numbers that stand side by side
 const DRAGGED = 4; // pixels for each step of a number that is dragged

@@ -1,6 +1,6 @@
 // What is told of rules, as handgrad.view.equations, answers and notes say it, for numbers that change.
 
-import { short } from "./livewords.js";
+import { short } from "./figures.js";
 
 const SYMBOLS = { add: "+", subtract: "−", multiply: "×", divide: "÷" };
 const TOLD = 1e-3; // how far a product may be off, for rounding, and be called equal

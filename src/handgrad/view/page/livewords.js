@@ -1,53 +1,15 @@
 // An array in a few words and a small picture, as handgrad.view.summary says it, for numbers that change.
 
+import { evenly, short } from "./figures.js";
+
 const DIGITS = 4;
 const ROUGH = 3;
-const WHOLE = 1e6; // up to which whole numbers are written out
 const SPELLED = 3; // elements that are written out
 const LISTED = 5; // labels that are
 const SIDE = 28; // of a thumbnail, at most
 const LEVELS = 127;
 export const ROUNDING = "0 up to rounding";
 const EPSILON = { f4: 2 ** -23, f8: 2 ** -52 };
-const HIGH = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
-
-/** @param {string} words */
-const signed = (words) => words.replaceAll("-", "−");
-
-/** The whole part in groups of three digits. @param {string} digits */
-function grouped(digits) {
-  const [whole, part] = digits.split(".");
-  const groups = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  return part === undefined ? groups : `${groups}.${part}`;
-}
-
-/** To so many digits: 0.0312, 12.4, 3,120, 1.23×10⁻⁵. @param {number} value */
-export function figure(value, digits = ROUGH) {
-  if (!Number.isFinite(value)) return "undefined";
-  if (value === 0) return "0";
-  const [mantissa, power] = value.toExponential(digits - 1).split("e");
-  const exponent = Number(power);
-  if (exponent >= -4 && exponent < 6) return signed(grouped(Number(`${mantissa}e${power}`).toFixed(Math.max(digits - 1 - exponent, 0))));
-  return `${signed(mantissa)}×10${[...String(exponent)].map((digit) => HIGH[digit]).join("")}`;
-}
-
-/** To at least so many digits, without idle zeros. @param {number} value */
-export function short(value, digits = DIGITS) {
-  if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  if ((size >= 10 ** digits && size < WHOLE) || (Number.isInteger(value) && size < WHOLE)) return signed(grouped(String(evenly(value))));
-  const words = figure(value, digits);
-  const [head, ...tail] = words.split(/(?=×)/);
-  return (head.includes(".") ? head.replace(/0+$/, "").replace(/\.$/, "") : head) + tail.join("");
-}
-
-/** To the nearest whole number, halves to the even one. @param {number} value */
-export function evenly(value) {
-  const near = Math.round(value);
-  const even = Math.abs(value % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near;
-  return even === 0 ? 0 : even;
-}
 
 /** @param {number[]} shape */
 export const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
