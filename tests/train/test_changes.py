@@ -96,9 +96,8 @@ def test_what_changes_between_epochs_counts_in_the_next(annealed):
 def test_what_does_not_change_is_compiled_once(monkeypatch, classes):
     one = trainer("native")
     if classes:
-        one = Trainer(
-            mlp([4, 5, 3], batch_norm=True, dropout=0.5), hg.softmax_cross_entropy, SGD(0.1), engine="native"
-        )
+        net = mlp([4, 5, 3], batch_norm=True, dropout=0.5)
+        one = Trainer(net, hg.softmax_cross_entropy, SGD(0.1), engine="native", observe=lambda net: None)
     monkeypatch.setattr(type(one), "_recompile_if", lambda self, changed: changes.append(changed))
     changes = []
     one.fit(X, np.arange(40) % 3 if classes else T, epochs=5, batch_size=16)
@@ -144,3 +143,9 @@ def test_dropout_is_drawn_by_key_and_compiled():
     losses = [record["loss"] for record in one.fit(X, T, epochs=3, batch_size=20)]
     assert one.steps.name == "native"
     assert len(set(losses)) == 3
+
+
+def test_nothing_is_looked_for_where_nobody_could_change_anything(monkeypatch):
+    one = Trainer(mlp([4, 5, 3], dropout=0.5), hg.softmax_cross_entropy, SGD(0.1), engine="native")
+    monkeypatch.setattr("handgrad.train.trainer.Changes", None)
+    assert len(one.fit(X, np.arange(40) % 3, epochs=5, batch_size=16)) == 5

@@ -41,6 +41,10 @@ def check_trainer(net: Any, loss: Any, optimiser: Any, **options: Any) -> None:
         if options[name] is not None and not callable(options[name]):
             raise TypeError(f"{name} is a function {form}, not {_named(options[name])}")
     _check_metrics(options["metrics"])
+    checked_count("accumulate", options["accumulate"])
+    callbacks = options["callbacks"]
+    if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
+        raise TypeError(f"callbacks is a list of functions (trainer, record), not {_named(callbacks)}")
     if options["out"] is not None and not isinstance(options["out"], (str, Path)):
         raise TypeError(f"out is the path of a folder, not {_named(options['out'])}")
     if options["engine"] not in ENGINES:
@@ -93,9 +97,19 @@ def check_fit(epochs: Any, batch_size: Any, validation: Any, patience: Any) -> N
         checked_count("patience", patience)
         if validation is None:
             raise ValueError("patience needs validation: early stopping watches the validation loss")
-    is_pair = isinstance(validation, (tuple, list)) and len(validation) == 2
-    if validation is not None and not is_pair:
-        raise TypeError(f"validation is a pair (x, t), not {_named(validation)}")
+    named = validation if isinstance(validation, dict) else {"validation": validation}
+    for name, pair in named.items() if validation is not None else ():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            what = "validation" if named is not validation else f"validation[{name!r}]"
+            raise TypeError(f"{what} is a pair (x, t), not {_named(pair)}")
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"validation is a pair (x, t), or several by name, not by {name!r}")
+
+
+def validations(given: Any) -> dict[str, tuple[Any, Any]]:
+    """What is measured after each epoch, by the name that its figures begin with."""
+    named: dict[str, Any] = given if isinstance(given, dict) else {"validation": given}
+    return {name: examples(pair[0], pair[1], f"{name} ") for name, pair in named.items() if pair is not None}
 
 
 def examples(x: Any, t: Any, what: str = "") -> tuple[Any, Any]:

@@ -8,9 +8,25 @@ from handgrad.program import Program, trace
 from handgrad.program.tracing import difference
 from handgrad.train.metrics import per_example
 from handgrad.train.training import fingerprint
+from handgrad.train.weights import without_weights
 
 if TYPE_CHECKING:
     from handgrad.train.trainer import Trainer
+
+
+def cannot_change(trainer: Trainer) -> bool:
+    """Whether all that a step is made of is handgrad's own, which reads nothing but its arguments.
+
+    So it does, as long as nobody is called between steps who could set an attribute.
+    """
+    parts = [trainer.loss, trainer.penalty, *(layer for _, layer in trainer.net.walk())]
+    parts += (trainer.metrics or {}).values()
+    return all(part is None or module_of(part).startswith("handgrad.") for part in parts)
+
+
+def module_of(x: Any) -> str:
+    """Where a function, or the class of an object, is written."""
+    return str(getattr(x, "__module__", "") or "")
 
 
 class Changes:
@@ -28,6 +44,7 @@ class Changes:
     def _traced(self) -> Program:
         def forward(params: Any, states: Any, x: Any, t: Any) -> Any:
             loss, (y, new_states) = self.trainer.objective(params, states, x, t)
+            t = without_weights(t)
             return loss, new_states, [per_example(name, m, y, t) for name, m in self.metrics.items()]
 
         progress = self.trainer.progress

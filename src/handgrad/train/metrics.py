@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import shape, size, xp
+from handgrad.optim.checks import checked_count
 
 Metric = Callable[[Any, Any], Any]
 
@@ -38,6 +40,25 @@ def correct(y: Any, t: Any) -> np.ndarray:
     hits = xp.astype(first_largest(y) == labels, np.float64)
     places = tuple(range(1, len(shape(hits))))
     return xp.sum(hits, axis=places) / math.prod(shape(hits)[1:]) if places else hits
+
+
+@dataclasses.dataclass(frozen=True)
+class TopK:
+    """1 where the labelled class is among the k with the largest outputs, or ties with the last of them.
+
+    y (N, C), t (N,) -> (N,)
+    """
+
+    k: int = 5
+
+    def __post_init__(self) -> None:
+        checked_count("TopK: k", self.k)
+
+    def __call__(self, y: Any, t: Any) -> Any:
+        is_true = xp.arange_like(y, shape(y)[-1]) == t[..., None]
+        own = xp.sum(xp.where(is_true, y, 0), axis=-1, keepdims=True)
+        larger = xp.sum(xp.astype(y > own, np.float64), axis=-1)
+        return xp.astype(larger < self.k, np.float64)
 
 
 def first_largest(y: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.arrays import shape
 from handgrad.layers import Layer
 from handgrad.train.engines import check_rows
+from handgrad.train.weights import count, rows
 
 if TYPE_CHECKING:
     from handgrad.train.trainer import Trainer
@@ -23,8 +24,8 @@ def first_look(trainer: Trainer, x: Any, t: Any, batch_size: int) -> Any:
         TypeError: the loss is no number.
         ValueError: the loss is an array, or depends on the network's parameters past the step.
     """
-    first = np.arange(min(batch_size, len(t)))
-    x, t = trainer.cast(x[first]), trainer.cast(t[first])
+    first = np.arange(min(batch_size, count(t)))
+    x, t = trainer.cast(x[first]), trainer.cast(rows(t, first))
     check_rows(x, len(first))
     params = {name: np.array(p) for name, p in trainer.progress.params.items()}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import xp
 from handgrad.layers import Layer
 from handgrad.optim import Optimiser, clip_by_norm, clip_by_value
 from handgrad.rules.rule import at_work
@@ -17,6 +18,8 @@ from handgrad.train.measuring import cast_to
 from handgrad.train.metrics import Metric, measured
 from handgrad.train.penalties import Penalty
 from handgrad.train.progress import Arrays, Progress
+from handgrad.train.weights import count, rows, weighted_loss, without_weights
+from handgrad.tree import tree_map
 
 Moments = dict[str, Arrays]
 
@@ -24,7 +27,7 @@ Moments = dict[str, Arrays]
 class Step:
     """A network, its loss and penalty, the bounds on its gradient, its optimiser, and what is measured.
 
-    Its functions are pure, of NumPy's arrays, symbols and JAX's tracers.
+    Its functions are pure, of NumPy's arrays, symbols and JAX's tracers. Targets t may be ``Weighted``.
     """
 
     net: Layer
@@ -34,20 +37,38 @@ class Step:
     clip_value: float | None
     penalty: Penalty | None
     metrics: dict[str, Metric] | None
+    accumulate: int  # parts of a mini-batch that go through the network one after the other
     dtype: np.dtype | None  # of the parameters
 
     def objective(self, params: Arrays, states: Arrays, x: Any, t: Any) -> tuple[Any, tuple[Any, Arrays]]:
         """The loss of a mini-batch with its penalty, and beside it outputs and new states."""
         net = self.net.bind(params, states).train()
         y = net(x)
-        loss = self.loss(y, t)
+        loss = weighted_loss(self.loss, y, t)
         if self.penalty is not None:
             loss = loss + self.penalty(params)
         return loss, (y, net.states())
 
     def gradients(self, params: Arrays, states: Arrays, x: Any, t: Any) -> tuple[Any, Any, Arrays, Arrays]:
-        """(loss, outputs, gradients, new states) of one mini-batch."""
+        """(loss, outputs, gradients, new states) of one mini-batch, whole or part by part.
 
+        The loss and the gradients of parts of n_i of N examples are added, each times n_i / N.
+        """
+        if self.accumulate == 1:
+            return self.gradients_of_part(params, states, x, t)
+        N, outputs, losses, gradients = count(t), [], [], []
+        for part in parts_of(N, self.accumulate):
+            loss, y, grads, states = self.gradients_of_part(params, states, x[part], rows(t, part))
+            share = (part.stop - part.start) / N
+            outputs.append(y)
+            losses.append(loss * share)
+            gradients.append({name: dp * share for name, dp in grads.items()})
+        y = tree_map(lambda *pieces: xp.concat(pieces, axis=0), *outputs)
+        return sum(losses), y, tree_map(lambda *dps: sum(dps[1:], dps[0]), *gradients), states
+
+    def gradients_of_part(
+        self, params: Arrays, states: Arrays, x: Any, t: Any
+    ) -> tuple[Any, Any, Arrays, Arrays]:
         def loss_of(params: Arrays) -> tuple[Any, tuple]:
             return self.objective(params, states, x, t)
 
@@ -89,7 +110,8 @@ class Step:
             params, moments = self.update(
                 progress.params, self.clipped(grads), progress.moments, lr, progress.step + 1
             )
-        totals = with_batch(progress.totals, loss, measured(self.metrics, y, t), len(t))
+        figures = self.measured(y, t)
+        totals = with_batch(progress.totals, loss, figures, count(t))
         return progress.stepped((params, states, moments), 1, totals), float(loss), y
 
     def not_finite(self, progress: Progress, x: Any, t: Any) -> NonFiniteError:
@@ -104,9 +126,24 @@ class Step:
             f"First, {where}. A smaller learning rate, or clipping the gradient, may help"
         )
 
+    def measured(self, y: Any, t: Any) -> dict[str, Any]:
+        """Of each metric one number for each example."""
+        return measured(self.metrics, y, without_weights(t))
+
     def cast(self, x: Any) -> Any:
         """Data in the dtype of the parameters."""
-        return cast_to(self.dtype, x)
+        return tree_map(lambda a: cast_to(self.dtype, a), x)
+
+
+def parts_of(N: int, most: int) -> list[slice]:
+    """N places in at most so many parts, of sizes that differ by 1 at most.
+
+    >>> parts_of(5, 2)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    k = min(most, N)
+    ends = np.cumsum([N // k + (i < N % k) for i in range(k)]).tolist()
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def with_batch(totals: dict[str, float], loss: Any, figures: dict[str, Any], n: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ import dataclasses
 import importlib.util
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +21,28 @@ from handgrad.layers.untrained import untrained
 from handgrad.optim import Optimiser
 from handgrad.optim.checks import checked_count
 from handgrad.optim.combined import AVERAGE
-from handgrad.train.arguments import check_fit, check_trainer, examples
-from handgrad.train.changes import Changes
+from handgrad.train.arguments import check_fit, check_trainer, examples, validations
+from handgrad.train.changes import Changes, cannot_change
 from handgrad.train.display import Silent, display_for
 from handgrad.train.engines import NativeSteps, steps_for
+from handgrad.train.figures import figures, means
 from handgrad.train.folder import CHECKPOINT, METRICS, training_into
+from handgrad.train.history import History, Record
 from handgrad.train.hosts import HostLost, Hosts, JaxHosts, attentive
 from handgrad.train.kept import beginning
 from handgrad.train.measuring import MOST, PASSES, Forward, predict
-from handgrad.train.metrics import Metric, default_metrics, measured
+from handgrad.train.metrics import Metric, default_metrics
 from handgrad.train.penalties import Penalty
 from handgrad.train.probe import first_look
 from handgrad.train.progress import ALONE, Progress, engine_of, load_checkpoint, save_checkpoint
+from handgrad.train.scores import Score, parted
 from handgrad.train.sharding import Sharding
-from handgrad.train.step import Step, with_batch
+from handgrad.train.step import Step
 from handgrad.train.training import description, host
+from handgrad.train.weights import Weighted, check_weighable, count, rows, weights_of, without_weights
 from handgrad.tree import tree_map
+
+Callback = Callable[["Trainer", Record], bool | None]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -61,8 +67,9 @@ class Trainer(Step):
         penalty: a function of rules of all parameters by dotted name, ``(params) -> scalar``, added to the
             loss of each step, such as ``handgrad.train.l2(1e-4, "*.W")``. Losses that are reported of the
             training contain it, those of ``evaluate`` and of the validation do not.
-        metrics: functions ``(y, t) -> (N,)``, one number for each example, whose mean is reported; by default
-            the accuracy, for class indices.
+        metrics: functions ``(y, t) -> (N,)``, one number for each example, whose mean is reported, such as
+            ``TopK(5)``; and scores of all examples at once, such as ``AUC()``, which are measured in
+            validation and ``evaluate`` alone. By default the accuracy, for class indices.
         out: a folder for ``metrics.jsonl`` and checkpoints; without it nothing is written.
         checkpoint_seconds: how often to write a checkpoint. There is always one at the end.
         progress: whether to show a bar (in a terminal) or a line for each epoch (elsewhere).
@@ -77,6 +84,10 @@ class Trainer(Step):
             ``{"*.W": (None, "model")}``.
         observe: called with a copy of the network after each epoch; gives figures for the epoch's record, by
             name, or None.
+        callbacks: functions ``(trainer, record)``, called after each epoch, its record complete; where one
+            gives True, the training ends. ``trainer.current()`` is the network as it is then.
+        accumulate: into how many parts a mini-batch is divided, which go through the network one after the
+            other and whose gradients are added, so that less memory is needed. Batch norm sees the parts.
 
     Raises:
         TypeError, ValueError: an argument cannot be; the message names it.
@@ -94,7 +105,7 @@ class Trainer(Step):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         penalty: Penalty | None = None,
-        metrics: dict[str, Metric] | None = None,
+        metrics: dict[str, Metric | Score] | None = None,
         out: str | Path | None = None,
         checkpoint_seconds: float = 10.0,
         progress: bool = False,
@@ -102,6 +113,8 @@ class Trainer(Step):
         mesh: Mapping[str, int] | None = None,
         sharding: Sharding | None = None,
         observe: Callable[[Layer], dict[str, float] | None] | None = None,
+        callbacks: Sequence[Callback] = (),
+        accumulate: int = 1,
         optimizer: Optimiser | None = None,
     ):
         if (optimiser is None) == (optimizer is None):
@@ -112,6 +125,7 @@ class Trainer(Step):
         check_trainer(
             net, loss, optimiser, seed=seed, clip_norm=clip_norm, clip_value=clip_value, penalty=penalty,
             metrics=metrics, out=out, checkpoint_seconds=checkpoint_seconds, engine=engine, observe=observe,
+            callbacks=callbacks, accumulate=accumulate,
         )  # fmt: skip
         assert optimiser is not None
         for sentence in untrained(net):
@@ -123,7 +137,7 @@ class Trainer(Step):
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.penalty = penalty
-        self.metrics = metrics
+        self.metrics, self.scores = parted(metrics)
         self.out = Path(out) if out is not None else None
         self.checkpoint_seconds = checkpoint_seconds
         self.show_progress = progress
@@ -131,6 +145,9 @@ class Trainer(Step):
         self.mesh = mesh
         self.sharding = sharding
         self.observe = observe
+        self.callbacks = tuple(callbacks)
+        self.accumulate = int(accumulate)
+        self.history = History()
         self.progress = self._beginning()
         self.dtype = next((p.dtype for p in self.progress.params.values()), None)
         self.has_told_of_changes = False
@@ -176,11 +193,13 @@ class Trainer(Step):
         epochs: int,
         batch_size: int = 100,
         *,
-        validation: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        validation: tuple[Any, Any] | Mapping[str, tuple[Any, Any]] | None = None,
         patience: int | None = None,
         resume: bool = False,
-    ) -> list[dict[str, Any]]:
-        """Train for that many epochs in all; returns one record of figures for each.
+    ) -> History:
+        """Train for that many epochs in all; returns one record of figures for each, which ``history`` keeps.
 
         A second ``fit(epochs=5)`` has nothing left to do, and warns; ``fit(epochs=10)`` makes five more.
 
@@ -190,9 +209,13 @@ class Trainer(Step):
             epochs: how many in all, with those that were made before.
             batch_size: examples in a mini-batch. The last of an epoch has what is left over; if that
                 is one example, it joins the batch before, since one has no statistics to normalise by.
-            validation: (x, t) to measure after each epoch.
-            patience: stop when the validation loss has not improved for that many epochs, and go back
-                to the best; needs ``validation``.
+            sample_weight: how much each example counts, numbers from 0 on, (N,). They are divided by their
+                mean, so that the loss is Σ w·l / N; the loss must take ``reduction="none"``.
+            class_weight: how much the examples of each class count: "balanced" for as much in all for each
+                class, or a list or dict of numbers. Figures of the validation are without weights.
+            validation: (x, t) to measure after each epoch; or several, by name.
+            patience: stop when the loss of the (first) validation has not improved for that many epochs, and
+                go back to the best; needs ``validation``.
             resume: go on from the checkpoint in ``out``. The end is the same, to the last bit, as
                 if it had never stopped.
 
@@ -207,14 +230,17 @@ class Trainer(Step):
         """
         check_fit(epochs, batch_size, validation, patience)
         x, t = examples(x, t)
-        if validation is not None:
-            validation = examples(*validation, "validation ")
+        measured_on = validations(validation)
+        weights = weights_of(t, sample_weight, class_weight)
+        if weights is not None:
+            check_weighable(self.loss)
+            t = Weighted(t, weights)
         outputs = first_look(self, x, t, batch_size)
         if self.metrics is None:
-            self.metrics = default_metrics(t) if hasattr(outputs, "shape") else {}
+            self.metrics = default_metrics(without_weights(t)) if hasattr(outputs, "shape") else {}
         try:
             with self._folder():
-                return self._fit(x, t, outputs, epochs, batch_size, validation, patience, resume)
+                return self._fit(x, t, outputs, epochs, batch_size, measured_on, patience, resume)
         except KeyboardInterrupt:
             raise Interrupted(self._how_to_resume()) from None
 
@@ -230,10 +256,10 @@ class Trainer(Step):
         outputs: Any,
         epochs: int,
         batch_size: int,
-        validation: Any,
+        validation: dict[str, tuple[Any, Any]],
         patience: int | None,
         resume: bool,
-    ) -> list[dict[str, Any]]:
+    ) -> History:
         ahead = epochs * batch_count(len(x), batch_size) - self.progress.step
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
         placement = self.placement() if asked == "jax" else None
@@ -247,6 +273,7 @@ class Trainer(Step):
         records = self._opened(resume, batch_count(len(x), batch_size))
         if not resume:
             self._say_what_is_done(epochs)
+        self.history = records
         shown = display_for(self.show_progress and self.hosts.is_first)
         shown.start(epochs, batch_count(len(x), batch_size), self.progress.step)
         changes = self._changes(x, t, batch_size)
@@ -258,7 +285,8 @@ class Trainer(Step):
                     record = self._epoch(x, t, batch_size, validation, shown)
                     records.append(record)
                     shown.epoch(record)
-                    self._finish_epoch(record, patience)
+                    self._finish_epoch(record, patience, next(iter(validation), ""))
+                    self._call_back(record)
         except HostLost:
             shown.stop()
             raise
@@ -274,8 +302,10 @@ class Trainer(Step):
         """What tells whether compiled steps still are what was compiled; None where NumPy makes them."""
         if not isinstance(self.steps, NativeSteps):
             return None
-        first = np.arange(min(batch_size, len(t)))
-        return Changes(self, self.cast(x[first]), self.cast(t[first]), self.steps.compiles_metrics)
+        if not (self.observe or self.callbacks) and cannot_change(self):
+            return None
+        first = np.arange(min(batch_size, count(t)))
+        return Changes(self, self.cast(x[first]), self.cast(rows(t, first)), self.steps.compiles_metrics)
 
     def _recompile_if(self, changed: str) -> None:
         if not changed or not isinstance(self.steps, NativeSteps):
@@ -303,13 +333,13 @@ class Trainer(Step):
                 stacklevel=4,
             )
 
-    def _opened(self, resume: bool, steps: int) -> list[dict[str, Any]]:
+    def _opened(self, resume: bool, steps: int) -> History:
         """The records so far; the files are cut back to where the checkpoint stands."""
         self.saved_at = time.monotonic()
         if self.out is None:
             if resume:
                 raise ValueError("resume needs out, the folder of the checkpoint")
-            return []
+            return History()
         self.out.mkdir(parents=True, exist_ok=True)
         if resume:
             self.progress = load_checkpoint(self.out, self.training, self.host, self._beginning(), steps)
@@ -317,7 +347,7 @@ class Trainer(Step):
             raise FileExistsError(
                 f"{self.out} holds a checkpoint already: resume it, or train into another folder"
             )
-        records = read_jsonl(self.out / METRICS)[: self.progress.epoch]
+        records = History(read_jsonl(self.out / METRICS)[: self.progress.epoch])
         self.hosts.wait("records are read")
         if self.hosts.is_first:
             write_atomically(self.out / METRICS, "".join(map(json_line, records)))
@@ -338,14 +368,14 @@ class Trainer(Step):
             before = self.progress.totals.get("examples", 0)
             self.progress = self.steps.advance(self.progress, order, batch_size, steps)
             examples = int(self.progress.totals.get("examples", 0) - before)  # 0 where a step failed
-            shown.step(epoch, self.progress.step, examples, _means(self.progress.totals))
+            shown.step(epoch, self.progress.step, examples, means(self.progress.totals))
             is_due = time.monotonic() - self.saved_at >= self.checkpoint_seconds
             if self.out is not None and any(self.hosts.most(is_due)):
                 self._save(self.out)
-        record: dict[str, Any] = {"epoch": epoch + 1, **_means(self.progress.totals)}
-        if validation is not None:
-            figures = self._figures(self.forward, self._bound(), *validation)
-            record |= {f"validation_{name}": value for name, value in figures.items()}
+        record: dict[str, Any] = {"epoch": epoch + 1, **means(self.progress.totals)}
+        for prefix, (held_x, held_t) in validation.items():
+            figures = self._figures(self.forward, self.current(), held_x, held_t)
+            record |= {f"{prefix}_{name}": value for name, value in figures.items()}
         if self.observe is not None:
             record |= self._observed(self.observe)
         record["learning_rate"] = self.optimiser.rate(self.progress.step - 1)
@@ -355,21 +385,26 @@ class Trainer(Step):
         return record
 
     def _observed(self, observe: Callable[[Layer], Any]) -> dict[str, float]:
-        figures = observe(self._bound())
+        figures = observe(self.current())
         if figures is not None and not isinstance(figures, dict):
             raise TypeError(f"observe gives a dict of figures by name, or None, not {type(figures).__name__}")
         return figures or {}
 
-    def _bound(self) -> Layer:
+    def _call_back(self, record: dict[str, Any]) -> None:
+        stops = [callback(self, record) is True for callback in self.callbacks]
+        if self.callbacks and any(self.hosts.most(any(stops))):
+            self.progress = dataclasses.replace(self.progress, finished=True)
+
+    def current(self) -> Layer:
         """The network as it is now, in a copy."""
         params, states = tree_map(self.hosts.whole, (self.progress.params, self.progress.states))
         return self.net.bind(params, states)
 
-    def _finish_epoch(self, record: dict[str, Any], patience: int | None) -> None:
+    def _finish_epoch(self, record: dict[str, Any], patience: int | None, watched: str) -> None:
         """Count the epoch as done; with patience, note the best and stop when it is long ago."""
         done = dataclasses.replace(self.progress, epoch=self.progress.epoch + 1, batch=0, totals={})
         if patience is not None:
-            loss = record["validation_loss"]
+            loss = record[f"{watched}_loss"]
             if done.best is None or loss < done.best["loss"]:
                 arrays = tree_map(self.hosts.whole, {**done.params, **done.states})
                 best = {"epoch": done.epoch, "loss": loss}
@@ -416,16 +451,7 @@ class Trainer(Step):
     def _figures(
         self, forward: Forward, net: Layer, x: Any, t: Any, batch_size: int = MOST
     ) -> dict[str, float]:
-        metrics = self.metrics
-        totals: dict[str, float] = {}
-        with np.errstate(all="ignore"):
-            for rows, y in forward.outputs(net, x, batch_size):
-                batch_t = self.cast(t[rows])
-                if metrics is None:
-                    metrics = default_metrics(t) if hasattr(y, "shape") else {}
-                figures = measured(metrics, y, batch_t)
-                totals = with_batch(totals, self.loss(y, batch_t), figures, len(batch_t))
-        return _means(totals)
+        return figures(self, self.scores, forward.outputs(net, x, batch_size), t)
 
     def averaged(self) -> Layer:
         """A copy of the network with the averaged weights of ``optim.Average``, in evaluation.
@@ -446,8 +472,3 @@ def batch_count(n: int, batch_size: int) -> int:
     """How many mini-batches an epoch has, where a last one of one example joins the one before."""
     leaves_one = batch_size > 1 and n > 1 and n % batch_size == 1
     return -(-n // batch_size) - leaves_one
-
-
-def _means(totals: dict[str, float]) -> dict[str, float]:
-    n = max(totals.get("examples", 0.0), 1)
-    return {name: value / n for name, value in totals.items() if name != "examples"}

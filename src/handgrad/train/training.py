@@ -22,6 +22,7 @@ from handgrad.program import Program, trace
 from handgrad.program.symbol import Symbol
 from handgrad.program.tracing import difference
 from handgrad.train.kept import own
+from handgrad.train.weights import Weighted, without_weights
 from handgrad.tree import leaves
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ STEPS = [0, *(2**i for i in range(21))]  # at which the rates of schedules are c
 
 
 def description(
-    trainer: Trainer, x: Any, t: Any, outputs: Any, batch_size: int, validation: Any, patience: int | None
+    trainer: Trainer, x: Any, t: Any, outputs: Any, batch_size: int, validation: dict, patience: int | None
 ) -> dict[str, Any]:
     """What must agree, as JSON has it; ``outputs`` are those of some mini-batch."""
     optimiser, params = trainer.optimiser, trainer.progress.params
+    weights = t.w if isinstance(t, Weighted) else None
+    t = without_weights(t)
     return {
         "examples": len(t),
         "inputs": checksum(x, trainer.cast),
@@ -47,7 +50,11 @@ def description(
         "batch_size": batch_size,
         "seed": trainer.seed,
         "patience": patience,
-        "validation": None if patience is None else [checksum(part, trainer.cast) for part in validation],
+        "weights": None if weights is None else checksum(weights),
+        "accumulate": trainer.accumulate if trainer.accumulate > 1 else None,
+        "validation": None
+        if patience is None
+        else [checksum(part, trainer.cast) for part in watched(validation)],
         "layers": {path or "network": layer.describe() for path, layer in trainer.net.walk()},
         "parameters": {name: f"{p.dtype} {p.shape}" for name, p in params.items()},
         "optimiser": {"name": type(optimiser).__name__, **hyperparameters(optimiser)},
@@ -55,9 +62,14 @@ def description(
         "clip_value": trainer.clip_value,
         "loss": named(trainer.loss),
         "penalty": None if trainer.penalty is None else named(trainer.penalty),
-        "metrics": sorted(trainer.metrics or {}),
+        "metrics": sorted([*(trainer.metrics or {}), *trainer.scores]),
         "programs": _programs(trainer, x, t, outputs),
     }
+
+
+def watched(validation: dict[str, tuple[Any, Any]]) -> tuple[Any, Any]:
+    """What patience looks at."""
+    return next(iter(validation.values()))
 
 
 def hyperparameters(optimiser: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from handgrad.train.engines.by_numpy import NumpySteps
 from handgrad.train.engines.native import NativeSteps
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
+from handgrad.train.weights import count
 
 __all__ = ["ENGINES", "TURN", "ManySteps", "NativeSteps", "NumpySteps", "check_rows", "picked", "steps_for"]
 
@@ -66,12 +67,13 @@ def steps_for(
         odd = [p.dtype for p in start.params.values() if p.dtype not in (np.float32, np.float64)]
         if odd:
             raise TypeError(f"there is no native code for parameters of {odd[0]}")
-        program = native.program(min(batch_size, len(t)))
+        program = native.program(min(batch_size, count(t)))
     except (TypeError, AttributeError) as error:
         message = f"this training runs on NumPy, uncompiled: {told(error)}"
         warnings.warn(message, NotCompiledWarning, stacklevel=3)
         return NumpySteps(train_step, x, t)
-    programs = 1 + (len(t) % batch_size > 0 and len(t) > batch_size)
+    n = count(t)
+    programs = 1 + (n % batch_size > 0 and n > batch_size)
     if engine is None and ahead is not None and not pays_off(program, ahead, programs):
         return NumpySteps(train_step, x, t)
     native.check_targets()

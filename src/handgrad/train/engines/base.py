@@ -12,6 +12,7 @@ from handgrad.optim import Optimiser
 from handgrad.train.metrics import per_example
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
+from handgrad.train.weights import count, rows, weighted_loss, without_weights
 from handgrad.tree import tree_map
 
 TURN = 0.1  # seconds after which Python gets control
@@ -56,7 +57,7 @@ class ManySteps:
         self.in_memory = isinstance(x, np.ndarray)
         self.x = np.ascontiguousarray(train_step.cast(x)) if self.in_memory else x
         self.like = self.one_input()
-        self.t = np.ascontiguousarray(train_step.cast(t))
+        self.t = tree_map(np.ascontiguousarray, train_step.cast(t))
         self.metrics = dict(train_step.metrics or {})
         self.compiles_metrics = True
         self.seconds = 0.0  # of one step, as last measured
@@ -79,7 +80,7 @@ class ManySteps:
         self.seconds = (time.perf_counter() - began) / count
         if done or after is not progress:  # a step that fails is the first one of the next call
             return after
-        x, t, progress = self.train_step.cast(self.x[here]), self.t[here], self.plain(progress)
+        x, t, progress = self.train_step.cast(self.x[here]), rows(self.t, here), self.plain(progress)
         if error is None:
             raise self.train_step.not_finite(progress, x, t)
         self.train_step.step(progress, x, t)  # rule by rule, it says which index of which rule it is
@@ -108,11 +109,11 @@ class ManySteps:
         p = self.start
         with np.errstate(all="ignore"):
             outputs = self.train_step.net.bind(p.params, p.states).evaluate()(self.like)
-            for start in range(0, len(self.t), AT_ONCE):
-                t = self.t[start : start + AT_ONCE]
-                n = len(t)
+            for start in range(0, count(self.t), AT_ONCE):
+                t = rows(self.t, slice(start, start + AT_ONCE))
+                n = count(t)
                 y = tree_map(lambda y, n=n: np.zeros((n, *shape(y)[1:]), y.dtype), outputs)
-                self.train_step.loss(y, t)
+                weighted_loss(self.train_step.loss, y, t)
 
     def one_input(self) -> np.ndarray:
         """A mini-batch of one example."""
@@ -122,13 +123,14 @@ class ManySteps:
 
     def totals(self, progress: Progress, made: list, indices: np.ndarray, size: int) -> dict[str, float]:
         """The sums of the epoch with these steps in them, added one after the other."""
-        count = len(indices) // size
-        losses, *figures = (out[:count] for out in made)
-        terms: dict[str, Any] = {"examples": np.full(count, size), "loss": losses.astype(np.float64) * size}
+        steps = len(indices) // size
+        losses, *figures = (out[:steps] for out in made)
+        terms: dict[str, Any] = {"examples": np.full(steps, size), "loss": losses.astype(np.float64) * size}
         if self.compiles_metrics:
             terms |= zip(self.metrics, figures, strict=True)
         else:
-            targets = [self.t[here] for here in indices.reshape(count, size)]
+            t = without_weights(self.t)
+            targets = [t[here] for here in indices.reshape(steps, size)]
             for name, m in self.metrics.items():
                 found = (per_example(name, m, y, t) for y, t in zip(figures[0], targets, strict=True))
                 terms[name] = [float(np.sum(each)) for each in found]

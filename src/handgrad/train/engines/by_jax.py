@@ -13,10 +13,10 @@ import numpy as np
 from handgrad.train.engines.base import READ_AHEAD, ManySteps, as_like, check_rows, ordered, rates
 from handgrad.train.hosts import JaxHosts, lost_hosts
 from handgrad.train.kept import as_array
-from handgrad.train.metrics import per_example
 from handgrad.train.placement import Placement
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
+from handgrad.train.weights import count, rows
 from handgrad.tree import leaves, tree_map
 
 FEW, TINY = 1024, 1e-30
@@ -45,7 +45,7 @@ class JaxSteps(ManySteps):
         self.rows_read = 0
         self.failed = -1  # the step that was not finite
         with jax.enable_x64(True):
-            self.compiles_metrics = self._metrics_are_traced(min(batch_size, len(self.t)))
+            self.compiles_metrics = self._metrics_are_traced(min(batch_size, count(self.t)))
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         if self.is_stopping:
@@ -70,7 +70,8 @@ class JaxSteps(ManySteps):
             TypeError: it cannot trace the rest either.
         """
         p, like = self.start, np.zeros(size, int)
-        arguments = ((p.params, p.states, p.moments), np.repeat(self.like, size, 0), self.t[like], 0.0, 0.0)
+        state, x = (p.params, p.states, p.moments), np.repeat(self.like, size, 0)
+        arguments = (state, x, rows(self.t, like), 0.0, 0.0)
         try:
             jax.eval_shape(self.one, *arguments)
             return True
@@ -95,7 +96,7 @@ class JaxSteps(ManySteps):
         )
         told = [y]
         if self.compiles_metrics:
-            told = [jnp.sum(per_example(name, m, y, t)).astype(float) for name, m in self.metrics.items()]
+            told = [jnp.sum(each).astype(float) for each in self.train_step.measured(y, t).values()]
         return new_state, fine, [as_array(loss), *(told if self.metrics else [])]
 
     def function(self, size: int) -> Callable:
@@ -132,11 +133,13 @@ class JaxSteps(ManySteps):
         """The mini-batch of step i, divided along ``data``."""
         place = self.placement
         if not self.in_memory:
-            x, t = (jax.lax.dynamic_index_in_dim(a, i, keepdims=False) for a in batches)
-            return place.along_data(x), place.along_data(t)
-        x, t, places = batches
+            return tree_map(
+                lambda a: place.along_data(jax.lax.dynamic_index_in_dim(a, i, keepdims=False)), batches
+            )
+        *data, places = batches
         here = place.along_data(jax.lax.dynamic_index_in_dim(places, i, keepdims=False))
-        return place.along_data(jnp.take(x, here, axis=0)), place.along_data(jnp.take(t, here, axis=0))
+        x, t = tree_map(lambda a: place.along_data(jnp.take(a, here, axis=0)), data)
+        return x, t
 
     def recompile(self) -> None:
         self.functions.clear()
@@ -169,16 +172,17 @@ class JaxSteps(ManySteps):
         """On the devices: all data, and where in them the examples of each step are; or these examples."""
         if not self.in_memory:
             x = self.placement.rows(self.inputs, steps, self.like, self.most)
-            return x, self.placement.rows(lambda rows: self.t[rows], steps, self.t[:1], self.most)
+            t = tree_map(lambda a: self.placement.rows(lambda here: a[here], steps, a[:1], self.most), self.t)
+            return x, t
         if self.data is None:
-            self.data = self.placement.put_whole(self.x), self.placement.put_whole(self.t)
+            self.data = self.placement.put_whole(self.x), tree_map(self.placement.put_whole, self.t)
         return *self.data, padded(steps, self.most)
 
-    def inputs(self, rows: np.ndarray) -> np.ndarray:
+    def inputs(self, here: np.ndarray) -> np.ndarray:
         """The inputs of rows that are read by this process."""
-        self.rows_read += len(rows)
-        x = self.train_step.cast(self.x[rows])
-        check_rows(x, len(rows))
+        self.rows_read += len(here)
+        x = self.train_step.cast(self.x[here])
+        check_rows(x, len(here))
         return as_like(x, self.like)
 
 

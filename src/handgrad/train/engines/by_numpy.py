@@ -9,6 +9,7 @@ import numpy as np
 from handgrad.train.engines.base import check_rows, picked
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
+from handgrad.train.weights import rows
 
 
 class NumpySteps:
@@ -21,6 +22,6 @@ class NumpySteps:
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        x, t = self.train_step.cast(self.x[here]), self.train_step.cast(self.t[here])
+        x, t = self.train_step.cast(self.x[here]), self.train_step.cast(rows(self.t, here))
         check_rows(x, len(here))
         return self.train_step.step(progress, x, t)[0]

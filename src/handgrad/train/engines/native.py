@@ -11,9 +11,9 @@ from handgrad.arrays import shape, xp
 from handgrad.program import Program, check_finite, repeated, stable_trace
 from handgrad.train.engines.base import READ_AHEAD, ManySteps, as_like, check_rows, ordered, rates
 from handgrad.train.kept import as_array
-from handgrad.train.metrics import per_example
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
+from handgrad.train.weights import rows
 from handgrad.tree import leaves, tree_map, unflatten
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class NativeSteps(ManySteps):
         x, t, places = self.examples(indices)
         made = self.told[size]
         asked, done = np.array(count, np.int64), np.zeros((), np.int64)
-        given = [x, t, places, lrs, (numbers + 1).astype(np.float64), asked]
+        given = [x, *leaves(t), places, lrs, (numbers + 1).astype(np.float64), asked]
         before = [*self.places, *addresses(given), *code.held]
         error = None
         try:
@@ -78,13 +78,14 @@ class NativeSteps(ManySteps):
         self.latest = progress.stepped(held, count, self.totals(progress, made, indices, size))
         return count, self.latest, None
 
-    def examples(self, indices: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    def examples(self, indices: np.ndarray) -> tuple[Any, Any, np.ndarray]:
         """Inputs, targets, and where in them the examples are."""
         if self.in_memory:
             return self.x, self.t, np.ascontiguousarray(indices, np.int64)
         x = self.train_step.cast(self.x[indices])
         check_rows(x, len(indices))
-        return as_like(x, self.like), np.ascontiguousarray(self.t[indices]), np.arange(len(indices))
+        t = tree_map(np.ascontiguousarray, rows(self.t, indices))
+        return as_like(x, self.like), t, np.arange(len(indices))
 
     def load(self, progress: Progress) -> None:
         """Take over where a training stands."""
@@ -152,7 +153,7 @@ class NativeSteps(ManySteps):
         else:
             n = size * READ_AHEAD
             x = np.broadcast_to(self.like, (n, *self.like.shape[1:]))
-            t = np.broadcast_to(self.t[:1], (n, *self.t.shape[1:]))
+            t = tree_map(lambda a: np.broadcast_to(a[:1], (n, *a.shape[1:])), self.t)
         index = np.zeros(size, np.int64)
         return stable_trace(self.step(), self.between(self.structure), x, t, index, 0.0, 0.0)
 
@@ -165,7 +166,7 @@ class NativeSteps(ManySteps):
         def step(structure: Any, x: Any, t: Any, index: Any, lr: Any, number: Any) -> Any:
             params, states, moments = structure
             natural, *_ = self.between(structure)
-            x, t = xp.take(x, index, axis=0), xp.take(t, index, axis=0)
+            x, t = (tree_map(lambda a: xp.take(a, index, axis=0), part) for part in (x, t))
             loss, y, grads, new_states = train_step.gradients(natural, states, x, t)
             grads, *_ = self.between((grads, {}, {}))
             grads = train_step.clipped({name: check_finite(dp) for name, dp in grads.items()})
@@ -173,10 +174,7 @@ class NativeSteps(ManySteps):
             new = (params, new_states, moments)
             told = [y]
             if self.compiles_metrics:
-                told = [
-                    xp.astype(xp.sum(per_example(name, metric, y, t)), np.float64)
-                    for name, metric in self.metrics.items()
-                ]
+                told = [xp.astype(xp.sum(each), np.float64) for each in train_step.measured(y, t).values()]
             return ordered(new, structure), check_finite(as_array(loss)), told if self.metrics else []
 
         return step
