@@ -5,6 +5,7 @@ from handgrad.data.builtin import BUILT_IN
 from handgrad.data.dataset import Dataset, Table, split_rows
 from handgrad.data.errors import DataError, DataWarning
 from handgrad.data.fingerprints import Fingerprints
+from handgrad.data.frames import from_frame, of_frame
 from handgrad.data.prepare import Preparation, TargetScale
 from handgrad.data.rows import Rows
 from handgrad.data.sources import load
@@ -20,7 +21,9 @@ __all__ = [
     "Table",
     "TargetScale",
     "batches",
+    "from_frame",
     "load",
+    "of_frame",
     "permutation",
     "split_rows",
 ]

@@ -166,7 +166,7 @@ class Dataset:
 def array_of(x: Any, name: str) -> np.ndarray:
     if hasattr(x, "columns"):
         raise DataError(
-            f"{name}: x is a {type(x).__name__}; for a frame give Table({{n: x[n].to_numpy() for n in x}})"
+            f"{name}: x is a {type(x).__name__}; handgrad.data.from_frame makes a data set of a frame"
         )
     x = np.asarray(x)
     if x.ndim == 0 or x.dtype.kind not in "biuf":

@@ -217,26 +217,37 @@ def filled(values: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
     return values if fill is None else np.where(np.isnan(values), fill, values)
 
 
-def moments(x: np.ndarray | Rows, fill: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation over the first axis, in two passes; std is exactly 0 where constant."""
+def moments(
+    x: np.ndarray | Rows, fill: np.ndarray | None, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over the first axis, in two passes; std is exactly 0 where constant.
+
+    weights: how much each row counts, (N,), above 0.
+    """
     shape = x.shape[1:]
+    w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
     total, squares = np.zeros(shape), np.zeros(shape)
     low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _, chunk in chunks(x):
+        for start, chunk in chunks(x):
             chunk = filled(chunk, fill)
-            total = total + chunk.sum(axis=0)
+            total = total + weighed(chunk, w[start : start + len(chunk)]).sum(axis=0)
             low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
         # A rounded mean would leave what is constant a tiny std, and blow the rounding error up to 1.
-        mean = np.where(low == high, low, total / len(x))
-        for _, chunk in chunks(x):
-            squares = squares + np.square(filled(chunk, fill) - mean).sum(axis=0)
-        std = np.sqrt(squares / len(x))
+        mean = np.where(low == high, low, total / w.sum())
+        for start, chunk in chunks(x):
+            here = w[start : start + len(chunk)]
+            squares = squares + weighed(np.square(filled(chunk, fill) - mean), here).sum(axis=0)
+        std = np.sqrt(squares / w.sum())
     if not (np.isfinite(mean).all() and np.isfinite(std).all()):
         raise DataError(
             f"numbers up to {max(abs(low.min()), abs(high.max())):.3g} are too large to standardise"
         )
     return mean, std
+
+
+def weighed(chunk: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return chunk * w.reshape(-1, *[1] * (chunk.ndim - 1))
 
 
 def standardise(values: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -15,13 +15,16 @@ CGROUPS = Path("/sys/fs/cgroup")
 def threads(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     """How many threads to compute with: ``HANDGRAD_THREADS``, but no more than this process may use.
 
+    Where that is not said, ``OMP_NUM_THREADS``, by which pools of processes share the processors.
+
     Raises:
         ValueError: ``HANDGRAD_THREADS`` is not a whole number of at least 1.
     """
     usable = _usable(proc, cgroups)
     asked = os.environ.get("HANDGRAD_THREADS", "").strip()
     if not asked:
-        return usable
+        shared = os.environ.get("OMP_NUM_THREADS", "").strip()
+        return min(int(shared), usable) if shared.isascii() and shared.isdigit() and int(shared) else usable
     if not (asked.isascii() and asked.isdigit() and int(asked) >= 1):
         raise ValueError(f"HANDGRAD_THREADS should be a whole number of at least 1, not '{asked}'")
     return min(int(asked), usable)
