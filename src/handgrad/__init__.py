@@ -55,6 +55,7 @@ _FUNCTIONS = {
     "compile": "engine",
     "from_onnx": "onnx",
     "show": "view",
+    "show_training": "view",
 }
 
 if _typing.TYPE_CHECKING:
@@ -75,7 +76,7 @@ if _typing.TYPE_CHECKING:
     from handgrad.engine import compile as compile
     from handgrad.onnx import from_onnx as from_onnx
     from handgrad.train import Trainer as Trainer
-    from handgrad.view import show as show
+    from handgrad.view import show as show, show_training as show_training
 
     __version__: str
 else:
@@ -85,7 +86,7 @@ else:
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
         "from_onnx", "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
-        "save", "scan", "show", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

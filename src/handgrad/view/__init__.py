@@ -2,8 +2,18 @@
 
 from handgrad.view.html import html_of
 from handgrad.view.pages import TooLarge
-from handgrad.view.showing import Pair, Picture, show
+from handgrad.view.showing import Pair, Picture, show, show_training
 from handgrad.view.training.charts import curves, scatter
 from handgrad.view.training.matrix import confusion
 
-__all__ = ["Pair", "Picture", "TooLarge", "confusion", "curves", "html_of", "scatter", "show"]
+__all__ = [
+    "Pair",
+    "Picture",
+    "TooLarge",
+    "confusion",
+    "curves",
+    "html_of",
+    "scatter",
+    "show",
+    "show_training",
+]

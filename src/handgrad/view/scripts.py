@@ -41,13 +41,9 @@ MODULES = (
 )
 STILL = ("main",)  # what begins a page
 LIVE = (
-    "livewords",
-    "livesaid",
-    "livemodule",
-    "live",
-    "liveedit",
-    "livemain",
-)  # the same of one that computes
+    *("livewords", "livesaid", "livemodule", "live", "liveedit"),
+    *("livedata", "liverun", "livecharts", "livetrain", "livemain"),
+)
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
 EXPORTS = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)

@@ -15,6 +15,7 @@ from handgrad.view.graph import Graph
 from handgrad.view.pages import LIMIT, framed, page
 from handgrad.view.recording import record
 from handgrad.view.still.drawing import svg
+from handgrad.view.summary import as_numpy
 from handgrad.view.tree import tree
 
 CHECKED = 2.0  # seconds for the checker, by default
@@ -90,9 +91,9 @@ class Picture:
 class LivePicture(Picture):
     """A picture whose page computes: each of its inputs, parameters and targets can be changed there."""
 
-    def __init__(self, graph: Graph, followed: Any):
+    def __init__(self, graph: Graph, followed: Any, training: Any = None):
         super().__init__(graph)
-        self.followed = followed
+        self.followed, self.training = followed, training
 
     def html(self, limit: int = LIMIT) -> str:
         """The page, an HTML document that needs nothing else.
@@ -103,7 +104,7 @@ class LivePicture(Picture):
         """
         from handgrad.view.live.pages import live_page
 
-        return live_page(self.graph, self.followed, limit)
+        return live_page(self.graph, self.followed, self.training, limit)
 
 
 class Pair:
@@ -175,6 +176,55 @@ def show(
         picture = recorded_live(target, inputs, loss, t, dout, options)
     else:
         picture = Picture(record(target, *inputs, loss=loss, t=t, dout=dout, **options))
+    if out is not None:
+        picture.save(out)
+    return picture
+
+
+def show_training(
+    trainer: Any,
+    x: Any,
+    t: Any,
+    *,
+    batch_size: int = 100,
+    held_out: tuple[Any, Any] | None = None,
+    classes: Sequence[str] | None = None,
+    examples: int = 1,
+    title: str | None = None,
+    check: float = 0.0,
+    out: str | PathLike[str] | None = None,
+) -> Picture:
+    """A page that trains: play, pause and step, with the network's graph beside its curves.
+
+    The page makes the steps that ``trainer.fit(x, t, batch_size=batch_size)`` makes, from where the trainer
+    stands: the same programs in WebAssembly, of the same examples in the same order. It holds its data; of
+    more than fit into 4 MB it holds as many as do, and says so.
+
+    Args:
+        trainer: a ``handgrad.train.Trainer``; it is not changed.
+        x, t: what it is trained on, (N, ...) and N targets.
+        batch_size: examples in a mini-batch; what is left over at the end of an epoch is left out.
+        held_out: (x, t) to measure on; without it, the training examples.
+        classes: their names.
+        examples: how many are drawn in the graph.
+        title: of the page; by default what the network is called.
+        check: seconds to spend on checking each rule's backward.
+        out: a file to write, .html.
+
+    Raises:
+        ValueError: x and t, or batch_size, do not fit.
+        NotLive: the steps cannot be computed in a page.
+    """
+    from handgrad.view.live.following import followed
+    from handgrad.view.live.training import Training
+
+    training = Training(trainer, as_numpy(x), as_numpy(t), batch_size, held_out, classes)
+    called = training.called(examples)
+    names = [str(i) for i in range(examples)]
+    graph = record(
+        called.target, *called.inputs, loss=called.loss, t=called.t, title=title, examples=names, check=check
+    )
+    picture = LivePicture(graph, followed(called, graph), training)
     if out is not None:
         picture.save(out)
     return picture

@@ -103,10 +103,6 @@ def write(window, name, value, place=()):
     cell.blur()
 
 
-def effect(window):
-    return window.page.locator("#effect").text_content()
-
-
 @pytest.mark.parametrize("name", ["apples", "squashed", "fanned", "mlp", "normed"])
 def test_at_first_it_says_what_the_still_page_says(page, name):
     live, still = page(name), page(name, live=False)

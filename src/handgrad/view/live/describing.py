@@ -64,16 +64,20 @@ def described(graph: Graph, followed: Followed, store: Store) -> tuple[dict[str,
                 for i in range(len(told["answers"]))
             ],
         }
-    given = zip(followed.inputs, layout.inputs, followed.given, strict=True)
+    given = zip(followed.inputs, layout.inputs, followed.given, followed.names, strict=True)
     return said, {
         "module": store.add_bytes(module),
         "pages": layout.pages,
         "inputs": [
-            [number, placed(place), stored(store, x, place), graph.arrays[number].role if number >= 0 else ""]
-            for number, place, x in given
+            [number, placed(place), stored(store, x, place), role_of(graph, number), name]
+            for number, place, x, name in given
         ],
         "batch": describer.batch,
     }
+
+
+def role_of(graph: Graph, number: int) -> str:
+    return graph.arrays[number].role if number >= 0 else ""
 
 
 def rows_of(array: Array) -> int:

@@ -44,12 +44,14 @@ class Followed:
     Attributes:
         program: of ``inputs``, with an output for each of ``outputs``.
         inputs: the number of the graph's array that each of its inputs is; -1 for one that is not drawn.
+        names: of its inputs those that are parameters and states of a network; "" for others.
         given: what each of its inputs is at first.
         places: by site the number of the program's output, or -1 - n for its input n.
     """
 
     program: Program
     inputs: list[int]
+    names: list[str]
     given: list[Any]
     places: dict[Site, int]
 
@@ -63,6 +65,7 @@ class Called:
     loss: Callable | None
     t: Any
     dout: Any
+    with_states: bool = False  # whether a network's states may change too
 
     def __post_init__(self) -> None:
         if is_recorded(self.target):
@@ -89,9 +92,14 @@ class Called:
     def parameters(self) -> dict[str, Any]:
         return self.target.parameters() if isinstance(self.target, Layer) else {}
 
-    def recorded(self, params: Any, inputs: tuple, t: Any, has_batch: bool) -> Recording:
+    def states(self) -> dict[str, Any]:
+        return self.target.states() if self.with_states else {}
+
+    def recorded(self, params: Any, states: Any, inputs: tuple, t: Any, has_batch: bool) -> Recording:
         """The graph of symbols."""
-        target = self.target.bind(params) if isinstance(self.target, Layer) else self.target
+        target = self.target
+        if isinstance(target, Layer):
+            target = target.bind(params, states) if self.with_states else target.bind(params)
         return Recording(Run(target, inputs, self.loss, t, has_batch), self.dout, is_shaken=False)
 
 
@@ -105,18 +113,18 @@ def followed(called: Called, graph: Graph) -> Followed:
     found: dict[str, Any] = {}
     t_is_input = is_array(called.t)
 
-    def shown(params: Any, inputs: tuple, t: Any) -> list[Any]:
-        drawn = called.recorded(params, inputs, t if t_is_input else called.t, bool(graph.examples))
+    def shown(params: Any, states: Any, inputs: tuple, t: Any) -> list[Any]:
+        drawn = called.recorded(params, states, inputs, t if t_is_input else called.t, bool(graph.examples))
         check_same(graph, drawn)
-        symbols = Symbols(leaves((params, inputs, t)))
+        given = leaves((params, states, inputs, t))
+        symbols = Symbols(given)
         drawn_as = {id(array.value): array.number for array in drawn.arrays}
-        found["inputs"] = [
-            drawn_as.get(id(x), -1) for x in leaves((params, inputs, t)) if isinstance(x, Symbol)
-        ]
+        found["inputs"] = [drawn_as.get(id(x), -1) for x in given if isinstance(x, Symbol)]
         found["places"] = {site: symbols.place(x) for site, x in sites(graph, drawn)}
         return symbols.outputs
 
-    given = (called.parameters(), called.inputs, called.t if t_is_input else None)
+    own = {**called.parameters(), **called.states()}
+    given = (called.parameters(), called.states(), called.inputs, called.t if t_is_input else None)
     try:
         with np.errstate(all="ignore"):
             program = stable_trace(shown, *given)
@@ -128,7 +136,8 @@ def followed(called: Called, graph: Graph) -> Followed:
         raise NotLive(f"live=True cannot follow this computation: {error}") from error
     numbers = [x for x in leaves(given) if is_array(x)]
     places = {site: at for site, at in found["places"].items() if at is not None}
-    return Followed(program, found["inputs"], numbers, places)
+    names = [*own, *[""] * (len(numbers) - len(own))]
+    return Followed(program, found["inputs"], names, numbers, places)
 
 
 class Symbols:

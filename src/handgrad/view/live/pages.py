@@ -7,12 +7,16 @@ from typing import Any
 from handgrad.view.graph import Graph
 from handgrad.view.live.describing import WHOLE, described
 from handgrad.view.live.following import Followed
+from handgrad.view.live.training import Training, told
 from handgrad.view.pages import COLOURS, LIMIT, TooLarge, compressed, document
 from handgrad.view.store import Store
 
 
-def live_page(graph: Graph, followed: Followed, limit: int = LIMIT) -> str:
+def live_page(graph: Graph, followed: Followed, training: Training | None = None, limit: int = LIMIT) -> str:
     """A recording as an HTML document that computes it again whenever one of its numbers changes.
+
+    Args:
+        training: what the network is trained by, in the page.
 
     Raises:
         NotLive: it cannot be computed in a page.
@@ -21,6 +25,8 @@ def live_page(graph: Graph, followed: Followed, limit: int = LIMIT) -> str:
     store = Store(WHOLE)
     said, module = described(graph, followed, store)
     content: dict[str, Any] = {"title": graph.title, "colours": COLOURS, "graphs": [said], "live": module}
+    if training is not None:
+        content["training"] = told(training, store)
     packed = compressed(content, store)
     if len(packed) > limit:
         raise TooLarge(

@@ -57,7 +57,7 @@ export class App {
       titles.length > 1 ? h("h2", {}, titles[i]) : null, picture.svg));
     const { border, button } = this.side;
     document.body.prepend(bar(this, button),
-      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : null }, pictures, this.live?.element, legend(this.recordings)), border, this.panel.element),
+      h("main", {}, h("div", { id: "pictures", class: titles.length > 1 ? "two" : null }, this.live?.above, pictures, this.live?.element, legend(this.recordings)), border, this.panel.element),
       h("footer", {}, this.strip.element, steps(this)));
   }
 

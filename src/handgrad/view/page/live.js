@@ -125,7 +125,7 @@ class Told {
 /** @param {ArrayLike<any>} numbers */
 const textsOf = (numbers) => Array.from(numbers, (v) => short(Number(v), 3));
 
-/** @typedef {{ array: number, name: string, role: string, place: any, first: any, shape: number[], kind: string }} Input */
+/** @typedef {{ array: number, name: string, role: string, own: string, place: any, first: any, shape: number[], kind: string }} Input */
 
 export class Live {
   /** @param {any} page @param {Module} module */
@@ -134,9 +134,9 @@ export class Live {
     this.module = module;
     this.stamp = 0;
     /** @type {Input[]} */
-    this.inputs = page.live.inputs.map(([array, place, [offset, kind, shape], role]) => {
+    this.inputs = page.live.inputs.map(([array, place, [offset, kind, shape], role, own]) => {
       const first = page.numbersOf({ stored: [offset, kind, shape] });
-      return { array, name: array >= 0 ? page.graphs[0].arrays[array].name : "", role, place, first, shape, kind: place[1] };
+      return { array, name: array >= 0 ? page.graphs[0].arrays[array].name : "", role, own, place, first, shape, kind: place[1] };
     });
     this.toStart();
   }

@@ -6,7 +6,8 @@ import { placeOf } from "./livesaid.js";
 import { figure, short } from "./figures.js";
 import { sizeOf } from "./livewords.js";
 
-const FEW = 64; // numbers that stand side by side
+const FEW = 64; // numbers that stand side by side, and below
+const ACROSS = 8; // so many in a row
 const DRAGGED = 4; // pixels for each step of a number that is dragged
 const CANVAS = 140; // pixels of a side that is painted on
 
@@ -24,6 +25,8 @@ export class Editor {
     /** @type {any[]} */
     this.cells = [];
     this.frame = 0;
+    /** @type {any} the training that the network is from, if there is one */
+    this.trainer = null;
     /** @type {any} what was there before the number moved */
     this.before = null;
     this.name = h("select", { "aria-label": "what to change", onchange: () => this.show(live.inputs[Number(this.name.value)]) },
@@ -63,8 +66,8 @@ export class Editor {
     const size = sizeOf(input.shape);
     const side = this.sideOf(input);
     this.cells = [];
-    const columns = input.shape.length > 1 ? input.shape.at(-1) : Math.min(size, 8);
-    const grid = size <= FEW ? h("span", { class: "grid", style: `grid-template-columns:repeat(${columns}, auto)` },
+    const columns = input.shape.length > 1 ? input.shape.at(-1) : Math.min(size, ACROSS);
+    const grid = size <= FEW && columns <= ACROSS ? h("span", { class: "grid", style: `grid-template-columns:repeat(${columns}, auto)` },
       Array.from({ length: size }, (_, i) => this.field(i))) : this.oneOfMany(size);
     this.fields.replaceChildren(...[grid, side ? this.canvas(input, side) : null].filter(Boolean));
     this.fill();
@@ -159,6 +162,7 @@ export class Editor {
       return this.fill(`${this.input.name} cannot be ${to}: there is no such index`);
     }
     this.tell(this.effectOf(at));
+    this.trainer?.give();
     if (isDone) this.before = null;
     this.renew(isDone);
   }
@@ -203,19 +207,21 @@ export class Editor {
     let predicted = 0;
     for (const input of this.live.moved()) for (const d of this.live.gradientOf(input)) predicted -= rate * Number(d) ** 2;
     this.live.update(rate);
+    this.trainer?.give();
     this.tell(`w ← w − ${figure(rate)}·dw: predicted by the gradient: ${plus(predicted)}, really: ${plus(this.live.objective() - before)}`);
     this.renew(true);
   }
 
   toStart() {
     this.live.toStart();
+    this.trainer?.give();
     this.tell("every number is as it was");
     this.renew(true);
   }
 
   /** The numbers as they are now. @param {string} [words] */
   fill(words) {
-    for (const { cell, at } of this.cells) cell.value = short(this.value(at()), 6);
+    for (const { cell, at } of this.cells) cell.value = short(this.value(at()), 5);
     if (words) this.tell(words);
     this.paint?.();
   }

@@ -5,15 +5,23 @@ import { loaded } from "./data.js";
 import { h } from "./dom.js";
 import { Live } from "./live.js";
 import { Editor } from "./liveedit.js";
+import { Trainer } from "./livetrain.js";
 import { followSystem } from "./theme.js";
 
 followSystem();
 loaded().then(async (page) => {
   const live = await Live.of(page);
-  return new App(page, (/** @type {any} */ app) => {
+  const trainer = page.training && await Trainer.of(live, page);
+  const app = new App(page, (/** @type {any} */ app) => {
     live.follow(app.recordings[0]);
-    return new Editor(app, live);
+    const editor = new Editor(app, live);
+    return trainer ? Object.assign(editor, { above: trainer.attached(app), trainer }) : editor;
   });
+  if (trainer) {
+    app.side.fold(true);
+    trainer.draw(true);
+  }
+  return app;
 }).catch((error) => {
   document.body.append(h("p", { class: "failed" }, `This page cannot be shown: ${error.message}`));
   throw error;

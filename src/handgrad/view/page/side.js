@@ -36,5 +36,5 @@ export function foldable(panel) {
   };
   narrow.onchange = () => fold(narrow.matches);
   fold(narrow.matches);
-  return { border, button, turn: () => button.click() };
+  return { border, button, fold, turn: () => button.click() };
 }
