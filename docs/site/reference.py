@@ -31,8 +31,8 @@ BEFORE_EXAMPLES = (
 
 OF_RULES = """`out` is the output and `dout` the gradient of the loss by it; each gradient (`dx` of `x`) has
 the shape and the dtype of its input. A rule computes in the dtype of its inputs, float32 in float32. It is
-called as it stands, `hg.relu(x)`, or by hand as `out, backward = hg.relu.vjp(x)`, where `backward(dout)` gives
-one gradient for each input, and None for one that has none.
+called as it stands, `hg.relu(x)`, or by hand as `out, backward = hg.relu.vjp(x)`, where `backward(dout)`
+gives one gradient for each input, and None for one that has none.
 
 """
 

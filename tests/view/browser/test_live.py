@@ -149,6 +149,10 @@ def test_every_number_follows_what_is_typed(page, name):
         reader.steps()
 
 
+def effect(window):
+    return window.page.locator("#effect").text_content()
+
+
 def number(words):
     return float(
         words.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))

@@ -126,18 +126,16 @@ def possible(graph: Graph) -> list[Planted]:
     return [Planted(rule, mistake) for mistake in MISTAKES for rule in mistake.rules if rule in met]
 
 
-def named(graph: Graph, given: Sequence[tuple[tuple, dict]]) -> list[tuple[Planted, str]]:
+def named(graph: Graph) -> list[tuple[Planted, str]]:
     """Each mistake that the checker finds where the graph uses the rule, with its sentence.
 
     Args:
         graph: a network on a few examples.
-        given: what each of its rules was called with.
     """
     found = []
     for planted in possible(graph):
         op = next(op for op in graph.ops if op.rule is planted.rule)
-        inputs, options = given[op.number]
-        verdict = checked(planted.spoiled(), inputs, options, SECONDS)
+        verdict = checked(planted.spoiled(), op.given, op.options, SECONDS)
         if verdict.kind == WRONG:
             found.append((planted, f"{op.name} is {verdict.text}"))
     return found

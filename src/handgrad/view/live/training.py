@@ -209,7 +209,7 @@ def found_mistakes(training: Training) -> list[tuple[Planted, str]]:
     progress, (x, t) = training.trainer.progress, training.example(max(SHOWN, 2))
     net = training.trainer.net.bind(progress.params, progress.states).train()
     drawn = Recording(Run(net, (x,), training.trainer.loss, t), None, is_shaken=False)
-    return named(drawn.graph("", []), drawn.given)
+    return named(drawn.graph("", []))
 
 
 def compiled(program: Program, store: Store, carried: int) -> dict[str, Any]:

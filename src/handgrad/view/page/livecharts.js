@@ -2,7 +2,7 @@
 
 import { h, s } from "./dom.js";
 import { indexOfLargest } from "./livesaid.js";
-import { figure } from "./livewords.js";
+import { figure } from "./figures.js";
 
 const CURVE = { width: 340, height: 150, left: 46, bottom: 20, top: 8, right: 8 };
 const GRID = 40; // points of a side of a surface

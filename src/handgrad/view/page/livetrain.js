@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { Confusion, Curves, Line, Surface, Weights } from "./livecharts.js";
 import { Examples, permutation } from "./livedata.js";
 import { Run } from "./liverun.js";
-import { figure, short } from "./livewords.js";
+import { figure, short } from "./figures.js";
 
 const SPEEDS = [["1 step a second", 1], ["10 steps a second", 10], ["100 steps a second", 100], ["as fast as it goes", Infinity]];
 const BUSY = 12; // milliseconds of a frame in which steps are made
