@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons docs clean
+.PHONY: demo gallery test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -55,6 +55,10 @@ bench: $(VENV)/.test $(VENV)/.peers
 
 lessons: $(VENV)/.test
 	$(BIN)/python docs/learn/build.py
+
+# Pages that compute and train, in build/gallery: open build/gallery/index.html.
+gallery: $(VENV)/.demo
+	$(BIN)/python docs/gallery/build.py
 
 # The site, in build/site: open build/site/index.html. Nothing is fetched while it is built or read.
 docs: $(VENV)/.docs lessons

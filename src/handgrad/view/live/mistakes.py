@@ -83,8 +83,13 @@ def centred_only(inputs: tuple, out: Any, dout: Any, backward: Callable) -> Grad
     x, gamma, *_ = inputs
     dx, *others = backward(dout)
     dx_hat = dout if gamma is None else dout * gamma
-    scale = 1 / xp.sqrt(xp.mean((x - xp.mean(x, axis=-1, keepdims=True)) ** 2, axis=-1, keepdims=True) + 1e-5)
-    return [dx + xp.mean(dx_hat, axis=-1, keepdims=True) * scale, *others]
+    scale = 1 / xp.sqrt(mean((x - mean(x)) ** 2) + 1e-5)
+    return [dx + mean(dx_hat) * scale, *others]
+
+
+def mean(x: Any) -> Any:
+    """Over the last axis, which stays."""
+    return xp.sum(x, axis=-1, keepdims=True) / x.shape[-1]
 
 
 SMOOTH = (rules.tanh, rules.sigmoid, rules.gelu, rules.silu, rules.elu, rules.softplus)
