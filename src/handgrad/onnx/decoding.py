@@ -40,10 +40,10 @@ class Decoder:
             self.missing["sparse initialisers"].append(proto.sparse_initializer[0].values.name)
         inputs = tuple(x.name for x in proto.input)
         nodes = self.nodes(proto.node, around | set(inputs) | set(initial), bound)
-        is_weight = {id(node): weight_of(node) is not None for node in nodes}
-        initial |= {node.outputs[0]: weight_of(node) for node in nodes if is_weight[id(node)]}
-        rest = tuple(node for node in nodes if not is_weight[id(node)])
-        return Graph(inputs, tuple(x.name for x in proto.output), initial, rest, self.opset)
+        weights = {node.outputs[0]: x for node in nodes if (x := weight_of(node)) is not None}
+        rest = tuple(node for node in nodes if not node.outputs or node.outputs[0] not in weights)
+        outputs = tuple(x.name for x in proto.output)
+        return Graph(inputs, outputs, {**initial, **weights}, rest, self.opset)
 
     def nodes(self, protos: Any, around: Iterable[str], bound: Any = None) -> tuple[Node, ...]:
         known = frozenset(around)
