@@ -54,6 +54,7 @@ _FUNCTIONS = {
     "check_kernel": "checking",
     "compile": "engine",
     "from_onnx": "onnx",
+    "to_onnx": "onnx",
     "show": "view",
     "show_training": "view",
 }
@@ -74,7 +75,7 @@ if _typing.TYPE_CHECKING:
     )
     from handgrad.checking import check as check, check_kernel as check_kernel
     from handgrad.engine import compile as compile
-    from handgrad.onnx import from_onnx as from_onnx
+    from handgrad.onnx import from_onnx as from_onnx, to_onnx as to_onnx
     from handgrad.train import Trainer as Trainer
     from handgrad.view import show as show, show_training as show_training
 
@@ -87,6 +88,7 @@ else:
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
         "from_onnx", "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
         "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "to_onnx",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

@@ -2,5 +2,6 @@
 
 from handgrad.onnx.graph import OnnxError
 from handgrad.onnx.model import OnnxNetwork, from_onnx
+from handgrad.onnx.writing.model import to_onnx
 
-__all__ = ["OnnxError", "OnnxNetwork", "from_onnx"]
+__all__ = ["OnnxError", "OnnxNetwork", "from_onnx", "to_onnx"]

@@ -1,0 +1,304 @@
+"""Operations that move elements, and products, as nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import contraction, shape
+from handgrad.onnx.writing.sizes import Size
+from handgrad.onnx.writing.writer import HIGHEST, NotInOnnx, Writer
+from handgrad.program.program import Operation
+
+
+def axis_of(o: Operation, usual: Any = None, place: int = 1) -> Any:
+    return o.args[place] if len(o.args) > place else o.options.get("axis", usual)
+
+
+def reshape(w: Writer, o: Operation) -> str:
+    return w.reshape(w.value(o.args[0]), o.out.shape)
+
+
+def transpose(w: Writer, o: Operation) -> str:
+    axes = o.args[1] if len(o.args) > 1 else o.options["axes"]
+    return w.node("Transpose", w.value(o.args[0]), perm=[int(a) % len(axes) for a in axes])
+
+
+def broadcast(w: Writer, o: Operation) -> str:
+    return w.node("Expand", w.value(o.args[0]), w.sizes(o.out.shape))
+
+
+def concat(w: Writer, o: Operation) -> str:
+    axis = int(axis_of(o, 0))
+    arrays = [x for x in o.args[0] if 0 not in shape(x)] or o.args[0][:1]
+    return w.node("Concat", *(w.value(x, o.out.dtype) for x in arrays), axis=axis)
+
+
+def stack(w: Writer, o: Operation) -> str:
+    axis = int(axis_of(o, 0)) % len(o.out.shape)
+    parts = [w.node("Unsqueeze", w.value(x, o.out.dtype), w.ints([axis])) for x in o.args[0]]
+    return w.node("Concat", *parts, axis=axis)
+
+
+def flip(w: Writer, o: Operation) -> str:
+    axis, ndim = axis_of(o), len(o.out.shape)
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return w.slice(w.value(o.args[0]), {int(a) % ndim: (-1, -HIGHEST, -1) for a in axes})
+
+
+def squeeze(w: Writer, o: Operation) -> str:
+    return w.reshape(w.value(o.args[0]), o.out.shape)
+
+
+def matmul(w: Writer, o: Operation) -> str:
+    return w.node("MatMul", *(w.value(x, o.out.dtype) for x in o.args))
+
+
+def einsum(w: Writer, o: Operation) -> str:
+    said, *arrays = o.args
+    inputs, target = contraction.spelled(said, [shape(x) for x in arrays])
+    letters: dict[Any, str] = {}
+    for letter in (i for part in (*inputs, target) for i in part):
+        letters.setdefault(letter, chr(ord("a") + len(letters)))
+    left = ",".join("".join(letters[i] for i in part) for part in inputs)
+    equation = f"{left}->{''.join(letters[i] for i in target)}"
+    return w.node("Einsum", *(w.value(x, o.out.dtype) for x in arrays), equation=equation)
+
+
+def take(w: Writer, o: Operation) -> str:
+    x, indices = o.args[:2]
+    axis = int(axis_of(o, 0, 2))
+    return w.node("Gather", w.value(x), w.value(indices, np.int64), axis=axis)
+
+
+def take_along_axis(w: Writer, o: Operation) -> str:
+    x, indices = o.args[:2]
+    axis = int(axis_of(o, -1, 2)) % len(shape(x))
+    own = tuple(n if i != axis else shape(x)[axis] for i, n in enumerate(o.out.shape))
+    data = w.value(x) if own == tuple(shape(x)) else w.node("Expand", w.value(x), w.sizes(own))
+    places = w.value(indices, np.int64)
+    if tuple(shape(indices)) != tuple(o.out.shape):
+        places = w.node("Expand", places, w.sizes(o.out.shape))
+    return w.node("GatherElements", data, places, axis=axis)
+
+
+# Picked by an index.
+
+
+def spelled_index(index: Any, ndim: int) -> list[Any]:
+    """One part for each axis, and None for each that is new."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    own = sum(1 for p in parts if p is not None and p is not Ellipsis)
+    if Ellipsis not in [p for p in parts if p is None or p is Ellipsis]:
+        parts.append(Ellipsis)
+    at = next(i for i, p in enumerate(parts) if p is Ellipsis)
+    return parts[:at] + [slice(None)] * (ndim - own) + parts[at + 1 :]
+
+
+def cut(part: slice, n: int) -> tuple[int, int, int] | None:
+    """Where a slice of an axis of n begins and ends, and its step; None where it is all of it."""
+    step = 1 if part.step is None else int(part.step)
+    is_free = any(isinstance(v, Size) for v in (part.start, part.stop, n))
+    if not is_free:
+        start, stop, step = part.indices(n)
+        if (start, stop, step) == (0, n, 1):
+            return None
+        return start, (-HIGHEST if stop < 0 else stop), step
+    if step < 0:
+        raise NotInOnnx("a slice backwards along the batch")
+    start = 0 if part.start is None else part.start
+    stop = HIGHEST if part.stop is None or part.stop is n or _same(part.stop, n) else part.stop
+    return None if (start, step) == (0, 1) and stop == HIGHEST else (start, stop, step)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two sizes are the same for each number of examples."""
+    of = lambda v: (v.slope, v.offset) if isinstance(v, Size) else (0, int(v))  # noqa: E731
+    return of(a) == of(b)
+
+
+def is_array(part: Any) -> bool:
+    return hasattr(part, "dtype") and bool(shape(part))
+
+
+def number(part: Any) -> Any:
+    return part if not hasattr(part, "dtype") or hasattr(part, "program") else int(part)
+
+
+def getitem(w: Writer, o: Operation) -> str:
+    x, index = o.args
+    parts = spelled_index(index, len(shape(x)))
+    made, axis = w.value(x), 0
+    cuts, gone, new, arrays = {}, [], [], []
+    for part in parts:
+        if part is None:
+            new.append(axis + len(new))
+            continue
+        if isinstance(part, slice):
+            found = cut(part, shape(x)[axis])
+            if found is not None:
+                cuts[axis] = found
+        elif isinstance(part, list) or is_array(part) or hasattr(part, "program"):
+            arrays.append((axis, part))
+        else:
+            i = number(part)
+            cuts[axis] = (i, HIGHEST if i == -1 else i + 1, 1)
+            gone.append(axis)
+        axis += 1
+    made = w.slice(made, cuts)
+    if arrays:
+        apart = sorted([*gone, *(a for a, _ in arrays)])
+        if new or (gone and apart != list(range(apart[0], apart[0] + len(apart)))):
+            raise NotInOnnx("an index of arrays apart from its numbers, or with new axes")
+        made = w.node("Squeeze", made, w.ints(gone)) if gone else made
+        left = [(a - sum(b < a for b in gone), p) for a, p in arrays]
+        return picked(w, made, left, len(shape(x)) - len(gone))
+    return w.reshape(made, o.out.shape) if gone or new else made
+
+
+def picked(w: Writer, x: str, arrays: list[tuple[int, Any]], ndim: int) -> str:
+    """At places by arrays for some axes, which stand side by side."""
+    axes = [axis for axis, _ in arrays]
+    arrays = [(axis, np.asarray(p) if isinstance(p, list) else p) for axis, p in arrays]
+    if len(arrays) == 1:
+        return w.node("Gather", x, w.value(arrays[0][1], np.int64), axis=axes[0])
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        raise NotInOnnx("an index of arrays that do not stand side by side")
+    own = np.broadcast_shapes(*(shape(p) for _, p in arrays))
+    columns = []
+    for _, part in arrays:
+        one = w.node("Expand", w.value(part, np.int64), w.sizes(own))
+        columns.append(w.node("Unsqueeze", one, w.ints([len(own)])))
+    places = w.node("Concat", *columns, axis=-1)
+    lead, count = axes[0], len(axes)
+    rest = [a for a in range(ndim) if a not in axes]
+    front = w.node("Transpose", x, perm=[*axes, *rest]) if lead else x
+    found = w.node("GatherND", front, places)
+    if not lead:
+        return found
+    spread = len(own)
+    back = [*range(spread, spread + lead), *range(spread), *range(spread + lead, spread + ndim - count)]
+    return w.node("Transpose", found, perm=back)
+
+
+# Added at an index.
+
+
+def scatter_add(w: Writer, o: Operation) -> str:
+    x, index, target = o.args
+    parts = spelled_index(index, len(target))
+    if all(isinstance(p, slice) and (p.step is None or p.step == 1) for p in parts):
+        found = padding(parts, target, shape(x))
+        if found is not None:
+            return padded(w, w.value(x), found)
+    arrays = [p for p in parts if is_array(p) or hasattr(p, "program")]
+    if any(hasattr(p, "program") for p in arrays):
+        return added_at(w, o, parts)
+    if any(isinstance(n, Size) for n in target):
+        raise NotInOnnx("numbers added at places along the batch")
+    flat = np.arange(math.prod(target)).reshape(target)[index].reshape(-1)
+    zeros = w.constant(np.zeros(math.prod(target), o.out.dtype))
+    made = w.node("ScatterElements", zeros, w.constant(flat.astype(np.int64)), w.reshape(w.value(x), [-1]),
+                  axis=0, reduction="add")  # fmt: skip
+    return w.reshape(made, target)
+
+
+def padding(parts: list[slice], target: Any, own: Any) -> list[tuple[int, int]] | None:
+    """Zeros before and after each axis; None where an axis does not end where it should."""
+    pairs = []
+    for part, n, m in zip(parts, target, own, strict=True):
+        found = cut(part, n)
+        if found is None:
+            pairs.append((0, 0))
+            continue
+        start, stop, _ = found
+        if any(isinstance(v, Size) for v in (start, stop, n, m)):
+            return None
+        pairs.append((start, n - start - m))
+    return pairs
+
+
+def padded(w: Writer, x: str, pairs: list[tuple[int, int]]) -> str:
+    if not any(map(any, pairs)):
+        return x
+    return w.node("Pad", x, w.ints([a for a, _ in pairs] + [b for _, b in pairs]))
+
+
+def added_at(w: Writer, o: Operation, parts: list[Any]) -> str:
+    """Rows of the first axis, at places that are values."""
+    x, _, target = o.args
+    is_first = is_array(parts[0]) or hasattr(parts[0], "program")
+    if not is_first or any(not isinstance(p, slice) or cut(p, n) for p, n in zip(parts[1:], target[1:], strict=True)):
+        raise NotInOnnx("numbers added at places of several axes that are values")
+    zeros = w.node("Expand", w.value(0, o.out.dtype), w.sizes(target))
+    places = w.node("Unsqueeze", w.value(parts[0], np.int64), w.ints([len(shape(parts[0]))]))
+    return w.node("ScatterND", zeros, places, w.value(x), reduction="add")
+
+
+# What NumPy names otherwise.
+
+
+def cumulative(w: Writer, o: Operation) -> str:
+    axis = axis_of(o)
+    if axis is None:
+        raise NotInOnnx("a running sum of all elements")
+    return w.node("CumSum", w.value(o.args[0], o.out.dtype), w.constant(np.array(int(axis), np.int64)))
+
+
+def arg(operator: str) -> Callable:
+    def function(w: Writer, o: Operation) -> str:
+        axis = axis_of(o)
+        x = w.value(o.args[0])
+        x = w.node("Reshape", x, w.ints([-1])) if axis is None else x
+        return w.node(operator, x, axis=0 if axis is None else int(axis), keepdims=int(o.options.get("keepdims", 0)))
+
+    return function
+
+
+def sorted_by(place: int) -> Callable:
+    """The elements in order (0), or where they were (1)."""
+
+    def function(w: Writer, o: Operation) -> str:
+        axis = int(axis_of(o, -1)) % len(o.out.shape)
+        count = w.sizes([o.out.shape[axis]])
+        return w.several("TopK", 2, w.value(o.args[0]), count, axis=axis, largest=0, sorted=1)[place]
+
+    return function
+
+
+def triangle(upper: int) -> Callable:
+    def function(w: Writer, o: Operation) -> str:
+        k = o.args[1] if len(o.args) > 1 else o.options.get("k", 0)
+        return w.node("Trilu", w.value(o.args[0]), w.constant(np.array(int(k), np.int64)), upper=upper)
+
+    return function
+
+
+TABLE: dict[str, Callable] = {
+    "argmax": arg("ArgMax"),
+    "argmin": arg("ArgMin"),
+    "argsort": sorted_by(1),
+    "broadcast_to": broadcast,
+    "concat": concat,
+    "cumsum": cumulative,
+    "cumulative_sum": cumulative,
+    "det": lambda w, o: w.node("Det", w.value(o.args[0], o.out.dtype)),
+    "einsum": einsum,
+    "expand_dims": squeeze,
+    "flip": flip,
+    "getitem": getitem,
+    "matmul": matmul,
+    "permute_dims": transpose,
+    "reshape": reshape,
+    "scatter_add": scatter_add,
+    "sort": sorted_by(0),
+    "squeeze": squeeze,
+    "stack": stack,
+    "take": take,
+    "take_along_axis": take_along_axis,
+    "tril": triangle(0),
+    "triu": triangle(1),
+}
