@@ -181,7 +181,8 @@ def arc(n: Numbers, y: str, x: str) -> str:
 
 def logaddexp(n: Numbers, x: str, y: str, unit: float = 1.0) -> str:
     """max + log(1 + e⁻|x - y|), in powers of e or, with a ``unit`` of log 2, of 2."""
-    d = n.Mul(n.Neg(n.Abs(n.Sub(x, y))), unit)
+    is_same = n.w.node("Equal", x, y)  # both may be infinite
+    d = n.Where(is_same, 0.0, n.Mul(n.Neg(n.Abs(n.Sub(x, y))), unit))
     return n.Add(n.Max(x, y), n.Div(n.log1p(n.Exp(d)), unit))
 
 

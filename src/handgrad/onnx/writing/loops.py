@@ -17,6 +17,8 @@ def scan(w: Writer, o: Operation, write: Callable[[Writer, Program], None]) -> l
     body, length, reverse = o.options["body"], o.options["length"], bool(o.options.get("reverse"))
     if isinstance(length, Size):
         raise NotInOnnx("a loop over the batch")
+    if not length:
+        return [w.value(x) for x in carry] + [w.value(np.zeros(out.shape, out.dtype)) for out in o.outs[len(carry) :]]
     sequences = [w.value(x) for x in xs] or [w.constant(np.arange(length))]
     start = [w.value(c, own.dtype) for c, own in zip(carry, body.inputs[1], strict=True)]
     names = {id(own): w.value(weight, own.dtype) for own, weight in zip(body.inputs[0], weights, strict=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from handgrad.layers.layer import Layer
 from handgrad.onnx.graph import OnnxError
 from handgrad.onnx.writing import elementwise, shaping, windows
 from handgrad.onnx.writing.loops import scan
-from handgrad.onnx.writing.sizes import Fixed, of_any_batch
+from handgrad.onnx.writing.sizes import Alike, Fixed, of_any_batch
 from handgrad.onnx.writing.writer import NotInOnnx, Writer, described
 from handgrad.program import Program, stable_trace
 from handgrad.program.passes import common_subexpressions, constants, dead_code
@@ -197,6 +197,8 @@ class Model:
         return None
 
     def operation(self, w: Writer, o: Operation, maker: Operation | None, makers: dict) -> list[str]:
+        if all(0 in out.shape for out in o.outs):  # of no elements
+            return [w.value(Alike(out.dtype.type(0), out.shape)) for out in o.outs]
         if o.name == "scan":
             return scan(w, o, self.write)
         if maker is not None:
@@ -216,7 +218,11 @@ class Model:
 
     def proto(self) -> Any:
         """The model, which ONNX's checker has looked at."""
-        initial = [numpy_helper.from_array(np.ascontiguousarray(x), name) for name, x in self.w.initial.items()]
+        read = set(reads(self.w.nodes))
+        initial = [numpy_helper.from_array(np.asarray(x, order="C"), name)
+            for name, x in self.w.initial.items()
+            if name in read
+        ]
         taken = [described(self.w.names[id(x)], x.dtype, x.shape) for x in self.inputs]
         graph = helper.make_graph(self.w.nodes, self.title, taken, self.given, initial)
         made = helper.make_model(
@@ -224,6 +230,14 @@ class Model:
         )
         checker.check_model(made)
         return made
+
+
+def reads(nodes: Iterable[Any]) -> Iterator[str]:
+    """The names that nodes read, and those of the graphs inside them."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from reads(attribute.g.node)
 
 
 class _Any(dict):

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
 from handgrad.arrays import contraction, shape
 from handgrad.onnx.writing.sizes import Size
-from handgrad.onnx.writing.writer import HIGHEST, NotInOnnx, Writer
+from handgrad.onnx.writing.writer import HIGHEST, NotInOnnx, Writer, described, kind_of
 from handgrad.program.program import Operation
+from handgrad.tree import leaves
 
 
 def axis_of(o: Operation, usual: Any = None, place: int = 1) -> Any:
@@ -24,6 +26,8 @@ def reshape(w: Writer, o: Operation) -> str:
 
 def transpose(w: Writer, o: Operation) -> str:
     axes = o.args[1] if len(o.args) > 1 else o.options["axes"]
+    if not axes:
+        return w.value(o.args[0])
     return w.node("Transpose", w.value(o.args[0]), perm=[int(a) % len(axes) for a in axes])
 
 
@@ -33,8 +37,7 @@ def broadcast(w: Writer, o: Operation) -> str:
 
 def concat(w: Writer, o: Operation) -> str:
     axis = int(axis_of(o, 0))
-    arrays = [x for x in o.args[0] if 0 not in shape(x)] or o.args[0][:1]
-    return w.node("Concat", *(w.value(x, o.out.dtype) for x in arrays), axis=axis)
+    return w.node("Concat", *(w.value(x, o.out.dtype) for x in o.args[0]), axis=axis)
 
 
 def stack(w: Writer, o: Operation) -> str:
@@ -124,12 +127,25 @@ def is_array(part: Any) -> bool:
     return hasattr(part, "dtype") and bool(shape(part))
 
 
+def is_apart(index: Any) -> bool:
+    """Whether an index is of constant arrays, and of more than one of integers."""
+    parts = leaves(index)
+    arrays = [p for p in parts if is_array(p)]
+    if not arrays or any(hasattr(p, "program") for p in parts):
+        return False
+    return len(arrays) > 1 or arrays[0].dtype == bool or None in [p for p in parts if p is None]
+
+
 def number(part: Any) -> Any:
     return part if not hasattr(part, "dtype") or hasattr(part, "program") else int(part)
 
 
 def getitem(w: Writer, o: Operation) -> str:
     x, index = o.args
+    if is_apart(index) and not any(isinstance(n, Size) for n in shape(x)):
+        flat = np.arange(math.prod(shape(x))).reshape(shape(x))[index]
+        places = w.constant(flat.reshape(-1).astype(np.int64))
+        return w.reshape(w.node("Gather", w.reshape(w.value(x), [math.prod(shape(x))]), places, axis=0), o.out.shape)
     parts = spelled_index(index, len(shape(x)))
     made, axis = w.value(x), 0
     cuts, gone, new, arrays = {}, [], [], []
@@ -194,14 +210,13 @@ def scatter_add(w: Writer, o: Operation) -> str:
         found = padding(parts, target, shape(x))
         if found is not None:
             return padded(w, w.value(x), found)
-    arrays = [p for p in parts if is_array(p) or hasattr(p, "program")]
-    if any(hasattr(p, "program") for p in arrays):
+    if any(hasattr(p, "program") for p in leaves(index)):
         return added_at(w, o, parts)
     if any(isinstance(n, Size) for n in target):
         raise NotInOnnx("numbers added at places along the batch")
     flat = np.arange(math.prod(target)).reshape(target)[index].reshape(-1)
     zeros = w.constant(np.zeros(math.prod(target), o.out.dtype))
-    made = w.node("ScatterElements", zeros, w.constant(flat.astype(np.int64)), w.reshape(w.value(x), [-1]),
+    made = w.node("ScatterElements", zeros, w.constant(flat.astype(np.int64)), w.reshape(w.value(x), [flat.size]),
                   axis=0, reduction="add")  # fmt: skip
     return w.reshape(made, target)
 
@@ -252,7 +267,7 @@ def arg(operator: str) -> Callable:
     def function(w: Writer, o: Operation) -> str:
         axis = axis_of(o)
         x = w.value(o.args[0])
-        x = w.node("Reshape", x, w.ints([-1])) if axis is None else x
+        x = w.reshape(x, [math.prod(shape(o.args[0]))]) if axis is None else x
         return w.node(operator, x, axis=0 if axis is None else int(axis), keepdims=int(o.options.get("keepdims", 0)))
 
     return function
@@ -269,6 +284,33 @@ def sorted_by(place: int) -> Callable:
     return function
 
 
+def running_product(w: Writer, o: Operation) -> str:
+    """Multiplied step by step along the axis."""
+    axis, dtype, own = axis_of(o), o.out.dtype, o.out.shape
+    if axis is None:
+        raise NotInOnnx("a running product of all elements")
+    axis = int(axis) % len(own)
+    row = tuple(n for i, n in enumerate(own) if i != axis)
+    names = [w.fresh(f"step_{name}") for name in ("product", "x", "next", "out")]
+    nodes = [helper.make_node("Mul", names[:2], [names[2]]), helper.make_node("Identity", [names[2]], [names[3]])]
+    kinds = [described(name, dtype, row) for name in names]
+    body = helper.make_graph(nodes, w.fresh("body"), kinds[:2], kinds[2:])
+    start = w.node("Expand", w.value(1, dtype), w.sizes(row))
+    return w.several("Scan", 2, start, w.value(o.args[0], dtype), body=body, num_scan_inputs=1,
+                     scan_input_axes=[axis], scan_output_axes=[axis])[1]  # fmt: skip
+
+
+def searched(w: Writer, o: Operation) -> str:
+    """How many of the sorted come before, or where ``side`` is right, before or at."""
+    xs, x = o.args[:2]
+    side = o.args[2] if len(o.args) > 2 else o.options.get("side", "left")
+    dtype = np.result_type(xs.dtype, x.dtype)
+    column = w.node("Unsqueeze", w.value(x, dtype), w.ints([len(shape(x))]))
+    is_before = w.node("LessOrEqual" if side == "right" else "Less", w.value(xs, dtype), column)
+    count = w.node("ReduceSum", w.node("Cast", is_before, to=kind_of(np.int64)), w.ints([-1]), keepdims=0)
+    return w.cast(count, np.int64, o.out.dtype)
+
+
 def triangle(upper: int) -> Callable:
     def function(w: Writer, o: Operation) -> str:
         k = o.args[1] if len(o.args) > 1 else o.options.get("k", 0)
@@ -283,7 +325,9 @@ TABLE: dict[str, Callable] = {
     "argsort": sorted_by(1),
     "broadcast_to": broadcast,
     "concat": concat,
+    "cumprod": running_product,
     "cumsum": cumulative,
+    "cumulative_prod": running_product,
     "cumulative_sum": cumulative,
     "det": lambda w, o: w.node("Det", w.value(o.args[0], o.out.dtype)),
     "einsum": einsum,
@@ -294,6 +338,7 @@ TABLE: dict[str, Callable] = {
     "permute_dims": transpose,
     "reshape": reshape,
     "scatter_add": scatter_add,
+    "searchsorted": searched,
     "sort": sorted_by(0),
     "squeeze": squeeze,
     "stack": stack,

@@ -40,11 +40,9 @@ def unwindows(w: Writer, o: Operation) -> str:
     """What is at each place of the windows, added where it was, for all that is before the axes at once."""
     x, own, *how = o.args
     found = windowing.of_windows(x, own, *how)
-    n = len(found.axes)
-    first = len(found.shape) - n
-    if found.axes != tuple(range(first, len(found.shape))):
-        raise NotInOnnx("windows that are added up along other axes than the last")
-    inner = found.shape[first:]
+    n, ndim = len(found.axes), len(found.shape)
+    order = [*(a for a in range(ndim) if a not in found.axes), *found.axes]
+    inner = tuple(found.shape[a] for a in found.axes)
     if any(isinstance(m, Size) for m in inner):
         raise NotInOnnx("windows along the batch")
     grid = np.arange(math.prod(inner)).reshape(inner)
@@ -52,12 +50,19 @@ def unwindows(w: Writer, o: Operation) -> str:
     flat = np.zeros(last.result, np.int64)
     for j, index in last.places():
         flat[(..., *j)] = grid[index]
-    rows = w.reshape(w.value(x), [-1, flat.size])
+    last_axes = w.node("Transpose", w.value(x), perm=[*order, *range(ndim, ndim + n)])
+    rows = w.reshape(last_axes, [flattened([found.shape[a] for a in order[:-n]]), flat.size])
     count = w.node("Slice", w.node("Shape", rows), w.ints([0]), w.ints([1]))
     zeros = w.node("Expand", w.value(np.zeros((1, grid.size), o.out.dtype)), w.node("Concat", count, w.ints([1]), axis=0))
     places = w.node("Expand", w.constant(flat.reshape(1, -1)), w.node("Concat", count, w.ints([1]), axis=0))
     made = w.node("ScatterElements", zeros, places, rows, axis=1, reduction="add")
-    return w.reshape(made, found.shape)
+    made = w.reshape(made, [found.shape[a] for a in order])
+    return w.node("Transpose", made, perm=[order.index(a) for a in range(ndim)])
+
+
+def flattened(sizes: Any) -> int:
+    """Their product, or -1, what is left, where one follows the batch."""
+    return -1 if any(isinstance(n, Size) for n in sizes) else math.prod(sizes)
 
 
 # Convolutions.
@@ -139,7 +144,7 @@ def pooling(w: Writer, o: Operation, windows: Operation | None) -> str | None:
         how["dilations"] = list(dilation)
     elif set(dilation) != {1}:
         return None
-    X = w.reshape(w.value(x), (-1, 1, *shape(x)[ndim - n :]))
+    X = w.reshape(w.value(x), (flattened(shape(x)[: ndim - n]), 1, *shape(x)[ndim - n :]))
     made = w.node("MaxPool" if o.name == "max" else "AveragePool", X, **how)
     if o.name == "sum":
         made = w.node("Mul", made, w.value(math.prod(size), o.out.dtype))
