@@ -10,19 +10,21 @@ import numpy as np
 
 from handgrad.cli.options import positive
 
-HELP = "write a network as WebAssembly, as an object file for C, or as a file of NumPy"
+HELP = "write a network as WebAssembly, as an object file for C, as a file of NumPy, or for ONNX"
 DESCRIPTION = """Write the network of a finished training to files that run without handgrad:
   wasm    a WebAssembly module and loader.mjs, for browsers and node
   object  an object file and a header, for C
   source  one file of NumPy, forward, backward and update, which reads from top to bottom, and its
           numbers in an .npz; run by itself it makes 20 steps
+  onnx    a model for onnxruntime and others (needs handgrad[onnx]), of any number of examples at once
 What is written takes as many examples as --batch says: raw, as they are in the data, of a table the prepared
 features. With --step it is a step of the training, on a mini-batch."""
 EXAMPLE = """examples:
   handgrad export runs/digits --to wasm
   handgrad export runs/digits --to object --target neon -o digits.o
-  handgrad export runs/digits --to source -o digits.py"""
-ENDINGS = {"wasm": ".wasm", "object": ".o", "source": ".py"}
+  handgrad export runs/digits --to source -o digits.py
+  handgrad export runs/digits --to onnx"""
+ENDINGS = {"wasm": ".wasm", "object": ".o", "source": ".py", "onnx": ".onnx"}
 TARGETS = ("sse2", "avx2", "avx512", "neon")
 
 
@@ -30,7 +32,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made = commands.add_parser(
         "export",
         help=HELP,
-        usage="handgrad export RUN --to wasm|object|source [options]",
+        usage="handgrad export RUN --to wasm|object|source|onnx [options]",
         description=DESCRIPTION,
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--target is of an object file: write --to object")
     if args.to == "source" and args.step:
         raise ValueError("--to source has the step beside the network: leave --step out")
+    if args.to == "onnx" and args.step:
+        raise ValueError("--to onnx writes the network alone: leave --step out, or write --to source")
     ending = ENDINGS[args.to]
     if args.out is not None and args.out.suffix != ending:
         raise ValueError(f"--out {args.out}: the file of --to {args.to} ends in {ending}")
@@ -66,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     trained = load_run(args.folder)
     if args.to == "source":
         files = source_files(args, trained)
+    elif args.to == "onnx":
+        files = onnx_files(args, trained)
     else:
         made = trained_step(args, trained)[0] if args.step else prediction(trained, args.batch or 1)
         path = args.out or args.folder / f"{made.name}{ending}"
@@ -73,6 +79,15 @@ def run(args: argparse.Namespace) -> int:
     for file in files:
         print(f"{file.stat().st_size:>12,} bytes in {file}")
     return 0
+
+
+def onnx_files(args: argparse.Namespace, trained: Any) -> list[Path]:
+    from handgrad.files import write_atomically
+    from handgrad.train.exporting import onnx_model
+
+    path = args.out or args.folder / "predict.onnx"
+    write_atomically(path, onnx_model(trained, args.batch))
+    return [path]
 
 
 def trained_step(args: argparse.Namespace, trained: Any) -> tuple[Any, Any, Any]:

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
 
+import onnx
 from handgrad.onnx.graph import Graph, Node, OnnxError, parameters
 from handgrad.onnx.operators import OPERATORS
 from handgrad.onnx.operators.recurrent import unusual_activations
+from onnx import helper, numpy_helper
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 SAYS_NOTHING = frozenset({"consumed_inputs", "is_test"})
@@ -25,7 +25,7 @@ class Decoder:
 
     def __init__(self, opsets: dict[str, int], functions: Iterable[Any] = ()):
         self.opset = opsets.get("", opsets.get("ai.onnx", 1))
-        self.functions = {(f.domain, f.name): f for f in functions}
+        self.functions = {(text(f.domain), text(f.name)): f for f in functions}
         self.missing: dict[str, list[str]] = defaultdict(list)
         self.open: list[tuple[str, str]] = []  # functions of the model that are being decoded
 
@@ -35,14 +35,14 @@ class Decoder:
         Raises:
             OnnxError: it is not sound.
         """
-        initial = {t.name: array_of(t) for t in proto.initializer}
+        initial = {text(t.name): array_of(t) for t in proto.initializer}
         if proto.sparse_initializer:
             self.missing["sparse initialisers"].append(proto.sparse_initializer[0].values.name)
-        inputs = tuple(x.name for x in proto.input)
+        inputs = names_of(proto.input)
         nodes = self.nodes(proto.node, around | set(inputs) | set(initial), bound)
         weights = {node.outputs[0]: x for node in nodes if (x := weight_of(node)) is not None}
         rest = tuple(node for node in nodes if not node.outputs or node.outputs[0] not in weights)
-        outputs = tuple(x.name for x in proto.output)
+        outputs = names_of(proto.output)
         return Graph(inputs, outputs, {**initial, **weights}, rest, self.opset)
 
     def nodes(self, protos: Any, around: Iterable[str], bound: Any = None) -> tuple[Node, ...]:
@@ -58,13 +58,15 @@ class Decoder:
         return tuple(made)
 
     def node(self, proto: Any, place: int, known: frozenset[str], bound: dict[str, Any]) -> Node:
-        name = proto.name or (proto.output[0] if proto.output else str(place))
-        operator = f"{proto.domain}:{proto.op_type}" if proto.domain not in DOMAINS else proto.op_type
+        inputs, outputs = tuple(map(text, proto.input)), tuple(map(text, proto.output))
+        name = text(proto.name) or (outputs[0] if outputs else str(place))
+        domain, kind = text(proto.domain), text(proto.op_type)
+        operator = f"{domain}:{kind}" if domain not in DOMAINS else kind
         label = f"{operator} {name!r}"
         own = [bound.get(a.ref_attr_name) if a.ref_attr_name else a for a in proto.attribute]
-        names = [a.name for a in proto.attribute]
+        names = names_of(proto.attribute)
         given = {name: a for name, a in zip(names, own, strict=True) if a is not None}
-        key = (proto.domain, proto.op_type)
+        key = (domain, kind)
         options: dict[str, Any]
         if key in self.functions:
             function, options = self.function(key, given), {}
@@ -74,8 +76,8 @@ class Decoder:
             lacking = self.lacking(operator, options)
             if lacking:
                 self.missing[lacking].append(name)
-        parents = tuple(proto.name.strip("/").split("/")[:-1])
-        return Node(label, operator, function, tuple(proto.input), tuple(proto.output), options, parents)
+        parents = tuple(text(proto.name).strip("/").split("/")[:-1])
+        return Node(label, operator, function, inputs, outputs, options, parents)
 
     def lacking(self, operator: str, options: dict[str, Any]) -> str:
         """What handgrad lacks for an operator with these attributes, or nothing."""
@@ -93,11 +95,12 @@ class Decoder:
         proto = self.functions[key]
         if key in self.open:
             raise OnnxError(f"the function {':'.join(key)} calls itself")
-        usual = {a.name: a for a in proto.attribute_proto}
+        usual = dict(zip(names_of(proto.attribute_proto), proto.attribute_proto, strict=True))
         self.open.append(key)
-        nodes = self.nodes(proto.node, proto.input, {**usual, **given})
+        inputs, outputs = tuple(map(text, proto.input)), tuple(map(text, proto.output))
+        nodes = self.nodes(proto.node, inputs, {**usual, **given})
         self.open.pop()
-        graph = Graph(tuple(proto.input), tuple(proto.output), {}, nodes, self.opset)
+        graph = Graph(inputs, outputs, {}, nodes, self.opset)
 
         def run(*inputs: Any) -> tuple:
             whole = [*inputs, *[None] * (len(graph.inputs) - len(inputs))]
@@ -115,6 +118,8 @@ class Decoder:
                 return value.decode()
         except (ValueError, TypeError) as error:
             raise OnnxError(f"the attribute {attribute.name!r} cannot be read: {error}") from None
+        if isinstance(value, float):
+            return float(str(np.float32(value)))  # what was meant: 1e-05, which is no number of 32 bits
         if isinstance(value, onnx.TensorProto):
             return array_of(value)
         if isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
@@ -127,6 +132,21 @@ class Decoder:
             f"{what} ({', '.join(nodes[:SHOWN])}{f' and {len(nodes) - SHOWN} more' * (len(nodes) > SHOWN)})"
             for what, nodes in sorted(self.missing.items())
         )
+
+
+def text(name: Any) -> str:
+    """A name, which a damaged file has as bytes.
+
+    Raises:
+        OnnxError: it is no text.
+    """
+    if not isinstance(name, str):
+        raise OnnxError(f"a name is no text: {name[:20]!r}")
+    return name
+
+
+def names_of(messages: Any) -> tuple[str, ...]:
+    return tuple(text(x.name) for x in messages)
 
 
 def weight_of(node: Node) -> np.ndarray | None:

@@ -11,11 +11,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from handgrad.arrays import is_plain
 from handgrad.onnx.operators import HALVES_AS_THEY_ARE
 from handgrad.rules.rule import describe, note
 from handgrad.tape import scope
 
+STATES = "handgrad_states"
+"""Where a model that handgrad wrote says which initialisers are states, as JSON."""
 HALF = np.dtype(ml_dtypes.bfloat16)
 FAULTS = (ArithmeticError, AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError)
 """What a node raises whose attributes or inputs do not fit."""
@@ -84,7 +85,7 @@ class Graph:
         except OnnxError:
             raise
         except FAULTS as error:
-            if not all(map(is_plain, inputs)):
+            if not all(isinstance(x, np.ndarray | np.generic | list | dict | None) for x in inputs):
                 note(error, f"in {node.label}")
                 raise
             what = " ".join(str(error).split()) or type(error).__name__

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from google.protobuf.message import DecodeError
 
+import onnx
 from handgrad.arrays import is_array, shape
 from handgrad.layers.layer import Layer
-from handgrad.onnx.decoding import Decoder
-from handgrad.onnx.graph import Graph, OnnxError
+from handgrad.onnx.decoding import Decoder, text
+from handgrad.onnx.graph import STATES, Graph, OnnxError
 from handgrad.onnx.operators import CONSTANT
 
 NAMED = 6  # inputs that an error names
@@ -55,7 +57,14 @@ class OnnxNetwork(Layer):
     computes as it was exported, in training as in evaluation. ``inputs`` and ``outputs`` are their names.
     """
 
-    def __init__(self, graph: Graph, taken: tuple[Taken, ...], title: str = "", dtype: Any = None):
+    def __init__(
+        self,
+        graph: Graph,
+        taken: tuple[Taken, ...],
+        title: str = "",
+        dtype: Any = None,
+        states: Collection[str] = (),
+    ):
         self.graph, self.taken, self.title = graph, taken, title
         self.inputs = tuple(x.name for x in taken)
         self.outputs = graph.outputs
@@ -68,7 +77,7 @@ class OnnxNetwork(Layer):
                     continue
                 if dtype is not None:
                     x = own.initial[name] = x.astype(dtype)
-                if name in statistics:
+                if name in statistics or name in states:
                     self.state[name] = x
                 elif x.ndim and name not in constant and uses[name] == 1:
                     self.params[name] = x
@@ -130,11 +139,12 @@ def from_onnx(path: str | Path | bytes, dtype: Any = None) -> OnnxNetwork:
     data = path if isinstance(path, bytes) else Path(path).read_bytes()
     title = "" if isinstance(path, bytes) else Path(path).name
     proto = read(data, title, None if isinstance(path, bytes) else Path(path).parent)
-    opsets = {o.domain: o.version for o in proto.opset_import}
-    decoder = Decoder(opsets, proto.functions)
     try:
+        opsets = {text(o.domain): o.version for o in proto.opset_import}
+        decoder = Decoder(opsets, proto.functions)
         graph = decoder.graph(proto.graph)
         made = {name for node in graph.nodes for name in node.outputs} | {*graph.inputs, *graph.initial}
+        taken = tuple(taken_as(x) for x in proto.graph.input if x.name not in graph.initial)
         unmade = [name for name in graph.outputs if name not in made]
         if unmade:
             raise OnnxError(f"nothing makes its output {unmade[0]!r}")
@@ -144,8 +154,17 @@ def from_onnx(path: str | Path | bytes, dtype: Any = None) -> OnnxNetwork:
         raise OnnxError(f"{title or 'the model'} is not sound: graphs in graphs without an end") from None
     if decoder.missing:
         raise OnnxError(f"{title or 'the model'} needs what handgrad does not have: {decoder.told()}")
-    taken = tuple(taken_as(x) for x in proto.graph.input if x.name not in graph.initial)
-    return OnnxNetwork(graph, taken, title, dtype)
+    said = {p.key: p.value for p in proto.metadata_props}.get(STATES, "[]")
+    return OnnxNetwork(graph, taken, title, dtype, states_of(said))
+
+
+def states_of(said: str) -> list[str]:
+    """The names of states, as handgrad writes them into a model."""
+    try:
+        names = json.loads(said)
+    except ValueError:
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def read(data: bytes, title: str, folder: Path | None) -> Any:

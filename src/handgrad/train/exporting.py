@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,18 @@ def prediction(run: Run, batch: int = 1, brings_parameters: bool = True) -> Expo
 
     (x) -> out, or with the parameters as arguments (params, states, x) -> out; x (batch, ...), out (batch, C)
     """
+    predict, own, x = predictor(run, batch)
+    outputs = f"probabilities of {', '.join(run.classes)}" if run.classes else "numbers in the data's units"
+    raw = isinstance(run.preparation, Scaled | Standardised)
+    inputs = "" if raw else f", prepared: {', '.join(run.preparation.columns)}"
+    about = f"{batch} x {run.training['source']}{inputs} -> {outputs}"
+    if brings_parameters:
+        return Exported("predict", stable_trace(lambda x: predict(*own, x), x), ["x"], about)
+    return Exported("predict", stable_trace(predict, *own, x), ["params", "states", "x"], about)
+
+
+def predictor(run: Run, batch: int) -> tuple[Callable, tuple, np.ndarray]:
+    """(params, states, x) -> out, the run's parameters and states, and inputs of that many examples."""
     dtype = np.dtype(run.network["dtype"])
 
     def predict(params: Any, states: Any, x: Any) -> Any:
@@ -35,15 +47,21 @@ def prediction(run: Run, batch: int = 1, brings_parameters: bool = True) -> Expo
             return rules.softmax(y)
         return y * run.scale.std.astype(dtype) + run.scale.mean.astype(dtype) if run.scale else y
 
-    own = (run.net.parameters(), run.net.states())
     x = np.zeros((batch, *run.preparation.shape), dtype)
-    outputs = f"probabilities of {', '.join(run.classes)}" if run.classes else "numbers in the data's units"
-    raw = isinstance(run.preparation, Scaled | Standardised)
-    inputs = "" if raw else f", prepared: {', '.join(run.preparation.columns)}"
-    about = f"{batch} x {run.training['source']}{inputs} -> {outputs}"
-    if brings_parameters:
-        return Exported("predict", stable_trace(lambda x: predict(*own, x), x), ["x"], about)
-    return Exported("predict", stable_trace(predict, *own, x), ["params", "states", "x"], about)
+    return predict, (run.net.parameters(), run.net.states()), x
+
+
+def onnx_model(run: Run, batch: int | None = None) -> bytes:
+    """``prediction`` as a model of ONNX, of any number of examples where that can be, or of ``batch``.
+
+    Raises:
+        ImportError: onnx is not installed.
+        OnnxError: ONNX has no operators for something in it.
+    """
+    from handgrad.onnx.writing.model import model_of
+
+    predict, own, x = predictor(run, batch or 1)
+    return model_of(predict, own, (x,), "predict", ["x"], batch=None if batch else "auto").SerializeToString()
 
 
 def prepared(preparation: Preparation, x: Any, dtype: np.dtype) -> Any:

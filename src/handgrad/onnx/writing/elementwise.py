@@ -1,4 +1,4 @@
-"""Operations on each number, and reductions, as nodes: a function for each, of the writer and its arguments."""
+"""Operations on each number, and reductions, as nodes: a function for each, of the writer and the line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def named(operator: str) -> Callable:
 def compared(operator: str) -> Callable:
     def function(w: Writer, o: Operation) -> str:
         dtype = np.result_type(*(x.dtype if hasattr(x, "dtype") else x for x in o.args))
-        dtype = np.dtype(np.int32) if dtype == bool and operator != "Equal" else dtype
+        dtype = np.dtype(np.int32) if dtype.kind == "b" and operator != "Equal" else dtype
         return w.node(operator, *(w.value(x, dtype) for x in o.args))
 
     return function

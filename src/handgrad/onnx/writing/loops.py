@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from onnx import helper
@@ -18,7 +19,9 @@ def scan(w: Writer, o: Operation, write: Callable[[Writer, Program], None]) -> l
     if isinstance(length, Size):
         raise NotInOnnx("a loop over the batch")
     if not length:
-        return [w.value(x) for x in carry] + [w.value(np.zeros(out.shape, out.dtype)) for out in o.outs[len(carry) :]]
+        return [w.value(x) for x in carry] + [
+            w.value(np.zeros(out.shape, out.dtype)) for out in o.outs[len(carry) :]
+        ]
     sequences = [w.value(x) for x in xs] or [w.constant(np.arange(length))]
     start = [w.value(c, own.dtype) for c, own in zip(carry, body.inputs[1], strict=True)]
     names = {id(own): w.value(weight, own.dtype) for own, weight in zip(body.inputs[0], weights, strict=True)}
@@ -31,7 +34,7 @@ def scan(w: Writer, o: Operation, write: Callable[[Writer, Program], None]) -> l
     if not xs:
         taken.append(described(inside.fresh("step_number"), np.int64, ()))
     write(inside, body)
-    given = []
+    given: list[Any] = []
     for out, like in zip([*body.outputs[0], *body.outputs[1]], o.outs, strict=True):
         is_carried = len(given) < len(carry)
         name = inside.node("Identity", inside.value(out, like.dtype))

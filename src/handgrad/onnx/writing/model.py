@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import warnings
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from onnx import checker, helper, numpy_helper
 from handgrad.arrays import is_array, shape
 from handgrad.files import write_atomically
 from handgrad.layers.layer import Layer
-from handgrad.onnx.graph import OnnxError
+from handgrad.onnx.graph import STATES, OnnxError
 from handgrad.onnx.writing import elementwise, shaping, windows
 from handgrad.onnx.writing.loops import scan
 from handgrad.onnx.writing.sizes import Alike, Fixed, of_any_batch
@@ -38,11 +38,11 @@ def to_onnx(
     outputs: Sequence[str] | None = None,
     batch: str | None = "auto",
 ) -> Any:
-    """A layer, or any function of rules, as a model of ONNX (opset 18); it is returned, and written to ``path``.
+    """A layer, or any function of rules, as a model of ONNX (opset 18), which is also written to ``path``.
 
-    A layer is as in evaluation, its parameters and states initialisers by their names. What is computed is the
-    program of ``f(*examples)``, of which shapes and dtypes count. Where the program allows, the first axis of
-    all inputs is free, N; what does not allow it is said by ``batch="N"``.
+    A layer is as in evaluation, its parameters and states initialisers by their names. What is computed is
+    the program of ``f(*examples)``, of which shapes and dtypes count. Where the program allows, the first
+    axis of all inputs is free, N; what does not allow it is said by ``batch="N"``.
 
     Args:
         examples: arrays, or nested lists, tuples and dicts of them.
@@ -59,38 +59,44 @@ def to_onnx(
         raise ValueError(f'batch is "auto", "N" or None, not {batch!r}')
     if not examples:
         raise TypeError("to_onnx(f, x) needs an example of each input")
-    run, held, names = taken_apart(f)
     title = type(f).__name__ if isinstance(f, Layer) else getattr(f, "__name__", type(f).__name__)
-    examples = tuple(examples)
     given = argument_names(f, examples, inputs)
-    model, problem = None, ""
-    if batch is not None:
-        try:
-            model = Model(of_any_batch(run, simplified, held, examples), held, names, given, outputs, title)
-        except (Fixed, OnnxError) as error:
-            problem = str(error)
-            if batch == "N":
-                raise OnnxError(f"its batch is not free: {problem}") from error
-    if model is None:
-        program = simplified(stable_trace(run, *held, *examples))
-        model = Model(program, held, names, given, outputs, title)
-    proto = model.proto()
+    proto = model_of(*taken_apart(f), examples, title, given, outputs, batch)
     if path is not None:
         write_atomically(Path(path), proto.SerializeToString())
     return proto
 
 
-def taken_apart(f: Callable) -> tuple[Callable, tuple, tuple[str, ...]]:
-    """The function with what it holds as arguments, these, and what they are called."""
+def model_of(
+    f: Callable,
+    held: tuple[dict[str, Any], ...],
+    examples: tuple,
+    title: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str] | None = None,
+    batch: str | None = "auto",
+) -> Any:
+    """``f(*held, *examples)`` as a model, in which arrays that are held are initialisers by their names."""
+    if batch is not None:
+        try:
+            return Model(of_any_batch(f, simplified, held, examples), held, inputs, outputs, title).proto()
+        except (Fixed, OnnxError) as error:
+            if batch == "N":
+                raise OnnxError(f"its batch is not free: {error}") from error
+    program = simplified(stable_trace(f, *held, *examples))
+    return Model(program, held, inputs, outputs, title).proto()
+
+
+def taken_apart(f: Callable) -> tuple[Callable, tuple[dict[str, Any], ...]]:
+    """The function with what it holds as arguments, and these by name."""
     if not isinstance(f, Layer):
-        return f, (), ()
-    bound = f.bind().evaluate() if f.training is not False else f.bind()
+        return f, ()
+    bound = f.bind().evaluate()
 
     def run(params: dict, states: dict, *xs: Any) -> Any:
         return bound.bind(params, states)(*xs)
 
-    held = (f.parameters(), f.states())
-    return run, held, tuple(name for tree in held for name in tree)
+    return run, (f.parameters(), f.states())
 
 
 def simplified(program: Program) -> Program:
@@ -124,20 +130,20 @@ class Model:
     def __init__(
         self,
         program: Program,
-        held: tuple,
-        names: Sequence[str],
+        held: tuple[dict[str, Any], ...],
         inputs: Sequence[str],
         outputs: Sequence[str] | None,
         title: str,
     ):
-        self.program, self.title = program, title
+        self.program, self.title, self.held = program, title, held
         self.problems: dict[str, list[str]] = defaultdict(list)
         self.w = Writer()
+        arrays = [pair for tree in held for pair in tree.items()]
         taken = symbols(program.inputs)
-        for name, symbol, x in zip(names, taken, leaves(held), strict=False):
+        self.inputs = taken[len(arrays) :]
+        for (name, x), symbol in zip(arrays, taken, strict=False):
             self.w.names[id(symbol)] = self.w.fresh(name)
             self.w.initial[self.w.names[id(symbol)]] = np.asarray(x)
-        self.inputs = taken[len(names) :]
         for name, symbol in zip(inputs, self.inputs, strict=True):
             self.w.names[id(symbol)] = self.w.fresh(name)
         self.w.taken.update(outputs or ())
@@ -171,13 +177,15 @@ class Model:
         uses = Counter(id(x) for o in program.operations for x in o.symbols)
         uses.update(map(id, symbols(program.outputs)))
         folded: set[int] = set()
-        later = {id(o): maker for o in program.operations if (maker := self.joined(o, makers, uses)) is not None}
+        later = {
+            id(o): maker for o in program.operations if (maker := self.joined(o, makers, uses)) is not None
+        }
         folded = {id(maker) for maker in later.values()}
         for o in program.operations:
             if id(o) in folded:
                 continue
             try:
-                made = self.operation(w, o, later.get(id(o)), makers)
+                made = self.operation(w, o, later.get(id(o)))
             except NotInOnnx as error:
                 self.problems[str(error)].append(o.origin)
                 made = ["?"] * len(o.outs)
@@ -189,15 +197,20 @@ class Model:
             return None
         for x in o.symbols:
             maker = makers.get(id(x))
-            if maker is not None and uses[id(x)] == 1 and maker.name == ("einsum" if o.name == "unwindows" else "windows"):
+            if (
+                maker is not None
+                and uses[id(x)] == 1
+                and maker.name == ("einsum" if o.name == "unwindows" else "windows")
+            ):
                 trial = Writer(self.w)
                 trial.names = _Any()
                 if windows.WAYS[o.name](trial, o, maker) is not None:
                     return maker
         return None
 
-    def operation(self, w: Writer, o: Operation, maker: Operation | None, makers: dict) -> list[str]:
-        if all(0 in out.shape for out in o.outs):  # of no elements
+    def operation(self, w: Writer, o: Operation, maker: Operation | None) -> list[str]:
+        is_sum = o.name in ("einsum", "matmul", "sum", "unwindows", "scatter_add")
+        if all(0 in out.shape for out in o.outs) or (is_sum and any(0 in x.shape for x in o.symbols)):
             return [w.value(Alike(out.dtype.type(0), out.shape)) for out in o.outs]
         if o.name == "scan":
             return scan(w, o, self.write)
@@ -219,15 +232,22 @@ class Model:
     def proto(self) -> Any:
         """The model, which ONNX's checker has looked at."""
         read = set(reads(self.w.nodes))
-        initial = [numpy_helper.from_array(np.asarray(x, order="C"), name)
+        initial = [
+            numpy_helper.from_array(np.asarray(x, order="C"), name)
             for name, x in self.w.initial.items()
             if name in read
         ]
         taken = [described(self.w.names[id(x)], x.dtype, x.shape) for x in self.inputs]
         graph = helper.make_graph(self.w.nodes, self.title, taken, self.given, initial)
         made = helper.make_model(
-            graph, producer_name="handgrad", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+            graph,
+            producer_name="handgrad",
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
         )
+        states = [name for tree in self.held[1:] for name in tree]
+        if states:
+            helper.set_model_props(made, {STATES: json.dumps(states)})
         checker.check_model(made)
         return made
 

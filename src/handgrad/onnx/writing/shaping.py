@@ -145,10 +145,13 @@ def getitem(w: Writer, o: Operation) -> str:
     if is_apart(index) and not any(isinstance(n, Size) for n in shape(x)):
         flat = np.arange(math.prod(shape(x))).reshape(shape(x))[index]
         places = w.constant(flat.reshape(-1).astype(np.int64))
-        return w.reshape(w.node("Gather", w.reshape(w.value(x), [math.prod(shape(x))]), places, axis=0), o.out.shape)
+        return w.reshape(
+            w.node("Gather", w.reshape(w.value(x), [math.prod(shape(x))]), places, axis=0), o.out.shape
+        )
     parts = spelled_index(index, len(shape(x)))
     made, axis = w.value(x), 0
-    cuts, gone, new, arrays = {}, [], [], []
+    cuts: dict[int, Any] = {}
+    gone, new, arrays = list[int](), list[int](), list[Any]()
     for part in parts:
         if part is None:
             new.append(axis + len(new))
@@ -216,8 +219,8 @@ def scatter_add(w: Writer, o: Operation) -> str:
         raise NotInOnnx("numbers added at places along the batch")
     flat = np.arange(math.prod(target)).reshape(target)[index].reshape(-1)
     zeros = w.constant(np.zeros(math.prod(target), o.out.dtype))
-    made = w.node("ScatterElements", zeros, w.constant(flat.astype(np.int64)), w.reshape(w.value(x), [flat.size]),
-                  axis=0, reduction="add")  # fmt: skip
+    places, updates = w.constant(flat.astype(np.int64)), w.reshape(w.value(x), [flat.size])
+    made = w.node("ScatterElements", zeros, places, updates, axis=0, reduction="add")
     return w.reshape(made, target)
 
 
@@ -243,14 +246,43 @@ def padded(w: Writer, x: str, pairs: list[tuple[int, int]]) -> str:
 
 
 def added_at(w: Writer, o: Operation, parts: list[Any]) -> str:
-    """Rows of the first axis, at places that are values."""
+    """At places that are values: rows of the first axis, or elements by an index for each axis."""
     x, _, target = o.args
-    is_first = is_array(parts[0]) or hasattr(parts[0], "program")
-    if not is_first or any(not isinstance(p, slice) or cut(p, n) for p, n in zip(parts[1:], target[1:], strict=True)):
-        raise NotInOnnx("numbers added at places of several axes that are values")
+    whole = all(
+        isinstance(p, slice) and cut(p, n) is None for p, n in zip(parts[1:], target[1:], strict=True)
+    )
+    is_rows = not isinstance(parts[0], slice) and whole
     zeros = w.node("Expand", w.value(0, o.out.dtype), w.sizes(target))
-    places = w.node("Unsqueeze", w.value(parts[0], np.int64), w.ints([len(shape(parts[0]))]))
+    places = rows_at(w, parts[0]) if is_rows else elements_at(w, parts, target, shape(x))
     return w.node("ScatterND", zeros, places, w.value(x), reduction="add")
+
+
+def rows_at(w: Writer, places: Any) -> str:
+    return w.node("Unsqueeze", w.value(places, np.int64), w.ints([len(shape(places))]))
+
+
+def elements_at(w: Writer, parts: list[Any], target: Any, own: Any) -> str:
+    """(*own, axes): where each element of an array of shape ``own`` lies that is added at an index."""
+    if any(isinstance(n, Size) for n in (*target, *own)) or None in [p for p in parts if p is None]:
+        raise NotInOnnx("numbers added at places that are values, along the batch")
+    arrays = [i for i, p in enumerate(parts) if not isinstance(p, slice)]
+    spread = np.broadcast_shapes(*(shape(parts[i]) for i in arrays))
+    is_beside = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
+    first = sum(isinstance(p, slice) for p in parts[: arrays[0]]) if is_beside else 0
+    axis = 0 if first else len(spread)
+    columns = []
+    for part, n in zip(parts, target, strict=True):
+        if isinstance(part, slice):
+            axis += len(spread) if axis == first and first else 0
+            line = np.arange(n)[part].reshape((-1,) + (1,) * (len(own) - axis - 1))
+            columns.append(w.constant(line.astype(np.int64)))
+            axis += 1
+        else:
+            beyond = len(own) - first - len(spread)
+            at = w.value(part, np.int64)
+            columns.append(w.reshape(at, (*shape(part), *(1,) * beyond)))
+    wide = [w.node("Unsqueeze", w.node("Expand", c, w.sizes(own)), w.ints([len(own)])) for c in columns]
+    return w.node("Concat", *wide, axis=-1)
 
 
 # What NumPy names otherwise.
@@ -268,7 +300,9 @@ def arg(operator: str) -> Callable:
         axis = axis_of(o)
         x = w.value(o.args[0])
         x = w.reshape(x, [math.prod(shape(o.args[0]))]) if axis is None else x
-        return w.node(operator, x, axis=0 if axis is None else int(axis), keepdims=int(o.options.get("keepdims", 0)))
+        return w.node(
+            operator, x, axis=0 if axis is None else int(axis), keepdims=int(o.options.get("keepdims", 0))
+        )
 
     return function
 
@@ -292,7 +326,10 @@ def running_product(w: Writer, o: Operation) -> str:
     axis = int(axis) % len(own)
     row = tuple(n for i, n in enumerate(own) if i != axis)
     names = [w.fresh(f"step_{name}") for name in ("product", "x", "next", "out")]
-    nodes = [helper.make_node("Mul", names[:2], [names[2]]), helper.make_node("Identity", [names[2]], [names[3]])]
+    nodes = [
+        helper.make_node("Mul", names[:2], [names[2]]),
+        helper.make_node("Identity", [names[2]], [names[3]]),
+    ]
     kinds = [described(name, dtype, row) for name in names]
     body = helper.make_graph(nodes, w.fresh("body"), kinds[:2], kinds[2:])
     start = w.node("Expand", w.value(1, dtype), w.sizes(row))

@@ -89,6 +89,8 @@ def _resized(x: Any, n: int) -> Any:
 class Joined:
     """Programs that differ in sizes, as one."""
 
+    program: Program
+
     def __init__(self, programs: list[Program], outer: Joined | None = None):
         self.one = programs[0]
         self.outer = outer
@@ -109,7 +111,11 @@ class Joined:
         options = self.joined([row.options for row in rows])
         outs = self.anew([list(row.outs) for row in rows])
         return Operation(
-            outs[0] if not isinstance(first.out, tuple) else tuple(outs), first.name, args, options, first.origin
+            outs[0] if not isinstance(first.out, tuple) else tuple(outs),
+            first.name,
+            args,
+            options,
+            first.origin,
         )
 
     def anew(self, trees: list[Any]) -> Any:
@@ -176,5 +182,3 @@ def _size(xs: Sequence[int]) -> int:
     if rest or any(n * slope + made.offset != x for n, x in zip(EXAMPLES, xs, strict=True)):
         raise Fixed(f"a number is {', '.join(map(str, xs))} for {', '.join(map(str, EXAMPLES))} examples")
     return made
-
-

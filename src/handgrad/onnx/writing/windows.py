@@ -1,7 +1,7 @@
 """Windows, as nodes: convolutions and pooling where they are that, and otherwise elements that are gathered.
 
-A program has a convolution as a contraction of windows with W, and pooling as a reduction of windows. What uses
-an array of windows so is written as Conv, MaxPool or AveragePool, and the windows are not.
+A program has a convolution as a contraction of windows with W, and pooling as a reduction of windows. What
+uses an array of windows so is written as Conv, MaxPool or AveragePool, and the windows are not.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ def unwindows(w: Writer, o: Operation) -> str:
     last = windowing.windowing(inner, found.size, found.stride, found.dilation, tuple(range(n)))
     flat = np.zeros(last.result, np.int64)
     for j, index in last.places():
-        flat[(..., *j)] = grid[index]
+        where: Any = (..., *j)
+        flat[where] = grid[index]
     last_axes = w.node("Transpose", w.value(x), perm=[*order, *range(ndim, ndim + n)])
     rows = w.reshape(last_axes, [flattened([found.shape[a] for a in order[:-n]]), flat.size])
     count = w.node("Slice", w.node("Shape", rows), w.ints([0]), w.ints([1]))
-    zeros = w.node("Expand", w.value(np.zeros((1, grid.size), o.out.dtype)), w.node("Concat", count, w.ints([1]), axis=0))
-    places = w.node("Expand", w.constant(flat.reshape(1, -1)), w.node("Concat", count, w.ints([1]), axis=0))
+    as_many = w.node("Concat", count, w.ints([1]), axis=0)
+    zeros = w.node("Expand", w.value(np.zeros((1, grid.size), o.out.dtype)), as_many)
+    places = w.node("Expand", w.constant(flat.reshape(1, -1)), as_many)
     made = w.node("ScatterElements", zeros, places, rows, axis=1, reduction="add")
     made = w.reshape(made, [found.shape[a] for a in order])
     return w.node("Transpose", made, perm=[order.index(a) for a in range(ndim)])
@@ -74,6 +76,8 @@ def convolution(w: Writer, o: Operation, windows: Operation | None) -> str | Non
         return None
     x, (size, stride, dilation, axes) = windows.args[0], windows.args[1:]
     n, said = len(size), o.args[0]
+    of_windows: Any
+    of_W: Any
     at = [i for i in (1, 2) if o.args[i] is windows.out]
     if len(at) != 1 or n > MOST or len(shape(x)) != n + 3 or tuple(axes) != tuple(range(3, n + 3)):
         return None
@@ -103,7 +107,8 @@ def transposed(w: Writer, o: Operation, product: Operation | None) -> str | None
     if n > MOST or tuple(axes) != tuple(range(3, n + 3)) or len(own) != n + 3:
         return None
     said, W, dout = product.args
-    (of_W, of_dout), target = contraction.spelled(said, [shape(W), shape(dout)])
+    spelled: Any = contraction.spelled(said, [shape(W), shape(dout)])
+    (of_W, of_dout), target = spelled
     if len(of_W) != n + 3 or len(of_dout) != n + 3:
         return None
     g, filters, c, *inside = of_W
@@ -113,7 +118,9 @@ def transposed(w: Writer, o: Operation, product: Operation | None) -> str | None
         return None
     groups, made_of, channels, *size = shape(W)
     spatial = shape(dout)[3:]
-    reach = [(m - 1) * s + (k - 1) * d + 1 for m, s, k, d in zip(spatial, stride, size, dilation, strict=True)]
+    reach = [
+        (m - 1) * s + (k - 1) * d + 1 for m, s, k, d in zip(spatial, stride, size, dilation, strict=True)
+    ]
     if any(isinstance(m, Size) for m in (*own[1:], *spatial)):
         return None
     X = w.reshape(w.value(dout, o.out.dtype), (shape(dout)[0], groups * made_of, *spatial))

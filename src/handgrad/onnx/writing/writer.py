@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper, numpy_helper
 
 from handgrad.arrays import shape
@@ -22,6 +21,8 @@ class NotInOnnx(TypeError):
 
 class Writer:
     """The nodes of one graph. The body of a loop has a writer of its own, which sees what is around it."""
+
+    numbers: Iterator[int]
 
     def __init__(self, around: Writer | None = None):
         self.nodes: list[Any] = []
@@ -134,5 +135,3 @@ def described(name: str, dtype: Any, sizes: Sequence[int]) -> Any:
 
 def sizes_of(x: Any) -> tuple[int, ...]:
     return x.sizes if isinstance(x, Alike) else shape(x)
-
-
