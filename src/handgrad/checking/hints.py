@@ -14,7 +14,7 @@ from handgrad.checking.forms.names import is_layer
 from handgrad.checking.specs import Given, Item, parse
 from handgrad.checking.subject import label
 from handgrad.checking.targets import form_of
-from handgrad.rules.rule import Rule
+from handgrad.rules.rule import Rule, without_examples
 
 LABELS = "t target targets label labels y_true truth".split()
 
@@ -58,7 +58,7 @@ def hints_of(target: Any) -> list[list | None]:
     if len(parameters) != len(parameters_of(target)):
         return []
     f = form_of(target).author
-    text = inspect.getdoc(f) or ""
+    text = without_examples(inspect.getdoc(f))
     found = [_of_annotation(p.annotation, f) or _of_docstring(p.name, text) for p in parameters]
     first = next((x for x in found if isinstance(x, Item) and x.kind == "free"), None)
     return [

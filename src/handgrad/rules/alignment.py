@@ -35,6 +35,12 @@ def ctc_loss(
 
     Raises:
         ValueError: shapes, or lengths, do not fit; an unknown ``reduction``.
+
+    Examples:
+        >>> log_y = np.log(np.full((2, 1, 2), 0.5))  # two steps, one example, the blank and one symbol
+        >>> loss = hg.ctc_loss(log_y, np.array([[1]]), reduction="sum")
+        >>> print(round(float(loss), 6))  # -log 3/4: of four ways, only two blanks are wrong
+        0.287682
     """
     T, N, C = check_labels(log_y, t, blank)
     t = beside(t, log_y)

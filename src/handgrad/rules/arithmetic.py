@@ -8,7 +8,13 @@ from handgrad.rules.rule import elementwise, rule
 
 @elementwise
 def add(x, y):
-    """Sum, out = x + y.   dx = dout, dy = dout"""
+    """Sum, out = x + y.   dx = dout, dy = dout
+
+    Examples:
+        >>> out, backward = hg.add.vjp(np.array([1.0, 2.0]), 10.0)
+        >>> print(out, *backward(np.ones(2)))
+        [11. 12.] [1. 1.] 2.0
+    """
 
     def backward(dout):
         return dout, dout
@@ -18,7 +24,13 @@ def add(x, y):
 
 @elementwise
 def subtract(x, y):
-    """Difference, out = x - y.   dx = dout, dy = -dout"""
+    """Difference, out = x - y.   dx = dout, dy = -dout
+
+    Examples:
+        >>> out, backward = hg.subtract.vjp(5, 3)
+        >>> out, backward(1)
+        (2, (1, -1))
+    """
 
     def backward(dout):
         return dout, -dout
@@ -28,7 +40,13 @@ def subtract(x, y):
 
 @elementwise
 def multiply(x, y):
-    """Product, out = x·y.   dx = y·dout, dy = x·dout"""
+    """Product, out = x·y.   dx = y·dout, dy = x·dout
+
+    Examples:
+        >>> out, backward = hg.multiply.vjp(100, 2)
+        >>> out, backward(1)
+        (200, (2, 100))
+    """
 
     def backward(dout):
         return dout * y, dout * x
@@ -38,7 +56,13 @@ def multiply(x, y):
 
 @elementwise
 def divide(x, y):
-    """Quotient, out = x / y.   dx = dout / y, dy = -x·dout / y²"""
+    """Quotient, out = x / y.   dx = dout / y, dy = -x·dout / y²
+
+    Examples:
+        >>> out, backward = hg.divide.vjp(6.0, 2.0)
+        >>> print(out, *backward(1.0))
+        3.0 0.5 -1.5
+    """
     out = as_numpys(x, y) / y
 
     def backward(dout):
@@ -49,7 +73,13 @@ def divide(x, y):
 
 @elementwise
 def remainder(x, y):
-    """Remainder with the sign of y, out = x - y·floor(x / y).   dx = dout, dy = -floor(x / y)·dout"""
+    """Remainder with the sign of y, out = x - y·floor(x / y).   dx = dout, dy = -floor(x / y)·dout
+
+    Examples:
+        >>> out, backward = hg.remainder.vjp(7.0, 3.0)
+        >>> print(out, *backward(1.0))
+        1.0 1.0 -2.0
+    """
 
     def backward(dout):
         return dout, -dout * xp.floor_divide(x, y)
@@ -59,7 +89,13 @@ def remainder(x, y):
 
 @elementwise
 def negative(x):
-    """Negation, out = -x.   dx = -dout"""
+    """Negation, out = -x.   dx = -dout
+
+    Examples:
+        >>> out, backward = hg.negative.vjp(3)
+        >>> out, backward(1)
+        (-3, (-1,))
+    """
 
     def backward(dout):
         return -dout
@@ -73,6 +109,11 @@ def power(x, y):
 
     Where y = 0, dx is 0. Where x = 0, dy is 0 for y ≥ 0, and -∞ for y < 0. Where x < 0 only whole y have a
     power, so dy does not exist and is nan; but of a power that is rounded to 0 it is 0.
+
+    Examples:
+        >>> out, backward = hg.power.vjp(np.e, 2.0)
+        >>> print(*np.round([out, *backward(1.0)], 4))
+        7.3891 5.4366 7.3891
     """
     out = (x if is_whole_power(x, y) else as_numpys(x, y)) ** y
 
@@ -98,6 +139,11 @@ def hypot(x, y):
     """Hypotenuse, out = √(x² + y²), without overflow on the way.   dx = x / out·dout, dy = y / out·dout
 
     Both are 0 where x = y = 0.
+
+    Examples:
+        >>> out, backward = hg.hypot.vjp(3.0, 4.0)
+        >>> print(out, *np.round(backward(1.0), 4))
+        5.0 0.6 0.8
     """
 
     out = xp.hypot(x, y)
@@ -126,7 +172,13 @@ def in_units(x, y, like):
 
 @elementwise
 def square(x):
-    """Square, out = x².   dx = 2x·dout"""
+    """Square, out = x².   dx = 2x·dout
+
+    Examples:
+        >>> out, backward = hg.square.vjp(3)
+        >>> out, backward(1)
+        (9, (6,))
+    """
 
     def backward(dout):
         return 2 * x * dout
@@ -136,7 +188,13 @@ def square(x):
 
 @elementwise
 def sqrt(x):
-    """Square root, out = √x.   dx = dout / 2√x"""
+    """Square root, out = √x.   dx = dout / 2√x
+
+    Examples:
+        >>> out, backward = hg.sqrt.vjp(4.0)
+        >>> print(out, *backward(1.0))
+        2.0 0.25
+    """
     out = xp.sqrt(x)
 
     def backward(dout):
@@ -147,7 +205,13 @@ def sqrt(x):
 
 @elementwise
 def abs(x):
-    """Magnitude, out = |x|.   dx = sign(x)·dout: 0 at the kink"""
+    """Magnitude, out = |x|.   dx = sign(x)·dout: 0 at the kink
+
+    Examples:
+        >>> out, backward = hg.abs.vjp(np.array([-2.0, 0.0, 3.0]))
+        >>> print(out, backward(np.ones(3))[0])
+        [2. 0. 3.] [-1.  0.  1.]
+    """
 
     def backward(dout):
         return dout * xp.sign(x)
@@ -157,7 +221,13 @@ def abs(x):
 
 @elementwise
 def sign(x):
-    """-1, 0 or 1, out = sign(x).   dx = 0: so is the derivative wherever there is one"""
+    """-1, 0 or 1, out = sign(x).   dx = 0: so is the derivative wherever there is one
+
+    Examples:
+        >>> out, backward = hg.sign.vjp(np.array([-2.0, 0.0, 3.0]))
+        >>> print(out, backward(np.ones(3))[0])
+        [-1.  0.  1.] [0. 0. 0.]
+    """
 
     def backward(dout):
         return xp.zeros_like(dout)
@@ -175,6 +245,11 @@ def maximum(x, y):
     """The larger of two, out = max(x, y). A tie's gradient is shared by halves.
 
     dx = dout where x > y, else dout / 2 where x = y, else 0, dy = dout - dx
+
+    Examples:
+        >>> out, backward = hg.maximum.vjp(np.array([1.0, 5.0]), np.array([4.0, 2.0]))
+        >>> print(out, *backward(np.ones(2)))
+        [4. 5.] [0. 1.] [1. 0.]
     """
 
     def backward(dout):
@@ -189,6 +264,11 @@ def minimum(x, y):
     """The smaller of two, out = min(x, y). A tie's gradient is shared by halves.
 
     dx = dout where x < y, else dout / 2 where x = y, else 0, dy = dout - dx
+
+    Examples:
+        >>> out, backward = hg.minimum.vjp(np.array([1.0, 5.0]), np.array([4.0, 2.0]))
+        >>> print(out, *backward(np.ones(2)))
+        [1. 2.] [1. 0.] [0. 1.]
     """
 
     def backward(dout):
@@ -204,6 +284,11 @@ def clip(x, /, min=None, max=None):
 
     The bounds are constants of the shape of x or numbers; with ``maximum`` and ``minimum`` they
     have gradients.
+
+    Examples:
+        >>> out, backward = hg.clip.vjp(np.array([-2.0, 0.5, 2.0]), min=-1.0, max=1.0)
+        >>> print(out, backward(np.ones(3))[0])
+        [-1.   0.5  1. ] [0. 1. 0.]
     """
 
     def backward(dout):
@@ -219,7 +304,13 @@ def clip(x, /, min=None, max=None):
 
 @elementwise
 def where(condition, x, y):
-    """out = x where condition, else y.   dx = dout where condition, else 0, dy = dout - dx"""
+    """out = x where condition, else y.   dx = dout where condition, else 0, dy = dout - dx
+
+    Examples:
+        >>> out, backward = hg.where.vjp(np.array([True, False]), np.array([1.0, 2.0]), 9.0)
+        >>> print(out, *backward(np.ones(2)))
+        [1. 9.] None [1. 0.] 1.0
+    """
     condition = beside(beside(condition, x), y)
 
     def backward(dout):
@@ -231,7 +322,13 @@ def where(condition, x, y):
 
 @rule
 def astype(x, /, dtype):
-    """x in another dtype, out = x; the gradient comes back in the dtype of x, dx = dout"""
+    """x in another dtype, out = x; the gradient comes back in the dtype of x, dx = dout
+
+    Examples:
+        >>> out, backward = hg.astype.vjp(np.array([1.5]), dtype="float32")
+        >>> print(out.dtype, backward(np.ones(1, np.float32))[0].dtype)
+        float32 float64
+    """
 
     def backward(dout):
         return cast(dout, like=x)

@@ -46,6 +46,13 @@ def scaled_dot_product_attention(q, k, v, mask=None, key=None, /, causal=False, 
     Raises:
         ValueError: shapes do not fit, H is no multiple of G, or there is a ``rate`` and no key.
         TypeError: a mask of integers.
+
+    Examples:
+        >>> q, k, v = np.zeros((1, 4)), np.ones((2, 4)), np.array([[1.0], [3.0]])
+        >>> out, backward = hg.scaled_dot_product_attention.vjp(q, k, v)
+        >>> dq, dk, dv, *_ = backward(np.ones((1, 1)))
+        >>> print(out, dv.T)  # all scores are 0, so each value weighs a half
+        [[2.]] [[0.5 0.5]]
     """
     groups = groups_of(q, k, v)
     T, D = shape(q)[-2:]
@@ -187,6 +194,11 @@ def multi_head_attention(
 
     Raises:
         ValueError: shapes do not fit, H is no multiple of G, or there is a ``rate`` and no key.
+
+    Examples:
+        >>> x, W, b = np.ones((1, 3, 4)), np.zeros((4, 12)), np.zeros(12)
+        >>> hg.multi_head_attention(x, W, b, np.eye(4), np.ones(4), heads=2).shape
+        (1, 3, 4)
     """
     G = heads if kv_heads is None else kv_heads
     E, rest = divmod(shape(W)[-1], heads + 2 * G)

@@ -15,6 +15,12 @@ def conv1d(x, W, b=None, /, stride=1, padding=0, dilation=1, groups=1):
     dW[j] = Σ x[i·s + j·d]·dout[i], db = Σ dout
 
     x (N, C, T), W (O, C, K), b (O,) -> (N, O, OT)
+
+    Examples:
+        >>> out, backward = hg.conv1d.vjp(np.array([[[1.0, 2.0, 3.0]]]), np.array([[[1.0, 10.0]]]))
+        >>> dx, dW, _ = backward(np.ones((1, 1, 2)))
+        >>> print(out, dx, dW)
+        [[[21. 32.]]] [[[ 1. 11. 10.]]] [[[3. 5.]]]
     """
     return _convolved(1, x, W, b, stride, padding, dilation, groups)
 
@@ -39,6 +45,13 @@ def conv2d(x, W, b=None, /, stride=1, padding=0, dilation=1, groups=1):
 
     Raises:
         ValueError: shapes, channels and groups do not fit, or the kernel is larger than the padded x.
+
+    Examples:
+        >>> x, W = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2))
+        >>> out, backward = hg.conv2d.vjp(x, W, np.array([100.0]))
+        >>> dx, dW, db = backward(np.ones((1, 1, 2, 2)))
+        >>> print(out[0, 0].tolist(), dx[0, 0].tolist(), db)
+        [[108.0, 112.0], [120.0, 124.0]] [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]] [4.]
     """
     return _convolved(2, x, W, b, stride, padding, dilation, groups)
 
@@ -51,6 +64,12 @@ def conv3d(x, W, b=None, /, stride=1, padding=0, dilation=1, groups=1):
     dW[j] = Σ x[i·s + j·d]·dout[i], db = Σ dout
 
     x (N, C, D, H, W), W (O, C, KD, KH, KW), b (O,) -> (N, O, OD, OH, OW)
+
+    Examples:
+        >>> x, W = np.ones((1, 1, 2, 3, 3)), np.ones((4, 1, 2, 2, 2))
+        >>> out = hg.conv3d(x, W)
+        >>> out.shape, float(out.max())
+        ((1, 4, 1, 2, 2), 8.0)
     """
     return _convolved(3, x, W, b, stride, padding, dilation, groups)
 
@@ -93,6 +112,12 @@ def conv_transpose1d(x, W, b=None, /, stride=1, padding=0, output_padding=0, gro
     dW[j] = Σ x[i]·dout[i·s + j·d], db = Σ dout
 
     x (N, C, T), W (C, O, K), b (O,) -> (N, O, OT)
+
+    Examples:
+        >>> out, backward = hg.conv_transpose1d.vjp(np.array([[[1.0, 2.0]]]), np.array([[[1.0, 10.0]]]))
+        >>> dx, dW, _ = backward(np.ones((1, 1, 3)))
+        >>> print(out, dx, dW)
+        [[[ 1. 12. 20.]]] [[[11. 11.]]] [[[3. 3.]]]
     """
     return _transposed(1, x, W, b, stride, padding, output_padding, groups, dilation)
 
@@ -117,6 +142,12 @@ def conv_transpose2d(x, W, b=None, /, stride=1, padding=0, output_padding=0, gro
     Raises:
         ValueError: shapes, channels and groups do not fit, output_padding is not less than stride or
             dilation, or nothing is left of out.
+
+    Examples:
+        >>> hg.conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0].tolist()
+        [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
+        >>> hg.conv_transpose2d(np.ones((1, 3, 4, 4)), np.ones((3, 8, 2, 2)), stride=2).shape
+        (1, 8, 8, 8)
     """
     return _transposed(2, x, W, b, stride, padding, output_padding, groups, dilation)
 
@@ -129,6 +160,10 @@ def conv_transpose3d(x, W, b=None, /, stride=1, padding=0, output_padding=0, gro
     dW[j] = Σ x[i]·dout[i·s + j·d], db = Σ dout
 
     x (N, C, D, H, W), W (C, O, KD, KH, KW), b (O,) -> (N, O, OD, OH, OW)
+
+    Examples:
+        >>> hg.conv_transpose3d(np.ones((1, 3, 2, 2, 2)), np.ones((3, 8, 2, 2, 2)), stride=2).shape
+        (1, 8, 4, 4, 4)
     """
     return _transposed(3, x, W, b, stride, padding, output_padding, groups, dilation)
 

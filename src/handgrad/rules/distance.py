@@ -20,6 +20,11 @@ def norm(x, axis=None, keepdims=False, ord=2):
 
     Raises:
         ValueError: the order is no number.
+
+    Examples:
+        >>> out, backward = hg.norm.vjp(np.array([3.0, 4.0]))
+        >>> print(out, backward(1.0)[0])
+        5.0 [0.6 0.8]
     """
     if not isinstance(ord, (int, float)):
         raise ValueError(f"the order of a norm is a number, not {ord!r}; matrix_norm takes names")
@@ -81,6 +86,11 @@ def cdist(x, y, p=2):
 
     x (..., N, D), y (..., M, D) -> (..., N, M); leading axes broadcast. The differences, (..., N, M, D), are
     stored: they keep the digits that ‖x‖² - 2xᵀy + ‖y‖² would lose.
+
+    Examples:
+        >>> out, backward = hg.cdist.vjp(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0]]))
+        >>> print(out, *backward(np.ones((1, 1))))
+        [[5.]] [[-0.6 -0.8]] [[0.6 0.8]]
     """
     rows = xp.reshape(x, (*shape(x)[:-1], 1, shape(x)[-1]))
     difference = rows - xp.reshape(y, (*shape(y)[:-2], 1, *shape(y)[-2:]))

@@ -55,6 +55,11 @@ def cholesky(x):
     Raises:
         ValueError: the matrices are not square.
         LinAlgError: one is not positive definite (NumPy's and PyTorch's; JAX gives nan).
+
+    Examples:
+        >>> out, backward = hg.cholesky.vjp(np.array([[4.0, 0.0], [0.0, 9.0]]))
+        >>> print(out.tolist(), backward(np.eye(2))[0].round(4).tolist())  # of a diagonal, 1 / 2√x
+        [[2.0, 0.0], [0.0, 3.0]] [[0.25, 0.0], [0.0, 0.1667]]
     """
     n = require_square(x, "cholesky")
     L = xp.cholesky(_symmetric(x))
@@ -84,6 +89,11 @@ def qr(x):
 
     Raises:
         ValueError: x has less than two axes.
+
+    Examples:
+        >>> Q, R = hg.qr(np.array([[3.0, 0.0], [4.0, 5.0]]))
+        >>> bool(np.allclose(Q @ R, [[3, 0], [4, 5]])), bool(np.allclose(Q.T @ Q, np.eye(2)))
+        (True, True)
     """
     if len(shape(x)) < 2:
         raise ValueError(f"qr is of matrices in the last two axes, and got an array of {shape(x)}")
@@ -133,6 +143,13 @@ def eigh(x, UPLO="L"):
     Raises:
         ValueError: the matrices are not square.
         LinAlgError: the iteration did not converge (NumPy's).
+
+    Examples:
+        >>> w, V = hg.eigh(np.array([[2.0, 1.0], [1.0, 2.0]]))
+        >>> print(w.round(4))
+        [1. 3.]
+        >>> hg.grad(lambda x: hg.eigh(x)[0][1])(np.array([[2.0, 1.0], [1.0, 2.0]])).round(4).tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
     """
     require_square(x, "eigh")
     w, V = xp.eigh(_symmetric(x), UPLO)
@@ -163,6 +180,13 @@ def svd(x):
     Raises:
         ValueError: x has less than two axes.
         LinAlgError: the iteration did not converge (NumPy's).
+
+    Examples:
+        >>> U, s, Vh = hg.svd(np.array([[3.0, 0.0], [0.0, -2.0]]))
+        >>> print(s)
+        [3. 2.]
+        >>> hg.grad(lambda x: hg.sum(hg.svd(x)[1]))(np.array([[3.0, 0.0], [0.0, -2.0]])).tolist()
+        [[1.0, 0.0], [0.0, -1.0]]
     """
     if len(shape(x)) < 2:
         raise ValueError(f"svd is of matrices in the last two axes, and got an array of {shape(x)}")

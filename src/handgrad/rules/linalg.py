@@ -43,6 +43,11 @@ def inv(x):
     Raises:
         ValueError: the matrices are not square.
         LinAlgError: one is singular (NumPy's; other libraries give what they give).
+
+    Examples:
+        >>> out, backward = hg.inv.vjp(np.array([[2.0, 0.0], [0.0, 4.0]]))
+        >>> print(out.tolist(), np.diag(backward(np.eye(2))[0]))
+        [[0.5, 0.0], [0.0, 0.25]] [-0.25   -0.0625]
     """
     require_square(x, "inv")
     out = xp.inv(x)
@@ -64,6 +69,12 @@ def solve(A, b):
     Raises:
         ValueError: A is not square, or b does not fit it.
         LinAlgError: A is singular (NumPy's).
+
+    Examples:
+        >>> out, backward = hg.solve.vjp(np.array([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 8.0]))
+        >>> dA, db = backward(np.ones(2))
+        >>> print(out, db, dA.tolist())
+        [1. 2.] [0.5  0.25] [[-0.5, -1.0], [-0.25, -0.5]]
     """
     return _solved(A, b, xp.solve, lambda dout: xp.solve(transposed(A), dout), lambda dA: dA)
 
@@ -95,6 +106,11 @@ def solve_triangular(A, b, lower=False, unit_diagonal=False):
 
     Raises:
         ValueError: A is not square, or b does not fit it.
+
+    Examples:
+        >>> A = np.array([[2.0, 0.0], [1.0, 1.0]])
+        >>> print(hg.solve_triangular(A, np.array([2.0, 3.0]), lower=True))
+        [1. 2.]
     """
     n = require_square(A, "the matrix of a system")
     mask = np.tri(n, k=-1 if unit_diagonal else 0, dtype=bool)
@@ -122,6 +138,11 @@ def det(x):
 
     Raises:
         ValueError: the matrices are not square.
+
+    Examples:
+        >>> out, backward = hg.det.vjp(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> print(out.round(6), backward(1.0)[0].round(6).tolist())
+        -2.0 [[4.0, -3.0], [-2.0, 1.0]]
     """
     require_square(x, "det")
 
@@ -143,6 +164,10 @@ def adjugate(x):
     Raises:
         ValueError: the matrices are not square.
         LinAlgError: in the backward, of a singular matrix (NumPy's).
+
+    Examples:
+        >>> hg.adjugate(np.array([[1.0, 2.0], [3.0, 4.0]])).round(6).tolist()
+        [[4.0, -2.0], [-3.0, 1.0]]
     """
     n = require_square(x, "adjugate")
     U, S, Vh = xp.svd(x)
@@ -170,6 +195,13 @@ def slogdet(x):
     Raises:
         ValueError: the matrices are not square.
         LinAlgError: in the backward, of a singular matrix, of which the logarithm is -∞ (NumPy's).
+
+    Examples:
+        >>> (sign, logarithm), backward = hg.slogdet.vjp(np.array([[0.0, 2.0], [2.0, 0.0]]))
+        >>> print(sign, logarithm.round(4))  # det is -4
+        -1.0 1.3863
+        >>> print(backward((0.0, 1.0))[0].tolist())  # the transposed inverse
+        [[0.0, 0.5], [0.5, 0.0]]
     """
     require_square(x, "slogdet")
 
@@ -190,6 +222,10 @@ def pinv(x, rtol=None):
 
     Raises:
         ValueError: x has less than two axes.
+
+    Examples:
+        >>> hg.pinv(np.array([[1.0], [1.0]])).round(6).tolist()
+        [[0.5, 0.5]]
     """
     _is_matrix(x, "pinv")
     out = xp.pinv(x, rtol)
@@ -220,6 +256,11 @@ def lstsq(A, b, rtol=None):
 
     Raises:
         ValueError: A is no matrix, or b does not fit it.
+
+    Examples:
+        >>> A, b = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0])
+        >>> print(hg.lstsq(A, b).round(6))  # the line 1 + 2x
+        [1. 2.]
     """
     _is_matrix(A, "lstsq")
     B = xp.reshape(b, (-1, 1)) if len(shape(b)) == 1 else b

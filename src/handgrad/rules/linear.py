@@ -19,6 +19,12 @@ def matmul(x, y):
 
     (..., N, K), (..., K, M) -> (..., N, M); leading axes broadcast. A one-dimensional x is a row, a
     one-dimensional y a column, and the axis so added is taken from the result.
+
+    Examples:
+        >>> out, backward = hg.matmul.vjp(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+        >>> dx, dy = backward(np.array([[10.0]]))
+        >>> print(out, dx, dy.T)
+        [[11.]] [[30. 40.]] [[10. 20.]]
     """
 
     def backward(dout):
@@ -52,6 +58,12 @@ def einsum(arrays, /, subscripts):
 
     Raises:
         ValueError: the letters do not fit the shapes, or one array has a letter twice.
+
+    Examples:
+        >>> x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+        >>> out, backward = hg.einsum.vjp("i,i->", x, y)
+        >>> print(out, *backward(np.array(1.0))[0])
+        11.0 [3. 4.] [1. 2.]
     """
     shapes = [shape(x) for x in arrays]
     inputs, target = spelled(subscripts, shapes)
@@ -83,6 +95,13 @@ def affine(x, W, b):
     """Linear map and bias, out = x W + b.   dx = dout Wᵀ, dW = xᵀ dout, db = Σ dout
 
     x (..., D), W (D, M), b (M,) -> (..., M)
+
+    Examples:
+        >>> x, W, b = np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0])
+        >>> out, backward = hg.affine.vjp(x, W, b)
+        >>> dx, dW, db = backward(np.array([[1.0]]))
+        >>> print(out, dx, dW.T, db)
+        [[16.]] [[3. 4.]] [[1. 2.]] [1.]
     """
     D, M = shape(W)
     lead = math.prod(shape(x)[:-1])

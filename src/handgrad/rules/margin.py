@@ -23,6 +23,11 @@ def hinge(y, t, margin=1.0, reduction="mean"):
 
     Raises:
         ValueError: y and t differ in shape; an unknown ``reduction``.
+
+    Examples:
+        >>> out, backward = hg.hinge.vjp(np.array([0.5, 2.0]), np.array([1.0, 1.0]), reduction="none")
+        >>> print(out, backward(np.ones(2))[0])
+        [0.5 0. ] [-1.  0.]
     """
     same_shape(y, t)
     t = xp.stop_gradient(cast(t, like=y))
@@ -50,6 +55,11 @@ def hinge_embedding(x, t, margin=1.0, reduction="mean"):
 
     Raises:
         ValueError: x and t differ in shape; an unknown ``reduction``.
+
+    Examples:
+        >>> out = hg.hinge_embedding(np.array([0.25, 0.25]), np.array([1.0, -1.0]), reduction="none")
+        >>> print(out)
+        [0.25 0.75]
     """
     same_shape(x, t)
     is_near, is_far = xp.astype(t == 1, x.dtype), xp.astype(t == -1, x.dtype)
@@ -77,6 +87,11 @@ def margin_ranking(x, y, t, margin=0.0, reduction="mean"):
 
     Raises:
         ValueError: x, y and t differ in shape; an unknown ``reduction``.
+
+    Examples:
+        >>> x, y, t = np.array([1.0, 1.0]), np.array([3.0, 0.0]), np.array([1.0, 1.0])
+        >>> print(hg.margin_ranking(x, y, t, reduction="none"))  # the first pair is the wrong way round
+        [2. 0.]
     """
     same_shape(x, y)
     same_shape(x, t)
@@ -102,6 +117,11 @@ def soft_margin(x, t, reduction="mean"):
 
     Raises:
         ValueError: x and t differ in shape; an unknown ``reduction``.
+
+    Examples:
+        >>> out, backward = hg.soft_margin.vjp(np.array([0.0]), np.array([1.0]))
+        >>> print(round(float(out), 4), backward(1.0)[0])  # log 2
+        0.6931 [-0.5]
     """
     same_shape(x, t)
     t = xp.stop_gradient(cast(t, like=x))
@@ -133,6 +153,11 @@ def multi_margin(x, t, p=1, margin=1.0, weight=None, reduction="mean"):
 
     Raises:
         ValueError: labels that do not fit x or are out of range; another p; an unknown ``reduction``.
+
+    Examples:
+        >>> out, backward = hg.multi_margin.vjp(np.array([[1.0, 0.5, -2.0]]), np.array([0]))
+        >>> print(round(float(out), 4), backward(3.0)[0].tolist())  # only class 1 is within the margin
+        0.1667 [[-1.0, 1.0, 0.0]]
     """
     if p not in (1, 2):
         raise ValueError(f"p is 1 or 2, not {p}")
@@ -180,6 +205,11 @@ def cosine_similarity(x, y, axis=-1, eps=1e-8):
 
     Raises:
         ValueError: x and y differ in shape.
+
+    Examples:
+        >>> x, y = np.array([3.0, 4.0]), np.array([4.0, 3.0])
+        >>> print(hg.cosine_similarity(x, y).round(6))  # 24 / 25
+        0.96
     """
     same_shape(x, y)
     x_unit, x_length, x_grows = unit(x, axis, eps)
@@ -225,6 +255,11 @@ def cosine_embedding(x, y, t, margin=0.0, reduction="mean"):
 
     Raises:
         ValueError: x and y differ in shape, or t is not one number for each row; an unknown ``reduction``.
+
+    Examples:
+        >>> x, y = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [2.0, 0.0]])
+        >>> print(hg.cosine_embedding(x, y, np.array([1.0, -1.0]), reduction="none").round(6))
+        [1. 1.]
     """
     same_shape(x, y)
     if shape(t) != shape(x)[:-1]:
@@ -253,6 +288,10 @@ def pairwise_distance(x, y, p=2.0, eps=1e-6, axis=-1):
 
     Raises:
         ValueError: x and y differ in shape; p below 1.
+
+    Examples:
+        >>> print(hg.pairwise_distance(np.array([3.0, 4.0]), np.zeros(2), eps=0.0))
+        5.0
     """
     same_shape(x, y)
     r = x - y + eps
@@ -299,6 +338,11 @@ def triplet_margin(anchor, positive, negative, margin=1.0, p=2.0, eps=1e-6, swap
 
     Raises:
         ValueError: the three differ in shape; p below 1; an unknown ``reduction``.
+
+    Examples:
+        >>> anchor, near, far = np.array([[0.0]]), np.array([[1.0]]), np.array([[1.5]])
+        >>> print(hg.triplet_margin(anchor, near, far, eps=0.0))  # 1 - 1.5 + the margin of 1
+        0.5
     """
     same_shape(anchor, positive)
     same_shape(anchor, negative)
@@ -339,6 +383,11 @@ def info_nce(x, y, temperature=0.1, reduction="mean"):
 
     Raises:
         ValueError: x and y are not two (N, D); an unknown ``reduction``; ``temperature`` is not above 0.
+
+    Examples:
+        >>> x = np.eye(3)
+        >>> print(hg.info_nce(x, x).round(4), hg.info_nce(x, x[::-1]).round(4))  # found, and mistaken
+        0.0001 6.6668
     """
     same_shape(x, y)
     if len(shape(x)) != 2:
@@ -380,6 +429,11 @@ def dice(y, t, smooth=1.0, reduction="mean"):
 
     Raises:
         ValueError: y and t differ in shape, or have no axis; an unknown ``reduction``.
+
+    Examples:
+        >>> out = hg.dice(np.array([[1.0, 0.0, 1.0]]), np.array([[1.0, 0.0, 1.0]]))
+        >>> print(out)  # all found
+        0.0
     """
     same_shape(y, t)
     if not shape(y):

@@ -27,6 +27,11 @@ def expm(x):
 
     Raises:
         ValueError: the matrices are not square.
+
+    Examples:
+        >>> out, backward = hg.expm.vjp(np.zeros((2, 2)))
+        >>> print(out.tolist(), backward(np.array([[0.0, 1.0], [0.0, 0.0]]))[0].tolist())
+        [[1.0, 0.0], [0.0, 1.0]] [[0.0, 1.0], [0.0, 0.0]]
     """
     require_square(x, "expm")
 
@@ -46,6 +51,11 @@ def matrix_power(x, /, n):
     Raises:
         ValueError: the matrices are not square, or n is no integer.
         LinAlgError: a singular matrix to a negative power (NumPy's).
+
+    Examples:
+        >>> out, backward = hg.matrix_power.vjp(np.array([[1.0, 1.0], [0.0, 1.0]]), n=3)
+        >>> print(out.tolist())
+        [[1.0, 3.0], [0.0, 1.0]]
     """
     require_square(x, "matrix_power")
     if not hasattr(n, "__index__"):

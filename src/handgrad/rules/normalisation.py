@@ -25,6 +25,11 @@ def batch_norm(x, mean, var, gamma, beta, eps=1e-5):
     dmean and dvar are made of dγ and dβ, so that each array is summed once.
     The statistics are inputs: the batch's own while training, so that their gradients flow on
     through ``mean`` and ``var``, the running ones in evaluation.
+
+    Examples:
+        >>> x, one = np.array([[1.0], [3.0]]), np.ones(1)
+        >>> print(hg.batch_norm(x, np.array([2.0]), one, 10 * one, one, eps=0.0).T)
+        [[-9. 11.]]
     """
     scale = 1 / xp.sqrt(var + eps)
     x_hat = (x - mean) * scale
@@ -52,6 +57,12 @@ def layer_norm(x, gamma=None, beta=None, /, axis=None, eps=1e-5):
 
     Raises:
         ValueError: gamma or beta is not of the shape of x at these axes.
+
+    Examples:
+        >>> print(hg.layer_norm(np.array([[1.0, 3.0]]), eps=0.0))
+        [[-1.  1.]]
+        >>> print(hg.layer_norm(np.array([[1.0, 3.0]]), np.full(2, 10.0), np.full(2, 5.0), eps=0.0))
+        [[-5. 15.]]
     """
     axes = _normalised_axes(x, gamma, beta, axis)
     x_hat, backward_of_x = standardised(x, axes, eps)
@@ -68,6 +79,10 @@ def rms_norm(x, gamma=None, /, axis=None, eps=1e-5):
 
     Raises:
         ValueError: gamma is not of the shape of x at these axes.
+
+    Examples:
+        >>> print(hg.rms_norm(np.array([[1.0, 7.0]]), eps=0.0))  # the mean square is 25
+        [[0.2 1.4]]
     """
     axes = _normalised_axes(x, gamma, None, axis)
     x_hat, backward_of_x = standardised(x, axes, eps, centred=False)
@@ -86,6 +101,11 @@ def group_norm(x, gamma=None, beta=None, /, *, groups, eps=1e-5):
 
     Raises:
         ValueError: groups does not divide C, or gamma or beta is not of shape (C,).
+
+    Examples:
+        >>> x = np.array([[1.0, 3.0, 10.0, 30.0]])  # four channels, in two groups
+        >>> print(hg.group_norm(x, groups=2, eps=0.0))
+        [[-1.  1. -1.  1.]]
     """
     return _normalised_in_groups(x, gamma, beta, groups, eps)
 
@@ -101,6 +121,10 @@ def instance_norm(x, gamma=None, beta=None, /, eps=1e-5):
 
     Raises:
         ValueError: gamma or beta is not of shape (C,).
+
+    Examples:
+        >>> print(hg.instance_norm(np.array([[[1.0, 3.0], [10.0, 30.0]]]), eps=0.0).tolist())
+        [[[-1.0, 1.0], [-1.0, 1.0]]]
     """
     return _normalised_in_groups(x, gamma, beta, shape(x)[1] if len(shape(x)) > 1 else 0, eps)
 
@@ -116,6 +140,11 @@ def weight_norm(v, g, axis=0):
 
     Raises:
         ValueError: g has not one number for each place of the axis.
+
+    Examples:
+        >>> out, backward = hg.weight_norm.vjp(np.array([[3.0, 4.0]]), np.array([10.0]))
+        >>> print(out, backward(np.ones((1, 2)))[1])  # of length 10
+        [[6. 8.]] [1.4]
     """
     kept = () if axis is None else axes_of(axis, len(shape(v)))
     axes = tuple(a for a in range(len(shape(v))) if a not in kept)

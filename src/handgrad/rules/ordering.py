@@ -13,6 +13,11 @@ def sort(x, axis=-1, descending=False):
     outᵢ = xⱼ, the element that comes i-th.   dxⱼ = doutᵢ
 
     Equal elements stay in their order, and so each has a gradient of its own.
+
+    Examples:
+        >>> out, backward = hg.sort.vjp(np.array([3.0, 1.0, 2.0]))
+        >>> print(out, backward(np.array([10.0, 20.0, 30.0]))[0])  # each goes back to where it came from
+        [1. 2. 3.] [30. 10. 20.]
     """
     flat = xp.reshape(x, (-1,)) if axis is None else x
     (where,) = axes_of(-1 if axis is None else axis, len(shape(flat)))
@@ -33,6 +38,11 @@ def topk(x, /, k, axis=-1, largest=True):
 
     Raises:
         ValueError: there are not k elements.
+
+    Examples:
+        >>> out, backward = hg.topk.vjp(np.array([3.0, 1.0, 2.0]), k=2)
+        >>> print(out, backward(np.array([10.0, 20.0]))[0])
+        [3. 2.] [10.  0. 20.]
     """
     (where,) = axes_of(axis, len(shape(x)))
     if not 0 <= k <= shape(x)[where]:

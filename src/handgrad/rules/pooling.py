@@ -17,6 +17,11 @@ def max_pool1d(x, /, size, stride=None, padding=0, dilation=1, ceil_mode=False):
     out[i] = max(x[i·s + j·d]).   dx = Σ dout[i] where x is the first largest of window i
 
     x (N, C, T) -> (N, C, OT)
+
+    Examples:
+        >>> out, backward = hg.max_pool1d.vjp(np.array([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
+        >>> print(out, backward(np.array([[[10.0, 20.0]]]))[0])
+        [[[3. 2.]]] [[[ 0. 10. 20.  0.]]]
     """
     return _max_pooled(1, x, size, stride, padding, dilation, ceil_mode)
 
@@ -36,6 +41,12 @@ def max_pool2d(x, /, size, stride=None, padding=0, dilation=1, ceil_mode=False):
 
     Raises:
         ValueError: a window is larger than the padded x, or padding is more than half of a window.
+
+    Examples:
+        >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+        >>> out, backward = hg.max_pool2d.vjp(x, size=2)
+        >>> print(out[0, 0].tolist(), backward(np.ones((1, 1, 2, 2)))[0].sum())
+        [[5.0, 7.0], [13.0, 15.0]] 4.0
     """
     return _max_pooled(2, x, size, stride, padding, dilation, ceil_mode)
 
@@ -47,6 +58,10 @@ def max_pool3d(x, /, size, stride=None, padding=0, dilation=1, ceil_mode=False):
     out[i] = max(x[i·s + j·d]).   dx = Σ dout[i] where x is the first largest of window i
 
     x (N, C, D, H, W) -> (N, C, OD, OH, OW)
+
+    Examples:
+        >>> hg.max_pool3d(np.ones((2, 3, 4, 4, 4)), size=2).shape
+        (2, 3, 2, 2, 2)
     """
     return _max_pooled(3, x, size, stride, padding, dilation, ceil_mode)
 
@@ -58,6 +73,11 @@ def avg_pool1d(x, /, size, stride=None, padding=0, ceil_mode=False, count_includ
     out[i] = Σ x[i·s + j] / n.   dx = Σ dout[i] / n over the windows i that x lies in
 
     x (N, C, T) -> (N, C, OT)
+
+    Examples:
+        >>> out, backward = hg.avg_pool1d.vjp(np.array([[[1.0, 3.0, 2.0, 0.0]]]), size=2)
+        >>> print(out, backward(np.array([[[10.0, 20.0]]]))[0])
+        [[[2. 1.]]] [[[ 5.  5. 10. 10.]]]
     """
     return _mean_pooled(1, x, size, stride, padding, ceil_mode, count_include_pad)
 
@@ -75,6 +95,10 @@ def avg_pool2d(x, /, size, stride=None, padding=0, ceil_mode=False, count_includ
 
     Raises:
         ValueError: a window is larger than the padded x, or padding is more than half of a window.
+
+    Examples:
+        >>> print(hg.avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), size=2)[0, 0].tolist())
+        [[2.5, 4.5], [10.5, 12.5]]
     """
     return _mean_pooled(2, x, size, stride, padding, ceil_mode, count_include_pad)
 
@@ -86,6 +110,10 @@ def avg_pool3d(x, /, size, stride=None, padding=0, ceil_mode=False, count_includ
     out[i] = Σ x[i·s + j] / n.   dx = Σ dout[i] / n over the windows i that x lies in
 
     x (N, C, D, H, W) -> (N, C, OD, OH, OW)
+
+    Examples:
+        >>> hg.avg_pool3d(np.ones((2, 3, 4, 4, 4)), size=2).shape
+        (2, 3, 2, 2, 2)
     """
     return _mean_pooled(3, x, size, stride, padding, ceil_mode, count_include_pad)
 
@@ -205,6 +233,10 @@ def adaptive_avg_pool1d(x, /, size):
     out[i] = Σ x / n over part i.   dx = Σ dout[i] / n over the parts i that x lies in
 
     x (N, C, T) -> (N, C, size)
+
+    Examples:
+        >>> print(hg.adaptive_avg_pool1d(np.array([[[1.0, 3.0, 5.0, 7.0]]]), size=2))
+        [[[2. 6.]]]
     """
     return _mean_of_parts(1, x, size)
 
@@ -223,6 +255,10 @@ def adaptive_avg_pool2d(x, /, size):
 
     Raises:
         ValueError: a size is less than 1, or an axis is empty.
+
+    Examples:
+        >>> print(hg.adaptive_avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), size=1))
+        [[[[7.5]]]]
     """
     return _mean_of_parts(2, x, size)
 
@@ -234,6 +270,10 @@ def adaptive_avg_pool3d(x, /, size):
     out[i] = Σ x / n over part i.   dx = Σ dout[i] / n over the parts i that x lies in
 
     x (N, C, D, H, W) -> (N, C, *size)
+
+    Examples:
+        >>> hg.adaptive_avg_pool3d(np.ones((2, 3, 5, 6, 7)), size=2).shape
+        (2, 3, 2, 2, 2)
     """
     return _mean_of_parts(3, x, size)
 
@@ -245,6 +285,10 @@ def adaptive_max_pool1d(x, /, size):
     out[i] = max(x) of part i.   dx = Σ dout[i] where x is the first largest of part i
 
     x (N, C, T) -> (N, C, size)
+
+    Examples:
+        >>> print(hg.adaptive_max_pool1d(np.array([[[1.0, 3.0, 5.0, 7.0]]]), size=2))
+        [[[3. 7.]]]
     """
     return _max_of_parts(1, x, size)
 
@@ -259,6 +303,10 @@ def adaptive_max_pool2d(x, /, size):
 
     Raises:
         ValueError: a size is less than 1, or an axis is empty.
+
+    Examples:
+        >>> print(hg.adaptive_max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), size=1))
+        [[[[15.]]]]
     """
     return _max_of_parts(2, x, size)
 
@@ -270,6 +318,10 @@ def adaptive_max_pool3d(x, /, size):
     out[i] = max(x) of part i.   dx = Σ dout[i] where x is the first largest of part i
 
     x (N, C, D, H, W) -> (N, C, *size)
+
+    Examples:
+        >>> hg.adaptive_max_pool3d(np.ones((2, 3, 5, 6, 7)), size=2).shape
+        (2, 3, 2, 2, 2)
     """
     return _max_of_parts(3, x, size)
 

@@ -32,6 +32,11 @@ def rotary(x, positions=None, /, base=10000.0, interleaved=False):
 
     Raises:
         ValueError: D is odd.
+
+    Examples:
+        >>> x = np.array([[1.0, 0.0], [1.0, 0.0]])  # at places 0 and 1
+        >>> print(hg.rotary(x).round(4).tolist())  # turned by 0 and by 1 radian
+        [[1.0, 0.0], [0.5403, 0.8415]]
     """
     T, D = shape(x)[-2:]
     t = xp.arange_like(x, T) if positions is None else beside(positions, x)
@@ -63,6 +68,10 @@ def sinusoidal(positions, /, D, base=10000.0):
 
     Raises:
         ValueError: D is odd.
+
+    Examples:
+        >>> print(hg.sinusoidal(np.array([0.0, 1.0]), D=2).round(4).tolist())  # sin and cos of the place
+        [[0.0, 1.0], [0.8415, 0.5403]]
     """
     omega = cast(beside(frequencies(D, base), positions), like=positions)
     theta = xp.reshape(positions, (*shape(positions), 1)) * omega
@@ -81,6 +90,11 @@ def alibi(slopes, /, T, S=None):
 
     m (H,) -> (H, T, S), S as T where it is not given. The paper has m = 2^(-8h / H) for heads h = 1 .. H,
     which is ``2 ** (-8 * np.arange(1, H + 1) / H)``, and adds a causal mask.   Press, Smith & Lewis 2022
+
+    Examples:
+        >>> print(hg.alibi(np.array([1.0]), T=2)[0] + 0.0)  # what is further away weighs less
+        [[ 0. -1.]
+         [-1.  0.]]
     """
     S = T if S is None else S
     places = xp.reshape(xp.arange_like(slopes, T), (T, 1)) - xp.arange_like(slopes, S)

@@ -26,6 +26,10 @@ def tensordot(x, y, axes=2):
 
     Raises:
         ValueError: the axes do not fit each other.
+
+    Examples:
+        >>> hg.tensordot(np.ones((2, 3, 4)), np.ones((3, 4, 5)), axes=2).shape
+        (2, 5)
     """
     return _contracted(x, y, axes)
 
@@ -35,6 +39,11 @@ def inner(x, y):
     """Products over the last axes, out = x yᵀ.   dx = dout y, dy = doutᵀ x
 
     (..., N, K), (..., M, K) -> (..., N, ..., M); of vectors a number, of a number and an array their product.
+
+    Examples:
+        >>> out, backward = hg.inner.vjp(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+        >>> print(out, *backward(1.0))
+        11.0 [3. 4.] [1. 2.]
     """
     if shape(x) == () or shape(y) == ():
 
@@ -51,6 +60,11 @@ def outer(x, y):
     """All products of elements of x, made flat, with those of y, out = x yᵀ.   dx = dout y, dy = doutᵀ x
 
     (N,), (M,) -> (N, M)
+
+    Examples:
+        >>> out, backward = hg.outer.vjp(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+        >>> print(out.tolist(), *backward(np.ones((2, 2))))
+        [[3.0, 4.0], [6.0, 8.0]] [7. 7.] [3. 3.]
     """
     row_x, row_y = xp.reshape(x, (-1,)), xp.reshape(y, (-1,))
 
@@ -67,6 +81,10 @@ def kron(x, y):
     out[i m + j] = x[i]·y[j].   dx[i] = Σ dout[i m + j]·y[j], dy[j] = Σ dout[i m + j]·x[i]
 
     (N, K), (M, L) -> (N M, K L), so on each axis; axes that one lacks are of size one, in front.
+
+    Examples:
+        >>> print(hg.kron(np.array([1.0, 10.0]), np.array([1.0, 2.0])))
+        [ 1.  2. 10. 20.]
     """
     ndim = max(len(shape(x)), len(shape(y)))
     of_x, of_y = ((1,) * (ndim - len(own)) + own for own in (shape(x), shape(y)))
@@ -93,6 +111,11 @@ def convolve(x, y, mode="full"):
 
     Raises:
         ValueError: another mode, or not two vectors that hold something.
+
+    Examples:
+        >>> out, backward = hg.convolve.vjp(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+        >>> print(out, *backward(np.ones(3)))
+        [ 1. 12. 20.] [11. 11.] [3. 3.]
     """
     if len(shape(x)) != 1 or len(shape(y)) != 1 or 0 in shape(x) + shape(y):
         raise ValueError(f"convolve takes two vectors with elements, not {shape(x)} and {shape(y)}")

@@ -25,6 +25,11 @@ def roll(x, /, shift, axis=None):
     out[i + shift] = x[i].   dx[i] = dout[i + shift]
 
     ``shift`` and ``axis`` may be tuples, one shift for each axis; without ``axis`` x is rolled as if flat.
+
+    Examples:
+        >>> out, backward = hg.roll.vjp(np.array([1.0, 2.0, 3.0]), shift=1)
+        >>> print(out, backward(np.array([10.0, 20.0, 30.0]))[0])
+        [3. 1. 2.] [20. 30. 10.]
     """
 
     def rolled(x, sign):
@@ -55,6 +60,11 @@ def repeat(x, /, repeats, axis=None):
     out = x, each element repeated.   dx = Σ dout over the repetitions
 
     ``repeats`` is one number, or one for each place along the axis.
+
+    Examples:
+        >>> out, backward = hg.repeat.vjp(np.array([1.0, 2.0]), repeats=2)
+        >>> print(out, backward(np.array([1.0, 10.0, 100.0, 1000.0]))[0])
+        [1. 1. 2. 2.] [  11. 1100.]
     """
     flat = xp.reshape(x, (-1,)) if axis is None else x
     (along,) = axes_of(0 if axis is None else axis, len(shape(flat)))
@@ -82,6 +92,11 @@ def tile(x, /, reps):
     """x several times, side by side along each axis: ``reps`` are how often, counted from the last axis.
 
     out = x, repeated.   dx = Σ dout over the copies
+
+    Examples:
+        >>> out, backward = hg.tile.vjp(np.array([1.0, 2.0]), reps=2)
+        >>> print(out, backward(np.array([1.0, 10.0, 100.0, 1000.0]))[0])
+        [1. 2. 1. 2.] [ 101. 1010.]
     """
     given = (reps,) if hasattr(reps, "__index__") else tuple(reps)
     ndim = max(len(given), len(shape(x)))
@@ -104,6 +119,11 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     outᵢ = xᵢᵢ.   dxᵢᵢ = doutᵢ, else 0
 
     ``offset`` counts columns to the right of the main diagonal, outᵢ = xᵢⱼ with j = i + offset.
+
+    Examples:
+        >>> out, backward = hg.diagonal.vjp(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> print(out, backward(np.array([10.0, 20.0]))[0].tolist())
+        [1. 4.] [[10.0, 0.0], [0.0, 20.0]]
     """
     index, order = _on_diagonal(shape(x), offset, axis1, axis2)
 
@@ -127,7 +147,13 @@ def _on_diagonal(own, offset, axis1, axis2):
 
 @rule
 def trace(x, offset=0, axis1=0, axis2=1):
-    """The sum of a diagonal, out = Σ xᵢᵢ.   dxᵢᵢ = dout, else 0"""
+    """The sum of a diagonal, out = Σ xᵢᵢ.   dxᵢᵢ = dout, else 0
+
+    Examples:
+        >>> out, backward = hg.trace.vjp(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> print(out, backward(1.0)[0].tolist())
+        5.0 [[1.0, 0.0], [0.0, 1.0]]
+    """
     on_diagonal, back = diagonal.vjp(x, offset=offset, axis1=axis1, axis2=axis2)
 
     def backward(dout):
@@ -144,6 +170,11 @@ def diag(x, k=0):
 
     Raises:
         ValueError: x has neither one axis nor two.
+
+    Examples:
+        >>> out, backward = hg.diag.vjp(np.array([1.0, 2.0]))
+        >>> print(out.tolist(), backward(np.ones((2, 2)))[0])
+        [[1.0, 0.0], [0.0, 2.0]] [1. 1.]
     """
     if len(shape(x)) == 2:
         return diagonal.vjp(x, offset=k)
@@ -176,6 +207,10 @@ def tril(x, k=0):
     """The lower triangle of matrices, up to k columns right of the diagonal.
 
     outᵢⱼ = xᵢⱼ where j ≤ i + k, else 0.   dxᵢⱼ = doutᵢⱼ where j ≤ i + k, else 0
+
+    Examples:
+        >>> print(hg.tril(np.ones((2, 2))).tolist())
+        [[1.0, 0.0], [1.0, 1.0]]
     """
     return _triangle(x, k)
 
@@ -185,5 +220,9 @@ def triu(x, k=0):
     """The upper triangle of matrices, from k columns right of the diagonal.
 
     outᵢⱼ = xᵢⱼ where j ≥ i + k, else 0.   dxᵢⱼ = doutᵢⱼ where j ≥ i + k, else 0
+
+    Examples:
+        >>> print(hg.triu(np.ones((2, 2))).tolist())
+        [[1.0, 1.0], [0.0, 1.0]]
     """
     return _triangle(x, k - 1, is_upper=True)

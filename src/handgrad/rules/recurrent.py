@@ -101,6 +101,12 @@ def rnn_step(x, h, W, U, b, nonlinearity="tanh"):
 
     Raises:
         ValueError: shapes do not fit; an unknown ``nonlinearity``.
+
+    Examples:
+        >>> x, h = np.ones((1, 2)), np.zeros((1, 3))
+        >>> W, U, b = np.ones((3, 2)), np.ones((3, 3)), np.zeros(3)
+        >>> print(hg.rnn_step(x, h, W, U, b, nonlinearity="relu"))
+        [[2. 2. 2.]]
     """
     (out,), backward = one_step(rnn_cell(nonlinearity), x, (h,), W, U, b)
     return out, lambda dout: backward((dout,))[:-1]
@@ -121,6 +127,13 @@ def lstm_step(x, h, c, W, U, b):
 
     Raises:
         ValueError: shapes do not fit.
+
+    Examples:
+        >>> x, h, c = np.ones((1, 2)), np.zeros((1, 3)), np.ones((1, 3))
+        >>> W, U, b = np.zeros((12, 2)), np.zeros((12, 3)), np.zeros(12)
+        >>> h, c = hg.lstm_step(x, h, c, W, U, b)
+        >>> print(c)  # every gate is sigmoid(0), so half of c is kept
+        [[0.5 0.5 0.5]]
     """
     out, backward = one_step(LSTM, x, (h, c), W, U, b)
     return out, lambda dout: backward(dout)[:-1]
@@ -140,6 +153,12 @@ def gru_step(x, h, W, U, b, d):
 
     Raises:
         ValueError: shapes do not fit.
+
+    Examples:
+        >>> x, h = np.ones((1, 2)), np.ones((1, 3))
+        >>> W, U, b, d = np.zeros((9, 2)), np.zeros((9, 3)), np.zeros(9), np.zeros(9)
+        >>> print(hg.gru_step(x, h, W, U, b, d))  # the gate is sigmoid(0): half of h, half of tanh(0)
+        [[0.5 0.5 0.5]]
     """
     (out,), backward = one_step(GRU, x, (h,), W, U, b, d)
     return out, lambda dout: backward((dout,))
@@ -178,6 +197,13 @@ def rnn(x, h, W, U, b, lengths=None, /, nonlinearity="tanh", reverse=False):
 
     Raises:
         ValueError: shapes do not fit; an unknown ``nonlinearity``.
+
+    Examples:
+        >>> x, h = np.ones((1, 4, 2)), np.zeros((1, 3))
+        >>> W, U, b = np.zeros((3, 2)), np.zeros((3, 3)), np.ones(3)
+        >>> hs, last = hg.rnn(x, h, W, U, b)
+        >>> print(hs.shape, last.round(4))  # tanh 1
+        (1, 4, 3) [[0.7616 0.7616 0.7616]]
     """
     out, backward = over_time(rnn_cell(nonlinearity), x, (h,), W, U, b, None, lengths, reverse)
     return out, lambda dout: without_bias(backward(dout))
@@ -201,6 +227,12 @@ def lstm(x, h, c, W, U, b, lengths=None, /, reverse=False):
 
     Raises:
         ValueError: shapes do not fit.
+
+    Examples:
+        >>> x, h, c = np.ones((1, 4, 2)), np.zeros((1, 3)), np.ones((1, 3))
+        >>> hs, h, c = hg.lstm(x, h, c, np.zeros((12, 2)), np.zeros((12, 3)), np.zeros(12))
+        >>> print(hs.shape, c)  # c is halved four times
+        (1, 4, 3) [[0.0625 0.0625 0.0625]]
     """
     out, backward = over_time(LSTM, x, (h, c), W, U, b, None, lengths, reverse)
     return out, lambda dout: without_bias(backward(dout))
@@ -220,6 +252,12 @@ def gru(x, h, W, U, b, d, lengths=None, /, reverse=False):
 
     Raises:
         ValueError: shapes do not fit.
+
+    Examples:
+        >>> x, h = np.ones((1, 4, 2)), np.ones((1, 3))
+        >>> hs, last = hg.gru(x, h, np.zeros((9, 2)), np.zeros((9, 3)), np.zeros(9), np.zeros(9))
+        >>> print(hs[0, :, 0])  # h is halved at each step
+        [0.5    0.25   0.125  0.0625]
     """
     return over_time(GRU, x, (h,), W, U, b, d, lengths, reverse)
 

@@ -46,7 +46,13 @@ def finish(out, x, axis, keepdims):
 
 @rule
 def sum(x, axis=None, keepdims=False):
-    """Sum over axes, out = Σ x.   dx = dout, repeated"""
+    """Sum over axes, out = Σ x.   dx = dout, repeated
+
+    Examples:
+        >>> out, backward = hg.sum.vjp(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+        >>> print(out, backward(np.array([10.0, 20.0]))[0].tolist())
+        [4. 6.] [[10.0, 20.0], [10.0, 20.0]]
+    """
 
     def backward(dout):
         return spread(dout, x, axis)
@@ -56,7 +62,13 @@ def sum(x, axis=None, keepdims=False):
 
 @rule
 def mean(x, axis=None, keepdims=False):
-    """Mean over axes, out = Σ x / n.   dx = dout / n, repeated"""
+    """Mean over axes, out = Σ x / n.   dx = dout / n, repeated
+
+    Examples:
+        >>> out, backward = hg.mean.vjp(np.array([1.0, 2.0, 3.0, 6.0]))
+        >>> print(out, backward(1.0)[0])
+        3.0 [0.25 0.25 0.25 0.25]
+    """
     n = count(x, axis)
     half = is_half(x)  # in which the sum, and n itself, could overflow
 
@@ -73,6 +85,11 @@ def cumsum(x, axis=None):
     """Running sums along an axis, of x made flat where ``axis`` is None.   dxⱼ = Σᵢ≥ⱼ doutᵢ
 
     outᵢ = Σⱼ≤ᵢ xⱼ
+
+    Examples:
+        >>> out, backward = hg.cumsum.vjp(np.array([1.0, 2.0, 3.0]))
+        >>> print(out, backward(np.ones(3))[0])
+        [1. 3. 6.] [3. 2. 1.]
     """
     flat = xp.reshape(x, (-1,)) if axis is None else x
     (along,) = axes_of(0 if axis is None else axis, len(shape(flat)))
@@ -100,6 +117,11 @@ def max(x, axis=None, keepdims=False):
     """Largest element over axes, out = max(x). Elements that tie share the gradient equally.
 
     dx = dout / n where x = out, else 0: n elements tie
+
+    Examples:
+        >>> out, backward = hg.max.vjp(np.array([1.0, 5.0, 2.0]))
+        >>> print(out, backward(1.0)[0])
+        5.0 [0. 1. 0.]
     """
     return extreme(xp.max, x, axis, keepdims)
 
@@ -109,6 +131,11 @@ def min(x, axis=None, keepdims=False):
     """Smallest element over axes, out = min(x). Elements that tie share the gradient equally.
 
     dx = dout / n where x = out, else 0: n elements tie
+
+    Examples:
+        >>> out, backward = hg.min.vjp(np.array([1.0, 5.0, 2.0]))
+        >>> print(out, backward(1.0)[0])
+        1.0 [1. 0. 0.]
     """
     return extreme(xp.min, x, axis, keepdims)
 
@@ -118,6 +145,11 @@ def prod(x, axis=None, keepdims=False):
     """Product over axes, out = Π x.   dxᵢ = Πⱼ≠ᵢ xⱼ·dout, without division: zeros are no special case
 
     As in NumPy's own product, the product of some may overflow or be rounded to 0 where that of all is not.
+
+    Examples:
+        >>> out, backward = hg.prod.vjp(np.array([2.0, 3.0, 5.0]))
+        >>> print(out, backward(1.0)[0])
+        30.0 [15. 10.  6.]
     """
     axes = axes_of(axis, len(shape(x)))
     others = tuple(i for i in range(len(shape(x))) if i not in axes)
@@ -164,7 +196,13 @@ def _moment(x, axis, correction):
 
 @rule
 def var(x, axis=None, correction=0, keepdims=False):
-    """Variance, out = Σ(x - x̄)² / (n - correction).   dx = 2 (x - x̄)·dout / (n - correction)"""
+    """Variance, out = Σ(x - x̄)² / (n - correction).   dx = 2 (x - x̄)·dout / (n - correction)
+
+    Examples:
+        >>> out, backward = hg.var.vjp(np.array([1.0, 3.0]))
+        >>> print(out, backward(1.0)[0])
+        1.0 [-1.  1.]
+    """
     deviation, out, divisor = _moment(x, axis, correction)
 
     def backward(dout):
@@ -178,6 +216,11 @@ def std(x, axis=None, correction=0, keepdims=False):
     """Standard deviation σ, out = √(Σ(x - x̄)² / (n - correction)).   dx = (x - x̄)·dout / σ(n - correction)
 
     Where all elements are equal σ has a kink, and dx is 0.
+
+    Examples:
+        >>> out, backward = hg.std.vjp(np.array([1.0, 3.0]))
+        >>> print(out, backward(1.0)[0])
+        1.0 [-0.5  0.5]
     """
     deviation, variance, divisor = _moment(x, axis, correction)
     flat = variance == 0
@@ -195,6 +238,11 @@ def logsumexp(x, axis=None, keepdims=False):
     """out = log Σ eˣ, as m + log Σ eˣ⁻ᵐ with m the largest.   dx = softmax(x)·dout
 
     Of nothing but -∞, or of no elements, out is -∞ and dx is 0.
+
+    Examples:
+        >>> out, backward = hg.logsumexp.vjp(np.array([1000.0, 1000.0]))
+        >>> print(out.round(4), backward(1.0)[0])  # 1000 + log 2, where e¹⁰⁰⁰ overflows
+        1000.6931 [0.5 0.5]
     """
     peak, _, e, total = exponentials(x, axis)
 

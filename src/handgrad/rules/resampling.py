@@ -22,6 +22,10 @@ def upsample(x, /, size=None, scale_factor=None, mode="nearest", align_corners=F
 
     Raises:
         ValueError: neither or both of size and scale_factor, an unknown mode, or an empty axis.
+
+    Examples:
+        >>> print(hg.upsample(np.array([[[[1.0, 2.0]]]]), scale_factor=2)[0, 0].tolist())
+        [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]
     """
     n = len(shape(x)) - 2
     spatial = shape(x)[2:]
@@ -111,6 +115,10 @@ def pixel_shuffle(x, /, factor):
 
     Raises:
         ValueError: the channels do not divide by r².
+
+    Examples:
+        >>> print(hg.pixel_shuffle(np.arange(4.0).reshape(1, 4, 1, 1), factor=2)[0, 0].tolist())
+        [[0.0, 1.0], [2.0, 3.0]]
     """
     return _shuffled(x, factor), lambda dout: _unshuffled(dout, factor)
 
@@ -125,6 +133,10 @@ def pixel_unshuffle(x, /, factor):
 
     Raises:
         ValueError: the image does not divide into blocks of r x r.
+
+    Examples:
+        >>> print(hg.pixel_unshuffle(np.arange(4.0).reshape(1, 1, 2, 2), factor=2)[0, :, 0, 0])
+        [0. 1. 2. 3.]
     """
     return _unshuffled(x, factor), lambda dout: _shuffled(dout, factor)
 
@@ -164,6 +176,11 @@ def grid_sample(x, grid, padding_mode="zeros", align_corners=False):
 
     Raises:
         ValueError: shapes that do not fit, or an unknown ``padding_mode``.
+
+    Examples:
+        >>> x, grid = np.array([[[[1.0, 3.0]]]]), np.array([[[[0.0, 0.0]]]])  # the middle of two pixels
+        >>> print(hg.grid_sample(x, grid))
+        [[[[2.]]]]
     """
     if len(shape(x)) != 4 or len(shape(grid)) != 4 or shape(grid)[-1] != 2 or shape(grid)[0] != shape(x)[0]:
         raise ValueError(f"x is (N, C, H, W) and grid (N, OH, OW, 2), not {shape(x)} and {shape(grid)}")

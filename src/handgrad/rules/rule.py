@@ -170,6 +170,11 @@ class Rule(Generic[P]):
         return cast(dx, like=x) if is_floating(x) else dx
 
 
+def without_examples(doc: str | None) -> str:
+    """A docstring without the examples at its end: what it says of the rule itself."""
+    return inspect.cleandoc(doc or "").partition("\nExamples:")[0].rstrip()
+
+
 def note(error: Exception, where: str) -> None:
     """Add to an error, whose type and message stay as they are, where it was raised; once for each place."""
     if where not in getattr(error, "__notes__", ()):

@@ -48,6 +48,11 @@ def cumprod(x, axis=None):
 
     The product of the others is one of those before j, outⱼ₋₁, and one of those from j + 1 to i. So
     dxⱼ = outⱼ₋₁·rⱼ with rⱼ = doutⱼ + xⱼ₊₁·rⱼ₊₁, from the last to the first.
+
+    Examples:
+        >>> out, backward = hg.cumprod.vjp(np.array([2.0, 3.0, 5.0]))
+        >>> print(out, backward(np.array([0.0, 0.0, 1.0]))[0])
+        [ 2.  6. 30.] [15. 10.  6.]
     """
     moved, order, back = _along_last(x, axis)
     out = xp.cumulative_prod(moved, axis=-1)
@@ -71,6 +76,10 @@ def logcumsumexp(x, axis=None):
 
     That is exp(xⱼ - outⱼ)·rⱼ with rⱼ = doutⱼ + exp(outⱼ - outⱼ₊₁)·rⱼ₊₁, in which no power exceeds 1.
     Of nothing but -∞, out is -∞ and dx is 0.
+
+    Examples:
+        >>> print(np.exp(hg.logcumsumexp(np.log(np.array([1.0, 2.0, 4.0])))).round(6))
+        [1. 3. 7.]
     """
     moved, order, back = _along_last(x, axis)
     out, step = moved, 1
@@ -99,6 +108,11 @@ def diff(x, n=1, axis=-1):
 
     Raises:
         ValueError: n is negative.
+
+    Examples:
+        >>> out, backward = hg.diff.vjp(np.array([1.0, 4.0, 9.0]))
+        >>> print(out, backward(np.array([1.0, 10.0]))[0])
+        [3. 5.] [-1. -9. 10.]
     """
     (along,) = axes_of(axis, len(shape(x)))
     if n < 0:
@@ -134,6 +148,13 @@ def interp(x, xs, ys, left=None, right=None):
 
     Raises:
         ValueError: xs and ys are not two vectors of one length.
+
+    Examples:
+        >>> x, xs, ys = np.array([0.25]), np.array([0.0, 1.0]), np.array([10.0, 20.0])
+        >>> out, backward = hg.interp.vjp(x, xs, ys)
+        >>> dx, _, dy = backward(np.ones(1))
+        >>> print(out, dx, dy)
+        [12.5] [10.] [0.75 0.25]
     """
     if len(shape(xs)) != 1 or shape(xs) != shape(ys) or shape(xs) == (0,):
         raise ValueError(f"the points are two vectors of one length, not {shape(xs)} and {shape(ys)}")

@@ -15,6 +15,11 @@ def reshape(x, /, shape):
     """The same elements in another shape; one -1 stands for what is left over.
 
     out = x in another shape.   dx = dout in the shape of x
+
+    Examples:
+        >>> out, backward = hg.reshape.vjp(np.arange(4.0), shape=(2, 2))
+        >>> print(out.tolist(), backward(np.ones((2, 2)))[0])
+        [[0.0, 1.0], [2.0, 3.0]] [1. 1. 1. 1.]
     """
     target = (shape,) if isinstance(shape, int) else tuple(shape)
 
@@ -26,7 +31,13 @@ def reshape(x, /, shape):
 
 @rule
 def transpose(x, axes=None):
-    """out = x with axes in another order; None reverses them.   dx = dout with the order undone"""
+    """out = x with axes in another order; None reverses them.   dx = dout with the order undone
+
+    Examples:
+        >>> out, backward = hg.transpose.vjp(np.ones((2, 3, 4)), axes=(2, 0, 1))
+        >>> out.shape, backward(out)[0].shape
+        ((4, 2, 3), (2, 3, 4))
+    """
     order = axes_of(axes, len(shape_of(x))) if axes is not None else tuple(reversed(range(len(shape_of(x)))))
 
     def backward(dout):
@@ -40,6 +51,11 @@ def expand_dims(x, /, axis):
     """New axes of size one at ``axis``, an integer or a tuple of places in the result.
 
     out = x with new axes.   dx = dout in the shape of x
+
+    Examples:
+        >>> out, backward = hg.expand_dims.vjp(np.ones(3), axis=0)
+        >>> out.shape, backward(out)[0].shape
+        ((1, 3), (3,))
     """
     axes = axis if isinstance(axis, tuple) else (axis,)
     ndim = len(shape_of(x)) + len(axes)
@@ -61,6 +77,11 @@ def squeeze(x, axis=None):
 
     Raises:
         ValueError: an axis at ``axis`` is not of size one.
+
+    Examples:
+        >>> out, backward = hg.squeeze.vjp(np.ones((3, 1)), axis=1)
+        >>> out.shape, backward(out)[0].shape
+        ((3,), (3, 1))
     """
     ndim = len(shape_of(x))
     gone = axes_of(axis, ndim) if axis is not None else tuple(i for i in range(ndim) if shape_of(x)[i] == 1)
@@ -76,7 +97,13 @@ def squeeze(x, axis=None):
 
 @rule
 def broadcast_to(x, /, shape):
-    """out = x repeated, to a larger shape.   dx = Σ dout over what was repeated"""
+    """out = x repeated, to a larger shape.   dx = Σ dout over what was repeated
+
+    Examples:
+        >>> out, backward = hg.broadcast_to.vjp(np.array([1.0, 2.0]), shape=(3, 2))
+        >>> print(out.tolist(), backward(np.ones((3, 2)))[0])  # what was repeated is summed
+        [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]] [3. 3.]
+    """
 
     def backward(dout):
         return sum_to(dout, shape_of(x))
@@ -89,6 +116,11 @@ def concatenate(arrays, axis=0):
     """Arrays joined along an axis that they have, out = [x₁ x₂ ...].   dxᵢ = dout where xᵢ is
 
     Where ``axis`` is None, the arrays are made flat first.
+
+    Examples:
+        >>> out, backward = hg.concatenate.vjp([np.array([1.0]), np.array([2.0, 3.0])])
+        >>> print(out, *backward(np.array([10.0, 20.0, 30.0]))[0])
+        [1. 2. 3.] [10.] [20. 30.]
     """
     joined = [xp.reshape(x, (-1,)) for x in arrays] if axis is None else list(arrays)
     (where,) = axes_of(axis or 0, len(shape_of(joined[0]))) if joined else (0,)
@@ -107,7 +139,13 @@ def concatenate(arrays, axis=0):
 
 @rule
 def stack(arrays, axis=0):
-    """Arrays of one shape, side by side along a new axis, out = [x₁, x₂, ...].   dxᵢ = doutᵢ"""
+    """Arrays of one shape, side by side along a new axis, out = [x₁, x₂, ...].   dxᵢ = doutᵢ
+
+    Examples:
+        >>> out, backward = hg.stack.vjp([np.array([1.0, 2.0]), np.array([3.0, 4.0])])
+        >>> print(out.tolist(), *backward(np.array([[10.0, 20.0], [30.0, 40.0]]))[0])
+        [[1.0, 2.0], [3.0, 4.0]] [10. 20.] [30. 40.]
+    """
     arrays = list(arrays)
 
     def backward(dout):
@@ -125,6 +163,11 @@ def split(x, /, sections, axis=0):
 
     Raises:
         ValueError: the axis does not divide by the number of parts.
+
+    Examples:
+        >>> a, b = hg.split(np.array([1.0, 2.0, 3.0, 4.0]), 2)
+        >>> print(a, b)
+        [1. 2.] [3. 4.]
     """
     (where,) = axes_of(axis, len(shape_of(x)))
     n = shape_of(x)[where]
@@ -149,7 +192,13 @@ def split(x, /, sections, axis=0):
 
 @rule
 def flip(x, axis=None):
-    """out = x in reverse order, along axes (None: all).   dx = dout in reverse order"""
+    """out = x in reverse order, along axes (None: all).   dx = dout in reverse order
+
+    Examples:
+        >>> out, backward = hg.flip.vjp(np.array([1.0, 2.0, 3.0]))
+        >>> print(out, backward(np.array([10.0, 20.0, 30.0]))[0])
+        [3. 2. 1.] [30. 20. 10.]
+    """
 
     def backward(dout):
         return xp.flip(dout, axis=axis)
@@ -168,6 +217,11 @@ def pad(x, /, width, mode="constant", value=0):
 
     Raises:
         ValueError: another mode, or a width that is negative or does not fit the axes.
+
+    Examples:
+        >>> out, backward = hg.pad.vjp(np.array([1.0, 2.0]), width=((1, 2),))
+        >>> print(out, backward(np.arange(5.0))[0])
+        [0. 1. 2. 0. 0.] [1. 2.]
     """
     ndim = len(shape_of(x))
     pairs = np.broadcast_to(np.asarray(width), (ndim, 2)).tolist()
@@ -218,6 +272,11 @@ def windows(x, /, size, stride=1, dilation=1, axes=None):
 
     Raises:
         ValueError: a window does not fit into its axis.
+
+    Examples:
+        >>> out, backward = hg.windows.vjp(np.array([1.0, 2.0, 3.0]), size=2)
+        >>> print(out.tolist(), backward(np.ones((2, 2)))[0])  # the middle is in both
+        [[1.0, 2.0], [2.0, 3.0]] [1. 2. 1.]
     """
 
     def backward(dout):
@@ -234,6 +293,11 @@ def unwindows(x, /, shape, stride=1, dilation=1, axes=None):
 
     Raises:
         ValueError: x is not of the shape that windows of such an array have.
+
+    Examples:
+        >>> w = hg.windows(np.array([1.0, 2.0, 3.0]), size=2)
+        >>> print(hg.unwindows(w, shape=(3,)))  # what windows share is summed
+        [1. 4. 3.]
     """
     size = shape_of(x)[len(shape) :]
 

@@ -12,6 +12,11 @@ def straight_through(x, y):
 
     Raises:
         ValueError: x and y differ in shape.
+
+    Examples:
+        >>> out, backward = hg.straight_through.vjp(np.array([0.4]), np.round(np.array([0.4])))
+        >>> print(out, *backward(np.array([5.0])))  # the value of one, the gradient of the other
+        [0.] [5.] [0.]
     """
     if shape(x) != shape(y):
         raise ValueError(f"y of shape {shape(y)} stands in for x of shape {shape(x)}: they must be alike")
@@ -30,6 +35,11 @@ def clip_gradient(x, limit=None, max_norm=None):
 
     Raises:
         ValueError: not exactly one of ``limit`` and ``max_norm`` is given, or it is not above 0.
+
+    Examples:
+        >>> out, backward = hg.clip_gradient.vjp(np.array([7.0]), limit=1.0)
+        >>> print(out, backward(np.array([5.0]))[0])
+        [7.] [1.]
     """
     bounds = [bound for bound in (limit, max_norm) if bound is not None]
     if len(bounds) != 1 or not bounds[0] > 0:
@@ -46,7 +56,13 @@ def clip_gradient(x, limit=None, max_norm=None):
 
 @rule
 def reverse_gradient(x, scale=1.0):
-    """x, whose gradient is turned round: out = x.   dx = -scale·dout.   Ganin & Lempitsky 2015"""
+    """x, whose gradient is turned round: out = x.   dx = -scale·dout.   Ganin & Lempitsky 2015
+
+    Examples:
+        >>> out, backward = hg.reverse_gradient.vjp(np.array([7.0]), scale=0.5)
+        >>> print(out, backward(np.array([4.0]))[0])
+        [7.] [-2.]
+    """
 
     def backward(dout):
         return -scale * dout

@@ -233,11 +233,10 @@ class Describer:
         key = (id(op.rule), formulas)
         if key not in self.rule_numbers:
             self.rule_numbers[key] = len(self.rules)
-            doc, source = op.rule.__doc__, source_of(op.rule)
+            source = source_of(op.rule)
             self.rules.append(
                 {
                     "name": op.name,
-                    "doc": (doc or "").strip(),
                     "forward": in_lines(formulas.forward) if formulas.forward else [],
                     "backward": [mathml(formula) for formula in formulas.backward],
                     "source": None

@@ -7,6 +7,7 @@ import functools
 import inspect
 import linecache
 import os
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 from handgrad.rules import Rule
 
 PACKAGE = Path(__file__).parent.parent
+
+EXAMPLES = re.compile(r'\n+ *Examples:\n(?:(?!.*""").*\n)*')  # of a docstring, up to its end
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,12 @@ def source_of(rule: Rule) -> Source | None:
     """None where the source cannot be had: rules typed at the interpreter's prompt."""
     try:
         lines, first = inspect.getsourcelines(rule.body)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        said = EXAMPLES.sub("\n", textwrap.dedent("".join(lines)))
+        tree = ast.parse(said)
     except (OSError, TypeError, SyntaxError):
         return None
     function = tree.body[0]
-    text = tuple(textwrap.dedent("".join(lines)).splitlines())
+    text = tuple(said.splitlines())
     file = shown_path(inspect.getsourcefile(rule.body) or "")
     if not isinstance(function, ast.FunctionDef):
         return Source(file, first, text, (), ())

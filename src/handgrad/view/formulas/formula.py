@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handgrad.rules.rule import without_examples
 from handgrad.view.formulas.mathml import ELEMENTS, xml
 from handgrad.view.formulas.notation import MARKS, SUBSCRIPTS, mathml
 
@@ -84,7 +85,7 @@ def defaults_of(rule: Any) -> dict[str, Any]:
 @functools.cache
 def _said(doc: str | None) -> list[tuple[str, list[str]]]:
     """Each paragraph's condition, "" for none, and its formulas."""
-    plain = inspect.cleandoc(doc or "").replace("``", "")
+    plain = without_examples(doc).replace("``", "")
     said = []
     for paragraph in re.split(r"\n\s*\n", plain):
         condition = _CONDITION.match(paragraph)
