@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import handgrad as hg
+
 from ..rules.elsewhere import assert_close, assert_same_as_numpy, cases_for, converted, random_like
 
 jax = pytest.importorskip("jax")
@@ -41,3 +43,32 @@ def test_jit_equals_numpy(case):
     out, grads = jax.jit(both)(arrays, dout)
     assert_close(out, wanted)
     assert_close(grads, backward(dout))
+
+
+@pytest.mark.parametrize(
+    ("axes", "groups", "stride", "dilation", "padding"),
+    [
+        (1, 1, 2, 2, ((1, 2),)),
+        (2, 1, (3, 2), (1, 2), ((0, 2), (1, 0))),
+        (2, 2, (2, 1), (2, 1), ((2, 1), (0, 0))),
+        (3, 1, (1, 2, 3), 1, ((1, 1), (0, 0), (2, 0))),
+    ],
+)
+def test_convolutions_with_rests_have_numpys_gradients(axes, groups, stride, dilation, padding):
+    """Windows that leave a rest of x, or reach into one side's padding only."""
+    rng = np.random.default_rng(axes)
+    rule = {1: hg.conv1d, 2: hg.conv2d, 3: hg.conv3d}[axes]
+    x = rng.standard_normal((2, 2 * groups, *(9, 8, 7)[:axes]))
+    W = rng.standard_normal((3 * groups, 2, *(2, 3, 2)[:axes]))
+
+    def f(x, W):
+        return rule(x, W, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+    dout = rng.standard_normal(f(x, W).shape)
+
+    def both(x, W, dout):
+        y, backward = hg.vjp(f, x, W)
+        return y, *backward(dout)
+
+    for ours, wanted in zip(jax.jit(both)(x, W, dout), both(x, W, dout), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-10, atol=1e-10)

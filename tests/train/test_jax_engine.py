@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,38 +217,54 @@ def test_when_one_process_is_killed_the_other_stops_and_nothing_is_lost(tmp_path
 
 @pytest.mark.slow
 def test_a_process_killed_at_any_moment_costs_no_bit(tmp_path):
-    options = [*TRAIN, "--epochs", "40", "--dropout", "0.1", "--batch-norm", "--checkpoint-seconds", "0.05"]
-    whole = launched(*options, "--out", str(tmp_path / "whole"))
-    began = time.monotonic()
-    _, err = whole.communicate(timeout=300)
-    assert whole.returncode == 0, err
-    lasts, rng, folder, died = time.monotonic() - began, np.random.default_rng(0), tmp_path / "killed", 0
-    made = launched(*options, "--out", str(folder))
+    options = [*TRAIN, "--epochs", "40", "--dropout", "0.1", "--batch-norm", "--dtype", "float64"]
+    options += ["--sharding", "full", "--checkpoint-seconds", "0.05"]
+    whole, folder, rng, died, kept = tmp_path / "whole", tmp_path / "killed", np.random.default_rng(0), 0, []
+    ended(launched(*options, "--out", str(whole)))
+    last = step_in(whole)
     while died < KILLS:
-        try:
-            _, err = made.communicate(timeout=rng.uniform(0.3, 1) * lasts)
-            assert made.returncode == 0, err
-            if died:
-                check_equal(folder, tmp_path / "whole")
-            made = launched(*options, "--overwrite", "--out", str(folder))
-        except subprocess.TimeoutExpired:
-            victims = children(made.pid)
-            if len(victims) < 2:
-                continue
+        is_begun = (folder / "checkpoint.json").exists()
+        resumed = ["train", "--resume", str(folder), "--sharding", "full"]
+        again = resumed if is_begun else [*options, "--out", str(folder)]
+        made = launched(*again, *([] if is_begun else ["--overwrite"]))
+        if died % 4 == 0:  # while it starts, or joins the other
+            time.sleep(rng.uniform(0, 5))
+        else:
+            wait_for_steps(folder, made, rng.integers(step_in(folder), last))
+            time.sleep(rng.uniform(0, 0.1))
+        victims = children(made.pid) if made.poll() is None else []
+        if len(victims) == 2 and step_in(folder) < last:
             os.kill(victims[rng.integers(2)], signal.SIGKILL)
-            made.communicate(timeout=60)
+            made.communicate(timeout=120)
             assert made.returncode != 0
             died += 1
-            is_begun = (folder / "checkpoint.json").exists()
-            again = (
-                ["train", "--resume", str(folder)]
-                if is_begun
-                else [*options, "--overwrite", "--out", str(folder)]
-            )
-            made = launched(*again)
-    _, err = made.communicate(timeout=300)
-    assert made.returncode == 0, err
-    check_equal(folder, tmp_path / "whole")
+            if 0 < step_in(folder) < last:
+                kept.append(shutil.copytree(folder, tmp_path / f"kept{died}"))
+            continue
+        ended(made)
+        check_equal(folder, whole)
+        shutil.rmtree(folder)
+    if folder.exists():
+        ended(launched("train", "--resume", str(folder), "--sharding", "full"))
+        check_equal(folder, whole)
+    ended(launched("train", "--resume", str(kept[0]), "--mesh", "model=2", processes=1))
+    ended(launched("train", "--resume", str(kept[1]), "--mesh", "data=2,model=2", "--sharding", "replicated"))
+    alone(kept[2], "train", "--resume", str(kept[2]), "--engine", "native")
+    for elsewhere in kept[:3]:
+        for name in ("loss", "validation_loss"):
+            np.testing.assert_allclose(figures(elsewhere, name), figures(whole, name), rtol=1e-5)
+
+
+def ended(process):
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+
+
+def step_in(folder):
+    try:
+        return json.loads((folder / "checkpoint.json").read_text())["step"]
+    except FileNotFoundError:
+        return 0
 
 
 def check_equal(folder, other):
@@ -273,18 +290,11 @@ def test_an_interrupt_stops_all_at_the_same_step(tmp_path):
     assert f"step {json.loads((folder / 'checkpoint.json').read_text())['step']};" in said[0]
 
 
-def wait_for_steps(folder, process):
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if json.loads((folder / "checkpoint.json").read_text())["step"] > 0:
-                return
-        except (OSError, ValueError):
-            pass
-        time.sleep(0.05)
-    raise AssertionError(
-        f"no step was saved: {process.communicate()[1] if process.poll() is not None else ''}"
-    )
+def wait_for_steps(folder, process, step=1):
+    """Until a checkpoint of that step is there, or the process has ended."""
+    while step_in(folder) < step and process.poll() is None:
+        time.sleep(0.02)
+    assert process.poll() in (None, 0), process.communicate()[1]
 
 
 def children(pid):

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from handgrad.train.progress import State
-from handgrad.train.sharding import Sharding, Spec, check_mesh, specs
+from handgrad.train.sharding import KINDS, Sharding, Spec, check_mesh, specs
 from handgrad.tree import tree_map
 
 
@@ -53,6 +53,17 @@ class Placement:
         self.specs = specs({name: tuple(p.shape) for name, p in params.items()}, self.sizes, sharding)
         self.whole = NamedSharding(self.mesh, PartitionSpec())
         self.is_spread = jax.process_count() > 1
+        self.sharding = sharding or KINDS[0]
+
+    def described(self) -> dict[str, str]:
+        """What the last bits of a training depend on."""
+        own = self.sharding
+        if not isinstance(own, str):
+            own = "; ".join(
+                f"{name}={','.join(a or '-' for a in spec)}" for name, spec in sorted(own.items())
+            )
+        mesh = " x ".join(f"{name} {size}" for name, size in self.sizes.items())
+        return {"mesh": mesh, "sharding": own, "processes": str(jax.process_count())}
 
     def check_batch(self, batch_size: int) -> None:
         """That mini-batches are divided by the mesh.

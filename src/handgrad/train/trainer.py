@@ -268,7 +268,7 @@ class Trainer(Step):
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None or self.hosts.count > 1:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)
-            self.host = host(self.steps.name)
+            self.host = host(self.steps.name) | ({} if placement is None else placement.described())
             self.hosts.check_same(self.training | self.host)
         records = self._opened(resume, batch_count(len(x), batch_size))
         if not resume:
