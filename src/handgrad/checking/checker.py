@@ -376,7 +376,7 @@ class Examination:
 
     def _report(self) -> Report:
         f = self.findings
-        f.causes.sort(key=lambda cause: cause.score)
+        f.causes.sort(key=lambda cause: cause.rank)
         if f.causes or self._is_wrong():
             verdict = WRONG
         elif self._is_undefined() and not f.doubts:

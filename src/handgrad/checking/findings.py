@@ -57,8 +57,9 @@ class Cause:
         return (self.kind,) if self.second is None else (self.kind, self.second.kind)
 
     @property
-    def score(self) -> float:
-        return score(self.explains, self.choices)
+    def rank(self) -> tuple[float, bool]:
+        """The score; of two that are as good, first the one that says what to write."""
+        return score(self.explains, self.choices), self.fix is None
 
     def __str__(self) -> str:
         return self.sentence

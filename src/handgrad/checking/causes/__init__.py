@@ -58,11 +58,11 @@ def causes_of(trial: Trial, result: InputTrial) -> list[Cause]:
         return []  # every output is at a kink
     with quiet():
         if not evidence.has_shape:
-            return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.score)
+            return sorted(shapes.wrong_shape(evidence), key=lambda cause: cause.rank)
         found = [cause for guess in GUESSES for cause in guess(evidence)]
         if not any(cause.explains < Explains.NUMBERS for cause in found):
             found += repair.repaired(evidence)
-    return sorted(found, key=lambda cause: cause.score)
+    return sorted(found, key=lambda cause: cause.rank)
 
 
 def causes_of_two(trial: Trial, result: InputTrial) -> list[Cause]:

@@ -108,7 +108,7 @@ def _groups(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 f"only the first group gets a gradient"
             )
             yield e.cause(
-                Kind.GROUP, said, Explains.NUMBERS if right * 2 < n or e.x.ndim > 2 else Explains.SOME
+                Kind.GROUP, said, Explains.NUMBERS if right * 2 < n or e.x.ndim > 2 else Explains.SOME, 2
             )
 
 
@@ -172,7 +172,7 @@ def _periods(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                     f"{e.d} is {_how(e, wrong)} on all but every {step}th element along axis {axis}: is "
                     f"the stride undone?"
                 )
-                yield e.cause(Kind.STRIDE, said, Explains.SOME)
+                yield e.cause(Kind.STRIDE, said, Explains.SOME, 5 * e.x.ndim)
                 return
 
 

@@ -34,6 +34,7 @@ from handgrad.checking.work import work_of
 # The edits tried in one check, for all its inputs together: fewer where one is much work.
 TRIES, TRIES_BY_JAX = 4000, 400
 WORK, WORK_OF_COMPILING = 100_000_000, 2_000
+LIKELY = 8  # choices: such edits of all functions are tried before any others
 PAIRS, FIRSTS, ALIVE, ALIKE = 5000, 3, 120, 2  # of two edits: tries; firsts; those that change anything
 FORBIDDEN = ("open", "exec", "eval", "input", "system", "remove", "unlink", "rmtree", "print", "__import__")
 
@@ -76,14 +77,14 @@ class Source:
             raise OSError("it reaches outside")
 
     def parts(self) -> Sequence[ast.AST]:
-        """The functions in it that may be the backward: those inside it, or itself."""
+        """The functions in it that may be the backward: those inside it first, and itself."""
         inner = [
             n
             for n in ast.walk(self.definition)
             if isinstance(n, (ast.FunctionDef, ast.Lambda)) and n is not self.definition
         ]
         own = [n for n in inner if isinstance(n, ast.Lambda) or n.name != "forward"]
-        return own or [self.definition]
+        return [*own, self.definition]
 
     def made(self, namespace: dict) -> types.FunctionType:
         """The function as the tree now has it."""
@@ -170,6 +171,7 @@ class Tries:
     """What the searches of one check share: the edits of each function, and those that repair."""
 
     edits: list[list[Placed]] = field(default_factory=list)
+    rest: Iterator[list[Placed]] | None = None  # of the functions that were not looked at so far
     right: list[Placed] = field(default_factory=list)
 
 
@@ -200,24 +202,36 @@ class Repair:
 
     def edits(self) -> Iterator[list[Placed]]:
         """Of each of the author's functions that take part, the likeliest first."""
-        known = self.tries.edits
-        yield from known
-        if known:
-            return
+        tries = self.tries
+        yield from tries.edits
+        tries.rest = tries.rest or self.found_edits()
+        for placed in tries.rest:
+            tries.edits.append(placed)
+            yield placed
+
+    def found_edits(self) -> Iterator[list[Placed]]:
         for source in sources(units(self.subject)):
-            for part in source.parts():
-                found = edits(part, self.scope(source, part))
-                known.append([(source, edit) for edit in sorted(found, key=lambda edit: edit.choices)])
-                yield known[-1]
+            *inner, whole = source.parts()
+            for part in (*inner, whole):
+                found = [
+                    (source, edit)
+                    for edit in edits(part, self.scope(source, part))
+                    if part is not whole or not set(edit.slot.path) & set(inner)
+                ]
+                yield sorted(found, key=lambda placed: placed[1].choices)
 
     def search(self) -> list[Cause]:
         """The best of all single edits, those of the backward first; see ``Edit.is_given``."""
         known = {id(edit): (source, edit) for source, edit in self.tries.right}
         tried = [(edit, self.tried((source, edit))) for source, edit in known.values()]
         found = [(edit, cause) for edit, cause in tried if cause is not None]
-        for placed in self.edits():
-            found = self.those_right(placed, found)
-            if any(not edit.is_given for edit, _ in found):
+        for is_likely in (True, False):
+            for function in self.edits():
+                placed = [each for each in function if (each[1].choices <= LIKELY) == is_likely]
+                found = self.those_right(placed, found)
+                if any(not edit.is_given for edit, _ in found):
+                    break
+            if found:
                 break
         return [cause for _, cause in sorted(found, key=lambda pair: pair[0].choices)][:4]
 
@@ -271,7 +285,9 @@ class Repair:
         try:
             for source, edit in placed:
                 old = edit.slot.get()
-                statement = edit.moved or _statement(edit.slot, old)
+                statement = (
+                    edit.shown[0] if edit.shown else old if isinstance(old, ast.stmt) else edit.slot.statement
+                )
                 causes.append(self.named(source, edit, source.line(statement.lineno, _one_line(statement))))
                 for each in edit.all():
                     held = each.slot.get()
@@ -283,10 +299,9 @@ class Repair:
             if not self.is_right(made, any(source.unit.is_helper for source, _ in placed), placed):
                 return None
             for cause, (_, edit), old in zip(causes, placed, before, strict=True):
-                after = _one_line(_statement(edit.slot, edit.slot.get() if isinstance(old, list) else old))
-                if isinstance(old, ast.stmt):
-                    after = _one_line(edit.node)
-                cause.fix = None if edit.moved else "(without this line)" if after == "pass" else after
+                after = _one_line(edit.node if isinstance(old, ast.stmt) else edit.slot.statement)
+                after = "(without this line)" if after == "pass" else after
+                cause.fix = edit.shown[1] if edit.shown else after
         except Exception:  # most edits make no sense
             return None
         finally:
@@ -353,7 +368,9 @@ class Repair:
             for key, value in held.items():
                 values.setdefault(key, value)
                 if key in ("self", "ctx") and hasattr(value, "__dict__"):
-                    for attribute, inner in vars(value).items():
+                    of_class = {k: getattr(type(value), k, None) for k in dir(type(value))}
+                    of_class = {k: v for k, v in of_class.items() if isinstance(v, (int, float))}
+                    for attribute, inner in (of_class | vars(value)).items():
                         values.setdefault(f"{key}.{attribute}", inner)
         for key in free_globals(source.unit.function):
             value = source.unit.function.__globals__.get(key)
@@ -363,8 +380,12 @@ class Repair:
         called = {k: source.unit.function.__globals__.get(k) for k in free_globals(source.unit.function)}
         values |= {k: f for k, f in called.items() if isinstance(f, types.FunctionType)}
         values |= {repr(c): c for c in literals(self.subject) if repr(c) not in values}
-        douts = frozenset(k for k, v in values.items() if is_array(v) and _is_dout(v, self.e))
-        return Scope(values, douts, self.sizes)
+        raw, inputs = self.e.trial.raw[0], frozenset(self.subject.names)
+        douts = frozenset(k for k, v in values.items() if _holds(v, self.e.douts[0]))
+        grads = frozenset(
+            k for k, v in values.items() if any(_holds(v, np.ravel(g)) for g in raw if g is not None)
+        )
+        return Scope(values, douts, inputs, grads, self.sizes)
 
     def run_once(self) -> None:
         """A forward and a backward by the author's own code, not by what was compiled of it."""
@@ -384,12 +405,15 @@ def literals(subject: Subject) -> set[float]:
     return found
 
 
-def _is_dout(value: Any, e: Evidence) -> bool:
+def _holds(value: Any, flat: np.ndarray) -> bool:
+    """Whether this is an array with these numbers."""
+    if not is_array(value) or np.size(value) != flat.size:
+        return False
     try:
-        flat = np.ravel(np.asarray(value)) if not hasattr(value, "detach") else value.detach().numpy().ravel()
+        held = np.ravel(np.asarray(value)) if not hasattr(value, "detach") else value.detach().numpy().ravel()
     except Exception:  # a tracer has no values
         return False
-    return flat.shape == e.douts[0].shape and bool(np.array_equal(flat, e.douts[0]))
+    return bool(np.array_equal(held, flat))
 
 
 def free_globals(f: types.FunctionType) -> set[str]:
@@ -419,11 +443,6 @@ def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
     finally:
         sys.setprofile(before)
     return inner[-1:] + outer[-1:]
-
-
-def _statement(slot: Slot, old: Any) -> ast.stmt:
-    """The statement that an edit changes; of a whole body, its last."""
-    return old[-1] if isinstance(old, list) else old if isinstance(old, ast.stmt) else slot.statement
 
 
 def _one_line(node: ast.AST) -> str:

@@ -42,6 +42,7 @@ def missing(e: Evidence) -> Iterator[Cause]:
         yield e.cause(
             Kind.MISSING_GRADIENT,
             f"{e.d} is zero throughout, but the output depends on {e.name}",
+            choices=2,
         )
 
 

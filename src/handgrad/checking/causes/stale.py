@@ -12,6 +12,7 @@ from handgrad.checking.causes.evidence import Evidence
 from handgrad.checking.equality import same
 from handgrad.checking.findings import Cause
 from handgrad.checking.kinds import Kind
+from handgrad.checking.memory import equal
 from handgrad.checking.subject import Back, Subject, copied, joined, parted
 
 
@@ -22,7 +23,7 @@ def stale(e: Evidence) -> Iterator[Cause]:
     """
     for name, moved in (*_attributes(e.trial.subject), *_globals(e.trial.subject)):
         outs, back = moved()
-        if not same(joined(outs), e.trial.f0, 1e-12):
+        if not same(joined(outs), e.trial.f0, 1e-12) or _is_set(e.trial.subject, name):
             continue
         dx = back(parted(e.douts[0], e.trial.outs))[e.index]
         if dx is not None and np.shape(dx) == e.shape and not e.near(np.asarray(dx), e.got[0]):
@@ -32,6 +33,15 @@ def stale(e: Evidence) -> Iterator[Cause]:
             )
             yield e.cause(Kind.STALE_CACHE, said, choices=3)
             return
+
+
+def _is_set(subject: Subject, name: str) -> bool:
+    """Whether the forward gives the layer's attribute another value: then it is this call's."""
+    if not name.startswith("self.") or subject.reused is None:
+        return False
+    attribute, used = name.removeprefix("self."), subject.reused()
+    _run(used, subject)
+    return not equal(vars(used.inner).get(attribute), vars(subject.inner)[attribute])
 
 
 class Changed:

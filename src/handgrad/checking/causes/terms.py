@@ -69,7 +69,7 @@ def _terms(e: Evidence, axes: tuple[int, ...]) -> Iterator[Cause]:
         )
     else:
         return
-    yield e.cause(kind, f"what is due sums to 0 over {over}; {e.d} {said}")
+    yield e.cause(kind, f"what is due sums to 0 over {over}; {e.d} {said}", choices=3 * len(e.shape))
 
 
 def other_sum(e: Evidence) -> Iterator[Cause]:
@@ -98,8 +98,8 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
                 said = f"{e.d} is dout - {name}·Σdout: log-softmax's is dout - softmax·Σdout"
                 yield e.cause(Kind.WRONG_ARRAY, said, choices=4)
                 return
-        for f in (softmax, log_softmax):
-            if e.fits(partial(f, axes=axes)):
+        for f, shares in ((softmax, out), (log_softmax, p)):
+            if not np.allclose(np.sum(shares, axes), 1) and e.fits(partial(f, axes=axes)):
                 over = "all axes" if axes is None else f"axis {', '.join(map(str, axes))}"
                 said = f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}"
                 yield e.cause(Kind.WRONG_AXIS, said, choices=4)

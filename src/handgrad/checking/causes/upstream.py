@@ -45,6 +45,11 @@ def _not_doubled(e: Evidence, u: np.ndarray, g: np.ndarray, double: np.ndarray) 
                 f"changed by then; are weights updated first?"
             )
             return e.cause(Kind.UPDATED_WEIGHTS, said, Explains.LAW)
+    largest = np.abs(e.backward(1e9 * u))
+    if np.isfinite(largest).all() and np.ptp(largest) == 0 and np.any(largest):
+        bound = largest.flat[0]
+        said = f"{e.d} is ±{bound:.4g} for every large dout: is dout cut off, where a mask is due?"
+        return e.cause(Kind.MASK, said, Explains.LAW, 2)
     if np.any(e.backward(np.zeros_like(u))):
         said = f"{e.d} is not 0 for dout = 0: a part of it does not depend on dout"
         return e.cause(Kind.UPSTREAM_IGNORED, said)
@@ -68,17 +73,26 @@ def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause
             said = f"{e.d} depends on the sum of dout alone, not on its elements"
             yield e.cause(Kind.UPSTREAM_IGNORED, said, Explains.LAW)
             return
-    other = numerics.signed(rng, u.shape)
-    other[0] = u[0]
-    if e.near(e.backward(other), g) and not e.near(e.expected[0], g) and _uses_more(e):
-        yield e.cause(
-            Kind.UPSTREAM_IGNORED, f"{e.d} depends on the first element of dout alone", Explains.LAW
-        )
+    for kept, said in _firsts(e):
+        other = np.where(kept, u, numerics.signed(rng, u.shape))
+        uses_more = e.J is not None and np.any(e.J[~kept])
+        if uses_more and e.near(e.backward(other), g) and not e.near(e.expected[0], g):
+            one = int(kept.sum()) == 1
+            said = f"{e.d} depends on the first {said} alone"
+            if one:
+                yield e.cause(Kind.UPSTREAM_IGNORED, said, Explains.LAW)
+            else:
+                yield e.cause(Kind.UPSTREAM_IGNORED, said, choices=100)
+            return
 
 
-def _uses_more(e: Evidence) -> bool:
-    """Whether the right gradient looks at more of dout than its first element."""
-    return e.J is not None and bool(np.any(e.J[1:]))
+def _firsts(e: Evidence) -> Iterator[tuple[np.ndarray, str]]:
+    """The first element of dout, and the first along each axis."""
+    place = np.arange(e.trial.f0.size)
+    yield place == 0, "element of dout"
+    shape = e.out_shape if e.out_shape is not None and len(e.out_shape) > 1 else ()
+    for axis in range(len(shape)):
+        yield np.isin(place, np.take(place.reshape(shape), 0, axis)), f"of dout along axis {axis}"
 
 
 def other_dout(e: Evidence) -> Iterator[Cause]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from handgrad.checking.causes.by_steps.epsilons import left_out, moved
 from handgrad.checking.causes.by_steps.error import Error, Predicted
+from handgrad.checking.causes.by_steps.last_use import last_use
 from handgrad.checking.causes.by_steps.one_step import one_step
 from handgrad.checking.causes.by_steps.recursion import recursion
 from handgrad.checking.causes.by_steps.several import alike, composites
@@ -22,6 +23,7 @@ SEARCHES: tuple[Callable[[Error], Iterator[Predicted]], ...] = (
     left_out,
     recursion,
     through_time,
+    last_use,
     one_step,
     composites,
     alike,

@@ -115,8 +115,12 @@ def elementwise(error: Error, step: Step, i: int, J: np.ndarray) -> Iterator[Cha
     local, eye = np.diag(J), np.eye(len(J))
     levels = set(np.round(local, 7))
     if not np.allclose(J, eye, atol=1e-7):
-        kind = Kind.MASK if levels <= {0.0, 1.0} else Kind.LOCAL_DERIVATIVE
-        yield kind, f"{d} leaves out the local derivative of {here}", 40, eye
+        if len(levels) == 1:
+            factor = f"{local[0]:.6g}, the constant derivative of"
+            yield Kind.FACTOR, f"{d} leaves out the factor {factor} {here}", 40, eye
+        else:
+            kind = Kind.MASK if levels <= {0.0, 1.0} else Kind.LOCAL_DERIVATIVE
+            yield kind, f"{d} leaves out the local derivative of {here}", 40, eye
     kind = Kind.LOCAL_DERIVATIVE
     yield kind, f"{d} applies the local derivative of {here} twice", 40, J * J
     with np.errstate(all="ignore"):

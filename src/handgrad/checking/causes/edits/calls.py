@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from handgrad.checking.causes.edits.kinds import named_kind
-from handgrad.checking.causes.edits.scope import Scope
+from handgrad.checking.causes.edits.scope import Scope, is_array
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import called, expression
 from handgrad.checking.kinds import Kind
@@ -74,9 +74,23 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         to = f"{name} {' '.join(map(ast.unparse, node.args))}"
         kind = Kind.INTEGER if any(word in to for word in ("int", "round", "long")) else Kind.PRECISION
         yield Edit(kind, ast.unparse(node), 2, slot, owner)
+    if name in ("cumsum", "cumprod") and ast.unparse(node.func).startswith("np."):
+        of, *axis = map(ast.unparse, [*node.args, *(k.value for k in node.keywords if k.arg == "axis")])
+        at = f", {axis[0]}" if axis else ""
+        last = expression(f"np.flip({name}(np.flip({of}{at}){at}){at})".replace(f"({name}(", f"(np.{name}("))
+        yield Edit(Kind.FLIPPED, f"{name} from the first for one from the last", 2, slot, last)
+    yield from _slopes(slot, node, scope)
     yield from _other_functions(slot, node, scope)
     yield from _without_keywords(slot, node)
     yield from _with_keywords(slot, node, scope)
+
+
+def _slopes(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
+    """``z * (1 - z)`` for ``sigmoid(z)``, where z is its output and not its input; so of tanh."""
+    z = ast.unparse(node.args[0]) if len(node.args) == 1 else ""
+    for slope in (f"{z} * (1 - {z})", f"1 - {z} ** 2") if is_array(scope.values.get(z)) else ():
+        said = f"{ast.unparse(node)} for {slope}"
+        yield Edit(Kind.LOCAL_DERIVATIVE, said, 2, slot, expression(slope))
 
 
 def _other_functions(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:

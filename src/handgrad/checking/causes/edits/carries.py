@@ -35,10 +35,13 @@ def carries(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
 def _set(whole: Slot, loop: ast.For, *pairs: tuple[str, str]) -> Edit:
     """The loop with ``a, b = c, d`` at its end."""
     said = ", ".join(name for name, _ in pairs)
-    added = ast.parse(f"{said} = {', '.join(other for _, other in pairs)}").body[0]
-    ast.copy_location(added, loop.body[-1])
+    text = f"{said} = {', '.join(other for _, other in pairs)}"
+    added, last = ast.parse(text).body[0], loop.body[-1]
+    ast.copy_location(added, last)
     made = [*loop.body, ast.fix_missing_locations(added)]
-    return Edit(Kind.CARRY, f"{said} never set in the loop", 1, whole, made)
+    is_simple = "\n" not in ast.unparse(last)
+    shown = last, f"{ast.unparse(last)}; {text}" if is_simple else None
+    return Edit(Kind.CARRY, f"{said} never set in the loop: {text} at its end", 1, whole, made, shown=shown)
 
 
 def like(name: str, stored: Iterable[str], scope: Scope) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.checking.causes.edits.kinds import factor_kind, is_scalar, named_kind, parameter_of
 from handgrad.checking.causes.edits.scope import Scope, is_array, is_mask, nearly
 from handgrad.checking.causes.edits.slots import Edit, Slot
-from handgrad.checking.causes.edits.syntax import expression, in_index, is_load, is_name, is_term
+from handgrad.checking.causes.edits.syntax import called, expression, in_index, is_load, is_name, is_term
 from handgrad.checking.kinds import Kind
 
 # Too many.
@@ -24,12 +24,22 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     for kept, gone in ((node.left, node.right), (node.right, node.left)):
         said = ast.unparse(gone)
         is_right = gone is node.right
+        if _is_set(slot, kept):
+            said = f"{ast.unparse(slot.parent)} writes over {ast.unparse(kept)}: {said}"
+            yield Edit(Kind.WRONG_ARRAY, f"{said} too many", 3, slot, kept)
         if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and is_right):
             yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 4, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
             yield Edit(_kind_of_term(node, gone, kept, scope), f"{said} too many", 4, slot, kept)
         elif isinstance(node.op, ast.Pow) and is_right:
             yield Edit(Kind.LOCAL_DERIVATIVE, f"the power {said} too many", 4, slot, kept)
+
+
+def _is_set(slot: Slot, kept: ast.expr) -> bool:
+    """Whether this is what a name is set to that is in it: ``x = x * r``."""
+    outer = slot.parent
+    targets = outer.targets if isinstance(outer, ast.Assign) and slot.name == "value" else []
+    return is_name(kept) and ast.unparse(kept) in map(ast.unparse, targets)
 
 
 def _kind_of_factor(slot: Slot, factor: ast.expr, scope: Scope) -> Kind:
@@ -43,8 +53,17 @@ def _kind_of_term(node: ast.BinOp, term: ast.expr, kept: ast.expr, scope: Scope)
     if isinstance(term, ast.Constant) and isinstance(term.value, int):
         is_complement = isinstance(node.op, ast.Sub) and term is node.left and scope.shape(kept)
         return Kind.SWAPPED if is_complement else named_kind(ast.unparse(kept), Kind.OFF_BY_ONE)
+    if isinstance(node.op, ast.Sub) and ast.unparse(kept) in scope.inputs and _is_step(term, scope):
+        return Kind.UPDATED_WEIGHTS
     is_epsilon = isinstance(term, ast.Constant) or "eps" in ast.unparse(term).lower()
     return Kind.EPSILON if is_epsilon else Kind.DOUBLE_PATH
+
+
+def _is_step(term: ast.expr, scope: Scope) -> bool:
+    """Whether what is taken from a weight is made of its gradient."""
+    return any(
+        isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) in scope.grads for n in ast.walk(term)
+    )
 
 
 # Missing.
@@ -137,16 +156,49 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         if name == text or is_array(other) != is_array(value):
             continue
         if is_array(value):
-            kind = _kind_of_array(name in scope.douts, value, other)
+            kind, choices = _kind_of_array(slot, name in scope.douts, value, other)
         else:
             words = f"{text} {name} {parameter_of(slot, scope) or ''}"
-            kind = named_kind(words, Kind.OFF_BY_ONE if in_index(slot) else Kind.FACTOR)
-        yield Edit(kind, f"{text} for {name}", 4, slot, expression(name))
+            kind, choices = named_kind(words, Kind.OFF_BY_ONE if in_index(slot) else Kind.FACTOR), 4
+        yield Edit(kind, f"{text} for {name}", choices, slot, expression(name))
 
 
-def _kind_of_array(is_dout: bool, value: Any, other: Any) -> Kind:
-    if is_dout and np.shape(value) == np.shape(other):
-        return Kind.UPSTREAM_IGNORED
-    if np.shape(value) == np.shape(other):
-        return Kind.PRECISION if nearly(value, other) else Kind.WRONG_ARRAY
-    return Kind.UPSTREAM_IGNORED if is_dout else Kind.WRONG_ARRAY
+def _kind_of_array(slot: Slot, is_dout: bool, value: Any, other: Any) -> tuple[Kind, int]:
+    """What it means that this array is taken and not that one, and among how many."""
+    if is_dout:
+        return Kind.MASK if _is_part(value, other) else Kind.UPSTREAM_IGNORED, 4
+    if called(slot.parent).endswith("_like") and _is_whole(value) and not _is_whole(other):
+        return Kind.INTEGER, 1  # made to hold whole numbers, because what it is made like does
+    if np.shape(value) != np.shape(other):
+        return Kind.WRONG_ARRAY, 4
+    if nearly(value, other):
+        return Kind.PRECISION, 4
+    return Kind.MASK if _is_masked(value, other) else Kind.WRONG_ARRAY, 4
+
+
+def _is_whole(value: Any) -> bool:
+    return any(name in str(value.dtype) for name in ("int", "bool"))
+
+
+def _is_part(value: Any, other: Any) -> bool:
+    """Whether this is the other array with zeros in some places."""
+    try:
+        value, other = np.asarray(value), np.asarray(other)
+    except Exception:  # a tracer has no values
+        return False
+    there = value != 0
+    return bool(
+        np.shape(value) == np.shape(other)
+        and there.any()
+        and not there.all()
+        and np.all((value == other)[there])
+    )
+
+
+def _is_masked(value: Any, other: Any) -> bool:
+    """Whether the other array is 0 in places where this one is nowhere 0."""
+    try:
+        value, other = np.asarray(value), np.asarray(other)
+    except Exception:  # a tracer has no values
+        return False
+    return bool(np.all(value != 0) and np.any(other == 0) and np.any(other != 0))

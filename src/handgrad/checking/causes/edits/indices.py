@@ -23,6 +23,7 @@ from handgrad.checking.causes.edits.syntax import (
 from handgrad.checking.kinds import Kind
 
 MOST_KEYS = 24
+FEW = 8  # rows that are left out before the inside
 
 
 def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
@@ -30,9 +31,16 @@ def indices(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         for i, part in enumerate(parts(node)):
             if isinstance(part, ast.Slice):
                 yield from _bounds(slot, node, i, part)
+        yield from _from(slot, node, scope)
+        yield from _by_steps(slot, node, scope)
         if is_load(node):
             yield from _whole(slot, node, scope)
             yield from _other_keys(slot, node, scope)
+    if isinstance(node, ast.Call) and called(node) in ("range", "arange") and len(node.args) >= 2:
+        for by in (1, -1):
+            first, last, *step = node.args
+            made = ast.Call(node.func, [_moved(first, by), _moved(last, by), *step], node.keywords)
+            yield Edit(Kind.OFF_BY_ONE, f"{ast.unparse(node)} for {ast.unparse(made)}", 2, slot, made)
     if _is_moved(slot, node):
         for by in (1, -1):
             moved = _moved(node, by)
@@ -74,6 +82,58 @@ def _strided(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterat
     for end in dict.fromkeys((None, _as_far_by_twos(part.lower, part.upper))):
         made = with_part(node, i, ast.Slice(part.lower, end, ast.Constant(2)))
         yield Edit(Kind.STRIDE, f"{ast.unparse(node)} without a step", 2, slot, made)
+
+
+def _from(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
+    """``x[p : p + h, p : p + w]`` for ``x[:h, :w]``: what stands before the inside is left out."""
+    before = [name for name, n in scope.names() if isinstance(n, int) and 0 < n <= FEW]
+    for name in before if any(map(_is_head, parts(node))) else ():
+        made = _with_parts(node, [_later(part, expression(name)) for part in parts(node)])
+        yield Edit(Kind.OFF_BY_ONE, f"{ast.unparse(node)} for {ast.unparse(made)}", 4, slot, made)
+
+
+def _is_head(part: ast.expr) -> bool:
+    """``: h``"""
+    return isinstance(part, ast.Slice) and part.upper is not None and not (part.lower or part.step)
+
+
+def _later(part: ast.expr, by: ast.expr) -> ast.expr:
+    """p : p + h for : h"""
+    if isinstance(part, ast.Slice) and part.upper is not None and _is_head(part):
+        return ast.Slice(by, ast.BinOp(part.upper, ast.Add(), by), None)
+    return part
+
+
+def _by_steps(slot: Slot, node: ast.Subscript, scope: Scope) -> Iterator[Edit]:
+    """``x[s * i : s * i + n]`` for ``x[i : i + n]``, along all axes at once."""
+    steps = [
+        name
+        for name, n in scope.names()
+        if isinstance(n, int) and named_kind(name, Kind.FACTOR) is Kind.STRIDE
+    ]
+    for step in (*steps, "2"):
+        changed = [_by_step(part, expression(step)) for part in parts(node)]
+        if any(changed):
+            members = [new or part for new, part in zip(changed, parts(node), strict=True)]
+            made = _with_parts(node, members)
+            yield Edit(Kind.STRIDE, f"{ast.unparse(node)} for {ast.unparse(made)}", 2, slot, made)
+
+
+def _by_step(part: ast.expr, step: ast.expr) -> ast.Slice | None:
+    """s·i : s·i + n for i : i + n"""
+    low, high = getattr(part, "lower", None), getattr(part, "upper", None)
+    if not isinstance(low, ast.Name) or not (isinstance(high, ast.BinOp) and isinstance(high.op, ast.Add)):
+        return None
+    if ast.unparse(high.left) != low.id:
+        return None
+    first = ast.BinOp(step, ast.Mult(), low)
+    return ast.Slice(first, ast.BinOp(first, ast.Add(), high.right), None)
+
+
+def _with_parts(node: ast.Subscript, members: list[ast.expr]) -> ast.Subscript:
+    return ast.Subscript(
+        node.value, ast.Tuple(members, ast.Load()) if len(members) > 1 else members[0], node.ctx
+    )
 
 
 def _as_far_by_twos(low: ast.expr | None, high: ast.expr | None) -> ast.expr | None:

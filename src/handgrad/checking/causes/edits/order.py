@@ -74,7 +74,7 @@ def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         if not isinstance(node.operand, ast.Constant):
             yield Edit(Kind.FACTOR, "a minus too many", 2, slot, node.operand)
-    elif isinstance(node, (ast.Tuple, ast.List)) and is_load(node):
+    elif isinstance(node, (ast.Tuple, ast.List)) and (is_load(node) or isinstance(slot.parent, ast.Assign)):
         if len(node.elts) <= 5 and not in_index(slot):
             for i, j, elements in _swapped(node.elts):
                 said = f"{ast.unparse(node.elts[i])} and {ast.unparse(node.elts[j])} swapped"

@@ -16,6 +16,8 @@ class Scope:
 
     values: dict[str, Any] = field(default_factory=dict)
     douts: frozenset[str] = frozenset()  # names that hold dout
+    inputs: frozenset[str] = frozenset()  # names of inputs
+    grads: frozenset[str] = frozenset()  # names that hold what is returned
     sizes: tuple[int, ...] = ()  # of axes
 
     def held(self, node: ast.AST) -> Any:

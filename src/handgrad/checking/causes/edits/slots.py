@@ -48,7 +48,7 @@ class Edit:
     slot: Slot
     node: Any
     also: tuple[Edit, ...] = ()  # made together with it
-    moved: ast.stmt | None = None  # a statement that is right in another place
+    shown: tuple[ast.stmt, str | None] | None = None  # of a body: the line it is about, and as it is right
     is_given: bool = False  # in what a function of the author's is given
 
     def all(self) -> tuple[Edit, ...]:

@@ -23,6 +23,7 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         yield Edit(kind, f"the statement {ast.unparse(node)}", 4, slot, ast.Pass())
     if isinstance(node, ast.For) and isinstance(slot.index, int):
         yield from _left_early(slot, node)
+        yield from _added_up(slot, node)
 
 
 def _left_early(slot: Slot, loop: ast.For) -> Iterator[Edit]:
@@ -34,7 +35,26 @@ def _left_early(slot: Slot, loop: ast.For) -> Iterator[Edit]:
         turns = ast.For(loop.target, loop.iter, others, loop.orelse)
         ast.copy_location(turns, loop)
         said = f"{ast.unparse(last)} after the loop, which it leaves in the first turn"
-        yield Edit(Kind.ASSIGNED, said, 1, whole, [*before, turns, last, *after], moved=last)
+        yield Edit(Kind.ASSIGNED, said, 1, whole, [*before, turns, last, *after], shown=(last, None))
+
+
+def _added_up(slot: Slot, loop: ast.For) -> Iterator[Edit]:
+    """What each turn of a loop sets, added up from 0 on."""
+    whole = Slot(slot.parent, slot.name, None, slot.path)
+    before, after = whole.get()[: slot.index], whole.get()[slot.index :][1:]
+    for n, node in enumerate(loop.body):
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not isinstance(node, ast.Assign) or not isinstance(target, (ast.Name, ast.Attribute)):
+            continue
+        zero = ast.Assign([target], ast.Constant(0))
+        added = ast.AugAssign(target, ast.Add(), node.value)
+        turns = ast.For(loop.target, loop.iter, [*loop.body[:n], added, *loop.body[n + 1 :]], loop.orelse)
+        made: list[ast.stmt] = [zero, turns]
+        for new in (added, *made):
+            ast.copy_location(new, node)
+        name = ast.unparse(target)
+        said = f"{name} added up in the loop (+=), from {name} = 0 before it, not assigned"
+        yield Edit(Kind.ASSIGNED, said, 1, whole, [*before, *made, *after], shown=(node, None))
 
 
 def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:

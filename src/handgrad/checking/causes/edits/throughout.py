@@ -7,14 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from handgrad.checking.causes.edits.slots import Edit
+from handgrad.checking.kinds import Kind
 
 
 def throughout(found: Iterable[Edit]) -> Iterator[Edit]:
     """Of edits that take back the same, all at once, and those on the lines that set one name at once."""
     alike: dict[tuple, list[Edit]] = defaultdict(list)
+    assigned: list[Edit] = []
     for edit in found:
         if not isinstance(edit.slot.get(), (list, ast.stmt)) and not edit.also:
             alike[edit.kind, edit.said].append(edit)
+        elif edit.kind is Kind.ASSIGNED and isinstance(edit.node, ast.AugAssign):
+            assigned.append(edit)
+    yield from on_lines_of_one_name(assigned)
     for edits in alike.values():
         if 1 < len(edits) <= MOST and (edits[0].said.startswith(EVERYWHERE) or is_one_call(edits)):
             yield together(edits)
@@ -33,10 +38,12 @@ def is_one_call(edits: list[Edit]) -> bool:
 
 
 def in_one_statement(edits: list[Edit]) -> Iterator[Edit]:
-    """A name that is used more than once in a statement: ``i * (1 - i)`` for ``o * (1 - o)``."""
+    """A name or a number that is in a statement more than once: ``i * (1 - i)`` for ``o * (1 - o)``."""
     by_statement: dict[int, list[Edit]] = defaultdict(list)
     for edit in edits:
-        if isinstance(edit.slot.get(), (ast.Name, ast.Attribute)) and isinstance(edit.node, ast.expr):
+        if isinstance(edit.slot.get(), (ast.Name, ast.Attribute, ast.Constant)) and isinstance(
+            edit.node, ast.expr
+        ):
             by_statement[id(edit.slot.statement)].append(edit)
     for same in by_statement.values():
         if 1 < len(same) <= MOST and len({ast.unparse(edit.slot.get()) for edit in same}) == 1:
@@ -47,10 +54,11 @@ def on_lines_of_one_name(edits: list[Edit]) -> Iterator[Edit]:
     """Edits of whole results: ``dw[0] = ...``, ``dw[1] = ...``."""
     by_name: dict[str, list[Edit]] = defaultdict(list)
     for edit in edits:
-        statement = edit.slot.statement
+        old = edit.slot.get()
+        statement = old if isinstance(old, ast.stmt) else edit.slot.statement
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
         target = targets[0]
-        if isinstance(target, ast.Subscript) and edit.slot.parent is statement:
+        if isinstance(target, ast.Subscript) and (old is statement or edit.slot.parent is statement):
             by_name[ast.unparse(target.value)].append(edit)
     for same in by_name.values():
         if 1 < len(same) <= MOST:
