@@ -270,12 +270,15 @@ def sizes(x: np.ndarray) -> np.ndarray:
 
 def lengths(rows: np.ndarray) -> np.ndarray:
     """√Σx² of each row, without overflow."""
-    largest = np.max(np.abs(rows), axis=1, initial=0.0)
+    largest = np.abs(rows).max(axis=1, initial=0.0)
     unit = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
-    whole = largest * np.sqrt(np.sum((rows / unit[:, None]) ** 2, axis=1))
+    whole = largest * np.sqrt(((rows / unit[:, None]) ** 2).sum(axis=1))
     return np.where(unit == largest, whole, largest)
+
+
+SIGNS = np.array([-1.0, 1.0])
 
 
 def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random numbers away from zero: ±[0.5, 1.5)."""
-    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return rng.uniform(0.5, 1.5, shape) * SIGNS[rng.integers(0, 2, shape)]

@@ -77,8 +77,8 @@ class Subject:
 
 def joined(outs: list[Any]) -> np.ndarray:
     """The floating outputs as one vector."""
-    parts = [np.ravel(out) for out in map(np.asarray, outs) if out.dtype.kind in "fc"]
-    wide = [p if p.dtype.kind == "c" else p.astype(np.float64) for p in parts]
+    parts = [np.asarray(out).ravel() for out in outs]
+    wide = [p if p.dtype.kind == "c" else p.astype(np.float64) for p in parts if p.dtype.kind in "fc"]
     return np.concatenate(wide) if wide else np.zeros(0)
 
 
@@ -116,15 +116,18 @@ def copied(values: Values) -> Values:
 SEED = 20101
 
 
-@contextlib.contextmanager
-def fixed_randomness() -> Iterator[None]:
+class fixed_randomness:
     """The global generators start at the same place inside."""
-    np.random.seed(SEED)
-    random.seed(SEED)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.default_generator.manual_seed(SEED)
-    yield
+
+    def __enter__(self) -> None:
+        np.random.seed(SEED)
+        random.seed(SEED)
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.default_generator.manual_seed(SEED)
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
 
 
 @contextlib.contextmanager

@@ -114,16 +114,25 @@ def _as_numpy(out: Any) -> Any:
     return out.detach().resolve_conj().numpy() if isinstance(out, torch.Tensor) else out
 
 
+def _as_dense(g: torch.Tensor) -> np.ndarray:
+    plain = g.layout is torch.strided and not g.requires_grad
+    return np.asarray(g.numpy() if plain else g.detach().to_dense().numpy(force=True))
+
+
 def _subject(
     target: Any, call: Callable, tree: list, flat: list, options: dict, asked: list[bool] | None = None
 ) -> Subject:
     checked = asked or [is_float(x) and not isinstance(x, float) for x in flat]
+    is_flat = all(x is y for x, y in zip(tree, flat, strict=False)) and len(tree) == len(flat)
+
+    def called(xs: list[Any]) -> Any:
+        return call(*(xs if is_flat else unflatten(tree, xs)), **options)
 
     def forward(values: Values) -> list[Any]:
         if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
             values = [x.astype(complex) if c else x for x, c in zip(values, checked, strict=True)]
         with fixed_randomness(), torch.no_grad():
-            out = call(*unflatten(tree, [_as_tensor(x) for x in values]), **options)
+            out = called([_as_tensor(x) for x in values])
         return [_as_numpy(o) for o in leaves(out)]
 
     def pair(values: Values) -> tuple[list[Any], Back]:
@@ -134,7 +143,7 @@ def _subject(
         with fixed_randomness(), torch.enable_grad():
             # A view of each leaf, so that a forward which writes in place is not stopped by its being a leaf.
             given = [x.view_as(x) if c else x for x, c in zip(tensors, checked, strict=True)]
-            out = leaves(call(*unflatten(tree, given), **options))
+            out = leaves(called(given))
         recorded = [o for o in out if isinstance(o, torch.Tensor) and o.requires_grad]
 
         def back(douts: list[Any]) -> list[Any]:
@@ -148,7 +157,7 @@ def _subject(
                 return [None] * len(values)
             found = iter(torch.autograd.grad(recorded, wanted, seeds, retain_graph=True, allow_unused=True))
             grads = [next(found) if c else None for c in checked]
-            return [None if g is None else g.detach().to_dense().numpy(force=True) for g in grads]
+            return [None if g is None else _as_dense(g) for g in grads]
 
         return [_as_numpy(o) for o in out], back
 

@@ -59,9 +59,9 @@ class Line:
         self.trial, self.gv, self.U = trial, gv, np.stack(trial.douts)
         with np.errstate(all="ignore"):
             terms = np.where(trial.smooth, self.U * e.value, 0.0)
-            self.errors = np.sum(np.where(trial.smooth, np.abs(self.U) * e.error, 0.0), axis=1)
-            tiny = 1e-13 * np.sum(np.abs(terms), axis=1) + numerics.UNDERFLOW * np.sum(np.abs(v))
-            self.expected, self.actual = np.sum(terms, axis=1), np.sum(gv, axis=1)
+            self.errors = np.where(trial.smooth, np.abs(self.U) * e.error, 0.0).sum(axis=1)
+            tiny = 1e-13 * np.abs(terms).sum(axis=1) + numerics.UNDERFLOW * np.abs(v).sum()
+            self.expected, self.actual = terms.sum(axis=1), gv.sum(axis=1)
             self.scales = numerics.lengths(gv) + np.abs(self.expected)
             self.apart = np.abs(self.actual - self.expected)
             self.is_apart = self.apart > SAFETY * self.errors + FLOOR * self.scales + tiny

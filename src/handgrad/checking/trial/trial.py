@@ -412,11 +412,10 @@ def _numbers(g: np.ndarray) -> np.ndarray:
     Raises:
         BackwardFailed: the gradient holds no numbers.
     """
-    failed = BackwardFailed(f"returns an array of {g.dtype}, which holds no numbers")
     try:
-        g = g.astype(np.float64) if g.dtype.kind == "O" else g
+        numbers = g.astype(np.float64) if g.dtype.kind == "O" else g
     except (TypeError, ValueError):
-        raise failed from None
-    if g.dtype.kind not in "biufc":
-        raise failed
-    return g.real if np.iscomplexobj(g) else g
+        numbers = None
+    if numbers is None or numbers.dtype.kind not in "biufc":
+        raise BackwardFailed(f"returns an array of {g.dtype}, which holds no numbers")
+    return numbers.real if numbers.dtype.kind == "c" else numbers

@@ -156,17 +156,18 @@ def names(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
         if name == text or is_array(other) != is_array(value):
             continue
         if is_array(value):
-            kind, choices = _kind_of_array(slot, name in scope.douts, value, other)
+            kind, choices = _kind_of_array(slot, scope, name, value, other)
         else:
             words = f"{text} {name} {parameter_of(slot, scope) or ''}"
             kind, choices = named_kind(words, Kind.OFF_BY_ONE if in_index(slot) else Kind.FACTOR), 4
         yield Edit(kind, f"{text} for {name}", choices, slot, expression(name))
 
 
-def _kind_of_array(slot: Slot, is_dout: bool, value: Any, other: Any) -> tuple[Kind, int]:
-    """What it means that this array is taken and not that one, and among how many."""
-    if is_dout:
-        return Kind.MASK if _is_part(value, other) else Kind.UPSTREAM_IGNORED, 4
+def _kind_of_array(slot: Slot, scope: Scope, name: str, value: Any, other: Any) -> tuple[Kind, int]:
+    """What it means that this array is taken and not the one of that name, and among how many."""
+    if name in scope.douts:
+        is_zeroed = ast.unparse(slot.get()) in scope.grads and _is_part(value, other)
+        return Kind.MASK if is_zeroed else Kind.UPSTREAM_IGNORED, 4
     if called(slot.parent).endswith("_like") and _is_whole(value) and not _is_whole(other):
         return Kind.INTEGER, 1  # made to hold whole numbers, because what it is made like does
     if np.shape(value) != np.shape(other):

@@ -68,7 +68,8 @@ def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterato
         is_whole = lower is None and upper is None
         ends = {ast.unparse(b) for b in (part.lower, part.upper) if b is not None}
         is_cut = is_whole and _summed(slot) and not ends & {"1", "-1"}
-        kind = Kind.BROADCAST if is_cut else Kind.OFF_BY_ONE
+        is_first = is_whole and part.lower is None and ends == {"1"}
+        kind = Kind.BROADCAST if is_cut else Kind.GROUP if is_first else Kind.OFF_BY_ONE
         yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2, slot, made)
     if part.step is not None and ast.unparse(part.step) != "-1":
         every = with_part(node, i, ast.Slice(part.lower, part.upper, None))
