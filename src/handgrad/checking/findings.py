@@ -58,8 +58,8 @@ class Cause:
 
     @property
     def rank(self) -> tuple[float, bool]:
-        """The score; of two that are as good, first the one that says what to write."""
-        return score(self.explains, self.choices), self.fix is None
+        """The score; of two that are as good, first the one that knows its line: it was tried."""
+        return score(self.explains, self.choices), self.line is None
 
     def __str__(self) -> str:
         return self.sentence

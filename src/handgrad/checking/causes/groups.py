@@ -53,7 +53,7 @@ def groups(e: Evidence) -> Iterator[Cause]:
 
 def _mixed(e: Evidence, found: Groups, said: str, explains: Explains) -> Cause:
     many = f"the {len(found.rows)} groups along axis {found.axis} of {e.name} are independent"
-    return e.cause(Kind.GROUP, f"{many}; in {e.d} each {said}", explains, len(MIXTURES))
+    return e.cause(Kind.GROUP, f"{many}; in {e.d} each {said}", explains)
 
 
 def independent(J: np.ndarray, inner: tuple[int, ...], outer: tuple[int, ...]) -> Iterator[Groups]:

@@ -108,7 +108,7 @@ def _groups(e: Evidence, wrong: np.ndarray) -> Iterator[Cause]:
                 f"only the first group gets a gradient"
             )
             yield e.cause(
-                Kind.GROUP, said, Explains.NUMBERS if right * 2 < n or e.x.ndim > 2 else Explains.SOME, 2
+                Kind.GROUP, said, Explains.NUMBERS if right * 2 < n or e.x.ndim > 2 else Explains.SOME
             )
 
 

@@ -99,7 +99,7 @@ def last_dout(error: Error, turns: Rounds) -> Iterator[Predicted]:
     if len(set(turn.tolist())) > 1:
         only = turns.chain.gradient({}, np.where(turn == turns.count - 1, turns.chain.U, 0.0))
         sentence = f"{error.e.d} counts the last step's dout only: that of each other step is not added"
-        yield Predicted(Kind.UPSTREAM_IGNORED, sentence, 2, only - error.due)
+        yield Predicted(Kind.CARRY, sentence, 2, only - error.due)
 
 
 def of_another_step(error: Error, turns: Rounds, edges: list[Edge]) -> Iterator[Predicted]:

@@ -41,7 +41,7 @@ def _set(whole: Slot, loop: ast.For, *pairs: tuple[str, str]) -> Edit:
     made = [*loop.body, ast.fix_missing_locations(added)]
     is_simple = "\n" not in ast.unparse(last)
     shown = last, f"{ast.unparse(last)}; {text}" if is_simple else None
-    return Edit(Kind.CARRY, f"{said} never set in the loop: {text} at its end", 1, whole, made, shown=shown)
+    return Edit(Kind.CARRY, f"{said} never set in the loop: {text} at its end", 2, whole, made, shown=shown)
 
 
 def like(name: str, stored: Iterable[str], scope: Scope) -> Iterator[str]:
