@@ -1,7 +1,7 @@
 """The gallery: pages that compute and train, with an index.
 
-``python docs/gallery/build.py [FOLDER [NAME ...]]`` writes all pages, or some, to build/gallery if no folder is
-given. Each is one file that works offline.
+``python docs/gallery/build.py [FOLDER [NAME ...]]`` writes all pages, or some, to build/gallery if no folder
+is given. Each is one file that works offline.
 """
 
 from __future__ import annotations
