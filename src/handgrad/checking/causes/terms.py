@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.checking.causes.evidence import CLOSE, Evidence, subsets
 from handgrad.checking.causes.factors import common_ratio
-from handgrad.checking.findings import Cause, Explains
+from handgrad.checking.findings import Cause
 from handgrad.checking.kinds import Kind
 
 
@@ -104,36 +104,6 @@ def other_sum(e: Evidence) -> Iterator[Cause]:
                 said = f"{e.d} sums dout over {over}, which is not the axis of {f.__name__}"
                 yield e.cause(Kind.WRONG_AXIS, said, choices=4)
                 return
-
-
-def scores(e: Evidence) -> Iterator[Cause]:
-    """Scores where their softmax is due, as in x - t for softmax(x) - t."""
-    if not e.is_whole or not e.has_shape or len(e.shape) != 2:
-        return
-    p = np.exp(e.x - e.x.max(-1, keepdims=True))
-    off = e.x - p / p.sum(-1, keepdims=True)
-    if all(_is_along(g - d, off) for g, d in zip(e.got, e.expected, strict=True)):
-        yield e.cause(Kind.WRONG_ARRAY, f"{e.d} has {e.name} where softmax({e.name}) is due", choices=4)
-
-
-def _is_along(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether a is a multiple of b."""
-    slope = float(np.sum(a * b)) / max(float(np.sum(b * b)), 1e-300)
-    return slope != 0 and bool(np.max(np.abs(a - slope * b)) <= 1e-6 * np.max(np.abs(a)))
-
-
-def product_terms(e: Evidence) -> Iterator[Cause]:
-    """One term of the product rule: what is left out is dout·out/x."""
-    if not e.is_whole or e.out_shape != e.shape or not e.has_shape or np.any(e.x == 0):
-        return
-    per_element = e.out / e.x
-    if e.fits(lambda u: u.reshape(e.shape) * per_element):
-        said = f"{e.d} is dout·out/{e.name}: one factor's term of the product rule; the other is missing"
-        yield e.cause(Kind.MISSING_PATH, said, Explains.SOME, 10)
-    if e.fits(lambda u: e.due(u) - u.reshape(e.shape) * per_element):
-        yield e.cause(
-            Kind.MISSING_PATH, f"{e.d} lacks dout·out/{e.name}: a term of the product rule", Explains.SOME, 10
-        )
 
 
 FORMULAS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

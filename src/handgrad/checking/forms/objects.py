@@ -439,7 +439,8 @@ class Made:
         ):
             named = {len(self.flat) + i: p for i, p in enumerate(self.held.candidates)}
             own = list(grads[: len(self.flat)])
-        given = [leaf for dx in own for leaf in leaves(dx)]
+        like = self.tree if len(own) == len(self.tree) else own
+        given = [leaf for x, dx in zip(like, own, strict=True) for leaf in _leaves_like(x, dx)]
         if len(given) > len(self.flat):
             raise Unfit(
                 f"backward returned {counted(len(given), 'gradient')} for {counted(len(self.flat), 'input')}"
