@@ -77,8 +77,9 @@ def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     elif isinstance(node, (ast.Tuple, ast.List)) and (is_load(node) or isinstance(slot.parent, ast.Assign)):
         if len(node.elts) <= 5 and not in_index(slot):
             for i, j, elements in _swapped(node.elts):
-                said = f"{ast.unparse(node.elts[i])} and {ast.unparse(node.elts[j])} swapped"
-                yield Edit(Kind.SWAPPED, said, 2, slot, type(node)(elements, node.ctx))
+                one, other = ast.unparse(node.elts[i]), ast.unparse(node.elts[j])
+                kind = Kind.WRONG_ARRAY if not is_load(node) and "_" in (one, other) else Kind.SWAPPED
+                yield Edit(kind, f"{one} and {other} swapped", 2, slot, type(node)(elements, node.ctx))
     elif isinstance(node, ast.Call):
         kind = {"where": Kind.MASK, "outer": Kind.TRANSPOSED}.get(called(node), Kind.SWAPPED)
         for _, _, arguments in _swapped(node.args):
