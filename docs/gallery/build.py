@@ -61,7 +61,7 @@ def spiral() -> Picture:
 def xor(activation: str) -> Callable[[], Picture]:
     def page() -> Picture:
         x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "f")
-        net = mlp([2, 4, 2], activation=activation, seed=2)
+        net = mlp([2, 8, 2], activation=activation, seed=2)
         trainer = Trainer(net, hg.softmax_cross_entropy, SGD(0.5), seed=0)
         t = np.array([0, 1, 1, 0])
         title = f"XOR, by {'rectifiers' if activation == 'relu' else 'sigmoids'}"
@@ -97,12 +97,12 @@ def convolution() -> Picture:
     return show_training(trainer, x, data.t, batch_size=50, title="A convolution")
 
 
-def verse() -> tuple[np.ndarray, np.ndarray, int]:
+def verse() -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Sequences of symbols, and of each the symbol after it."""
     symbols = sorted(set(VERSE))
     text = np.array([symbols.index(c) for c in VERSE])
     starts = np.arange(len(text) - LENGTH)[:, None] + np.arange(LENGTH)
-    return text[starts], text[starts + 1], len(symbols)
+    return text[starts], text[starts + 1], symbols
 
 
 def next_symbol(y: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -111,24 +111,26 @@ def next_symbol(y: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def lstm() -> Picture:
-    x, t, V = verse()
-    trainer = Trainer(char_lstm(V, LENGTH, D=16, H=32, seed=0), next_symbol, Adam(0.01), seed=0)
-    return show_training(trainer, x, t, batch_size=32, title="An LSTM that learns a verse")
+    x, t, symbols = verse()
+    trainer = Trainer(char_lstm(len(symbols), LENGTH, D=16, H=32, seed=0), next_symbol, Adam(0.01), seed=0)
+    return show_training(trainer, x, t, batch_size=32, classes=symbols, title="An LSTM that learns a verse")
 
 
 def microgpt() -> Picture:
-    x, t, V = verse()
-    net = GPT(V, LENGTH, D=32, heads=4, blocks=1, seed=0)
+    x, t, symbols = verse()
+    net = GPT(len(symbols), LENGTH, D=32, heads=4, blocks=1, seed=0)
     trainer = Trainer(net, next_symbol, Adam(0.005), seed=0)
-    return show_training(trainer, x, t, batch_size=32, title="A small GPT that learns a verse")
+    return show_training(
+        trainer, x, t, batch_size=32, classes=symbols, title="A small GPT that learns a verse"
+    )
 
 
 PAGES: dict[str, tuple[Callable[[], Picture], str]] = {
     "apples": (apples, "The first computation of the book: every number can be typed or dragged."),
     "neuron": (neuron, "tanh(x1·w1 + x2·w2 + b): nudge a weight, and compare with what the gradient says."),
     "spiral": (spiral, "Three arms, two numbers in: the surface of decisions bends as the network learns."),
-    "xor-sigmoid": (xor("sigmoid"), "Four points that no straight line divides, by four sigmoids."),
-    "xor-relu": (xor("relu"), "The same four points, by four rectifiers."),
+    "xor-sigmoid": (xor("sigmoid"), "Four points that no straight line divides, by eight sigmoids."),
+    "xor-relu": (xor("relu"), "The same four points, by eight rectifiers."),
     "digits": (digits, "784-50-10 on 5,000 digits: what each unit looks for, and what is taken for what."),
     "regression": (regression, "A curve bends through 200 points."),
     "convolution": (convolution, "Eight filters of 5 x 5 on small digits."),

@@ -77,7 +77,7 @@ class Gathered:
 
     def report(self) -> str:
         seen = [self.curves(), self.quality(), self.worst()]
-        looked_into = [self.gradients(), self.weights(), self.steps()]
+        looked_into = [self.gradients(), self.weights(), self.steps(), self.again()]
         return report(self.name, self.figures(), self.facts(), seen + looked_into)
 
     @property
@@ -186,6 +186,12 @@ class Gathered:
         except TooLarge as error:
             page = code(str(error))
         return section("Every step, before and after", note, page, code(command))
+
+    def again(self) -> str:
+        note = (
+            "A page that trains this network from the beginning, in the browser: play, pause, step, change."
+        )
+        return section("Once more, live", note, code(f"handgrad show {self.folder} --live --out live.html"))
 
     def recorded(self, i: int) -> str:
         """The page of one example, forward and backward through the network before training and after."""

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 HELP = "show every value and gradient of a network"
 DESCRIPTION = """Run a network, or any function of rules, forward and backward once, and write a page to step
-through it: values and gradients on every edge, formulas, source and numbers of every rule. TARGET is the
-folder of a training, or module:name or path/to/file.py:name as for handgrad check. Without --out the graph is
+through it: values and gradients on every edge, formulas, source and numbers of every rule. With --live the
+page computes: numbers can be changed in it, and of a run it trains, from the beginning. TARGET is the folder
+of a training, or module:name or path/to/file.py:name as for handgrad check. Without --out the graph is
 printed as a tree."""
 EPILOG = """examples:
   handgrad show runs/first --input 7 --out page.html
   handgrad show runs/first --input 7,8,9 --before --out page.html
+  handgrad show runs/first --live --out training.html
   handgrad show layers.py:f --inputs "(2, 3), (3, 4)" --out picture.svg"""
 OF_RUNS, OF_FILES = ("input", "part", "before"), ("inputs", "loss", "seed")  # options, None if not given
 
@@ -43,6 +45,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     option("--out", "-o", type=Path, metavar="FILE", help=".html for the page, .svg for a still picture")
     option("--of", metavar="LAYER", help="the layer that an .svg shows")
     option("--check", type=not_negative, default=2.0, metavar="SECONDS", help="for checks (default 2)")
+    option("--live", action="store_true", help="a page that computes, and of a run trains")
     run = made.add_argument_group("a run").add_argument
     run("--input", type=naturals, metavar="N,N", help="which examples, from 0 (default 0)")
     run("--part", choices=["test", "train"], metavar="PART", help="test, train (default test)")
@@ -78,6 +81,10 @@ def check_options(args: argparse.Namespace, is_run: bool) -> None:
     ending = None if args.out is None else args.out.suffix
     if args.before and ending == ".svg":
         raise ValueError("--before is for pages: let the name of --out end in .html")
+    if args.live and ending != ".html":
+        raise ValueError("--live is for pages: write it with --out to a name in .html")
+    for name in given(args, OF_RUNS) if args.live and is_run else []:
+        raise ValueError(f"--{name} is not for --live, whose page begins before training, with all examples")
     if args.of is not None and ending != ".svg":
         raise ValueError("--of is for still pictures: let the name of --out end in .svg")
     for name in given(args, OF_FILES if is_run else OF_RUNS):
@@ -97,6 +104,8 @@ def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     from handgrad.train import load_run
     from handgrad.train.run import build
 
+    if args.live:
+        return live_run(args), None
     trained = load_run(args.target)
     part = data_parts(training_of(Path(args.target)).training)[args.part or "test"]
     after = picture_of(trained, trained.net, part, args, part.name)
@@ -104,6 +113,23 @@ def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
         return after, None
     fresh = build(trained.network, trained.training["seed"]).evaluate()
     return after, picture_of(trained, fresh, part, args, f"{part.name}, before training")
+
+
+def live_run(args: argparse.Namespace) -> Picture:
+    """A training from its beginning, in the page."""
+    from handgrad.cli.explain import trained_on
+    from handgrad.cli.train import data_parts, trainer_of
+    from handgrad.view import show_training
+
+    made, x, t = trained_on(Path(args.target))
+    trainer = trainer_of(made, len(x))
+    held, classes, source = None, getattr(made, "classes", None), made.training["source"]
+    if hasattr(made, "preparation"):
+        part = data_parts(made.training)["test"]
+        held = (made.prepared(part.x, "zeros"), made.targets(part))
+    size = min(made.training["batch_size"], len(x))
+    options = {"held_out": held, "classes": classes, "title": Path(source).name, "check": args.check}
+    return show_training(trainer, x, t, batch_size=size, **options)
 
 
 def picture_of(trained: Run, net: Any, part: Dataset, args: argparse.Namespace, title: str) -> Picture:
@@ -136,9 +162,9 @@ def of_file(args: argparse.Namespace) -> Picture:
     if is_recorded(target):
         for name in given(args, OF_FILES):
             raise ValueError(f"--{name} is for what is to be run, and {place.name} is computed already")
-        return show(target, title=place.name, check=args.check)
+        return show(target, title=place.name, check=args.check, live=args.live)
     function_of(target)
     loss = None if args.loss is None else loss_of(module, place, args.loss, target)
     [(_, inputs), *_] = inputs_of(args.inputs, args.seed or 0, module, place, target, loss)
     *xs, t = inputs if loss is not None else (*inputs, None)
-    return show(target, *xs, loss=loss, t=t, title=place.name, check=args.check)
+    return show(target, *xs, loss=loss, t=t, title=place.name, check=args.check, live=args.live)

@@ -205,7 +205,7 @@ def show_training(
         x, t: what it is trained on, (N, ...) and N targets.
         batch_size: examples in a mini-batch; what is left over at the end of an epoch is left out.
         held_out: (x, t) to measure on; without it, the training examples.
-        classes: their names.
+        classes: their names; or the symbols, where x and t are sequences of their numbers.
         examples: how many are drawn in the graph.
         title: of the page; by default what the network is called.
         check: seconds to spend on checking each rule's backward.

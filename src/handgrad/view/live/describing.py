@@ -15,7 +15,7 @@ from handgrad.view.graph import Array, Graph
 from handgrad.view.images import channels_first, channels_last, is_image
 from handgrad.view.live.following import Followed, compiling
 from handgrad.view.live.forms import forms
-from handgrad.view.rounding import LARGEST
+from handgrad.view.rounding import LARGEST, is_rounding
 from handgrad.view.store import Store, Stored, kind_of
 from handgrad.view.summary import as_numpy
 
@@ -143,13 +143,15 @@ class Links:
 
 
 def noises(graph: Graph, said: dict[str, Any]) -> dict[int, float]:
-    """By the summaries of gradients: up to how large one is zero up to rounding."""
+    """By the summaries of gradients that are zero up to rounding: up to how large they are."""
     found: dict[int, float] = {}
     for array, told in zip(graph.arrays, said["arrays"], strict=True):
-        found[told["grad"]] = LARGEST * array.noise
+        if is_rounding(array.grad, array.noise):
+            found[told["grad"]] = LARGEST * array.noise
     for op, of_op in zip(graph.ops, said["ops"], strict=True):
         for use, of_use in zip(op.inputs, of_op["inputs"], strict=True):
-            found[of_use.get("dx", -1)] = LARGEST * use.noise
+            if is_rounding(use.dx, use.noise):
+                found[of_use["dx"]] = LARGEST * use.noise
     return {number: float(f"{noise:.3g}") for number, noise in found.items() if number >= 0 and noise > 0}
 
 

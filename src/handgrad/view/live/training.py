@@ -42,7 +42,7 @@ class Training:
         x, t: what it is trained on, (N, ...) and N targets.
         batch_size: examples in a mini-batch.
         held_out: (x, t) to measure on.
-        classes: their names, where there are classes.
+        classes: their names, where there are classes; the symbols, where x and t are sequences of them.
     """
 
     trainer: Any
@@ -267,6 +267,8 @@ def pictures(training: Training) -> list[dict[str, Any]]:
         made.append(weights)
     if training.is_classes:
         made.append({"kind": "confusion"})
+    if training.classes is not None and x.ndim == training.t.ndim == 2 and x.dtype.kind in "iu":
+        made.append({"kind": "text"})
     return made
 
 

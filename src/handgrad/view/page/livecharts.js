@@ -8,6 +8,8 @@ const CURVE = { width: 340, height: 150, left: 46, bottom: 20, top: 8, right: 8 
 const GRID = 40; // points of a side of a surface
 const ALONG = 200; // points of a curve
 const SIDE = 180; // pixels of a picture
+const WIDE = 280; // and of first weights
+const SEQUENCES = 4; // of symbols that are written out
 const TILES = 50; // first weights that are drawn
 /** The colours of classes. @type {number[][]} */
 const CLASSES = [[31, 102, 209], [200, 80, 15], [44, 138, 75], [117, 80, 196], [200, 160, 20], [20, 150, 160], [190, 60, 120], [110, 110, 110], [120, 80, 40], [90, 160, 60]];
@@ -169,7 +171,7 @@ export class Weights {
     this.canvas = made.canvas;
     this.element = made.element;
     this.canvas.classList.add("heat");
-    this.canvas.setAttribute("style", `width:${2 * SIDE}px;aspect-ratio:${this.canvas.width}/${this.canvas.height}`);
+    this.canvas.setAttribute("style", `width:${WIDE}px;aspect-ratio:${this.canvas.width}/${this.canvas.height}`);
     Object.assign(this, { name, height, width, apart, along, shown, columns });
   }
 
@@ -185,6 +187,42 @@ export class Weights {
       for (let i = 0; i < width * height; i++) pixels.data.set(shade(numbers[unit * apart + i * along] / largest), 4 * i);
       context.putImageData(pixels, (unit % columns) * (width + 1), Math.floor(unit / columns) * (height + 1));
     }
+  }
+}
+
+/** Sequences of symbols, and below each the symbols that the network expects next. */
+export class Text {
+  /** @param {string[]} symbols @param {any} data */
+  constructor(symbols, data) {
+    this.symbols = symbols;
+    this.data = data;
+    this.lines = h("div", { class: "said" });
+    this.element = h("figure", {}, h("figcaption", {}, "symbols, and what it expects after each"), this.lines);
+  }
+
+  /** @param {any} run */
+  draw(run) {
+    const { x, t } = this.data.shown;
+    const { count } = run.told.predict;
+    const order = Int32Array.from({ length: count }, (_, i) => i % x.count);
+    /** @type {any} */
+    let found = null;
+    run.outputs(Math.min(SEQUENCES, count), (/** @type {any} */ view, /** @type {number} */ from, /** @type {number} */ some) => x.fill(view, order, from, some), (/** @type {any} */ y) => (found = y));
+    const V = found.length / count / x.size;
+    const lines = Array.from({ length: Math.min(SEQUENCES, count) }, (_, i) => {
+      const given = Array.from(x.values.subarray(i * x.size, (i + 1) * x.size), (k) => this.spelled(Number(k)));
+      const guessed = given.map((_, at) => {
+        const k = indexOfLargest(found, (i * x.size + at) * V, V);
+        return h("span", { class: k === Number(t.values[i * t.size + at]) ? null : "off" }, this.spelled(k));
+      });
+      return [h("p", { class: "muted" }, given.join("")), h("p", {}, guessed)];
+    });
+    this.lines.replaceChildren(...lines.flat());
+  }
+
+  /** @param {number} k */
+  spelled(k) {
+    return this.symbols[k].replace(" ", "\u00b7").replace("\n", "\u21b5");
   }
 }
 

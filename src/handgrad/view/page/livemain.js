@@ -18,6 +18,7 @@ loaded().then(async (page) => {
     return trainer ? Object.assign(editor, { above: trainer.attached(app), trainer }) : editor;
   });
   if (trainer) {
+    document.documentElement.classList.add("trains");
     app.side.fold(true);
     trainer.draw(true);
   }

@@ -1,7 +1,7 @@
 // Above the picture: a training that plays, with its curves and pictures, and a second one beside it.
 
 import { h } from "./dom.js";
-import { Confusion, Curves, Line, Surface, Weights } from "./livecharts.js";
+import { Confusion, Curves, Line, Surface, Text, Weights } from "./livecharts.js";
 import { Examples, permutation } from "./livedata.js";
 import { Run } from "./liverun.js";
 import { figure, short } from "./figures.js";
@@ -29,7 +29,7 @@ export class Trainer {
     this.curves = [new Curves("loss, of each mini-batch", ({ loss }) => loss, false), ...(told.metrics ? [new Curves("accuracy, of each mini-batch", ({ right }) => right, true)] : [])];
     this.pictures = told.pictures.map((/** @type {any} */ picture) => ({
       surface: () => new Surface(picture, data, Boolean(told.metrics)), curve: () => new Line(picture, data),
-      weights: () => new Weights(picture), confusion: () => new Confusion(told.classes, data.isHeldOut),
+      weights: () => new Weights(picture), text: () => new Text(told.classes, data), confusion: () => new Confusion(told.classes, data.isHeldOut),
     })[picture.kind]());
     this.play = h("button", { id: "play", onclick: () => this.toggle() }, "▶ train");
     this.speed = h("select", { "aria-label": "speed" }, SPEEDS.map(([words], i) => h("option", { value: i, selected: i === 3 }, words)));
@@ -180,6 +180,7 @@ export class Trainer {
     this.take(run);
     this.app.live.fill();
     this.app.renew(isWhole);
+    if (isWhole) this.app.pictures.forEach((/** @type {any} */ picture) => picture.fit(1));
   }
 
   /** Give the run what was changed in the graph. */
