@@ -32,7 +32,17 @@ PAGES = {
     "before and after": networks.of_training,
     "GPT of twelve layers": networks.of_gpt,
     "chain of 10,000 rules": networks.of_chain,
+    "784-50-10, live": networks.of_live,
+    "784-50-10 that trains, with 5,000 digits": networks.of_live_training,
 }
+STEPPED = """new Promise((done) => {
+  const look = () => document.documentElement.dataset.ready === "yes" ? click() : setTimeout(look, 1);
+  const click = () => {
+    document.getElementById("one").click();
+    done(performance.now());
+  };
+  look();
+})"""
 READY = """new Promise((done) => {
   const root = document.documentElement;
   const look = () => root.dataset.ready === "yes" ? done(performance.now()) : setTimeout(look, 1);
@@ -78,6 +88,34 @@ def frames(page: Page, seconds: float = 2.0) -> list[float]:
     assert page.evaluate(PLACE) != place, "the picture did not move"
     page.mouse.up()
     return [(b - a) / 1000 for a, b in itertools.pairwise(at)]
+
+
+def changed(browser: Browser, file: Path, seconds: float = 2.0) -> list[str]:
+    """The median and the 95th percentile of the time between frames while a weight is dragged."""
+    with opened(browser, file) as page:
+        page.evaluate(READY)
+        cell = page.locator("#live .cell").first
+        box = cell.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.evaluate(COUNT)
+        until, step = time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
+            step += 1
+            page.mouse.move(x, y - 4 * (step % 80))
+        at = page.evaluate(COUNTED)
+        assert "really" in (page.locator("#effect").text_content() or ""), "the weight did not move"
+        page.mouse.up()
+    found = sorted((b - a) / 1000 for a, b in itertools.pairwise(at))
+    return [time_of(statistics.median(found)), time_of(found[int(0.95 * len(found))]), str(len(found))]
+
+
+def first_step(browser: Browser, file: Path) -> float:
+    """Seconds from navigation until a step of training is made and drawn."""
+    with opened(browser, file) as page:
+        return page.evaluate(STEPPED) / 1000
 
 
 def open_layer(page: Page) -> None:
@@ -137,6 +175,12 @@ def report() -> Iterator[str]:
                 *panned(browser, gpt, open_layer),
             ],
         ]
+        live, trains = (files[name] for name in list(PAGES)[-2:])
+        yield "\n## Changing a weight for two seconds\n"
+        yield "Forward, backward and every number that is drawn, computed anew for each frame.\n"
+        yield from table(("page", "median", "95 of 100", "frames"), [["784-50-10", *changed(browser, live)]])
+        step = statistics.median(first_step(browser, trains) for _ in range(ROUNDS))
+        yield f"\nFrom navigation until the first step of a training is made and drawn: {time_of(step)}.\n"
         yield "\n## Dragging the picture for two seconds\n"
         yield "Time between frames, of which a screen has 60 a second.\n"
         yield from table(("page", "median", "95 of 100", "frames"), dragged)

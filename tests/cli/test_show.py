@@ -146,3 +146,37 @@ def test_no_option_is_ignored(fails, handgrad, run, file, tmp_path):
         assert said == f"handgrad: {option[0]} is for what is to be run, and loss is computed already"
     assert not list(tmp_path.iterdir()), "nothing was written"
     assert "before training" in handgrad("show", run, "--before")[1]
+
+
+def test_a_run_trains_in_the_page(run, tmp_path):
+    from handgrad.cli import main
+
+    assert main(["show", str(run), "--live", "--out", str(tmp_path / "live.html")]) == 0
+    told = content((tmp_path / "live.html").read_text(encoding="utf-8"))[0]["training"]
+    assert told["classes"] == [str(digit) for digit in range(10)]
+    assert told["whole"] == len(load("digits").x) - told["held"][0][2][0]
+    assert told["optimiser"].startswith("Adam(")
+    assert "forget db" in " ".join(words for words, _ in told["mistakes"])
+
+
+def test_a_function_of_a_file_computes_in_the_page(file, tmp_path):
+    from handgrad.cli import main
+
+    options = ["--inputs", "(2, 3), (3, 2)", "--live", "--check", "0", "--out", str(tmp_path / "f.html")]
+    assert main(["show", f"{file}:product", *options]) == 0
+    assert len(content((tmp_path / "f.html").read_text(encoding="utf-8"))[0]["live"]["inputs"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--live"], "--live is for pages: write it with --out to a name in .html"),
+        (["--live", "--input", "3", "--out", "x.html"], "--input is not for --live"),
+        (["--live", "--before", "--out", "x.html"], "--before is not for --live"),
+    ],
+)
+def test_what_does_not_go_with_live_is_said(run, options, said, capsys):
+    from handgrad.cli import main
+
+    assert main(["show", str(run), *options]) == 2
+    assert said in capsys.readouterr().err

@@ -9,10 +9,10 @@ import numpy as np
 import handgrad as hg
 from handgrad.data import load
 from handgrad.layers import Affine, BatchNorm, Dropout, Layer, mlp
-from handgrad.optim import Adam
+from handgrad.optim import SGD, Adam
 from handgrad.rules import rule
 from handgrad.train import Trainer
-from handgrad.view import show
+from handgrad.view import show, show_training
 
 MNIST = [7, 1500, 3000]  # rows of mnist-5k
 VOCABULARY, LENGTH = 65, 16
@@ -194,6 +194,19 @@ def mnist(rows):
 
 def of_digit():
     return mnist(MNIST[:1])
+
+
+def of_live():
+    data = load("mnist-5k")
+    x, t = (data.x[MNIST[:1]] / 255).astype("f"), data.t[MNIST[:1]]
+    return show(mlp([784, 50, 10], seed=0), x, loss=hg.softmax_cross_entropy, t=t, check=0, live=True)
+
+
+def of_live_training():
+    data = load("mnist-5k")
+    x = (data.x / 255).astype("f").reshape(len(data.x), -1)
+    trainer = Trainer(mlp([784, 50, 10], seed=0), hg.softmax_cross_entropy, SGD(0.1), seed=0)
+    return show_training(trainer, x, data.t)
 
 
 def of_batch():

@@ -19,6 +19,7 @@ from handgrad.view.live.mistakes import MISTAKES, Planted, planting
 from handgrad.view.recording import record
 from handgrad.view.scripts import joined, module
 
+from .firefox import executable, firefox
 from .test_true import Reader
 from .window import Window
 
@@ -27,6 +28,10 @@ LOSSES = """() => training.trainer.runs.map(({ points, waiting }) =>
   [...points, ...waiting].map(({ loss }) => loss))"""
 NETWORK = """() => Object.fromEntries(training.trainer.runs[0].carried.filter(({ kind }) => kind < 2)
   .map(({ name, numbers }) => [name, [...numbers]]))"""
+READY = """return new Promise((done) => {
+  const look = () => document.documentElement.dataset.ready === "yes" ? done(1) : setTimeout(look, 20);
+  look();
+})"""
 MANY = "(count) => training.trainer.one(count)"
 
 
@@ -216,3 +221,19 @@ def test_what_does_not_fit_is_said():
         hg.show_training(trainer_of_spiral(), x, t[:-1])
     with pytest.raises(ValueError, match="batch_size is 200: a whole number from 1 to the 180 examples"):
         hg.show_training(trainer_of_spiral(), x, t, batch_size=200)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(executable() is None, reason="there is no Firefox")
+def test_digits_learn_in_firefox_too(tmp_path):
+    x, t = digits()
+    path = tmp_path / "page.html"
+    hg.show_training(trainer_of_digits(), x, t, out=path)
+    (tmp_path / "profile").mkdir()
+    with firefox(tmp_path / "profile") as window:
+        window.open(path.as_uri())
+        window.evaluate(READY)
+        window.evaluate(f"document.getElementById('training').trainer.one({STEPS})")
+        found = window.evaluate(f"return ({LOSSES})()")[0]
+    losses, _ = native_losses(trainer_of_digits(), x, t, 100, STEPS)
+    np.testing.assert_allclose(found, losses, rtol=0, atol=1e-5)
