@@ -256,3 +256,12 @@ def test_what_cannot_be_live_is_said(target, inputs, said, tmp_path):
 def test_a_result_cannot_be_live():
     with pytest.raises(ValueError, match="give the function and its inputs"):
         hg.show(hg.variable(2.0) * 3.0, live=True)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_keeps_anyone_out(page, axe, theme):
+    window = page("fanned")
+    window.page.emulate_media(color_scheme=theme)
+    window.page.evaluate(axe)
+    found = window.page.evaluate("async () => (await axe.run()).violations.map((each) => each.id)")
+    assert found == []
