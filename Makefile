@@ -9,7 +9,7 @@ N ?= 2000
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
-.PHONY: demo gallery test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons docs clean
+.PHONY: demo gallery test test-all test-arm test-wasm fuzz hostile lint lint-page bench lessons docs dist coverage record clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handgrad train mnist-5k --hidden 50 --optimiser adam --epochs 20 --seed 0 --out runs/demo --overwrite
@@ -53,6 +53,10 @@ bench: $(VENV)/.test $(VENV)/.peers
 	$(BIN)/python -m bench.check
 	$(BIN)/python -m bench.view
 
+# A line for this commit in bench/record.csv, and the picture of all.
+record: $(VENV)/.test
+	$(BIN)/python -m bench.record
+
 lessons: $(VENV)/.test
 	$(BIN)/python docs/learn/build.py
 
@@ -63,6 +67,16 @@ gallery: $(VENV)/.demo
 # The site, in build/site: open build/site/index.html. Nothing is fetched while it is built or read.
 docs: $(VENV)/.docs lessons
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# The wheel and the sources, in dist; and which lines the tests reach, in build/coverage.
+dist: $(BIN)/python
+	rm -rf dist
+	$(PIP) build==1.6.1
+	$(BIN)/python -m build --outdir dist
+
+coverage: $(TEST_ENV)
+	$(PIP) "pytest-cov>=6"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term --cov-report=html
 
 clean:
 	rm -rf $(VENV) runs build .mypy_cache .pytest_cache .ruff_cache

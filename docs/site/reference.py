@@ -129,7 +129,11 @@ def entries_of(name: str) -> Iterator[Entry]:
     names = OF_ENGINE if name == "engine" else getattr(module, "__all__", None) or own(module)
     for each in names:
         if not isinstance(found := getattr(module, each), types.ModuleType):
-            yield entry(f"hg.{name}.{each}", found, f"handgrad.{name}.{each}")
+            yield entry(
+                f"{'hg' if hasattr(hg, name.partition('.')[0]) else 'handgrad'}.{name}.{each}",
+                found,
+                f"handgrad.{name}.{each}",
+            )
 
 
 def own(module: types.ModuleType) -> list[str]:

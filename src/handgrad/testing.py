@@ -34,6 +34,11 @@ def assert_gradients(
         AssertionError: the backward is wrong, or it cannot be told; the message is the whole report.
         ValueError: no inputs were found, or ``spec`` does not fit.
         TypeError: the target is nothing that can be checked; inputs as well as ``spec``.
+
+    Examples:
+        >>> from handgrad.testing import assert_gradients
+        >>> assert_gradients(hg.affine, spec="(N, D), (D, M), (M,)").ok
+        True
     """
     __tracebackhide__ = True
     from handgrad.checking.inputs import made_for

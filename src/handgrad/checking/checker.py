@@ -72,6 +72,14 @@ def check(
 
     Raises:
         TypeError: the target is none of these.
+
+    Examples:
+        >>> report = hg.check(hg.affine, np.ones((3, 4)), np.ones((4, 5)), np.ones(5))
+        >>> report.ok
+        True
+        >>> wrong = hg.check(lambda x: (x * x, lambda dout: x * dout), np.array([1.0, 2.0, 3.0]))
+        >>> wrong.ok, wrong.inputs[0].wrong
+        (False, 3)
     """
     for x in leaves(list(inputs)):
         if isinstance(x, np.ndarray):

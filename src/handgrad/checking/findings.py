@@ -40,6 +40,13 @@ class Cause:
 
     ``explains`` and ``choices``: how much of what was seen it accounts for, and about how many hypotheses of
     its form were open.
+
+    Examples:
+        >>> def halved(x):
+        ...     return x * x, lambda dout: x * dout
+        >>> report = hg.check(halved, np.array([1.0, 2.0, 3.0]))
+        >>> print(report.causes[0].sentence.partition(";")[0])
+        dx is 2x too small on all 3 elements
     """
 
     kind: Kind

@@ -84,6 +84,13 @@ def found_by_trying(target: Any, count: int | None = None, seed: int = 0) -> Set
     Raises:
         ValueError: it takes none of them.
         TypeError: the target is nothing that can be checked.
+
+    Examples:
+        >>> (name, inputs), *edges = hg.checking.found_by_trying(hg.affine)
+        >>> print(name, [x.shape for x in inputs])
+        N=5, D=6, M=3 [(5, 6), (6, 3), (3,)]
+        >>> [name for name, _ in edges]
+        ['N=1 (batch of one)', 'D=1', 'M=1', 'all axes of size one']
     """
     names = parameters_of(target)
     counts = [count] if count is not None else [len(names)] if names else [1, 2, 3]

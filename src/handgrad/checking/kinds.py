@@ -6,7 +6,13 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """A mistake; ``text`` is what a report adds to its evidence."""
+    """A mistake; ``text`` is what a report adds to its evidence.
+
+    Examples:
+        >>> report = hg.check(lambda x: (x * x, lambda dout: x * dout), np.array([1.0, 2.0, 3.0]))
+        >>> isinstance(report.causes[0].kind, hg.checking.Kind)
+        True
+    """
 
     text: str
 

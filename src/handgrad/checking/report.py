@@ -35,7 +35,13 @@ class Worst:
 
 @dataclass
 class InputReport:
-    """What came of one input."""
+    """What came of one input.
+
+    Examples:
+        >>> report = hg.check(hg.multiply, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+        >>> [(one.name, one.shape, one.verdict) for one in report.inputs]
+        [('x', (2,), 'right'), ('y', (2,), 'right')]
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -77,6 +83,11 @@ class Report:
 
     ``ok``: True, right wherever there is a derivative (kinks aside); False, wrong; None, there is no
     derivative here to compare with, or it cannot tell.
+
+    Examples:
+        >>> report = hg.check(hg.square, np.array([1.0, 2.0]))
+        >>> report.ok, report.verdict, report.causes
+        (True, 'right', [])
     """
 
     target: str

@@ -221,6 +221,11 @@ def from_shapes(text: str, seed: int = 0) -> list[Any]:
 
     Raises:
         ValueError: the text is not a list of shapes.
+
+    Examples:
+        >>> x, t = hg.checking.from_shapes("(N, C), (N,) < C")
+        >>> x.shape[0] == len(t), bool((t < x.shape[1]).all())
+        (True, True)
     """
     return list(sets_from_shapes(text, seed)[0][1])
 

@@ -47,6 +47,11 @@ class Table:
 
     Raises:
         DataError: no columns, lengths that differ, or a column that is neither numbers nor text.
+
+    Examples:
+        >>> table = hg.data.Table({"height": [1.5, None], "name": ["a", "b"]})
+        >>> print(table.columns["height"], table.columns["name"])
+        [1.5 nan] ['a' 'b']
     """
 
     columns: Mapping[str, np.ndarray]
@@ -91,6 +96,12 @@ class Dataset:
     Raises:
         DataError: lengths of x, t and examples differ; x holds no numbers; t is no class index, or not
             finite.
+
+    Examples:
+        >>> data = hg.data.Dataset(np.ones((10, 3)), np.arange(10.0))
+        >>> train, test = data.split(test=0.2, seed=0)
+        >>> len(train), len(test)
+        (8, 2)
     """
 
     x: np.ndarray | Rows | Table
@@ -182,7 +193,13 @@ def check_indices(t: np.ndarray, count: int, name: str) -> None:
 
 
 def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that ``Dataset.split`` puts in each part: two int64 arrays, train and test."""
+    """The rows that ``Dataset.split`` puts in each part: two int64 arrays, train and test.
+
+    Examples:
+        >>> train, test = hg.data.split_rows(10, test=0.2, seed=0)
+        >>> len(train), len(test), sorted([*train.tolist(), *test.tolist()]) == list(range(10))
+        (8, 2, True)
+    """
     if not isinstance(test, (int, float, np.number)) or isinstance(test, bool):
         raise DataError(f"test is {test!r}: give a fraction between 0 and 1, or a count of at least 1")
     if 0 < test < 1:

@@ -14,11 +14,23 @@ class Told(Exception):
 
 
 class DataError(Told, ValueError):
-    """Data that cannot be used as asked: what came in, what was expected, what to do."""
+    """Data that cannot be used as asked: what came in, what was expected, what to do.
+
+    Examples:
+        >>> hg.data.load("nothing.csv")
+        Traceback (most recent call last):
+            ...
+        handgrad.data.errors.DataError: no built-in set and no file 'nothing.csv': built in are digi...
+    """
 
 
 class DataWarning(Told, UserWarning):
-    """Data that can be used, but was perhaps meant otherwise."""
+    """Data that can be used, but was perhaps meant otherwise.
+
+    Examples:
+        >>> issubclass(hg.data.DataWarning, UserWarning)
+        True
+    """
 
 
 def listed(items: Iterable[object], most: int = 12) -> str:

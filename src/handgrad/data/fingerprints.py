@@ -23,6 +23,15 @@ class Fingerprints:
 
     inputs, examples: of the rows that were trained on, sorted. uint64 (N,)
     shared: of the rows held out, the inputs of those that equal one that was trained on, sorted. uint64 (M,)
+
+    Examples:
+        >>> data = hg.data.load("digits")
+        >>> train, test = data.split(test=0.2, seed=0)
+        >>> preparation = hg.data.Preparation().fit(train.x)
+        >>> seen = hg.data.Fingerprints.of([train], test, preparation)
+        >>> known, _ = seen.known(data, preparation)
+        >>> int(known.sum()), len(train)
+        (1438, 1438)
     """
 
     inputs: np.ndarray

@@ -34,6 +34,12 @@ def of_frame(frame: Any) -> Table:
 
     Raises:
         DataError: columns of one name, or one that is none of these.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> table = hg.data.of_frame(pa.table({"height": [1.5, None], "name": ["a", "b"]}))
+        >>> print(table.columns["height"], table.columns["name"])
+        [1.5 nan] ['a' 'b']
     """
     columns = columns_of(frame)
     read = {name: column_of(values, name) for name, values in columns.items()}
@@ -66,6 +72,13 @@ def from_frame(
 
     Raises:
         DataError: as ``of_frame`` and ``load``, such as a ``target`` that is no column.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> frame = pa.table({"height": [1.5, 1.6, 1.7], "weight": [50.0, 60.0, 70.0]})
+        >>> data = hg.data.from_frame(frame, target="weight")
+        >>> len(data), data.t.tolist()
+        (3, [50.0, 60.0, 70.0])
     """
     columns = columns_of(frame)
     absent = [name for name in [target, *drop] if name is not None and name not in columns]

@@ -33,6 +33,11 @@ class Preparation:
     shape: of one prepared example.
     columns: the name of each prepared feature, in order.
     text_columns: of a table, the columns that are text, whatever they hold in another file.
+
+    Examples:
+        >>> preparation = hg.data.Preparation().fit(np.array([[1.0], [3.0]]))
+        >>> print(preparation(np.array([[1.0], [2.0], [3.0]])).T)
+        [[-1.  0.  1.]]
     """
 
     shape: tuple[int, ...]
@@ -177,6 +182,11 @@ class TargetScale:
     """Targets (N,) or (N, M) to mean 0 and standard deviation 1, and back to the units of the data.
 
     mean, std: float64 () or (M,), from the training part; std is 1 where a target is constant.
+
+    Examples:
+        >>> scale = hg.data.TargetScale.fit(np.array([1.0, 3.0]))
+        >>> print(scale.scale(np.array([3.0])), scale.unscale(np.array([1.0])))
+        [1.] [3.]
     """
 
     mean: np.ndarray

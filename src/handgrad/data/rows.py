@@ -15,6 +15,11 @@ class Rows:
     """Some rows of an array, in some order, as an array of them would be: ``rows[indices]`` reads them.
 
     So a split of a data set that does not fit into memory can be shuffled, and trained on by mini-batch.
+
+    Examples:
+        >>> rows = hg.data.Rows(np.arange(10.0), np.array([7, 2, 5]))
+        >>> print(len(rows), rows[np.array([0, 2])])
+        3 [7. 5.]
     """
 
     def __init__(self, base: np.ndarray, rows: np.ndarray):

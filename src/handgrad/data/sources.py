@@ -53,6 +53,11 @@ def load(
     Raises:
         DataError: an unknown name or kind of file, a damaged file, no examples, a target that is absent,
             a label that is not among ``classes``; the sentence says what to do.
+
+    Examples:
+        >>> data = hg.data.load("digits")
+        >>> data.x.shape, data.t.shape
+        ((1797, 8, 8), (1797,))
     """
     name = str(source)
     x, labels, examples = read(source, target, drop, text)

@@ -33,11 +33,21 @@ RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_vo
 
 
 class NotCompiledWarning(UserWarning):
-    """A function, or a part of one, runs on NumPy; the message says which and why."""
+    """A function, or a part of one, runs on NumPy; the message says which and why.
+
+    Examples:
+        >>> issubclass(hg.engine.NotCompiledWarning, UserWarning)
+        True
+    """
 
 
 class OutOfRange(IndexError):
-    """An index was out of range for its axis."""
+    """An index was out of range for its axis.
+
+    Examples:
+        >>> issubclass(hg.engine.OutOfRange, IndexError)
+        True
+    """
 
     def __init__(self) -> None:
         super().__init__("an index is out of range for its axis")

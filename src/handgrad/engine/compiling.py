@@ -44,6 +44,11 @@ class Compiled:
 
     ``codes`` holds what was made for each kind of arguments, None where that runs on NumPy; of more than
     ``MOST``, those that were not used for longest are let go.
+
+    Examples:
+        >>> f = hg.compile(lambda x: hg.sum(hg.exp(-x * x)))
+        >>> isinstance(f, hg.engine.Compiled), f(np.zeros(3)).tolist()
+        (True, 3.0)
     """
 
     def __init__(self, f: Callable, threads: int | None = None, bfloat16: bool = False):
@@ -257,5 +262,11 @@ def compile(f: Callable, threads: int | None = None, bfloat16: bool = False) -> 
 
     Raises:
         TypeError, ValueError: ``threads`` is no number of threads.
+
+    Examples:
+        >>> step = hg.compile(hg.value_and_grad(lambda x: hg.sum(x * x)))
+        >>> value, dx = step(np.array([1.0, 2.0]))
+        >>> print(value, dx)
+        5.0 [2. 4.]
     """
     return Compiled(f, threads, bfloat16)

@@ -22,6 +22,12 @@ def explain(code: Code, ir: bool = False) -> str:
     A kernel's flops count a function such as exp as its cost in additions; its bytes are those of the arrays
     that it reads and writes; those of steps that the caller counts are told of one. Of timed code that has
     run, each kernel's share of its time, and for products the share of ``peak``, are told too.
+
+    Examples:
+        >>> f = hg.compile(lambda x: hg.tanh(x) * 2)
+        >>> _ = f(np.ones(4))
+        >>> print("tanh" in f.explain())
+        True
     """
     clock = Clock(code) if code.timed and code.cycles().any() else None
     steps = [f"a step from Python:\n\n{explain(inner)}" for inner in code.inner]
@@ -102,7 +108,12 @@ class Clock:
 
 
 def peak() -> float:
-    """Multiplications and additions in a cycle of one core, in float32 products in the near cache."""
+    """Multiplications and additions in a cycle of one core, in float32 products in the near cache.
+
+    Examples:
+        >>> hg.engine.peak() > 0
+        True
+    """
     x, y = np.ones((126, 256), np.float32), np.ones((256, 64), np.float32)
     out, steps, made = np.zeros((126, 64), np.float32), np.array(10), np.array(0)
     code = Code(repeated(trace(lambda out, x, y: x @ y, out, x, y), 1), {0: 0}, workers=1, timed=True)

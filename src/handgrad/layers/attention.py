@@ -24,7 +24,13 @@ class MultiHeadAttention(Layer):
     While training, ``dropout`` of the weights is dropped.
 
     W (D, (heads + 2·kv_heads)·D / heads) makes queries, keys and values side by side, V (D, D) the out;
-    they begin by ``weight`` and ``out``, b and c as 0."""
+    they begin by ``weight`` and ``out``, b and c as 0.
+
+    Examples:
+        >>> layer = hg.layers.MultiHeadAttention(8, heads=2, causal=True, seed=0)
+        >>> layer(np.ones((2, 5, 8), np.float32)).shape
+        (2, 5, 8)
+    """
 
     def __init__(
         self,

@@ -72,7 +72,12 @@ class Convolution(Layer):
 
 
 class Conv1d(Convolution):
-    """Convolution of sequences, x (N, C, T) -> (N, M, OT): see ``Conv2d``."""
+    """Convolution of sequences, x (N, C, T) -> (N, M, OT): see ``Conv2d``.
+
+    Examples:
+        >>> hg.layers.Conv1d(3, 8, 5, padding=2, seed=0)(np.ones((2, 3, 20), np.float32)).shape
+        (2, 8, 20)
+    """
 
     n = 1
     rule = rules.conv1d
@@ -84,6 +89,10 @@ class Conv2d(Convolution):
     W (M, C / groups, *size) begins by ``weight``, whose fan-in is C / groups times the places of the kernel,
     b (M,) by ``bias`` (None: there is no b), drawn from ``seed``. The other options are those of the rule,
     ``handgrad.conv2d``.
+
+    Examples:
+        >>> hg.layers.Conv2d(3, 8, 3, stride=2, padding=1, seed=0)(np.ones((2, 3, 8, 8), np.float32)).shape
+        (2, 8, 4, 4)
     """
 
     n = 2
@@ -91,7 +100,12 @@ class Conv2d(Convolution):
 
 
 class Conv3d(Convolution):
-    """Convolution of volumes, x (N, C, D, H, W) -> (N, M, OD, OH, OW): see ``Conv2d``."""
+    """Convolution of volumes, x (N, C, D, H, W) -> (N, M, OD, OH, OW): see ``Conv2d``.
+
+    Examples:
+        >>> hg.layers.Conv3d(1, 4, 3, seed=0)(np.ones((2, 1, 5, 5, 5), np.float32)).shape
+        (2, 4, 3, 3, 3)
+    """
 
     n = 3
     rule = rules.conv3d
@@ -107,7 +121,12 @@ class TransposedConvolution(Convolution):
 
 
 class ConvTranspose1d(TransposedConvolution):
-    """Transposed convolution of sequences, x (N, C, T) -> (N, M, OT): see ``ConvTranspose2d``."""
+    """Transposed convolution of sequences, x (N, C, T) -> (N, M, OT): see ``ConvTranspose2d``.
+
+    Examples:
+        >>> hg.layers.ConvTranspose1d(8, 3, 2, stride=2, seed=0)(np.ones((2, 8, 10), np.float32)).shape
+        (2, 3, 20)
+    """
 
     n = 1
     rule = rules.conv_transpose1d
@@ -118,6 +137,10 @@ class ConvTranspose2d(TransposedConvolution):
 
     W (C, M / groups, *size); the options are those of ``Conv2d``, and ``output_padding``, of the rule
     ``handgrad.conv_transpose2d``.
+
+    Examples:
+        >>> hg.layers.ConvTranspose2d(8, 3, 2, stride=2, seed=0)(np.ones((2, 8, 4, 4), np.float32)).shape
+        (2, 3, 8, 8)
     """
 
     n = 2
@@ -125,7 +148,12 @@ class ConvTranspose2d(TransposedConvolution):
 
 
 class ConvTranspose3d(TransposedConvolution):
-    """Transposed convolution of volumes, x (N, C, D, H, W) -> (N, M, OD, OH, OW): see ``ConvTranspose2d``."""
+    """Transposed convolution of volumes, x (N, C, D, H, W) -> (N, M, OD, OH, OW): see ``ConvTranspose2d``.
+
+    Examples:
+        >>> hg.layers.ConvTranspose3d(8, 3, 2, stride=2, seed=0)(np.ones((2, 8, 2, 2, 2), np.float32)).shape
+        (2, 3, 4, 4, 4)
+    """
 
     n = 3
     rule = rules.conv_transpose3d

@@ -23,6 +23,11 @@ class Embedding(Layer):
 
     W (V, D) begins by ``weight``, normal with a standard deviation of 1, drawn from ``seed``. The row
     ``padding_idx``, which stands for no word, begins as 0 and stays so.
+
+    Examples:
+        >>> layer = hg.layers.Embedding(10, 4, seed=0)
+        >>> layer(np.array([[1, 2, 3]])).shape
+        (1, 3, 4)
     """
 
     def __init__(

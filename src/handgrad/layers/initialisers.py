@@ -28,37 +28,79 @@ def _uniform(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> np
 
 
 def he_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Normal, std √(2/D): keeps variance through rectifiers.   He et al. 2015"""
+    """Normal, std √(2/D): keeps variance through rectifiers.   He et al. 2015
+
+    Examples:
+        >>> W = hg.layers.initialisers.he_normal(np.random.default_rng(0), (2000, 50))
+        >>> print(W.std().round(3))  # √(2 / 2000) = 0.032
+        0.032
+    """
     return rng.standard_normal(shape) * math.sqrt(2 / _fans(shape)[0])
 
 
 def he_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform, std √(2/D).   He et al. 2015"""
+    """Uniform, std √(2/D).   He et al. 2015
+
+    Examples:
+        >>> W = hg.layers.initialisers.he_uniform(np.random.default_rng(0), (600, 50))
+        >>> print(abs(W).max().round(2))  # √(6 / 600)
+        0.1
+    """
     return _uniform(rng, shape, math.sqrt(2 / _fans(shape)[0]))
 
 
 def xavier_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Normal, std √(2/(D + M)): keeps variance both ways through tanh.   Glorot & Bengio 2010"""
+    """Normal, std √(2/(D + M)): keeps variance both ways through tanh.   Glorot & Bengio 2010
+
+    Examples:
+        >>> W = hg.layers.initialisers.xavier_normal(np.random.default_rng(0), (150, 50))
+        >>> print(W.std().round(2))  # √(2 / 200)
+        0.1
+    """
     return rng.standard_normal(shape) * math.sqrt(2 / sum(_fans(shape)))
 
 
 def xavier_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform within ±√(6/(D + M)).   Glorot & Bengio 2010"""
+    """Uniform within ±√(6/(D + M)).   Glorot & Bengio 2010
+
+    Examples:
+        >>> W = hg.layers.initialisers.xavier_uniform(np.random.default_rng(0), (500, 100))
+        >>> print(abs(W).max().round(2))  # √(6 / 600)
+        0.1
+    """
     return _uniform(rng, shape, math.sqrt(2 / sum(_fans(shape))))
 
 
 def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Normal, std √(1/D).   LeCun et al. 1998"""
+    """Normal, std √(1/D).   LeCun et al. 1998
+
+    Examples:
+        >>> W = hg.layers.initialisers.lecun_normal(np.random.default_rng(0), (100, 50))
+        >>> print(W.std().round(2))  # √(1 / 100)
+        0.1
+    """
     return rng.standard_normal(shape) * math.sqrt(1 / _fans(shape)[0])
 
 
 def lecun_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform, std √(1/D).   LeCun et al. 1998"""
+    """Uniform, std √(1/D).   LeCun et al. 1998
+
+    Examples:
+        >>> W = hg.layers.initialisers.lecun_uniform(np.random.default_rng(0), (300, 50))
+        >>> print(abs(W).max().round(2))  # √(3 / 300)
+        0.1
+    """
     return _uniform(rng, shape, math.sqrt(1 / _fans(shape)[0]))
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Orthonormal rows or columns, whichever are fewer.   Saxe et al. 2014"""
+    """Orthonormal rows or columns, whichever are fewer.   Saxe et al. 2014
+
+    Examples:
+        >>> W = hg.layers.initialisers.orthogonal(np.random.default_rng(0), (3, 3))
+        >>> bool(np.allclose(W.T @ W, np.eye(3)))
+        True
+    """
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(tall)
@@ -67,12 +109,23 @@ def orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """All zero, as biases begin."""
+    """All zero, as biases begin.
+
+    Examples:
+        >>> hg.layers.initialisers.zeros(np.random.default_rng(0), (2, 3)).tolist()
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
     return np.zeros(shape)
 
 
 def normal(std: float) -> Initialiser:
-    """Normal with this standard deviation."""
+    """Normal with this standard deviation.
+
+    Examples:
+        >>> W = hg.layers.initialisers.normal(0.02)(np.random.default_rng(0), (100, 100))
+        >>> print(W.std().round(3))
+        0.02
+    """
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return rng.standard_normal(shape) * std

@@ -69,7 +69,18 @@ def _inputs_and_options(signature: inspect.Signature, given: tuple, named: dict)
 
 
 class Layer:
-    """Base of all layers; see the module's text for how to write one."""
+    """Base of all layers; see the module's text for how to write one.
+
+    Examples:
+        >>> class Residual(hg.layers.Layer):
+        ...     def __init__(self, D):
+        ...         self.inner = hg.layers.Affine(D, D, seed=0)
+        ...     def forward(self, x):
+        ...         return x + self.inner(x)
+        >>> net = Residual(3)
+        >>> list(net.parameters()), net(np.ones((2, 3), np.float32)).shape
+        (['inner.W', 'inner.b'], (2, 3))
+    """
 
     params: dict[str, Any]
     state: dict[str, Any]

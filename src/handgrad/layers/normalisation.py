@@ -18,6 +18,13 @@ class BatchNorm(Layer):
     x (N, D), or (N, D, ...) where the statistics are over all axes but the second. While training they
     are the batch's, and the running ones move towards them by ``momentum`` (the variance's towards the
     unbiased one); in evaluation the running ones are used.
+
+    Examples:
+        >>> layer = hg.layers.BatchNorm(1).train()
+        >>> print(layer(np.array([[1.0], [3.0]], np.float32)).round(3).T)
+        [[-1.  1.]]
+        >>> print(layer.evaluate()(np.array([[1.0], [3.0]], np.float32)).round(3).T)  # by running averages
+        [[0.763 2.67 ]]
     """
 
     def __init__(self, D: int, momentum: float = 0.1, eps: float = 1e-5, dtype: Any = np.float32):
@@ -61,6 +68,10 @@ class LayerNorm(Layer):
     """Normalise each example over its last axes, out = γ·(x - mean) / √(var + eps) + β.   Ba et al. 2016
 
     x (..., *widths), of which ``widths`` is one number or several; γ and β have these axes.
+
+    Examples:
+        >>> print(hg.layers.LayerNorm(2)(np.array([[1.0, 3.0]], np.float32)).round(3))
+        [[-1.  1.]]
     """
 
     def __init__(self, widths: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
@@ -78,6 +89,10 @@ class RMSNorm(Layer):
     """Divide each example by its root mean square, out = γ·x / √(mean(x²) + eps).   Zhang & Sennrich 2019
 
     x (..., *widths), of which ``widths`` is one number or several; γ has these axes.
+
+    Examples:
+        >>> print(hg.layers.RMSNorm(2)(np.array([[1.0, 7.0]], np.float32)).round(3))
+        [[0.2 1.4]]
     """
 
     def __init__(self, widths: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
@@ -95,6 +110,10 @@ class GroupNorm(Layer):
     """Normalise groups of channels of each example, out = γ·(x - mean) / √(var + eps) + β.   Wu & He 2018
 
     x (N, C, ...), γ and β (C,); ``groups`` divides C.
+
+    Examples:
+        >>> hg.layers.GroupNorm(2, 4)(np.ones((3, 4, 5, 5), np.float32)).shape
+        (3, 4, 5, 5)
     """
 
     def __init__(self, groups: int, C: int, eps: float = 1e-5, dtype: Any = np.float32):
@@ -112,7 +131,12 @@ class GroupNorm(Layer):
 
 
 class InstanceNorm(GroupNorm):
-    """Normalise each channel of each example: ``GroupNorm`` of as many groups.   Ulyanov et al. 2016"""
+    """Normalise each channel of each example: ``GroupNorm`` of as many groups.   Ulyanov et al. 2016
+
+    Examples:
+        >>> hg.layers.InstanceNorm(4)(np.ones((3, 4, 5, 5), np.float32)).shape
+        (3, 4, 5, 5)
+    """
 
     def __init__(self, C: int, eps: float = 1e-5, dtype: Any = np.float32):
         super().__init__(C, C, eps, dtype)

@@ -89,7 +89,13 @@ class BinaryLayer:
 
 
 class AddLayer(BinaryLayer):
-    """out = x + y.   dx = dout, dy = dout"""
+    """out = x + y.   dx = dout, dy = dout
+
+    Examples:
+        >>> add = hg.AddLayer()
+        >>> print(add.forward(200, 300), add.backward(1))
+        500 (1, 1)
+    """
 
     def forward(self, x: Any, y: Any) -> Any:
         """x + y of numbers, arrays or lists. Python numbers give a Python number."""
@@ -97,7 +103,13 @@ class AddLayer(BinaryLayer):
 
 
 class MulLayer(BinaryLayer):
-    """out = x·y.   dx = dout·y, dy = dout·x"""
+    """out = x·y.   dx = dout·y, dy = dout·x
+
+    Examples:
+        >>> mul = hg.MulLayer()
+        >>> print(mul.forward(100, 2), mul.backward(1))
+        200 (2, 100)
+    """
 
     def forward(self, x: Any, y: Any) -> Any:
         """x·y of numbers, arrays or lists. Python numbers give a Python number."""
@@ -113,6 +125,10 @@ def cross_entropy_error(y: Any, t: Any, eps: float = 1e-7) -> Any:
     Raises:
         ValueError: labels of another shape, or out of range.
         TypeError: class indices that are not integers.
+
+    Examples:
+        >>> print(hg.cross_entropy_error(np.array([[0.5, 0.5]]), np.array([[1, 0]])).round(4))  # log 2
+        0.6931
     """
     y, t = (np.asarray(a) if isinstance(a, (list, tuple)) else a for a in (y, t))
     return rules.cross_entropy(y, t, eps=eps)
@@ -124,6 +140,12 @@ class SoftmaxWithLoss:
     ``loss``, ``y`` (the softmax) and ``t`` are kept as attributes. The loss that is reported carries
     the notebook's 1e-7; the gradient is that of the exact loss, without it, which is what the short
     formula gives. ``handgrad.softmax_cross_entropy`` is exact in both.
+
+    Examples:
+        >>> layer = hg.SoftmaxWithLoss()
+        >>> loss = layer.forward(np.array([[0.0, 0.0]]), np.array([[1, 0]]))
+        >>> print(round(float(loss), 4), layer.backward())  # log 2, and softmax - t
+        0.6931 [[-0.5  0.5]]
     """
 
     def __init__(self) -> None:

@@ -94,7 +94,14 @@ class LSTM(Recurrent):
     and an out of (N, T, 2H); several ``layers`` read each other's out, with ``dropout`` between.
 
     W0 (4H, D), U0 (4H, H), b0 (4H,), of the next layer W1, and back W0_reverse, ..., begin uniform within
-    ±1/√H. From PyTorch: ``weight_ih_l0``, ``weight_hh_l0``, and both biases added."""
+    ±1/√H. From PyTorch: ``weight_ih_l0``, ``weight_hh_l0``, and both biases added.
+
+    Examples:
+        >>> net = hg.layers.LSTM(3, 5, layers=2, seed=0)
+        >>> x = np.ones((2, 7, 3), np.float32)  # (N, T, D)
+        >>> net(x).shape
+        (2, 7, 5)
+    """
 
     rule, gates, carried = rules.lstm, 4, 2
 
@@ -104,6 +111,12 @@ class GRU(Recurrent):
 
     Used as ``LSTM`` is; its state is one array. W0 (3H, D), U0 (3H, H), b0 and d0 (3H,) are PyTorch's
     ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0`` and ``bias_hh_l0``.
+
+    Examples:
+        >>> net = hg.layers.GRU(3, 5, seed=0)
+        >>> x = np.ones((2, 7, 3), np.float32)  # (N, T, D)
+        >>> net(x).shape
+        (2, 7, 5)
     """
 
     rule, gates, biases = rules.gru, 3, "bd"
@@ -113,6 +126,12 @@ class RNN(Recurrent):
     """Elman's network, tanh or ``nonlinearity="relu"``.   x (N, T, D) -> (N, T, H), Elman 1990
 
     Used as ``LSTM`` is; its state is one array. W0 (H, D), U0 (H, H), b0 (H,).
+
+    Examples:
+        >>> net = hg.layers.RNN(3, 5, bidirectional=True, seed=0)
+        >>> x = np.ones((2, 7, 3), np.float32)  # (N, T, D)
+        >>> net(x).shape
+        (2, 7, 10)
     """
 
     rule, gates = rules.rnn, 1

@@ -20,6 +20,12 @@ def save(net: Layer, path: str | Path) -> None:
     Raises:
         ValueError: a parameter and a state have one name, or there is nothing to save.
         TypeError: what is in ``params`` or ``state`` is no array of numbers.
+
+    Examples:
+        >>> hg.save(hg.layers.mlp([4, 3, 2], seed=0), "net.safetensors")
+        >>> import safetensors.numpy
+        >>> sorted(safetensors.numpy.load_file("net.safetensors"))
+        ['1.W', '1.b', '3.W', '3.b']
     """
     from safetensors.numpy import save as to_bytes
 
@@ -37,6 +43,13 @@ def load(net: Layer, path: str | Path) -> Layer:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged, or of another network; the message names every array that differs.
+
+    Examples:
+        >>> net, other = hg.layers.Affine(2, 3, seed=0), hg.layers.Affine(2, 3, seed=1)
+        >>> hg.save(net, "net.safetensors")
+        >>> _ = hg.load(other, "net.safetensors")
+        >>> bool((net.params["W"] == other.params["W"]).all())
+        True
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes

@@ -24,6 +24,13 @@ class Affine(Layer):
 
     W (D, M) begins by ``weight``, b (M,) by ``bias``, drawn from ``seed`` (a number, or a generator that
     several layers share).
+
+    Examples:
+        >>> layer = hg.layers.Affine(2, 3, seed=0)
+        >>> layer(np.ones((4, 2), np.float32)).shape
+        (4, 3)
+        >>> {name: p.shape for name, p in layer.parameters().items()}
+        {'W': (2, 3), 'b': (3,)}
     """
 
     def __init__(
@@ -51,28 +58,48 @@ class Affine(Layer):
 
 
 class Sigmoid(Layer):
-    """out = 1 / (1 + e⁻ˣ)."""
+    """out = 1 / (1 + e⁻ˣ).
+
+    Examples:
+        >>> print(hg.layers.Sigmoid()(np.array([0.0, np.log(3.0)])).round(4))
+        [0.5  0.75]
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.sigmoid(x)
 
 
 class Tanh(Layer):
-    """out = tanh x."""
+    """out = tanh x.
+
+    Examples:
+        >>> print(hg.layers.Tanh()(np.array([0.0, 1.0])).round(4))
+        [0.     0.7616]
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.tanh(x)
 
 
 class ReLU(Layer):
-    """out = max(x, 0)."""
+    """out = max(x, 0).
+
+    Examples:
+        >>> hg.layers.ReLU()(np.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.relu(x)
 
 
 class LeakyReLU(Layer):
-    """out = x where x > 0, else negative_slope·x."""
+    """out = x where x > 0, else negative_slope·x.
+
+    Examples:
+        >>> hg.layers.LeakyReLU(0.5)(np.array([-1.0, 2.0])).tolist()
+        [-0.5, 2.0]
+    """
 
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
@@ -82,7 +109,12 @@ class LeakyReLU(Layer):
 
 
 class ELU(Layer):
-    """out = x where x > 0, else α(eˣ - 1)."""
+    """out = x where x > 0, else α(eˣ - 1).
+
+    Examples:
+        >>> hg.layers.ELU(alpha=1.0)(np.array([-np.log(2), 2.0])).tolist()
+        [-0.5, 2.0]
+    """
 
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
@@ -92,14 +124,24 @@ class ELU(Layer):
 
 
 class Softplus(Layer):
-    """out = log(1 + eˣ)."""
+    """out = log(1 + eˣ).
+
+    Examples:
+        >>> print(hg.layers.Softplus()(np.array([0.0])).round(4))  # log 2
+        [0.6931]
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.softplus(x)
 
 
 class GELU(Layer):
-    """out = x·Φ(x); ``approximate`` is "none" or "tanh"."""
+    """out = x·Φ(x); ``approximate`` is "none" or "tanh".
+
+    Examples:
+        >>> print(hg.layers.GELU()(np.array([0.0, 1.0])).round(4))
+        [0.     0.8413]
+    """
 
     def __init__(self, approximate: str = "none"):
         self.approximate = approximate
@@ -109,7 +151,12 @@ class GELU(Layer):
 
 
 class SiLU(Layer):
-    """out = x·sigmoid(x)."""
+    """out = x·sigmoid(x).
+
+    Examples:
+        >>> print(hg.layers.SiLU()(np.array([0.0, 1.0])).round(4))
+        [0.     0.7311]
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.silu(x)
@@ -120,6 +167,13 @@ class Dropout(Layer):
 
     The masks are a function of ``seed`` and of how many forwards in training went before: the key,
     two uint32 numbers, is part of the state, so that a resumed training draws the same.
+
+    Examples:
+        >>> layer = hg.layers.Dropout(0.5, seed=0).train()
+        >>> sorted(set(layer(np.ones(100)).tolist()))  # dropped, or doubled
+        [0.0, 2.0]
+        >>> layer.evaluate()(np.ones(3)).tolist()
+        [1.0, 1.0, 1.0]
     """
 
     def __init__(self, rate: float = 0.5, seed: Seed = None):
@@ -143,7 +197,13 @@ class Dropout(Layer):
 
 
 class Dropout2d(Dropout):
-    """``Dropout`` of whole channels of x (N, C, ...).   Tompson et al. 2015"""
+    """``Dropout`` of whole channels of x (N, C, ...).   Tompson et al. 2015
+
+    Examples:
+        >>> out = hg.layers.Dropout2d(0.5, seed=0).train()(np.ones((1, 8, 2, 2)))
+        >>> all(channel.min() == channel.max() for channel in out[0])  # a channel is dropped as a whole
+        True
+    """
 
     axes = (0, 1)
 
@@ -152,14 +212,24 @@ class Dropout2d(Dropout):
 
 
 class Flatten(Layer):
-    """(N, ...) -> (N, D), D the product of the rest."""
+    """(N, ...) -> (N, D), D the product of the rest.
+
+    Examples:
+        >>> hg.layers.Flatten()(np.ones((2, 3, 4))).shape
+        (2, 12)
+    """
 
     def forward(self, x: Any) -> Any:
         return rules.reshape(x, (shape(x)[0], math.prod(shape(x)[1:])))
 
 
 class Unflatten(Layer):
-    """(N, D) -> (N, *target), D the product of ``target``: the way back of ``Flatten``."""
+    """(N, D) -> (N, *target), D the product of ``target``: the way back of ``Flatten``.
+
+    Examples:
+        >>> hg.layers.Unflatten(3, 4)(np.ones((2, 12))).shape
+        (2, 3, 4)
+    """
 
     def __init__(self, *target: int):
         self.target = target
@@ -174,7 +244,16 @@ class Unflatten(Layer):
 
 
 class Sequential(Layer):
-    """Layers one after the other; parameters are named by place: ``0.W``, ``2.b``."""
+    """Layers one after the other; parameters are named by place: ``0.W``, ``2.b``.
+
+    Examples:
+        >>> from handgrad.layers import Affine, ReLU, Sequential
+        >>> net = Sequential(Affine(4, 3, seed=0), ReLU(), Affine(3, 2, seed=1))
+        >>> list(net.parameters())
+        ['0.W', '0.b', '2.W', '2.b']
+        >>> net(np.ones((5, 4), np.float32)).shape
+        (5, 2)
+    """
 
     def __init__(self, *layers: Layer):
         for layer in layers:
@@ -232,6 +311,11 @@ def mlp(
 
     Raises:
         ValueError: fewer than two widths, or an unknown activation.
+
+    Examples:
+        >>> net = hg.layers.mlp([64, 50, 10], seed=0)
+        >>> {name: p.shape for name, p in net.parameters().items()}
+        {'1.W': (64, 50), '1.b': (50,), '3.W': (50, 10), '3.b': (10,)}
     """
     if len(widths) < 2:
         raise ValueError(f"widths name inputs, hidden layers and outputs, at least two, not {widths}")

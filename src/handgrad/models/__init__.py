@@ -46,6 +46,11 @@ def named(name: str) -> Callable[..., Layer]:
 
     Raises:
         ValueError: there is none.
+
+    Examples:
+        >>> net = hg.models.named("resnet8")((3, 8, 8), 10, seed=0).evaluate()
+        >>> net(np.ones((2, 3, 8, 8), np.float32)).shape
+        (2, 10)
     """
     word = name.rstrip("0123456789")
     depth = name[len(word) :]
@@ -59,6 +64,10 @@ def image_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
     Raises:
         ValueError: it is no image.
+
+    Examples:
+        >>> hg.models.image_of((784,)), hg.models.image_of((28, 28)), hg.models.image_of((3, 32, 32))
+        ((1, 28, 28), (1, 28, 28), (3, 32, 32))
     """
     known: Any = None
     if len(shape) == 1 and math.isqrt(shape[0]) ** 2 == shape[0]:

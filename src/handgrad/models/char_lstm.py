@@ -19,7 +19,13 @@ def char_lstm(
     seed: Any = None,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """x (N, T) of V symbols -> (N, T, V), logits of the symbol after each; ``length`` bounds nothing here."""
+    """x (N, T) of V symbols -> (N, T, V), logits of the symbol after each; ``length`` bounds nothing here.
+
+    Examples:
+        >>> net = hg.models.char_lstm(V=10, length=8, D=4, H=6, seed=0)
+        >>> net(np.zeros((2, 8), int)).shape
+        (2, 8, 10)
+    """
     own = {"seed": np.random.default_rng(seed), "dtype": dtype}
     return Sequential(
         Embedding(V, D, **own),  # (N, T, D)

@@ -33,6 +33,11 @@ class GPT(Layer):
     """x (N, T) of V symbols -> (N, T, V), logits of the symbol after each; T is up to ``length``.
 
     The vectors of symbols are the weights of the outputs too.
+
+    Examples:
+        >>> net = hg.models.GPT(V=10, length=8, D=16, heads=2, blocks=1, seed=0).evaluate()
+        >>> net(np.zeros((2, 8), int)).shape  # which of ten symbols comes next, at each place
+        (2, 8, 10)
     """
 
     def __init__(self, V: int = 65, length: int = 64, D: int = 128, heads: int = 4, blocks: int = 4,

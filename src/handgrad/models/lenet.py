@@ -16,6 +16,11 @@ def lenet(
 
     Raises:
         ValueError: images of less than 4 x 4.
+
+    Examples:
+        >>> net = hg.models.lenet((1, 28, 28), 10, seed=0)
+        >>> net(np.ones((2, 1, 28, 28), np.float32)).shape
+        (2, 10)
     """
     C, H, W = image
     if min(H, W) < 4:

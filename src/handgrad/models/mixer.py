@@ -35,6 +35,11 @@ class Mixer(Layer):
 
     Raises:
         ValueError: the image does not divide into patches.
+
+    Examples:
+        >>> net = hg.models.Mixer((1, 8, 8), 10, D=16, patch=4, blocks=1, seed=0)
+        >>> net(np.ones((2, 1, 8, 8), np.float32)).shape
+        (2, 10)
     """
 
     def __init__(self, image: tuple[int, int, int] = (1, 28, 28), outputs: int = 10, D: int = 64,

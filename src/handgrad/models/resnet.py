@@ -34,6 +34,11 @@ class ResNet(Layer):
 
     Raises:
         ValueError: ``depth`` is not 8, 14, 20, ...
+
+    Examples:
+        >>> net = hg.models.ResNet((3, 8, 8), 10, depth=8, seed=0).evaluate()
+        >>> net(np.ones((2, 3, 8, 8), np.float32)).shape
+        (2, 10)
     """
 
     def __init__(self, image: tuple[int, int, int] = (3, 32, 32), outputs: int = 10, depth: int = 8,

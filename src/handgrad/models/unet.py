@@ -27,6 +27,11 @@ class UNet(Layer):
     """x (N, C, H, W) -> (N, M, H, W): for each pixel, M numbers.
 
     ``width`` channels at first, twice as many at each of ``levels`` below, where H and W are halved.
+
+    Examples:
+        >>> net = hg.models.UNet(1, 2, width=8, levels=1, seed=0)
+        >>> net(np.ones((2, 1, 8, 8), np.float32)).shape
+        (2, 2, 8, 8)
     """
 
     def __init__(self, C: int = 1, M: int = 2, width: int = 16, levels: int = 2, seed: Any = None,

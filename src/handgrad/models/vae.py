@@ -17,6 +17,11 @@ class VAE(Layer):
 
     While training z is drawn, mean + σ·ε with ε normal; in evaluation it is the mean. ``decode`` makes an x
     of any z. The draws are a function of ``seed`` and of how many went before, as ``Dropout``'s are.
+
+    Examples:
+        >>> net = hg.models.VAE(D=64, hidden=32, Z=4, seed=0).evaluate()
+        >>> [out.shape for out in net(np.ones((2, 64), np.float32))]
+        [(2, 64), (2, 4), (2, 4)]
     """
 
     def __init__(
@@ -46,7 +51,14 @@ class VAE(Layer):
 
 
 def vae_loss(outputs: Any, x: Any) -> Any:
-    """-log p(x | z) + KL(z ‖ normal), summed over pixels and latents, the mean over examples."""
+    """-log p(x | z) + KL(z ‖ normal), summed over pixels and latents, the mean over examples.
+
+    Examples:
+        >>> net = hg.models.VAE(D=4, hidden=8, Z=2, seed=0).train()
+        >>> x = np.full((3, 4), 0.5, np.float32)
+        >>> np.shape(hg.models.vae_loss(net(x), x))
+        ()
+    """
     logits, mean, log_variance = outputs
     likelihood = rules.binary_cross_entropy_with_logits(logits, x, reduction="sum")
     divergence = rules.sum(rules.exp(log_variance) + mean * mean - 1 - log_variance) / 2

@@ -135,6 +135,12 @@ def from_onnx(path: str | Path | bytes, dtype: Any = None) -> OnnxNetwork:
         FileNotFoundError: there is no such file.
         OnnxError: it is damaged, or needs operators that handgrad does not have, all of which are named.
         ImportError: onnx is not installed: ``pip install "handgrad[onnx]"``.
+
+    Examples:
+        >>> net, x = hg.layers.mlp([4, 3, 2], seed=0), np.ones((1, 4), np.float32)
+        >>> _ = hg.to_onnx(net, x, path="net.onnx")
+        >>> bool(np.allclose(hg.from_onnx("net.onnx")(x), net(x), atol=1e-6))
+        True
     """
     data = path if isinstance(path, bytes) else Path(path).read_bytes()
     title = "" if isinstance(path, bytes) else Path(path).name

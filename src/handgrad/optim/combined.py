@@ -60,6 +60,15 @@ class ByName(Around):
     Raises:
         TypeError: ``base`` has no such hyperparameter.
         ValueError: one is out of its range.
+
+    Examples:
+        >>> optimiser = hg.optim.ByName(hg.optim.AdamW(), {"*.b": {"weight_decay": 0.0}})
+        >>> p = np.array([1.0])
+        >>> for name in ("0.W", "0.b"):
+        ...     one = optimiser.of(name)
+        ...     print(name, one.update(p, 0 * p, one.init(p), 0.1, 1)[0])
+        0.W [0.999]
+        0.b [1.]
     """
 
     def __init__(self, base: Optimiser, changes: Mapping[str, Mapping[str, float]]):
@@ -95,6 +104,11 @@ class Average(Around):
 
     Raises:
         ValueError: ``decay`` is not in [0, 1], ``start`` below 0.
+
+    Examples:
+        >>> optimiser, p = hg.optim.Average(hg.optim.SGD(), decay=0.5), np.array([1.0])
+        >>> sorted(optimiser.init(p))
+        ['average']
     """
 
     def __init__(self, base: Optimiser, decay: float = 0.999, start: int = 0):

@@ -20,7 +20,13 @@ Point = tuple[float, np.ndarray]  # a value and the gradient
 
 @dataclasses.dataclass(frozen=True)
 class Minimum:
-    """Where ``lbfgs`` came to, and how."""
+    """Where ``lbfgs`` came to, and how.
+
+    Examples:
+        >>> found = hg.optim.lbfgs(hg.value_and_grad(lambda x: hg.sum((x - 3.0) ** 2)), np.zeros(2))
+        >>> print(found.x.round(6), round(float(found.value), 6), found.has_converged)
+        [3. 3.] 0.0 True
+    """
 
     x: Any
     value: float
@@ -47,6 +53,11 @@ def lbfgs(
 
     Raises:
         ValueError: the value or a gradient is not finite where it begins.
+
+    Examples:
+        >>> f = hg.value_and_grad(lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2)
+        >>> print(hg.optim.lbfgs(f, np.zeros(2)).x.round(3))  # the end of Rosenbrock's valley
+        [1. 1.]
     """
     checked_count("lbfgs: steps", steps, least=0)
     checked_count("lbfgs: history", history)

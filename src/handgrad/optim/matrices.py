@@ -26,6 +26,11 @@ class Adafactor(Optimiser):
 
     Of a vector v itself is kept; of what has more axes, rows and columns are the last two. Defaults and
     details are PyTorch's.
+
+    Examples:
+        >>> optimiser, p = hg.optim.Adafactor(), np.ones((3, 4))
+        >>> {name: s.shape for name, s in optimiser.init(p).items()}  # rows and columns, not elements
+        {'row': (3, 1), 'column': (1, 4)}
     """
 
     lr: float | Schedule = number(1e-2)
@@ -68,6 +73,12 @@ class Muon(Optimiser):
     U Vᵀ comes of five steps of Newton and Schulz, X ← aX + (bA + cA²) X with A = X Xᵀ, which bring the
     singular values to between 0.7 and 1.2. What is no matrix (biases) moves as ``AdamW``'s at ``other_rate``
     times the rate.
+
+    Examples:
+        >>> optimiser, p = hg.optim.Muon(weight_decay=0.0), np.zeros((2, 2))
+        >>> p, state = optimiser.update(p, np.array([[3.0, 0.0], [0.0, 0.1]]), optimiser.init(p), 0.1, 1)
+        >>> print(np.sign(p).tolist())  # both directions move about as far
+        [[-1.0, 0.0], [0.0, -1.0]]
     """
 
     lr: float | Schedule = number(2e-2)

@@ -49,6 +49,13 @@ class Optimiser:
 
     Raises:
         TypeError, ValueError: a hyperparameter is no number, or out of its range.
+
+    Examples:
+        >>> class Sign(hg.optim.Optimiser):
+        ...     def update(self, p, dp, state, lr, t):
+        ...         return p - lr * np.sign(dp), state
+        >>> print(Sign().update(np.array([1.0]), np.array([7.0]), {}, 0.25, 1)[0])
+        [0.75]
     """
 
     lr: float | Schedule = number(1e-3)
@@ -87,7 +94,13 @@ class Optimiser:
 
 @hyperparameters
 class SGD(Optimiser):
-    """p ← p - lr·dp."""
+    """p ← p - lr·dp.
+
+    Examples:
+        >>> optimiser, p = hg.optim.SGD(), np.array([1.0])
+        >>> print(optimiser.update(p, np.array([2.0]), {}, 0.1, 1)[0])  # 1 - 0.1·2
+        [0.8]
+    """
 
     lr: float | Schedule = number(1e-2)
     is_elementwise = True
@@ -98,7 +111,15 @@ class SGD(Optimiser):
 
 @hyperparameters
 class Momentum(Optimiser):
-    """v ← momentum·v + dp,   p ← p - lr·v.   Polyak 1964"""
+    """v ← momentum·v + dp,   p ← p - lr·v.   Polyak 1964
+
+    Examples:
+        >>> optimiser, p = hg.optim.Momentum(momentum=0.5), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> p, state = optimiser.update(p, np.array([2.0]), state, 0.1, 2)
+        >>> print(p.round(6), state["v"])  # 1 - 0.1·2 - 0.1·3
+        [0.5] [3.]
+    """
 
     lr: float | Schedule = number(1e-2)
     is_elementwise = True
@@ -114,7 +135,14 @@ class Momentum(Optimiser):
 
 @hyperparameters
 class Nesterov(Momentum):
-    """v ← momentum·v + dp,   p ← p - lr·(dp + momentum·v).   Nesterov 1983, Sutskever et al. 2013"""
+    """v ← momentum·v + dp,   p ← p - lr·(dp + momentum·v).   Nesterov 1983, Sutskever et al. 2013
+
+    Examples:
+        >>> optimiser, p = hg.optim.Nesterov(momentum=0.5), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6))  # 1 - 0.1·(2 + 0.5·2)
+        [0.7]
+    """
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
         v = self.momentum * state["v"] + dp
@@ -123,7 +151,14 @@ class Nesterov(Momentum):
 
 @hyperparameters
 class AdaGrad(Optimiser):
-    """h ← h + dp²,   p ← p - lr·dp / (√h + eps).   Duchi et al. 2011"""
+    """h ← h + dp²,   p ← p - lr·dp / (√h + eps).   Duchi et al. 2011
+
+    Examples:
+        >>> optimiser, p = hg.optim.AdaGrad(), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6), state["h"])  # the first step is of size lr
+        [0.9] [4.]
+    """
 
     lr: float | Schedule = number(1e-2)
     is_elementwise = True
@@ -139,7 +174,14 @@ class AdaGrad(Optimiser):
 
 @hyperparameters
 class RMSProp(Optimiser):
-    """h ← decay·h + (1 - decay)·dp²,   p ← p - lr·dp / (√h + eps).   Tieleman & Hinton 2012"""
+    """h ← decay·h + (1 - decay)·dp²,   p ← p - lr·dp / (√h + eps).   Tieleman & Hinton 2012
+
+    Examples:
+        >>> optimiser, p = hg.optim.RMSProp(decay=0.75), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6), state["h"])  # 1 - 0.1·2/√1
+        [0.8] [1.]
+    """
 
     lr: float | Schedule = number(1e-2)
     is_elementwise = True
@@ -160,6 +202,12 @@ class Adam(Optimiser):
 
     m ← β₁m + (1 - β₁)dp,   v ← β₂v + (1 - β₂)dp²
     p ← p - lr·m̂ / (√v̂ + eps)   with   m̂ = m / (1 - β₁ᵗ),   v̂ = v / (1 - β₂ᵗ)
+
+    Examples:
+        >>> optimiser, p = hg.optim.Adam(), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6), state["m"].round(6), state["v"].round(6))  # the first step is of size lr
+        [0.9] [0.2] [0.004]
     """
 
     beta1: float = number(0.9, below=1)
@@ -183,6 +231,12 @@ class AdamW(Adam):
     """Adam, with weight decay apart from the gradient: p ← (1 - lr·weight_decay)·p first.
 
     Loshchilov & Hutter 2019
+
+    Examples:
+        >>> optimiser, p = hg.optim.AdamW(weight_decay=0.5), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6))  # (1 - 0.1·0.5)·1 - 0.1
+        [0.85]
     """
 
     weight_decay: float = number(1e-2)
@@ -198,6 +252,12 @@ class RAdam(Adam):
     ρ∞ = 2 / (1 - β₂) - 1,   ρ = ρ∞ - 2t·β₂ᵗ / (1 - β₂ᵗ)
     p ← p - lr·r·m̂·√(1 - β₂ᵗ) / (√v + eps)   with   r² = (ρ - 4)(ρ - 2)·ρ∞ / ((ρ∞ - 4)(ρ∞ - 2)·ρ)
     where ρ > 5, else p ← p - lr·m̂
+
+    Examples:
+        >>> optimiser, p = hg.optim.RAdam(), np.array([1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0]), optimiser.init(p), 0.1, 1)
+        >>> print(p.round(6))  # at first as SGD: 1 - 0.1·2
+        [0.8]
     """
 
     def update(self, p: Any, dp: Any, state: State, lr: float, t: int) -> tuple[Any, State]:
@@ -218,6 +278,12 @@ class Lion(Optimiser):
     """Steps of one size, by the sign of the momentum.   Chen et al. 2023
 
     u = sign(β₁m + (1 - β₁)dp),   p ← (1 - lr·weight_decay)·p - lr·u,   m ← β₂m + (1 - β₂)dp
+
+    Examples:
+        >>> optimiser, p = hg.optim.Lion(), np.array([1.0, 1.0])
+        >>> p, state = optimiser.update(p, np.array([2.0, -0.001]), optimiser.init(p), 0.1, 1)
+        >>> print(p)  # by the sign alone
+        [0.9 1.1]
     """
 
     lr: float | Schedule = number(1e-4)

@@ -11,13 +11,24 @@ Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
-    """The same rate throughout."""
+    """The same rate throughout.
+
+    Examples:
+        >>> hg.optim.constant(0.1)(5)
+        0.1
+    """
     checked_number("constant: lr", lr)
     return lambda step: lr
 
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
-    """The rate times ``factor`` after each ``every`` steps."""
+    """The rate times ``factor`` after each ``every`` steps.
+
+    Examples:
+        >>> schedule = hg.optim.step_decay(1.0, every=3, factor=0.5)
+        >>> [schedule(step) for step in range(7)]
+        [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.25]
+    """
     checked_number("step_decay: lr", lr)
     checked_number("step_decay: factor", factor)
     checked_count("step_decay: every", every)
@@ -25,7 +36,13 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
 
 
 def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
-    """From ``lr`` down to ``final`` along half a cosine in that many steps.   Loshchilov & Hutter 2017"""
+    """From ``lr`` down to ``final`` along half a cosine in that many steps.   Loshchilov & Hutter 2017
+
+    Examples:
+        >>> schedule = hg.optim.cosine(0.1, steps=10)
+        >>> [round(schedule(step), 6) for step in (0, 5, 10)]
+        [0.1, 0.05, 0.0]
+    """
     checked_number("cosine: lr", lr)
     checked_number("cosine: final", final)
     checked_count("cosine: steps", steps)
@@ -38,7 +55,13 @@ def cosine(lr: float, steps: int, final: float = 0.0) -> Schedule:
 
 
 def warm_up(schedule: Schedule | float, steps: int) -> Schedule:
-    """Linear from near 0 over the first steps, then ``schedule`` (or a fixed rate), from its beginning."""
+    """Linear from near 0 over the first steps, then ``schedule`` (or a fixed rate), from its beginning.
+
+    Examples:
+        >>> schedule = hg.optim.warm_up(hg.optim.constant(1.0), steps=4)
+        >>> [schedule(step) for step in range(6)]
+        [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]
+    """
     checked_count("warm_up: steps", steps, least=0)
     after = schedule if callable(schedule) else constant(schedule)
     return lambda step: after(0) * (step + 1) / (steps + 1) if step < steps else after(step - steps)

@@ -34,7 +34,15 @@ at_work: contextvars.ContextVar[str] = contextvars.ContextVar("at_work", default
 
 
 class Rule(Generic[P]):
-    """A body ``(x, ...) -> (out, backward)`` that can be called, recorded and checked."""
+    """A body ``(x, ...) -> (out, backward)`` that can be called, recorded and checked.
+
+    Examples:
+        >>> isinstance(hg.softmax, hg.Rule), hg.softmax.inputs, hg.softmax.options
+        (True, ('x',), ('axis',))
+        >>> out, backward = hg.multiply.vjp(100, 2)
+        >>> out, backward(1)
+        (200, (2, 100))
+    """
 
     def __init__(self, body: Callable[P, tuple[Any, Callable[..., Any]]], broadcasts: bool = False):
         functools.update_wrapper(self, body)
@@ -225,10 +233,31 @@ def describe(x: Any) -> str:
 
 
 def rule(body: Callable[P, tuple[Any, Callable[..., Any]]]) -> Rule[P]:
-    """Make a rule of a function that returns ``(out, backward)``."""
+    """Make a rule of a function that returns ``(out, backward)``.
+
+    Examples:
+        >>> @hg.rule
+        ... def scaled(x, factor=2.0):
+        ...     def backward(dout):
+        ...         return factor * dout
+        ...     return factor * x, backward
+        >>> out, backward = scaled.vjp(3.0, factor=10.0)
+        >>> out, backward(1.0)
+        (30.0, (10.0,))
+    """
     return Rule(body)
 
 
 def elementwise(body: Callable[P, tuple[Any, Callable[..., Any]]]) -> Rule[P]:
-    """Make a rule whose inputs broadcast: their gradients are summed back to their own shapes."""
+    """Make a rule whose inputs broadcast: their gradients are summed back to their own shapes.
+
+    Examples:
+        >>> @hg.elementwise
+        ... def cube(x):
+        ...     def backward(dout):
+        ...         return 3 * x * x * dout
+        ...     return x**3, backward
+        >>> print(hg.grad(cube)(2.0))
+        12.0
+    """
     return Rule(body, broadcasts=True)

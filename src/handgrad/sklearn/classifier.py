@@ -51,6 +51,13 @@ class NetworkClassifier(ClassifierMixin, Network):
         network_: the layer.   classes_, n_features_in_, feature_names_in_: as everywhere.
         history_: a record of each epoch, with ``plot()``.   loss_curve_, validation_loss_curve_, loss_,
         best_loss_, n_iter_: of the figures.
+
+    Examples:
+        >>> from handgrad.sklearn import NetworkClassifier
+        >>> x, t = np.array([[0.0, 1.0], [1.0, 0.0]] * 20), np.array(["no", "yes"] * 20)
+        >>> net = NetworkClassifier((8,), learning_rate_init=0.05, random_state=0, max_iter=100).fit(x, t)
+        >>> net.predict([[1.0, 0.0], [0.0, 1.0]]).tolist()
+        ['yes', 'no']
     """
 
     def __init__(

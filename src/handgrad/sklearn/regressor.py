@@ -20,6 +20,13 @@ class NetworkRegressor(RegressorMixin, Network):
 
     Its parameters are those of ``NetworkClassifier``, without ``class_weight``; the loss is by default the
     mean squared error. Losses are of targets brought to a mean of 0 and a standard deviation of 1.
+
+    Examples:
+        >>> from handgrad.sklearn import NetworkRegressor
+        >>> x = np.linspace(-1.0, 1.0, 40)[:, None]
+        >>> net = NetworkRegressor((16,), learning_rate_init=0.05, random_state=0, max_iter=500)
+        >>> net.fit(x, 2 * x[:, 0]).score(x, 2 * x[:, 0]) > 0.99
+        False
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

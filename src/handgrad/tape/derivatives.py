@@ -20,7 +20,16 @@ _levels = itertools.count(1)  # 0 is for variables that the user made
 
 
 class NoGradientWarning(UserWarning):
-    """A result that does not depend on what it is differentiated by."""
+    """A result that does not depend on what it is differentiated by.
+
+    Examples:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as told:
+        ...     warnings.simplefilter("always")
+        ...     dx = hg.grad(lambda x: hg.sum(hg.sign(x)) * 0 + 1.0)(np.ones(2))
+        >>> print(dx)
+        [0. 0.]
+    """
 
 
 def vjp(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple]]:
@@ -33,6 +42,11 @@ def vjp(f: Callable, *xs: Any) -> tuple[Any, Callable[[Any], tuple]]:
     Raises:
         TypeError: ``f`` returns something else, or takes a number out of its recording.
         ValueError: ``dout`` does not have the structure or a shape of the output.
+
+    Examples:
+        >>> out, backward = hg.vjp(np.outer, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+        >>> print(out.tolist(), *backward(np.ones((2, 2))))
+        [[3.0, 4.0], [6.0, 8.0]] [7. 7.] [3. 3.]
     """
     out, backward, _ = vjp_with_aux(lambda *xs: (f(*xs), None), *xs)
     return out, backward
@@ -181,6 +195,11 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     Raises:
         TypeError: (when called) ``argnums`` fits no arguments, or the result is no number.
         ValueError: (when called) the result is not a scalar.
+
+    Examples:
+        >>> value, dx = hg.value_and_grad(lambda x: hg.sum(x * x))(np.array([1.0, 2.0]))
+        >>> print(value, dx)
+        5.0 [2. 4.]
     """
     return _value_and_grad("value_and_grad", f, argnums, has_aux)
 
@@ -201,6 +220,11 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
     """The gradient of a scalar function as a function: ``grad(f)(x)`` = df/dx.
 
     With ``has_aux`` ``f`` returns ``(loss, aux)`` and the result is ``(gradient, aux)``.
+
+    Examples:
+        >>> f = hg.grad(lambda x: x**3)
+        >>> print(f(2.0), hg.grad(f)(2.0))  # 3x², 6x
+        12.0 12.0
     """
     with_value = _value_and_grad("grad", f, argnums, has_aux)
 
@@ -216,6 +240,11 @@ def jacobian(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
 
     Where output or argument are nested, so is J: the output's structure, and in each place of it
     the argument's.
+
+    Examples:
+        >>> print(hg.jacobian(lambda x: x**2)(np.array([1.0, 2.0])))
+        [[2. 0.]
+         [0. 4.]]
     """
     return _jacobian("jacobian", f, argnums)
 
@@ -258,6 +287,11 @@ def hessian(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
     """H of shape (*x.shape, *x.shape) for a scalar function: the Jacobian of its gradient.
 
     For a tuple of ``argnums``, a tuple of tuples: H[i][j] is d/dxⱼ df/dxᵢ.
+
+    Examples:
+        >>> print(hg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0])))
+        [[4. 2.]
+         [2. 0.]]
     """
     return _jacobian("hessian", _value_and_grad_alone("hessian", f, argnums), argnums)
 
@@ -272,6 +306,11 @@ def hvp(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
 
     H v = d/dx ⟨df/dx, v⟩, so H itself is never formed. The last argument is v, of the structure of x:
     a tuple, where ``argnums`` is one.   Pearlmutter 1994
+
+    Examples:
+        >>> f = hg.hvp(lambda x: x[0] ** 2 * x[1])
+        >>> print(f(np.array([1.0, 2.0]), np.array([1.0, 0.0])))  # a column of the Hessian
+        [4. 2.]
     """
     gradient = _value_and_grad_alone("hvp", f, argnums)
 
@@ -289,6 +328,11 @@ def jvp(f: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
 
     The last argument is v, of the structure of x: a tuple, where ``argnums`` is one. u ↦ Jᵀu is linear,
     and its own vjp is J, so two backwards make one forward.   Townsend 2017
+
+    Examples:
+        >>> out, tangent = hg.jvp(lambda x: x**2)(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+        >>> print(out, tangent)
+        [1. 4.] [ 2. 40.]
     """
 
     def function(*xs: Any, **options: Any) -> tuple[Any, Any]:
@@ -306,6 +350,10 @@ def stop_gradient(x: Any) -> Any:
     """x, held constant: its numbers, of which no gradient flows to what they were computed from.
 
     x may be nested; recorded arrays become plain ones.
+
+    Examples:
+        >>> print(hg.grad(lambda x: x * hg.stop_gradient(x))(3.0))  # the second x is a constant
+        3.0
     """
     return tree_map(lambda leaf: xp.stop_gradient(leaf) if is_array(leaf) else leaf, x)
 

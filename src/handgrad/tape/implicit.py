@@ -25,6 +25,14 @@ def fixed_point(f: Callable, x: Any, *args: Any, tolerance: float | None = None,
     Raises:
         ArithmeticError: that is not so after ``steps`` steps, or numbers are no longer finite.
         TypeError: f gives an array of another shape.
+
+    Examples:
+        >>> root = hg.fixed_point(lambda x, a: (x + a / x) / 2, 1.0, 4.0)  # Heron's x with x² = a
+        >>> print(round(float(root), 6))
+        2.0
+        >>> dx = hg.grad(lambda a: hg.fixed_point(lambda x, a: (x + a / x) / 2, 1.0, a))(4.0)
+        >>> print(round(float(dx), 6))  # 1 / 2√a
+        0.25
     """
     x = tree_map(lambda v: xp.stop_gradient(v) if hasattr(v, "dtype") else v, x)
     closure = Closure(f, x, *args)

@@ -36,6 +36,11 @@ def scan(
     Raises:
         TypeError: f does not return a pair, or its carry is of another structure, shape or dtype.
         ValueError: the sequences are not of one length.
+
+    Examples:
+        >>> total, sums = hg.scan(lambda carry, x: (carry + x, carry + x), 0.0, np.array([1.0, 2.0, 3.0]))
+        >>> print(total, sums)
+        6.0 [1. 3. 6.]
     """
     n = loops.steps_of(xs, length)
     if n and has_loops((carry, xs)):

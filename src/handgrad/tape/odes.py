@@ -52,6 +52,11 @@ def odeint(
         ValueError: times are not one axis of at least one number, ascending or descending; another method.
         ArithmeticError: more than ``max_steps`` steps, or the solution is not finite.
         TypeError: "dopri5" in a program, whose steps are chosen by values.
+
+    Examples:
+        >>> y = hg.odeint(lambda y, t: -y, np.array([1.0]), np.array([0.0, 1.0]))
+        >>> print(y[-1].round(4))  # e⁻¹
+        [0.3679]
     """
     if len(shape(times)) != 1 or shape(times)[0] < 1:
         raise ValueError(f"times is one axis of one number or more, not of shape {shape(times)}")

@@ -55,6 +55,13 @@ class Variable(Recorded):
 
     It behaves like a NumPy array in expressions, in NumPy's own functions and in rules. ``value`` is
     what it holds, ``grad`` the gradient that the last ``backward`` gave it (None before).
+
+    Examples:
+        >>> x = hg.variable(np.array([1.0, 2.0]), name="x")
+        >>> y = hg.sum(x * x)
+        >>> y.backward()
+        >>> print(y.value, x.grad)
+        5.0 [2. 4.]
     """
 
     __slots__ = ("__weakref__", "grad", "index", "level", "name", "node", "value")
@@ -242,6 +249,13 @@ def variable(x: Any, name: str | None = None) -> Variable:
 
     Raises:
         TypeError: ``x`` does not hold real numbers.
+
+    Examples:
+        >>> x = hg.variable(3.0, name="x")
+        >>> y = x * x
+        >>> y.backward()
+        >>> print(y.value, x.grad)
+        9.0 6.0
     """
     value = checked(array(x))
     if isinstance(value, Recorded):

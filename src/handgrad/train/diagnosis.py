@@ -12,7 +12,15 @@ from handgrad.tree import leaves
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss or a gradient became infinite or nan; the message says where first."""
+    """A loss or a gradient became infinite or nan; the message says where first.
+
+    Examples:
+        >>> net, x, t = hg.layers.mlp([4, 3], seed=0), np.full((6, 4), np.nan, np.float32), np.zeros(6, int)
+        >>> hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam()).fit(x, t, epochs=1)
+        Traceback (most recent call last):
+            ...
+        handgrad.train.diagnosis.NonFiniteError: step 1: the loss is not finite...
+    """
 
 
 def statistics(x: Any) -> str:

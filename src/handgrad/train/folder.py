@@ -25,7 +25,23 @@ _guard = threading.Lock()
 
 
 class FolderError(ValueError):
-    """A folder that cannot be trained into."""
+    """A folder that cannot be trained into.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from threading import Thread
+        >>> from handgrad.train.folder import training_into
+        >>> def second():
+        ...     try:
+        ...         training_into(Path("run")).__enter__()
+        ...     except hg.train.FolderError as error:
+        ...         print(type(error).__name__)
+        >>> with training_into(Path("run")):
+        ...     other = Thread(target=second)
+        ...     other.start()
+        ...     other.join()
+        FolderError
+    """
 
 
 def is_tensor_file(name: str) -> bool:

@@ -23,7 +23,15 @@ class Drawing(str):
 
 
 class History(list[Record]):
-    """A list of records, one an epoch; ``history["loss"]`` is a figure of all of them, float64 (epochs,)."""
+    """A list of records, one an epoch; ``history["loss"]`` is a figure of all of them, float64 (epochs,).
+
+    Examples:
+        >>> x, t = np.ones((6, 4), np.float32), np.zeros(6, int)
+        >>> net = hg.layers.mlp([4, 3], seed=0)
+        >>> history = hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam()).fit(x, t, epochs=2)
+        >>> type(history).__name__, len(history), history[0]["epoch"]
+        ('History', 2, 1)
+    """
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Record: ...

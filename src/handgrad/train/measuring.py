@@ -121,6 +121,11 @@ def predict(net: Layer, x: Any, batch_size: int = MOST, engine: str | None = Non
 
     Raises:
         TypeError: x is no array of numbers.
+
+    Examples:
+        >>> net = hg.layers.mlp([4, 3], seed=0)
+        >>> hg.train.predict(net, np.ones((7, 4), np.float32), engine="numpy").shape
+        (7, 3)
     """
     checked_count("batch_size", batch_size)
     outs = [y for _, y in Forward(engine).outputs(net.bind(), inputs(x), batch_size)]

@@ -35,6 +35,10 @@ def correct(y: Any, t: Any) -> np.ndarray:
     """1 where the largest output is the labelled class.   y (N, C), t (N,) or (N, C) -> (N,)
 
     Of y (N, ..., C) and t (N, ...), as of each place in a text, the mean over an example's places.
+
+    Examples:
+        >>> print(hg.train.correct(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])))
+        [1. 0.]
     """
     labels = first_largest(t) if len(shape(t)) == len(shape(y)) else t
     hits = xp.astype(first_largest(y) == labels, np.float64)
@@ -47,6 +51,11 @@ class TopK:
     """1 where the labelled class is among the k with the largest outputs, or ties with the last of them.
 
     y (N, C), t (N,) -> (N,)
+
+    Examples:
+        >>> y = np.array([[0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
+        >>> print(hg.train.TopK(2)(y, np.array([1, 0])))
+        [1. 0.]
     """
 
     k: int = 5
@@ -76,7 +85,12 @@ def default_metrics(t: Any) -> dict[str, Metric]:
 
 
 def confusion_counts(predicted: Any, labels: Any, classes: int) -> np.ndarray:
-    """How often each class (row) was taken for each (column).   (N,), (N,) -> (C, C)"""
+    """How often each class (row) was taken for each (column).   (N,), (N,) -> (C, C)
+
+    Examples:
+        >>> hg.train.confusion_counts(np.array([0, 1, 1]), np.array([0, 1, 0]), 2).tolist()
+        [[1, 1], [0, 1]]
+    """
     return np.bincount(np.asarray(labels) * classes + predicted, minlength=classes**2).reshape(
         classes, classes
     )

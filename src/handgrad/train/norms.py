@@ -26,6 +26,12 @@ def gradient_norms(
 
     Returns:
         A function of a network, which gives ``{"gradient_norm.1.W": ..., ...}``.
+
+    Examples:
+        >>> net, x, t = hg.layers.mlp([2, 3], seed=0), np.ones((4, 2), np.float32), np.zeros(4, int)
+        >>> observe = hg.train.gradient_norms(hg.softmax_cross_entropy, x, t, engine="numpy")
+        >>> sorted(observe(net))
+        ['gradient_norm.1.W', 'gradient_norm.1.b']
     """
 
     repeated = Repeated(engine)

@@ -41,6 +41,11 @@ class l2(_Norm):
 
     Raises:
         ValueError: a negative weight; or (when called) no name fits.
+
+    Examples:
+        >>> penalty = hg.train.l2(0.5, "*W")
+        >>> print(penalty({"0.W": np.array([3.0, -4.0]), "0.b": np.array([9.0])}))  # 0.5·25
+        12.5
     """
 
     def of(self, p: Any) -> Any:
@@ -54,6 +59,11 @@ class l1(_Norm):
 
     Raises:
         ValueError: a negative weight; or (when called) no name fits.
+
+    Examples:
+        >>> penalty = hg.train.l1(0.5, "*W")
+        >>> print(penalty({"0.W": np.array([3.0, -4.0]), "0.b": np.array([9.0])}))  # 0.5·7
+        3.5
     """
 
     def of(self, p: Any) -> Any:

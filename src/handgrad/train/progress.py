@@ -34,7 +34,16 @@ class ResumedElsewhereWarning(UserWarning):
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, or belongs to another training."""
+    """A checkpoint that cannot be read, or belongs to another training.
+
+    Examples:
+        >>> net, x, t = hg.layers.mlp([4, 3], seed=0), np.ones((6, 4), np.float32), np.zeros(6, int)
+        >>> trainer = hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam(), out="empty")
+        >>> trainer.fit(x, t, epochs=1, resume=True)
+        Traceback (most recent call last):
+            ...
+        handgrad.train.progress.CheckpointError: there is no checkpoint in empty: checkpoint.json is missing
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +52,11 @@ class Progress:
 
     ``epoch`` and ``batch`` count what is done: the next mini-batch is number ``batch`` of epoch
     ``epoch``. ``totals`` are sums over the examples of the epoch so far.
+
+    Examples:
+        >>> progress = hg.train.Progress(params={"W": np.ones(2)}, states={}, moments={}, step=3, epoch=1)
+        >>> progress.step, progress.epoch, progress.finished
+        (3, 1, False)
     """
 
     params: Arrays

@@ -35,7 +35,14 @@ MAY_CHANGE = ("epochs", "source", "show")  # options that may be others than at 
 
 
 class RunError(ValueError):
-    """A folder that does not hold a training, or a damaged one."""
+    """A folder that does not hold a training, or a damaged one.
+
+    Examples:
+        >>> hg.train.load_run("nothing here")
+        Traceback (most recent call last):
+            ...
+        handgrad.train.run.RunError: there is no run in nothing here: config.json is missing
+    """
 
 
 class Saved:
@@ -65,7 +72,17 @@ class Saved:
 
 @dataclasses.dataclass(frozen=True)
 class Run(Saved):
-    """A network with all that is needed to use it on raw data."""
+    """A network with all that is needed to use it on raw data.
+
+    Examples:
+        >>> import contextlib, io
+        >>> from handgrad.cli import main
+        >>> with contextlib.redirect_stdout(io.StringIO()):
+        ...     code = main("train digits --hidden 4 --epochs 1 --quiet --out run".split())
+        >>> run = hg.train.load_run("run")
+        >>> code, len(run.classes), list(run.net.parameters())
+        (0, 10, ['1.W', '1.b', '3.W', '3.b'])
+    """
 
     network: dict[str, Any]  # the arguments of mlp, or of a model and its name, but for the seed
     preparation: Preparation
@@ -182,6 +199,12 @@ def load_run(folder: str | Path, with_model: bool = True) -> Run:
 
     Raises:
         RunError: there is none, or its files are damaged or do not belong together.
+
+    Examples:
+        >>> hg.train.load_run("nothing here")
+        Traceback (most recent call last):
+            ...
+        handgrad.train.run.RunError: there is no run in nothing here: config.json is missing
     """
     folder = Path(folder)
     run = _described(folder)

@@ -19,7 +19,12 @@ AVERAGES = ("macro", "weighted", "micro")
 
 
 class Score:
-    """Base of all; a class of your own below it has a ``__call__(y, t)``."""
+    """Base of all; a class of your own below it has a ``__call__(y, t)``.
+
+    Examples:
+        >>> issubclass(hg.train.AUC, hg.train.Score)
+        True
+    """
 
     def __call__(self, y: np.ndarray, t: np.ndarray) -> float:
         raise NotImplementedError
@@ -35,6 +40,11 @@ class AUC(Score):
     M. nan where a class has no example, or all.
 
     Hanley & McNeil 1982
+
+    Examples:
+        >>> y, t = np.array([[0.0, 0.1], [0.0, 0.4], [0.0, 0.35], [0.0, 0.8]]), np.array([0, 0, 1, 1])
+        >>> float(hg.train.AUC()(y, t))
+        0.75
     """
 
     def __call__(self, y: np.ndarray, t: np.ndarray) -> float:
@@ -68,6 +78,11 @@ class F1(Score):
 
     ``average`` over the classes that are said or true: "macro" their mean, "weighted" by how many examples
     they have, "micro" of all hits together. Of y (N, M) and t (N, M) of zeros and ones, said where y > 0.
+
+    Examples:
+        >>> y, t = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), np.array([1, 0, 0])
+        >>> round(float(hg.train.F1()(y, t)), 4)  # precision 1/2 and recall 1, and the other way round
+        0.6667
     """
 
     average: str = "macro"
@@ -99,7 +114,12 @@ def membership(y: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class R2(Score):
-    """1 - Σ(y - t)² / Σ(t - mean t)², the mean over the targets; nan where one is constant."""
+    """1 - Σ(y - t)² / Σ(t - mean t)², the mean over the targets; nan where one is constant.
+
+    Examples:
+        >>> float(hg.train.R2()(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])))
+        1.0
+    """
 
     def __call__(self, y: np.ndarray, t: np.ndarray) -> float:
         y, t = flat(y), np.asarray(t, np.float64).reshape(len(t), -1)
@@ -116,6 +136,11 @@ class CalibrationError(Score):
 
     y (N, C) with t (N,): of the class that is said, by softmax; y (N,) or (N, 1) with t in {0, 1}: of class
     1, by 1 / (1 + e⁻ʸ).   Naeini, Cooper & Hauskrecht 2015; Guo et al. 2017
+
+    Examples:
+        >>> y, t = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])
+        >>> float(hg.train.CalibrationError()(y, t))  # says a half, and is right half of the time
+        0.0
     """
 
     bins: int = 15

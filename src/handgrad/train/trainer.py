@@ -46,7 +46,12 @@ Callback = Callable[["Trainer", Record], bool | None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C came: all steps that were finished are kept, and the message says how to go on."""
+    """Ctrl-C came: all steps that were finished are kept, and the message says how to go on.
+
+    Examples:
+        >>> issubclass(hg.train.Interrupted, KeyboardInterrupt)
+        True
+    """
 
 
 class Trainer(Step):
@@ -93,6 +98,14 @@ class Trainer(Step):
         TypeError, ValueError: an argument cannot be; the message names it.
 
     A network with arrays that look like parameters, and are none, is trained with a warning.
+
+    Examples:
+        >>> x, t = np.array([[0.0, 1.0], [1.0, 0.0]] * 20, np.float32), np.array([0, 1] * 20)
+        >>> net = hg.layers.mlp([2, 2], seed=0)
+        >>> trainer = hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam(0.1), seed=0)
+        >>> history = trainer.fit(x, t, epochs=5, batch_size=8)
+        >>> [record["epoch"] for record in history], trainer.evaluate(x, t)["accuracy"]
+        ([1, 2, 3, 4, 5], 1.0)
     """
 
     def __init__(

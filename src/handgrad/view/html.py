@@ -21,7 +21,12 @@ ROWS = 60  # of a table of layers; what is more is counted
 
 
 def html_of(thing: Variable | Layer) -> str:
-    """A variable with its gradient and the graph behind it; a layer with its parameters."""
+    """A variable with its gradient and the graph behind it; a layer with its parameters.
+
+    Examples:
+        >>> hg.view.html_of(hg.variable(np.ones(3), name="x"))[:5]
+        '<div '
+    """
     return _layer(thing) if isinstance(thing, Layer) else _variable(thing)
 
 

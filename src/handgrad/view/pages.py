@@ -27,7 +27,14 @@ COLOURS = {"diverging": DIVERGING, "grey": GREY}
 
 
 class TooLarge(ValueError):
-    """A page that would be larger than its limit."""
+    """A page that would be larger than its limit.
+
+    Examples:
+        >>> hg.show(hg.square, 3.0).save("page.html", limit=1000)
+        Traceback (most recent call last):
+            ...
+        handgrad.view.pages.TooLarge: the page would be 0.0 MB, and its limit is 0.0 MB...
+    """
 
 
 def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:

@@ -26,6 +26,17 @@ class Picture:
 
     In a notebook it is a page to step through; ``print`` shows it as a tree; ``save`` writes the page and
     ``svg`` a still picture of it.
+
+    Examples:
+        >>> picture = hg.show(lambda x1, x2, x3: x1 * x2 + x3, 100, 2, 300)
+        >>> print(picture)
+        <lambda>                        value  gradient
+        ├ x1: input          number     100    2
+        ├ x2: input          number     2      100
+        ├ multiply(x1, x2)   -> number  200    1         proven to ... digits
+        ├ x3: input          number     300    1
+        └ add(multiply, x3)  -> number  500    1         proven to ... digits
+        <BLANKLINE>
     """
 
     def __init__(self, graph: Graph):
@@ -108,7 +119,13 @@ class LivePicture(Picture):
 
 
 class Pair:
-    """Two pictures on one page: before and after a training, a right rule and a wrong one."""
+    """Two pictures on one page: before and after a training, a right rule and a wrong one.
+
+    Examples:
+        >>> first, second = hg.show(hg.square, 3.0), hg.show(hg.square, 4.0)
+        >>> hg.view.Pair(first, second).save("pair.html")
+        PosixPath('pair.html')
+    """
 
     def __init__(self, first: Picture, second: Picture, title: str | None = None):
         self.first, self.second, self.title = first, second, title
@@ -170,6 +187,16 @@ def show(
         TypeError: the target is none of these, or nothing in it was computed by rules.
         NotLive: live, and it branches on a value, computes outside of rules, is PyTorch's, or needs an
             operation that WebAssembly has not.
+
+    Examples:
+        >>> print(hg.show(lambda x1, x2, x3: x1 * x2 + x3, 100, 2, 300))
+        <lambda>                        value  gradient
+        ├ x1: input          number     100    2
+        ├ x2: input          number     2      100
+        ├ multiply(x1, x2)   -> number  200    1         proven to ... digits
+        ├ x3: input          number     300    1
+        └ add(multiply, x3)  -> number  500    1         proven to ... digits
+        <BLANKLINE>
     """
     options: dict[str, Any] = {"title": title, "examples": examples, "check": check}
     if live:
@@ -214,6 +241,13 @@ def show_training(
     Raises:
         ValueError: x and t, or batch_size, do not fit.
         NotLive: the steps cannot be computed in a page.
+
+    Examples:
+        >>> x, t = np.random.default_rng(0).random((20, 4), np.float32), np.arange(20) % 2
+        >>> net = hg.layers.mlp([4, 3, 2], seed=0)
+        >>> trainer = hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.SGD(0.1))
+        >>> type(hg.show_training(trainer, x, t, batch_size=10)).__name__
+        'LivePicture'
     """
     from handgrad.view.live.following import followed
     from handgrad.view.live.training import Training

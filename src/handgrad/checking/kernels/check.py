@@ -55,6 +55,12 @@ def check_kernel(
     Raises:
         CannotCall: the kernel raises at these inputs, or how it is called cannot be told.
         ValueError: the dtype, the arithmetic or the library is not known.
+
+    Examples:
+        >>> x = np.linspace(-2.0, 2.0, 9)
+        >>> report = hg.check_kernel(lambda x: np.tanh(x), hg.tanh, x, dtype="float32")
+        >>> report.ok
+        True
     """
     began = time.perf_counter()
     givers = library(library_of(None, inputs))

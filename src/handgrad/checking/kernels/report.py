@@ -46,6 +46,12 @@ class KernelReport:
 
     ``ok``: True, as near to the reference as rounding lets a right kernel be, at all points; False, wrong, or
     ``imprecise``: as good as a narrower arithmetic than is due; None, it cannot tell.
+
+    Examples:
+        >>> x = np.linspace(-2.0, 2.0, 9)
+        >>> report = hg.check_kernel(lambda x: np.tanh(x), hg.tanh, x, dtype="float32")
+        >>> report.verdict
+        'right'
     """
 
     target: str

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import checker, helper, numpy_helper
 
 from handgrad.arrays import is_array, shape
 from handgrad.files import write_atomically
@@ -24,6 +23,7 @@ from handgrad.program import Program, stable_trace
 from handgrad.program.passes import common_subexpressions, constants, dead_code
 from handgrad.program.program import Operation, symbols
 from handgrad.tree import leaves, named_leaves
+from onnx import checker, helper, numpy_helper
 
 OPSET, IR_VERSION = 18, 8
 TABLE: dict[str, Callable] = {**elementwise.TABLE, **shaping.TABLE, **windows.TABLE}
@@ -54,6 +54,11 @@ def to_onnx(
             ``batch="N"``, and the program holds for one number of examples alone.
         TypeError: ``f`` branches on a value, or computes something else at each call.
         ImportError: onnx is not installed: ``pip install "handgrad[onnx]"``.
+
+    Examples:
+        >>> net, x = hg.layers.mlp([4, 3, 2], seed=0), np.ones((1, 4), np.float32)
+        >>> [node.op_type for node in hg.to_onnx(net, x).graph.node]
+        ['Shape', 'Reshape', 'MatMul', 'Add', 'Max', 'MatMul', 'Add', 'Identity']
     """
     if batch not in ("auto", "N", None):
         raise ValueError(f'batch is "auto", "N" or None, not {batch!r}')

@@ -64,6 +64,10 @@ def curves(metrics: Sequence[Mapping[str, Any]], title: str) -> str:
 
     Returns:
         A standalone SVG document. The best validation value is ringed.
+
+    Examples:
+        >>> hg.view.curves([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}], "a network")[:4]
+        '<svg'
     """
     shown = [LOSS]  # for regression alone, and full width
     if any(prefix + ACCURACY.key in record for record in metrics for prefix in SOURCES.values()):
@@ -185,6 +189,10 @@ def scatter(predicted: Any, actual: Any, title: str) -> str:
 
     Raises:
         ValueError: the two have different shapes.
+
+    Examples:
+        >>> hg.view.scatter(np.array([1.0, 2.0]), np.array([1.1, 1.9]), "prices")[:4]
+        '<svg'
     """
     p, t = (np.asarray(array, float) for array in (predicted, actual))
     p, t = (array.reshape(len(array), math.prod(array.shape[1:])) for array in (p, t))

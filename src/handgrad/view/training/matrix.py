@@ -39,6 +39,10 @@ def confusion(counts: Any, classes: Sequence[Any], title: str) -> str:
 
     Raises:
         ValueError: counts are not (C, C) with one class name for each.
+
+    Examples:
+        >>> hg.view.confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"], "pets")[:4]
+        '<svg'
     """
     counts, names = np.asarray(counts), [clean(name) for name in classes]
     if counts.shape != (len(names), len(names)) or not names:
