@@ -97,7 +97,8 @@ def drawing(figures: list[Figure]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f'<text x="{LEFT}" y="16">NumPy by hand / handgrad, seconds a step; above 1 handgrad is faster; hollow: measured among others</text>'
+        f'<text x="{LEFT}" y="16">seconds a step of NumPy by hand / of handgrad; '
+        "hollow: others used the machine meanwhile</text>"
     ]
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = TOP + down * (1 - share)
