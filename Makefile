@@ -65,7 +65,7 @@ gallery: $(VENV)/.demo
 	$(BIN)/python docs/gallery/build.py
 
 # The site, in build/site: open build/site/index.html. Nothing is fetched while it is built or read.
-docs: $(VENV)/.docs lessons
+docs: $(VENV)/.docs lessons gallery
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # The wheel and the sources, in dist; and which lines the tests reach, in build/coverage.

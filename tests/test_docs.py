@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 import zlib
 from pathlib import Path
 
@@ -53,14 +54,25 @@ def test_the_rule_passes_the_command(tmp_path):
     assert ran.stdout.startswith("cube: right")
 
 
-@pytest.mark.parametrize("number", range(len(python_blocks("README.md"))))
-def test_readme_runs(number, capsys, monkeypatch, tmp_path):
+SHOWN = [
+    "README.md",
+    "docs/index.md",
+    *(f"docs/use/{file.name}" for file in sorted(ROOT.glob("docs/use/*.md"))),
+]
+BLOCKS = [(name, number) for name in SHOWN for number in range(len(python_blocks(name)))]
+
+
+@pytest.mark.parametrize(("name", "number"), BLOCKS)
+def test_what_a_page_shows_runs(name, number, capsys, monkeypatch, tmp_path):
     """Each block, alone."""
     monkeypatch.chdir(tmp_path)  # some write files
-    block = python_blocks("README.md")[number]
-    exec(block, {})
+    block = python_blocks(name)[number]
+    if "sklearn" in block:
+        pytest.importorskip("sklearn")
+    with warnings.catch_warnings():
+        exec(block, {})
     printed = capsys.readouterr().out.splitlines()
-    said = re.findall(r"print\(.*\)\s+# (\d[\d (),]*)$", block, re.MULTILINE)
+    said = re.findall(r"print\(.*\)\s+# ([\[(]?\d[\d (),.\]]*)$", block, re.MULTILINE)
     assert printed[: len(said)] == said
 
 

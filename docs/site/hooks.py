@@ -18,6 +18,7 @@ import reference
 
 ROOT = Path(__file__).parents[2]
 LESSONS = ROOT / "build" / "lessons"
+GALLERY = ROOT / "build" / "gallery"
 COPIED = {
     "extend/contributing.md": ROOT / "CONTRIBUTING.md",
     "extend/changes.md": ROOT / "CHANGELOG.md",
@@ -26,6 +27,7 @@ COPIED = {
 
 SHIM = "https://unpkg.com/iframe-worker/shim"
 
+ITEM = re.compile(r'<li><a href="([\w-]+\.html)">(.*?)</a><br>(.*?)</li>')
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
 MATHS = re.compile(r"^\$\$(.+?)\$\$$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -41,6 +43,9 @@ def on_config(config: Any) -> None:
         else:
             others.append({page.title: page.file})
     (section,) = [part for part in config.nav if "Reference" in part]
+    if ITEM.search(gallery()):
+        (learn,) = [part for part in config.nav if "Learn" in part]
+        learn["Learn"].append({"Gallery": "learn/gallery.md"})
     section["Reference"] = ["reference/index.md", others[0], {"Rules": rules}, *others[1:]]
 
 
@@ -50,12 +55,30 @@ def on_files(files: Files, config: Any) -> Files:
         raise PluginError("the lessons have not run yet: make lessons")
     lessons = {f"learn/{path.parent.name}/{path.name}": path for path in sorted(LESSONS.glob("*/*"))}
     made = {each.file: reference.text(each) for page in reference.pages() for each in (page, *page.of_each)}
+    if items := ITEM.findall(gallery()):
+        made["learn/gallery.md"] = shown(items)
+        lessons |= {f"gallery/{path.name}": path for path in sorted(GALLERY.glob("*"))}
     made["reference/index.md"] = reference.index()
     for name, path in {**lessons, **COPIED}.items():
         files.append(File.generated(config, name, abs_src_path=str(path)))
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def gallery() -> str:
+    """The index of the gallery, if it was made."""
+    index = GALLERY / "index.html"
+    return index.read_text(encoding="utf-8") if index.exists() else ""
+
+
+def shown(items: list[tuple[str, str, str]]) -> str:
+    """The gallery's page: the first of its pages to try at once, and links to all."""
+    frame = f'<div class="shown"><iframe title="{items[0][1]}" src="../gallery/{items[0][0]}"></iframe></div>'
+    links = "".join(f"- [{title}](../gallery/{file}): {words}\n" for file, title, words in items)
+    return (
+        f"# Gallery\n\nPages that compute and train where they are read, each one file.\n\n{frame}\n\n{links}"
+    )
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
