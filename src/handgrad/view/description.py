@@ -30,6 +30,7 @@ from handgrad.view.notes import notes_of, strip
 from handgrad.view.origins.kinds import Kinds
 from handgrad.view.rounding import is_rounding, told
 from handgrad.view.scene import outline
+from handgrad.view.sentences import Sentences, sentences_of
 from handgrad.view.sources import line_at, source_of
 from handgrad.view.store import Store
 from handgrad.view.summary import Summary, as_numpy, cells, short, spelled_shape, summary
@@ -55,6 +56,7 @@ class Describer:
         self.verdicts: list[list[str]] = []
         self.verdict_numbers: dict[Verdict, int] = {}
         self.kinds = Kinds(ALL_PARTS)
+        self.sentences: dict[Sentences, int] = {}
 
     def description(self) -> dict[str, Any]:
         graph = self.graph
@@ -69,6 +71,7 @@ class Describer:
             "summaries": self.summaries,
             "rules": self.rules,
             "verdicts": self.verdicts,
+            "sentences": list(self.sentences),
             "kinds": [kind.described() for kind in self.kinds.kinds],
         }
 
@@ -126,6 +129,7 @@ class Describer:
             },
             "answers": told_answers,
             "kind": self.kinds.of(op),
+            "sentence": self.sentence(op),
         }
 
     def use(self, op: Op, place: int, use: Use, local: Any) -> dict[str, Any]:
@@ -172,6 +176,7 @@ class Describer:
             "size": box.told_size,
             "parent": parent,
             "isRun": box.is_run,
+            "sentence": self.sentence(box),
         }
 
     def gradient(self, dx: Any, noise: float, per_example: bool) -> int:
@@ -245,6 +250,10 @@ class Describer:
                 }
             )
         return self.rule_numbers[key]
+
+    def sentence(self, thing: Op | Box) -> int:
+        """The number of what is said in plain words of a step."""
+        return self.sentences.setdefault(sentences_of(thing, self.graph.says), len(self.sentences))
 
     def verdict(self, verdict: Verdict) -> int:
         if verdict not in self.verdict_numbers:

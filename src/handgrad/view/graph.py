@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,6 +192,8 @@ class Graph:
     boxes: list[Box]  # without the root
     examples: list[str] = field(default_factory=list)  # names of a batch's rows
     folded: bool = False  # whether it is too large to be drawn open
+    language: str = "en"  # of the page's words: en, zh
+    says: Mapping[str, Any] = field(default_factory=dict)  # the author's sentences, by rule or layer
 
     @property
     def most_cells(self) -> int:

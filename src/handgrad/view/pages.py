@@ -74,10 +74,19 @@ def script_hash(is_live: bool = False) -> str:
     return f"'sha256-{digest}'"
 
 
-def framed(html: str, text: str = "", height: int = 640) -> str:
-    """A page inside another, as a notebook shows it; where it is not shown, there is the text."""
+def framed(html: str, text: str = "", height: int = 640, still: str = "") -> str:
+    """A page inside another, as a notebook shows it; where it does not run, a still picture and the text.
+
+    The picture lies below the page, which covers it: what takes frames out, as GitHub and mail do, leaves it.
+    """
     style = "width:100%;border:1px solid #8886;border-radius:8px"
+    if still:
+        style += ";position:absolute;inset:0;background:#fff"
     frame = f'<iframe title="handgrad" srcdoc="{escape(html)}" style="{style}" height="{height}"></iframe>'
+    if still:
+        packed = base64.b64encode(still.encode()).decode()
+        picture = f'<img alt="the graph" style="max-width:100%" src="data:image/svg+xml;base64,{packed}">'
+        frame = f'<div style="position:relative;height:{height + 2}px;overflow:hidden">{picture}{frame}</div>'
     return frame + (f"<details><summary>as text</summary><pre>{escape(text)}</pre></details>" if text else "")
 
 
@@ -98,6 +107,7 @@ def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
         content = {
             "title": title,
             "colours": COLOURS,
+            "language": graphs[0].language,
             "graphs": [Describer(graph, store).description() for graph in graphs],
         }
         if len(graphs) == 2:

@@ -24,6 +24,7 @@ MODULES = (
         "data",
         "dom",
         "images",
+        "words",
         "figures",
         "functions",
         "speech",
@@ -37,7 +38,19 @@ MODULES = (
         "panel",
         "table",
     ),
-    *("theme", "printing", "side", "strip", "finding", "bar", "app"),
+    *(
+        "theme",
+        "handout",
+        "printing",
+        "side",
+        "strip",
+        "finding",
+        "address",
+        "playing",
+        "lesson",
+        "bar",
+        "app",
+    ),
 )
 STILL = ("main",)  # what begins a page
 LIVE = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, environ
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from handgrad.files import write_atomically
 from handgrad.view.graph import Graph
 from handgrad.view.pages import LIMIT, framed, page
 from handgrad.view.recording import record
+from handgrad.view.sentences import LANGUAGES, check_said
 from handgrad.view.still.drawing import svg
 from handgrad.view.summary import as_numpy
 from handgrad.view.tree import tree
@@ -96,7 +97,14 @@ class Picture:
         return path
 
     def _repr_html_(self) -> str:
-        return framed(self.html(), tree(self.graph, colour=False))
+        return framed(self.html(), tree(self.graph, colour=False), still=self.still())
+
+    def still(self) -> str:
+        """The still picture, for where a page does not run; nothing where it would hold too much."""
+        try:
+            return svg(self.graph)
+        except ValueError:
+            return ""
 
 
 class LivePicture(Picture):
@@ -158,6 +166,8 @@ def show(
     examples: Sequence[str] = (),
     check: float = CHECKED,
     live: bool = False,
+    language: str = "en",
+    says: Mapping[str, str | tuple[str, str]] = {},
     out: str | PathLike[str] | None = None,
 ) -> Picture:
     """Run a computation forward and backward, and show every value, gradient, formula and line of it.
@@ -181,10 +191,14 @@ def show(
         live: whether the page computes: every input, parameter and target can be changed in it, and
             forward, backward and all that is told follow, by the same rules in WebAssembly. Whole numbers of
             a function become floating ones.
+        language: of the page's words, "en" or "zh"; the page has a button for the other.
+        says: your own sentences for steps, in place of those that the page has: by a rule's number (as text)
+            or name, or a layer's name; one sentence, or one forward and one back.
         out: a file to write, .html or .svg.
 
     Raises:
         TypeError: the target is none of these, or nothing in it was computed by rules.
+        ValueError: another language; says names what is not there.
         NotLive: live, and it branches on a value, computes outside of rules, is PyTorch's, or needs an
             operation that WebAssembly has not.
 
@@ -198,11 +212,15 @@ def show(
         └ add(multiply, x3)  -> number  500    1         proven to ... digits
         <BLANKLINE>
     """
+    if language not in LANGUAGES:
+        raise ValueError(f"language is one of {', '.join(LANGUAGES)}, not {language!r}")
     options: dict[str, Any] = {"title": title, "examples": examples, "check": check}
     if live:
         picture = recorded_live(target, inputs, loss, t, dout, options)
     else:
         picture = Picture(record(target, *inputs, loss=loss, t=t, dout=dout, **options))
+    check_said(says, [*picture.graph.ops, *picture.graph.boxes])
+    picture.graph.language, picture.graph.says = language, says
     if out is not None:
         picture.save(out)
     return picture

@@ -24,7 +24,13 @@ def live_page(graph: Graph, followed: Followed, training: Training | None = None
     """
     store = Store(WHOLE)
     said, module = described(graph, followed, store)
-    content: dict[str, Any] = {"title": graph.title, "colours": COLOURS, "graphs": [said], "live": module}
+    content: dict[str, Any] = {
+        "title": graph.title,
+        "colours": COLOURS,
+        "language": graph.language,
+        "graphs": [said],
+        "live": module,
+    }
     if training is not None:
         content["training"] = told(training, store)
     packed = compressed(content, store)

@@ -1,7 +1,11 @@
 // The page as a whole: recordings side by side, their steps, what is chosen and what is open.
 
+import { asked, openNamed } from "./address.js";
 import { followAsking } from "./asking.js";
 import { bar, legend, steps } from "./bar.js";
+import { Lesson } from "./lesson.js";
+import { move, Playing } from "./playing.js";
+import { speak, spoken, word } from "./words.js";
 import { h } from "./dom.js";
 import { Recording } from "./model.js";
 import { Panel, told } from "./panel.js";
@@ -12,12 +16,14 @@ import { Strip } from "./strip.js";
 import { Table } from "./table.js";
 
 const MOST_OPEN = 400; // rules that are drawn at once
-const READ = 1; // the scale at which all can be read
 
 export class App {
   /** @param {any} page @param {(app: any) => any} [extended] gives what a page that computes has more */
   constructor(page, extended) {
     this.page = page;
+    const wanted = asked();
+    speak(wanted.language ?? page.language);
+    document.documentElement.classList.toggle("embedded", wanted.isEmbedded);
     this.recordings = page.graphs.map((description) => new Recording(page, description));
     this.live = extended?.(this);
     this.pictures = this.recordings.map((recording) => new Picture(recording, {
@@ -31,19 +37,26 @@ export class App {
     this.table = new Table();
     this.strip = new Strip(this);
     this.side = foldable(this.panel.element);
+    this.lesson = new Lesson(this);
+    this.playing = new Playing(this);
     this.caption = h("p", { id: "caption", "aria-live": "polite" });
-    this.slider = h("input", { id: "slider", type: "range", min: 0, value: 0, "aria-label": "step", oninput: () => this.goStep(Number(this.slider.value)) });
+    this.sentence = h("p", { id: "sentence" });
+    this.answer = h("p", { id: "answer", hidden: true }, h("b", {}, word("what comes next?")), " ", h("button", { onclick: () => this.lesson.tell() }, word("show the answer (a)")));
+    this.slider = h("input", { id: "slider", type: "range", min: 0, value: 0, "aria-label": word("step"), oninput: () => this.goStep(Number(this.slider.value)) });
     /** @type {any} */
     this.help = null;
     this.step = 0;
     /** @type {any} */
     this.chosen = null;
     this.build();
+    if (wanted.open !== null) openNamed(this, wanted.open);
     this.pictures.forEach((picture) => picture.draw());
     this.strip.draw();
     this.goEnd();
-    this.pictures.forEach((picture) => picture.fit(READ));
+    this.pictures.forEach((picture) => picture.fit(this.lesson.scale));
     this.chooseFirst();
+    this.goAsked(wanted);
+    window.addEventListener("hashchange", () => this.goAsked(asked(), true));
     followAsking(this.recordings);
     followPrinting(this);
     this.followSize();
@@ -65,8 +78,8 @@ export class App {
   followSize() {
     const follow = () => {
       if (matchMedia("print").matches) return;
-      if (this.pictures.some((picture) => Math.abs(picture.looking.room() - picture.room) > 1)) this.layOut();
-      this.pictures.forEach((picture) => picture.fit(READ));
+      if (this.pictures.some((picture) => Math.abs(picture.looking.room() / this.lesson.scale - picture.room) > 1)) this.layOut();
+      this.pictures.forEach((picture) => picture.fit(this.lesson.scale));
     };
     let sizes = "";
     const observer = new ResizeObserver(() => {
@@ -79,7 +92,7 @@ export class App {
 
   /** Place all anew, for a room of its own or as much as there is. @param {number} [room] */
   layOut(room) {
-    this.pictures.forEach((picture) => picture.draw(room));
+    this.pictures.forEach((picture) => picture.draw(room ?? picture.looking.room() / this.lesson.scale));
     this.goStep(this.step, false);
     this.chooseAgain();
   }
@@ -92,6 +105,17 @@ export class App {
     const first = differs ?? (picture.isSeen(work[0].id) ? work[0] : work.reduce((a, b) => (a.last > b.last ? a : b)));
     this.choose(this.recordings[0], first, false);
     this.pictures.forEach((each, i) => each.reach(this.partner(this.recordings[0], first.id, i)));
+  }
+
+  /** To what the address asks for. @param {any} wanted */
+  goAsked(wanted, isNew = false) {
+    if (isNew && wanted.open !== null) {
+      openNamed(this, wanted.open);
+      this.redraw();
+    }
+    if (wanted.hides) this.lesson.turnAnswers(true);
+    if (wanted.step !== null) this.goStep(wanted.step);
+    if (wanted.isLesson) this.lesson.turn(true, false);
   }
 
   // Steps.
@@ -115,8 +139,11 @@ export class App {
     const now = this.now();
     this.pictures.forEach((picture, i) => this.showMoment(picture, i, now));
     this.caption.replaceChildren(...this.captionOf(now));
+    this.sentence.textContent = this.sentenceOf(now);
     this.slider.setAttribute("aria-valuetext", this.caption.textContent);
     this.strip.show();
+    this.lesson.step();
+    if (follow) this.pictures.forEach((picture, i) => i || move(picture, now, now.node));
     if (!follow || !now.node) return this.chosen && this.panel.show(this.chosen.recording, this.chosen.node);
     this.pictures.forEach((picture, i) => picture.reach(this.partner(this.recordings[0], now.node.id, i)));
     this.choose(this.recordings[0], now.node, false);
@@ -144,10 +171,18 @@ export class App {
   /** @param {any} step */
   captionOf({ phase, node }) {
     const count = this.steps().filter((step) => step.phase === "forward").length - 1;
-    if (!node) return [h("b", {}, "start"), " only inputs and parameters are there"];
+    if (!node) return [h("b", {}, word("start")), ` ${word("only inputs and parameters are there")}`];
     const back = phase === "backward";
-    const at = back ? `${phase} ${this.step - count} of ${this.steps().length - 1 - count}` : `${phase} ${this.step} of ${count}`;
+    const [at_, all] = back ? [this.step - count, this.steps().length - 1 - count] : [this.step, count];
+    const at = `${word(phase)} ${at_} ${word("of")} ${all}`;
     return [h("b", { class: back ? "grad" : "value" }, at), ` ${this.recordings[0].nameOf(node)}: `, h("span", { class: "numbers" }, this.sayStep(node, back))];
+  }
+
+  /** The plain sentence of a step. @param {any} step */
+  sentenceOf({ phase, node }) {
+    if (!node) return "";
+    const languages = this.recordings[0].sentences[node.of.sentence];
+    return languages[spoken() === "zh" ? 1 : 0][phase === "backward" ? 1 : 0];
   }
 
   sayStep(node, back) {
@@ -251,7 +286,7 @@ export class App {
     if (open && recording.ops.length > MOST_OPEN) return this.say(`${recording.ops.length.toLocaleString("en")} rules are too many to be drawn at once: open the boxes that matter`);
     this.recordings.forEach((r) => r.boxes.forEach((box) => (box.open = open)));
     this.redraw();
-    this.pictures.forEach((picture) => picture.fit(READ));
+    this.pictures.forEach((picture) => picture.fit(this.lesson.scale));
   }
 
   say(words) {
@@ -261,7 +296,7 @@ export class App {
   // Draw again what is open, at the same moment.
   redraw() {
     const { phase, at } = this.now();
-    this.pictures.forEach((picture) => picture.draw());
+    this.pictures.forEach((picture) => picture.draw(picture.looking.room() / this.lesson.scale));
     this.strip.draw();
     const steps = this.steps();
     const isDone = (step) => (phase === "forward" ? step.phase === "forward" && step.at <= at : step.phase === "forward" || step.at >= at);
@@ -299,7 +334,8 @@ export class App {
     const act = {
       ArrowRight: () => this.goStep(this.step + 1), ArrowLeft: () => this.goStep(this.step - 1), Home: () => this.goStep(0), End: () => this.goStep(Infinity),
       "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), 0: () => this.fit(), o: () => this.openAll(true), c: () => this.openAll(false),
-      d: () => this.side.turn(), "/": () => /** @type {any} */ (document.querySelector("#search")).select(), "?": () => this.help.showModal(),
+      PageDown: () => this.goStep(this.step + 1), PageUp: () => this.goStep(this.step - 1), b: () => document.documentElement.classList.toggle("blank"),
+      p: () => this.playing.turn(), f: () => this.lesson.turn(), a: () => this.lesson.tell(), d: () => this.side.turn(), "/": () => /** @type {any} */ (document.querySelector("#search")).select(), "?": () => this.help.showModal(),
     }[event.key];
     if (!act) return;
     event.preventDefault();

@@ -1,6 +1,7 @@
 // What the layout is given: of each node its words, of each edge what is told at it, and the open boxes.
 
 import { Edge, Frame, Shape, Tag, cell_width, label_height, label_width, layout, level_of, title_width } from "./layout.js";
+import { lineOf } from "./words.js";
 import { gradKey, useKey, valueKey } from "./origins.js";
 
 /** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
@@ -44,7 +45,7 @@ export function saidAt(recording, edge) {
   const said = [{ kind: "value", words: value, lines: value.lines, key: valueKey(edge.array.id) }];
   const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? "" : gradKey(edge.array.id);
   if (grad) said.push({ kind: "grad", words: grad, key: back, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
-  return said.map((each) => ({ ...each, tag: tagOf(each) }));
+  return said.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) }));
 }
 
 /** A matrix whose numbers are written out, or words and a thumbnail. @param {any} said */

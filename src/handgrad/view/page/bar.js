@@ -2,13 +2,16 @@
 
 import { h } from "./dom.js";
 import { findMenu, searchBox } from "./finding.js";
+import { hashOf, link } from "./address.js";
 import { turnLight } from "./theme.js";
+import { spoken, word } from "./words.js";
 
 const KEYS = [
   ["← →", "one step back, on"], ["Home End", "to the beginning, the end"], ["Tab", "from node to node"], ["Enter", "open a box, look at a rule"],
   ["Space", "look at a node without opening it"], ["Shift with arrows", "move the picture"], ["+ − 0", "larger, smaller, fit"],
   ["o c", "open, close all boxes"], ["d", "show or fold the details"], ["/", "search"], ["double click", "open a box"],
-  ["Ctrl with wheel, two fingers", "larger, smaller"],
+  ["Ctrl with wheel, two fingers", "larger, smaller"], ["p", "play, pause"], ["f", "full screen for a class"], ["a", "hide answers, show one"],
+  ["PageDown PageUp b", "a presenter's keys"],
 ];
 
 /** What there is to be explained, and in which recordings. @type {[string, string, (recording: any) => boolean][]} */
@@ -21,7 +24,7 @@ const KINDS = [
 
 /** @param {string} text @param {string} title @param {() => void} onclick */
 export function button(text, title, onclick) {
-  return h("button", { title, "aria-label": /[a-z]/.test(text) ? null : title, onclick }, text);
+  return h("button", { title: word(title), "aria-label": /[a-z]/.test(text) ? null : word(title), onclick }, word(text));
 }
 
 /** @param {any} app @param {Element} fold */
@@ -31,7 +34,23 @@ export function bar(app, fold) {
   return h("header", { id: "bar" }, h("h1", {}, app.page.title), searchBox(app), findMenu(app), examples(app), h("span", { class: "space" }),
     button("open all", "open every box (o)", () => app.openAll(true)), button("close all", "close every box (c)", () => app.openAll(false)),
     button("−", "smaller", () => app.zoom(1 / 1.25)), button("fit", "fit into the window (0)", () => app.fit()),
-    button("+", "larger", () => app.zoom(1.25)), button("◐", "light or dark", turnLight), fold, button("?", "keys", () => help.showModal()));
+    button("+", "larger", () => app.zoom(1.25)), app.lesson.ask, app.lesson.large, languages(app), links(app), button("◐", "light or dark", turnLight), fold, button("?", "keys", () => help.showModal()));
+}
+
+/** The other language; the page begins again where it is. @param {any} app */
+function languages(app) {
+  const other = spoken() === "zh" ? "en" : "zh";
+  const turn = () => {
+    location.hash = hashOf(app, { language: other });
+    location.reload();
+  };
+  return h("button", { id: "language", title: `${word("language")}: English, 中文`, lang: other, onclick: turn }, other === "zh" ? "中文" : "English");
+}
+
+/** @param {any} app */
+function links(app) {
+  const copy = () => link(app).then((isCopied) => app.say(isCopied ? word("the link is copied") : location.href));
+  return h("button", { id: "link", title: word("a link to this step"), onclick: copy }, word("link"));
 }
 
 /** @param {any} app */
@@ -42,8 +61,8 @@ function examples(app) {
     app.recordings.forEach((r) => (r.example = Number(select.value)));
     app.redraw();
   };
-  const select = h("select", { id: "example", "aria-label": "example of the batch", onchange: choose },
-    h("option", { value: -1 }, "whole batch"), examples.map((name, i) => h("option", { value: i }, /^\d+$/.test(name) ? `example ${name}` : name)));
+  const select = h("select", { id: "example", "aria-label": word("example of the batch"), onchange: choose },
+    h("option", { value: -1 }, word("whole batch")), examples.map((name, i) => h("option", { value: i }, /^\d+$/.test(name) ? `${word("example")} ${name}` : name)));
   return select;
 }
 
@@ -52,19 +71,19 @@ export function steps(app) {
   return h("div", { id: "steps" },
     h("div", { id: "walk" },
       button("|◀", "to the beginning (Home)", () => app.goStep(0)), button("◀", "one step back (←)", () => app.goStep(app.step - 1)),
-      app.slider, button("▶", "one step on (→)", () => app.goStep(app.step + 1)), button("▶|", "to the end (End)", () => app.goEnd())),
-    app.caption);
+      app.slider, button("▶", "one step on (→)", () => app.goStep(app.step + 1)), button("▶|", "to the end (End)", () => app.goEnd()), app.playing.button, app.playing.choice),
+    h("div", { id: "told" }, app.caption, app.sentence, app.answer));
 }
 
 /** @param {any[]} recordings */
 export function legend(recordings) {
   const met = KINDS.filter(([, , isIn]) => recordings.some(isIn));
-  return h("p", { id: "legend" }, met.map(([kind, words]) => h("span", { class: `key ${kind}` }, words)));
+  return h("p", { id: "legend" }, met.map(([kind, words]) => h("span", { class: `key ${kind}` }, word(words))));
 }
 
 function keys() {
-  const help = h("dialog", { "aria-label": "keys" }, h("header", {}, h("h2", {}, "Keys"), h("button", { onclick: () => help.close(), "aria-label": "close" }, "✕")),
-    h("table", {}, h("tbody", {}, KEYS.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, what))))));
+  const help = h("dialog", { "aria-label": word("keys") }, h("header", {}, h("h2", {}, word("Keys")), h("button", { onclick: () => help.close(), "aria-label": word("close") }, "✕")),
+    h("table", {}, h("tbody", {}, KEYS.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, word(key)), h("td", {}, word(what)))))));
   document.body.append(help);
   return help;
 }

@@ -3,6 +3,7 @@
 import { askedBy } from "./asking.js";
 import { h } from "./dom.js";
 import { short } from "./figures.js";
+import { word } from "./words.js";
 import { entryName, gradKey, summaryAt, useKey, valueKey } from "./origins.js";
 
 const MOST = 64; // numbers of an array
@@ -20,7 +21,7 @@ export function entriesOf(recording, op) {
     ...uses.map((/** @type {any} */ use) => [`d${use.name}`, useKey(use)])].filter(([, key]) => summaryAt(recording, key)) : [];
   if (!values.some(([, key]) => sizeOf(summaryAt(recording, key).shape) > 1)) return null;
   const row = (/** @type {any[]} */ pairs, /** @type {string} */ kind) => h("div", { class: "grids" }, pairs.map(([name, key]) => grid(recording, name, key, kind)));
-  return h("section", {}, h("h3", {}, "Entries"), h("p", { class: "muted" }, "point at one, to see what it is made of"), row(values, "value"), row(grads, "grad"));
+  return h("section", {}, h("h3", {}, word("Entries")), h("p", { class: "muted" }, word("point at one, to see what it is made of")), row(values, "value"), row(grads, "grad"));
 }
 
 const sizeOf = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1);

@@ -1,6 +1,7 @@
 // What can be searched by its name, and found by what is known of it.
 
 import { h } from "./dom.js";
+import { word } from "./words.js";
 
 const OFFERED = 30;
 
@@ -27,7 +28,7 @@ export function searchBox(app) {
     if (name === undefined) return app.say(`nothing is called ${input.value}`);
     names.get(name)();
   };
-  const input = h("input", { id: "search", type: "search", list: "names", placeholder: "search", "aria-label": "search by name",
+  const input = h("input", { id: "search", type: "search", list: "names", placeholder: word("search"), "aria-label": word("search by name"),
     oninput: (event) => (isPicked(event) && names.has(input.value) ? go() : offer()), onkeydown: (event) => event.key === "Enter" && go() });
   return h("span", {}, input, list);
 }
@@ -42,8 +43,8 @@ export function findMenu(app) {
     close();
     FINDINGS[name](app, app.recordings[0]);
   };
-  const summary = h("summary", {}, "find …");
-  const buttons = Object.keys(FINDINGS).map((name) => h("button", { onclick: () => find(name) }, name));
+  const summary = h("summary", {}, word("find …"));
+  const buttons = Object.keys(FINDINGS).map((name) => h("button", { onclick: () => find(name) }, word(name)));
   const leave = ({ target }) => menu.contains(target) || (menu.open = false);
   const menu = h("details", { id: "find", onkeydown: ({ key }) => key === "Escape" && close() }, summary, h("div", {}, buttons));
   document.addEventListener("pointerdown", leave);

@@ -42,6 +42,8 @@ export class Recording {
     this.rules = description.rules;
     /** @type {string[][]} */
     this.verdicts = description.verdicts;
+    /** @type {string[][][]} in each language, forward and back */
+    this.sentences = description.sentences;
     /** @type {any[]} what entries of small arrays are made of */
     this.kinds = description.kinds;
     /** @type {any[][]} */

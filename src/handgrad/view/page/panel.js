@@ -5,11 +5,12 @@ import { h, math } from "./dom.js";
 import { thumbnail, thumbnailSize } from "./images.js";
 import { entriesOf } from "./entries.js";
 import { counted } from "./model.js";
+import { word } from "./words.js";
 
 const seconds = (v) => (v === 0 ? "–" : v < 1e-3 ? `${+(v * 1e6).toPrecision(3)} µs` : `${+(v * 1e3).toPrecision(3)} ms`);
 const bytes = (v) => (v < 1024 ? `${v} B` : v < 2 ** 20 ? `${(v / 1024).toFixed(1)} KiB` : `${(v / 2 ** 20).toFixed(1)} MiB`);
 export const told = ({ lines }) => lines.slice(0, 2).join(", ");
-const section = (title, ...content) => h("section", {}, h("h3", {}, title), ...content);
+const section = (title, ...content) => h("section", {}, h("h3", {}, word(title)), ...content);
 
 export class Panel {
   constructor(app) {
@@ -30,7 +31,7 @@ export class Panel {
     return [
       h("h2", {}, rule.name),
       h("p", { class: "muted" }, `rule ${op.id + 1} of ${recording.ops.length}${boxes.length ? ` in ${boxes.join(" › ")}` : ""}`),
-      h("p", { class: `verdict ${kind}` }, `backward: ${verdict}`),
+      h("p", { class: `verdict ${kind}` }, `${word("backward")}: ${verdict}`),
       this.notes(recording, [op]),
       section("Forward", this.formulas(rule.forward, op.plugged.forward), op.letters ? h("p", { class: "muted" }, op.letters) : null,
         op.plugged.forward.length ? null : h("p", { class: "numbers value" }, recording.says(op)),
@@ -57,8 +58,8 @@ export class Panel {
   // Upstream gradient × local derivative = downstream gradient, of each input.
   chains(recording, op) {
     const dout = recording.summary(recording.arrays[op.outputs[0]].grad);
-    if (!dout) return h("p", { class: "muted" }, "no gradient comes this way");
-    if (!recording.isAnswered(op.id, recording.now)) return h("p", { class: "muted" }, "the backward has not come here yet");
+    if (!dout) return h("p", { class: "muted" }, word("no gradient comes this way"));
+    if (!recording.isAnswered(op.id, recording.now)) return h("p", { class: "muted" }, word("the backward has not come here yet"));
     const uses = op.inputs.filter((use) => use.dx >= 0);
     const products = uses.map((use) => recording.productOf(use));
     const rows = uses.map((use, i) => {
@@ -133,7 +134,7 @@ export class Panel {
     const facts = [summary.dtype, !one && summary.zeros > 0 && `${+(100 * summary.zeros).toPrecision(3)} % zeros`, summary.stored[3]];
     const digits = h("span", { class: "numbers" }, kind === "grad" ? `${name}: ` : "", said);
     const more = h("span", { class: "muted" }, facts.filter(Boolean).join(", "),
-      h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, "numbers"));
+      h("button", { onclick: () => this.app.table.show(recording, summary, name, kind), "aria-label": `numbers of ${name}` }, word("numbers")));
     return h("div", { class: `facts ${kind}` }, words.thumb ? this.picture(words.thumb) : null,
       one ? h("p", {}, digits, "  ", more) : h("div", {}, h("p", {}, digits), h("p", {}, more)));
   }
@@ -148,11 +149,11 @@ export class Panel {
   }
 
   kept(op) {
-    if (!op.kept.length) return h("p", { class: "muted" }, "nothing");
+    if (!op.kept.length) return h("p", { class: "muted" }, word("nothing"));
     const total = op.kept.reduce((sum, [, , size]) => sum + size, 0);
     return h("table", {}, h("tbody", {}, op.kept.map(([name, shape, size]) =>
       h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, shape), h("td", {}, bytes(size))))),
-      h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "in all"), h("td"), h("td", {}, bytes(total)))));
+      h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, word("in all")), h("td"), h("td", {}, bytes(total)))));
   }
 
   source(rule) {
@@ -171,7 +172,7 @@ export class Panel {
     return [
       h("h2", {}, box.label ? `${box.name} ${box.label}` : box.name),
       h("p", { class: "muted" }, box.size),
-      h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, box.open ? "close" : "open")),
+      h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, word(box.open ? "close" : "open"))),
       this.notes(recording, box.ops.map((op) => recording.ops[op])),
       inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array, array.gradName))) : null,
       section("Output", last.outputs.map((out) => this.pair(recording, recording.arrays[out], "dout"))),

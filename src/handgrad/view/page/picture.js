@@ -234,8 +234,11 @@ export class Picture {
    * @param {{x: number, y: number, width: number, height: number}} node @param {number} width @param {number} height
    */
   freePlace(node, width, height) {
-    const covers = (/** @type {number} */ x, /** @type {number} */ y) => [...this.places.values()].some((place) =>
-      Math.abs(place.x - x) < (place.width + width) / 2 + 3 && Math.abs(place.y - y) < (place.height + height) / 2 + 3);
+    const room = this.looking.whole.width;
+    const along = this.plan.edges.flatMap(dotted);
+    const covers = (/** @type {number} */ x, /** @type {number} */ y) => (width < room && (x < width / 2 || x > room - width / 2))
+      || [...this.places.values()].some((place) => Math.abs(place.x - x) < (place.width + width) / 2 + 3 && Math.abs(place.y - y) < (place.height + height) / 2 + 3)
+      || along.some(([a, b]) => Math.abs(a - x) < width / 2 + 3 && Math.abs(b - y) < height / 2 + 3);
     for (let away = 0; away <= NEAR; away += 4)
       for (const aside of [0, -0.25, 0.25, -0.5, 0.5])
         for (const side of [1, -1]) {
@@ -292,6 +295,15 @@ export class Picture {
 function outline(shape, x, y, away = 0, name = "body") {
   const [width, height] = [shape.inner_width + 2 * away, shape.inner_height + 2 * away];
   return s("rect", { class: name, x: x - width / 2, y: y - height / 2, width, height, rx: shape.radius + away });
+}
+
+/** Places along an edge's line, close to each other. @param {number[][]} points */
+function dotted(points) {
+  return points.slice(1).flatMap(([x, y], i) => {
+    const [a, b] = points[i];
+    const count = Math.ceil((Math.abs(x - a) + Math.abs(y - b)) / 8) || 1;
+    return Array.from({ length: count + 1 }, (_, k) => [a + ((x - a) * k) / count, b + ((y - b) * k) / count]);
+  });
 }
 
 /** dx[2, 0] = 0.5 × 3 = 1.5 @param {any} use @param {any} product */

@@ -1,5 +1,7 @@
 // On paper: light, laid out for the width of a sheet, all of it.
 
+import { handout } from "./handout.js";
+
 const SHEET = 720; // pixels across a sheet
 
 /** @param {any} app */
@@ -8,7 +10,11 @@ export function followPrinting(app) {
   let before = "";
   const turn = () => {
     const root = document.documentElement;
-    if (paper.matches) before = root.dataset.theme;
+    document.getElementById("handout")?.remove();
+    if (paper.matches) {
+      before = root.dataset.theme;
+      document.body.append(handout(app));
+    }
     root.dataset.theme = paper.matches ? "light" : before;
     app.layOut(paper.matches ? SHEET : undefined);
     for (const { svg, looking } of app.pictures) {

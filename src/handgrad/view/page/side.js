@@ -1,6 +1,7 @@
 // The panel beside the picture: it folds away, and its width can be dragged.
 
 import { h } from "./dom.js";
+import { word } from "./words.js";
 
 const LEAST = 220;
 const STEP = 24; // pixels that an arrow key moves its border
@@ -10,7 +11,7 @@ export function foldable(panel) {
   const root = document.documentElement;
   const narrow = matchMedia("(max-width: 900px)");
   const width = () => panel.getBoundingClientRect().width;
-  const border = h("div", { id: "border", role: "separator", tabindex: 0, "aria-orientation": "vertical", "aria-label": "width of the details" });
+  const border = h("div", { id: "border", role: "separator", tabindex: 0, "aria-orientation": "vertical", "aria-label": word("width of the details") });
   const widen = (/** @type {number} */ to) => {
     const most = Math.max(window.innerWidth - LEAST, LEAST);
     const pixels = Math.round(Math.min(Math.max(to, LEAST), most));
@@ -29,7 +30,7 @@ export function foldable(panel) {
   border.setAttribute("aria-valuenow", "340");
   border.setAttribute("aria-valuemin", String(LEAST));
   border.setAttribute("aria-valuemax", "2000");
-  const button = h("button", { id: "fold", title: "the details, shown or not (d)", onclick: () => fold(!root.classList.contains("folded")) }, "details");
+  const button = h("button", { id: "fold", title: word("the details, shown or not (d)"), onclick: () => fold(!root.classList.contains("folded")) }, word("details"));
   const fold = (/** @type {boolean} */ is) => {
     root.classList.toggle("folded", is);
     button.setAttribute("aria-expanded", String(!is));

@@ -1,12 +1,13 @@
 // The strip: a bar for each layer, as long as its gradient's norm, on a logarithmic scale.
 
 import { h } from "./dom.js";
+import { word } from "./words.js";
 
 export class Strip {
   /** @param {any} app */
   constructor(app) {
     this.app = app;
-    this.element = h("div", { id: "strip", role: "group", "aria-label": "norm of the gradient by layer" });
+    this.element = h("div", { id: "strip", role: "group", "aria-label": word("norm of the gradient by layer") });
   }
 
   draw() {
@@ -22,7 +23,7 @@ export class Strip {
       const bar = h("button", { class: kind, onclick: go }, h("span", { style: `height:${(share * 100).toFixed(1)}%` }));
       return Object.assign(bar, { of: { name, text, out: recording.ops[op].outputs[0] } });
     });
-    this.element.replaceChildren(h("span", { class: "muted" }, "‖gradient‖ by layer"), h("div", { class: "bars" }, bars));
+    this.element.replaceChildren(h("span", { class: "muted" }, word("‖gradient‖ by layer")), h("div", { class: "bars" }, bars));
   }
 
   /** The gradients that have not come back yet are not told. */
