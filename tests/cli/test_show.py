@@ -91,6 +91,36 @@ def test_before_and_after_training(handgrad, run, tmp_path):
     assert description["differences"]
 
 
+def test_a_training_that_kept_its_networks_has_a_slider(handgrad, tmp_path):
+    folder, page = tmp_path / "kept", tmp_path / "page.html"
+    options = ("--hidden", "4", "--epochs", "3", "--seed", "1", "--quiet", "--out", folder)
+    assert handgrad("train", "digits", "--keep", "2", *options)[0] == 0
+    assert sorted(file.name for file in folder.glob("kept-*")) == ["kept-0002.safetensors"]
+    assert handgrad("show", folder, "--check", "0", "-o", page)[0] == 0
+    description, numbers = content(page.read_text())
+    assert description["positions"] == ["before training", "epoch 2", "trained"]
+    weights = []
+    for graph in description["graphs"]:
+        (W,) = (a for a in graph["arrays"] if a["name"] == "1.W")
+        weights.append(numbers(graph["summaries"][W["value"]]))
+    before = load_run(folder, with_model=False).net.parameters()["1.W"]
+    kept = load_run(folder, model="kept-0002.safetensors").net.parameters()["1.W"]
+    wanted = [before, kept, load_run(folder).net.parameters()["1.W"]]
+    for found, own in zip(weights, wanted, strict=True):
+        np.testing.assert_array_equal(found, own)
+    assert not np.array_equal(kept, before)
+    assert handgrad("train", "digits", "--overwrite", *options)[0] == 0
+    assert not list(folder.glob("kept-*"))
+
+
+def test_text_keeps_no_networks(handgrad, tmp_path):
+    text = tmp_path / "a.txt"
+    text.write_text("abc " * 50)
+    code, _, err = handgrad("train", text, "--model", "gpt", "--keep", "1", "--out", tmp_path / "run")
+    assert code != 0
+    assert "--keep is for pages of examples" in err
+
+
 def test_a_still_picture_of_one_layer(handgrad, run, tmp_path):
     picture = tmp_path / "layer.svg"
     assert handgrad("show", run, "--of", "1", "-o", picture)[0] == 0

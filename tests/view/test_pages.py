@@ -248,7 +248,7 @@ def test_a_picture(tmp_path, capsys):
     assert "x1" in printed
     assert "\x1b" not in printed, "no colours where there is no terminal"
     assert repr(picture) == str(picture)
-    assert picture._repr_html_().startswith('<iframe title="handgrad" srcdoc="&lt;!doctype html')
+    assert '<iframe title="handgrad" srcdoc="&lt;!doctype html' in picture._repr_html_()
 
 
 def test_what_notebooks_show():

@@ -65,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
     is_run = Path(args.target).is_dir()
     check_options(args, is_run)
     picture, before = of_run(args) if is_run else (of_file(args), None)
-    shown = picture if before is None else before.beside(picture, f"{picture.graph.title}, before and after")
+    shown: Any = (
+        picture if before is None else before.beside(picture, f"{picture.graph.title}, before and after")
+    )
+    if is_run and before is None and not args.live and ending_of(args) == ".html":
+        shown = through_training(args, picture) or picture
     if args.out is None:
         print(shown)
     elif args.out.suffix == ".svg":
@@ -74,6 +78,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(shown.save(args.out))
     return 0
+
+
+def ending_of(args: argparse.Namespace) -> str:
+    return "" if args.out is None else args.out.suffix
+
+
+def through_training(args: argparse.Namespace, last: Picture) -> Any:
+    """The page with a slider through the networks that a training has kept; None where it kept none."""
+    from handgrad.train import load_run
+    from handgrad.train.folder import kept_files
+    from handgrad.view.showing import Series
+
+    kept = kept_files(Path(args.target))
+    if not kept:
+        return None
+    runs = [("before training", load_run(args.target, with_model=False))]
+    runs += [(f"epoch {epoch:,}", load_run(args.target, model=file.name)) for epoch, file in kept.items()]
+    pictures = [of_network(args, trained, trained.net)[0] for _, trained in runs]
+    return Series([*pictures, last], [*(name for name, _ in runs), "trained"], last.graph.title)
 
 
 def check_options(args: argparse.Namespace, is_run: bool) -> None:
@@ -100,15 +123,13 @@ def given(args: argparse.Namespace, names: tuple[str, ...]) -> list[str]:
 
 def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     """Examples of a training's own data through its network, and if asked for, through what it began as."""
-    from handgrad.cli.train import data_parts, training_of
     from handgrad.train import load_run
     from handgrad.train.run import build
 
     if args.live:
         return live_run(args), None
     trained = load_run(args.target)
-    part = data_parts(training_of(Path(args.target)).training)[args.part or "test"]
-    after = picture_of(trained, trained.net, part, args, part.name)
+    after, part = of_network(args, trained, trained.net)
     if not args.before:
         return after, None
     fresh = build(trained.network, trained.training["seed"]).evaluate()
@@ -130,6 +151,14 @@ def live_run(args: argparse.Namespace) -> Picture:
     size = min(made.training["batch_size"], len(x))
     options = {"held_out": held, "classes": classes, "title": Path(source).name, "check": args.check}
     return show_training(trainer, x, t, batch_size=size, **options)
+
+
+def of_network(args: argparse.Namespace, trained: Run, net: Any) -> tuple[Picture, Dataset]:
+    """Examples through one network of a run, and the part of the data that they are of."""
+    from handgrad.cli.train import data_parts, training_of
+
+    part = data_parts(training_of(Path(args.target)).training)[args.part or "test"]
+    return picture_of(trained, net, part, args, part.name), part
 
 
 def picture_of(trained: Run, net: Any, part: Dataset, args: argparse.Namespace, title: str) -> Picture:

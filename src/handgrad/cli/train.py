@@ -24,6 +24,7 @@ from handgrad.data.errors import counted
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
+    from handgrad.layers import Layer
     from handgrad.train import Run, Trainer
     from handgrad.train.text import TextRun
 
@@ -50,6 +51,8 @@ def _run(args: argparse.Namespace) -> int:
     folder = args.out or Path("runs") / Path(args.source).stem
     _check_room(folder, args.overwrite)
     if args.model in OF_TEXT:
+        if args.keep:
+            raise ValueError(f"--keep is for pages of examples, and --model {args.model} is of text")
         return text.train(args, folder)
     check_not_of_text(args)
     parts = data_parts(vars(args))
@@ -211,6 +214,8 @@ def _train(
         sharding=args.sharding,
         observe=_observer(started, *ready["train"]),
     )
+    if options.get("keep") and args.joined.is_first:
+        trainer.observe = Keeping(started, trainer, folder, options["keep"], trainer.observe)
     if not args.quiet:
         _introduce(started, parts["train"])
     args.joined.wait("the folder is ready")
@@ -257,6 +262,22 @@ def _is_falling(records: list[dict]) -> bool:
     losses = np.array([record.get("validation_loss") for record in records], np.float64)  # None is nan
     k = max(1, len(losses) // 10)
     return len(losses) >= 5 and bool(losses[-k:].mean() < 0.98 * losses[-2 * k : -k].mean())
+
+
+class Keeping:
+    """After each so many epochs, the network is kept in a file of its own."""
+
+    def __init__(self, started: Run, trainer: Trainer, folder: Path, every: int, observe: Callable | None):
+        self.started, self.trainer, self.folder, self.every = started, trainer, folder, every
+        self.observe = observe
+
+    def __call__(self, net: Layer) -> dict[str, float] | None:
+        from handgrad.train.folder import kept_name
+
+        epoch = self.trainer.progress.epoch + 1
+        if epoch % self.every == 0:
+            self.started.save_as(self.folder / kept_name(epoch), net)
+        return None if self.observe is None else self.observe(net)
 
 
 def _observer(started: Run, x: Any, t: Any) -> Callable | None:

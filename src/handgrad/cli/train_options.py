@@ -157,6 +157,9 @@ def _add_devices(option: Callable) -> None:
 def _add_files(option: Callable) -> None:
     option("--out", type=Path, metavar="FOLDER", help="(default runs/ and the name of the data)")
     option("--show", action="store_true", help="write report.html: mistakes, weights, gradients, every step")
+    option(
+        "--keep", type=positive, metavar="N", help="the network every N epochs, for handgrad show's slider"
+    )
     option("--overwrite", action="store_true", help="replace a training that is there")
     option("--resume", type=Path, metavar="FOLDER", help="go on with a training that was stopped")
     often = "how often to save (default 10)"

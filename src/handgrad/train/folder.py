@@ -19,6 +19,7 @@ PICTURES = ("curves.svg", "confusion.svg", "scatter.svg", "report.html")
 OURS = (CONFIG, MODEL, METRICS, CHECKPOINT, TRAINED_ON, *PICTURES)
 LOCK = ".lock"
 _TENSORS = re.compile(r"checkpoint-\d+(\.\d+-of-\d+)?\.safetensors")
+_KEPT = re.compile(r"kept-(\d+)\.safetensors")
 
 _held: dict[Path, int] = {}  # by folder, the thread of this process that trains into it
 _guard = threading.Lock()
@@ -54,6 +55,17 @@ def tensor_files(folder: Path) -> list[Path]:
     return [file for file in folder.glob("checkpoint-*.safetensors") if is_tensor_file(file.name)]
 
 
+def kept_name(epoch: int) -> str:
+    """The file of the network as it was after an epoch."""
+    return f"kept-{epoch:04d}.safetensors"
+
+
+def kept_files(folder: Path) -> dict[int, Path]:
+    """The networks that were kept on the way, by the epochs that they had had."""
+    found = {file: _KEPT.fullmatch(file.name) for file in folder.glob("kept-*.safetensors")}
+    return dict(sorted((int(match[1]), file) for file, match in found.items() if match))
+
+
 def holds_training(folder: Path) -> bool:
     """Whether there is a training in the folder.
 
@@ -79,9 +91,9 @@ def _is_config(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Remove the training in a folder, and nothing else that lies there."""
-    for file in [*(folder / name for name in OURS), *tensor_files(folder)]:
+    for file in [*(folder / name for name in OURS), *tensor_files(folder), *kept_files(folder).values()]:
         file.unlink(missing_ok=True)
-    remove_parts(folder, *OURS, "checkpoint-*")
+    remove_parts(folder, *OURS, "checkpoint-*", "kept-*")
 
 
 @contextlib.contextmanager

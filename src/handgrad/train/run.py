@@ -31,7 +31,12 @@ FIELDS = {"format": int, "classes": list | None, "network": dict, "preparation":
           "target_scale": dict | None, "training": dict}  # fmt: skip
 NETWORK = {"widths": list, "activation": str, "batch_norm": bool, "dropout": float | int, "dtype": str}
 MODEL_NETWORK = {"model": str, "image": list, "outputs": int, "dtype": str}  # of one known by name
-MAY_CHANGE = ("epochs", "source", "show")  # options that may be others than at the start of a training
+MAY_CHANGE = (
+    "epochs",
+    "source",
+    "show",
+    "keep",
+)  # options that may be others than at the start of a training
 
 
 class RunError(ValueError):
@@ -60,8 +65,11 @@ class Saved:
         write_json(folder / CONFIG, self.described())
 
     def save_model(self, folder: Path) -> None:
-        arrays = {**self.net.parameters(), **self.net.states()}
-        _save(folder / MODEL, arrays, {"config": self.digest()})
+        self.save_as(folder / MODEL, self.net)
+
+    def save_as(self, file: Path, net: Layer) -> None:
+        """Write the arrays of the network, or of a copy of it, to a file."""
+        _save(file, {**net.parameters(), **net.states()}, {"config": self.digest()})
 
     def digest(self) -> str:
         """What a model and the ``config.json`` beside it agree on: all but what may change between them."""
@@ -194,8 +202,12 @@ def load_known(folder: Path) -> Fingerprints | None:
         raise RunError(f"{folder / TRAINED_ON} is damaged: {error}") from None
 
 
-def load_run(folder: str | Path, with_model: bool = True) -> Run:
+def load_run(folder: str | Path, with_model: bool = True, model: str = MODEL) -> Run:
     """The run in a folder, its network in evaluation.
+
+    Args:
+        with_model: whether its network is the trained one; else as it was before training.
+        model: the file of the network, which may be one that was kept on the way.
 
     Raises:
         RunError: there is none, or its files are damaged or do not belong together.
@@ -209,7 +221,7 @@ def load_run(folder: str | Path, with_model: bool = True) -> Run:
     folder = Path(folder)
     run = _described(folder)
     if with_model:
-        load_model(run, folder)
+        load_model(run, folder, model)
     run.net.evaluate()
     return run
 
@@ -291,8 +303,8 @@ def damaged(folder: Path, why: object) -> RunError:
     )
 
 
-def load_model(run: Saved, folder: Path) -> None:
-    """Take the network's arrays from ``model.safetensors``.
+def load_model(run: Saved, folder: Path, model: str = MODEL) -> None:
+    """Take the network's arrays from ``model.safetensors``, or another file.
 
     Raises:
         RunError: it is missing, damaged, or of another configuration.
@@ -300,10 +312,10 @@ def load_model(run: Saved, folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     again = f"handgrad train --resume {folder} writes it"
-    if not (folder / MODEL).exists():
-        raise RunError(f"the run in {folder} is not finished: {MODEL} is missing; {again}")
+    if not (folder / model).exists():
+        raise RunError(f"the run in {folder} is not finished: {model} is missing; {again}")
     try:
-        with safe_open(folder / MODEL, framework="np") as file:
+        with safe_open(folder / model, framework="np") as file:
             made_for = (file.metadata() or {}).get("config")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
         if made_for not in (None, run.digest()):
@@ -312,4 +324,4 @@ def load_model(run: Saved, folder: Path) -> None:
         run.net.load_parameters({k: v for k, v in arrays.items() if k not in states})
         run.net.load_states({k: v for k, v in arrays.items() if k not in params})
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError(f"the run in {folder} is damaged: {MODEL}: {error}; {again} again") from None
+        raise RunError(f"the run in {folder} is damaged: {model}: {error}; {again} again") from None

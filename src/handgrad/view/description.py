@@ -108,7 +108,7 @@ class Describer:
         return {
             "rule": self.rule(op, formulas),
             "label": op.label,
-            "below": op.told_options,
+            "below": op.below,
             "box": op.box.number,
             "inputs": [self.use(op, i, use, locals_[i]) for i, use in enumerate(op.inputs)],
             "outputs": [out.number for out in op.outputs],

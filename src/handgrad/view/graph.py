@@ -33,6 +33,7 @@ class Array:
     dout: Any = None  # of an output: the gradient that it was given
     maker: Op | None = None
     index: int = 0  # which of its maker's outputs
+    own_name: str = ""  # what it is called in the author's code, where a rule made it
     uses: list[Use] = field(default_factory=list)
     box: Box | None = None  # of a leaf: where it is drawn
     per_example: bool = False  # whether its first axis is the batch
@@ -131,6 +132,12 @@ class Op:
     def told_options(self) -> str:
         """Those that were given, in a small line: axis=0, keepdims=True."""
         return ", ".join(f"{name}={value}" for name, value in self.options.items() if value is not None)
+
+    @property
+    def below(self) -> str:
+        """The small line: what the author calls what it makes, and its options."""
+        names = ", ".join(out.own_name for out in self.outputs if out.own_name)
+        return " · ".join(filter(None, [f"→ {names}" if names else "", self.told_options]))
 
     @property
     def has_gradient(self) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -37,8 +37,8 @@ class TooLarge(ValueError):
     """
 
 
-def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
-    """One recording, or two side by side, as an HTML document.
+def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT, positions: Sequence[str] = ()) -> str:
+    """One recording, two side by side, or the same at several times, as an HTML document.
 
     Arrays of more than 65,536 numbers are reduced to means, and where the page would be too large, smaller
     ones too; the page says so where it shows them.
@@ -47,12 +47,13 @@ def page(*graphs: Graph, title: str | None = None, limit: int = LIMIT) -> str:
         graphs: one or two recordings; of two, nodes are matched by name and differences marked.
         title: of the page; by default the first graph's.
         limit: the largest size of the file, in bytes.
+        positions: what each graph is called on a slider, of which one is seen at a time.
 
     Raises:
         TooLarge: the page would be larger than ``limit``.
     """
     with _uncollected():
-        packed = _packed(graphs, title or graphs[0].title, limit)
+        packed = _packed(graphs, title or graphs[0].title, limit, positions)
     return document(title or graphs[0].title, packed)
 
 
@@ -99,7 +100,7 @@ def _filled(template: str, parts: dict[str, str]) -> str:
     return "".join(pieces).removeprefix("{")
 
 
-def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
+def _packed(graphs: tuple[Graph, ...], title: str, limit: int, positions: Sequence[str]) -> str:
     """The data in base64, with arrays reduced as far as the limit asks."""
     most = WHOLE
     while True:
@@ -110,7 +111,9 @@ def _packed(graphs: tuple[Graph, ...], title: str, limit: int) -> str:
             "language": graphs[0].language,
             "graphs": [Describer(graph, store).description() for graph in graphs],
         }
-        if len(graphs) == 2:
+        if positions:
+            content["positions"] = list(positions)
+        elif len(graphs) == 2:
             content |= comparison(*graphs)
         packed = compressed(content, store)
         if len(packed) <= limit:

@@ -150,7 +150,8 @@ class Recording:
         several = isinstance(outs, tuple)
         for i, value in enumerate(outs if several else [outs]):
             name = f"{op.name}[{i}]" if several else op.name
-            made = Array(len(self.arrays), name, VALUE, value, maker=op, index=i)
+            own = self.run.names.of.get((node.order, i), "")
+            made = Array(len(self.arrays), own or name, VALUE, value, maker=op, index=i, own_name=own)
             self.arrays.append(made)
             op.outputs.append(made)
             self.by_key[node.order, i] = made

@@ -13,6 +13,7 @@ from handgrad.tape import Variable, variable
 from handgrad.tree import leaves, unflatten
 from handgrad.view.graph import INPUT, PARAMETER
 from handgrad.view.modules import check_same, is_module, plain_output, recording
+from handgrad.view.naming import Names
 
 
 class Run:
@@ -26,10 +27,14 @@ class Run:
             has_batch or isinstance(target, Layer) or is_module(target)
         )  # a function's matrix need not be one
         self.batch: int | None = None
+        self.names = Names()
+        if is_recorded(target):
+            self.names.around()
         out = target if is_recorded(target) else self.call(target, inputs)
         if loss is not None:
             self.know(t, "t", INPUT)
-            out = loss(out, *([] if t is None else [t]))
+            with self.names:
+                out = loss(out, *([] if t is None else [t]))
         self.end = "loss" if loss is not None else "out"
         self.outputs = [x for x in leaves(out) if isinstance(x, Variable)]
 
@@ -44,7 +49,8 @@ class Run:
             self.batch = next((shape(x)[0] for x in leaves(xs) if len(shape(x)) > 1), None)
         if isinstance(target, Layer):
             own = {name: self.recorded(p, name, PARAMETER, True) for name, p in target.parameters().items()}
-            return target.bind(own)(*xs)
+            with self.names:
+                return target.bind(own)(*xs)
         if is_module(target):
             plain = plain_output(target, inputs)
             with recording(target, lambda p, name: self.recorded(p, name, PARAMETER, True)):
@@ -52,7 +58,8 @@ class Run:
             if plain is not None:
                 check_same(target, plain, made)
             return made
-        return function_of(target)(*xs)
+        with self.names:
+            return function_of(target)(*xs)
 
     def recorded(self, given: Any, name: str, role: str, floats_only: bool) -> Any:
         """The arrays of an argument as variables; integers stay as they are beside floating-point ones."""

@@ -156,6 +156,32 @@ class Pair:
         return framed(self.html(), "\n".join(texts), height=820)
 
 
+class Series:
+    """The same computation at several times of a training, on one page with a slider."""
+
+    def __init__(self, pictures: Sequence[Picture], names: Sequence[str], title: str | None = None):
+        self.pictures, self.names, self.title = list(pictures), list(names), title
+
+    def __str__(self) -> str:
+        return str(self.pictures[-1])
+
+    __repr__ = __str__
+
+    def html(self, limit: int = LIMIT) -> str:
+        """The page, which begins with the last."""
+        graphs = (picture.graph for picture in self.pictures)
+        return page(*graphs, title=self.title, limit=limit, positions=self.names)
+
+    def save(self, path: str | PathLike[str], limit: int = LIMIT) -> Path:
+        """Write the page."""
+        return written(Path(path), self.html(limit))
+
+    def _repr_html_(self) -> str:
+        return framed(
+            self.html(), tree(self.pictures[-1].graph, colour=False), still=self.pictures[-1].still()
+        )
+
+
 def show(
     target: Any,
     *inputs: Any,

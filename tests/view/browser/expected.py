@@ -58,13 +58,16 @@ class Expected:
         if node[0] == "b":
             count, turns = len(self.ops[node]), self.graph.boxes[int(node[1:])].turns
             rules = f"{count:,} rule{'' if count == 1 else 's'}"
-            return f"× {turns:,}, {rules}" if turns else rules
+            size = f"× {turns:,}, {rules}" if turns else rules
+            out = self.graph.ops[self.ops[node][-1]].outputs[0]
+            found = out.told if phase == "forward" else out.told_grad if out.grad is not None else None
+            return f"{size}: {', '.join(found.lines[:2])}" if found else size
         op = self.graph.ops[int(node[1:])]
         if phase == "forward":
             return forward(op)
         answers = enumerate(zip(op.inputs, local_derivatives(op), strict=True))
         found = [(use, product(op, i, local)) for i, (use, local) in answers if use.dx is not None]
-        return "   ".join(
+        return ";  ".join(
             made.told(f"d{use.name}")
             if made
             else f"d{use.name}: {', '.join(told(use.dx, use.noise).lines[:2])}"

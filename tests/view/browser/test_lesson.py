@@ -12,6 +12,7 @@ from handgrad.layers import mlp
 from handgrad.view import show
 from handgrad.view.scripts import MODULES, page_file
 from handgrad.view.sentences import known
+from handgrad.view.showing import Series
 
 from .conftest import ROOT
 from .window import READY, Window
@@ -264,3 +265,30 @@ def test_a_callout_covers_no_edge(page, tmp_path):
         }"""
     )
     assert not crossed
+
+
+def test_a_slider_goes_through_a_training(page, tmp_path):
+    x, t = np.random.default_rng(0).standard_normal((3, 4)), np.array([0, 1, 1])
+    pictures = [
+        show(mlp([4, 3, 2], seed=seed), x, loss=hg.softmax_cross_entropy, t=t, check=0) for seed in range(3)
+    ]
+    Series(pictures, ["before", "epoch 1", "trained"]).save(tmp_path / "page.html")
+    window = Window(page, tmp_path / "page.html")
+
+    def told():
+        return page.locator("#position").text_content(), page.locator(".label .value").last.text_content()
+
+    losses = [f"{float(picture.graph.outputs[0].value):.4g}".rstrip("0") for picture in pictures]
+    assert told() == ("trained", losses[2])
+    window.press("ArrowLeft", "ArrowLeft")
+    caption = window.caption()
+    page.locator("#training").press("ArrowLeft")
+    assert told() == ("epoch 1", losses[1])
+    page.locator("#training").press("Home")
+    assert told() == ("before", losses[0])
+    assert window.caption().split(":")[0] == caption.split(":")[0]
+    assert window.caption() != caption
+    window.press("o")
+    page.locator("#training").press("End")
+    assert page.locator(".frame").count() == 3
+    assert window.complaints == []

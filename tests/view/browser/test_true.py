@@ -436,7 +436,7 @@ class Reader:
     def answered(self, words, op, products):
         """dx = 1 × 2 = 2   dy: 3 × 4, −1 … 1."""
         uses = [use for use in op.inputs if use.dx is not None]
-        parts = words.split("   ") if words else []
+        parts = words.split(";  ") if words else []
         assert len(parts) == len(uses)
         said = [part for part in parts if " × " in part and " = " in part]
         assert products in (said, [])  # at the node they stand where there is room

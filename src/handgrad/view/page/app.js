@@ -24,7 +24,9 @@ export class App {
     const wanted = asked();
     speak(wanted.language ?? page.language);
     document.documentElement.classList.toggle("embedded", wanted.isEmbedded);
-    this.recordings = page.graphs.map((description) => new Recording(page, description));
+    this.position = page.positions ? page.positions.length - 1 : 0;
+    const shown = page.positions ? [page.graphs[this.position]] : page.graphs;
+    this.recordings = shown.map((description) => new Recording(page, description));
     this.live = extended?.(this);
     this.pictures = this.recordings.map((recording) => new Picture(recording, {
       choose: (node) => this.choose(recording, node),
@@ -107,6 +109,18 @@ export class App {
     this.pictures.forEach((each, i) => each.reach(this.partner(this.recordings[0], first.id, i)));
   }
 
+  /** The same computation at another time of the training, at the same step. @param {number} position */
+  goPosition(position) {
+    const [before] = this.recordings;
+    this.position = position;
+    const now = new Recording(this.page, this.page.graphs[position]);
+    now.boxes.forEach((box, i) => (box.open = before.boxes[i].open));
+    now.example = before.example;
+    this.recordings[0] = this.pictures[0].recording = now;
+    if (this.chosen) this.chosen = { recording: now, node: this.chosen.node };
+    this.redraw();
+  }
+
   /** To what the address asks for. @param {any} wanted */
   goAsked(wanted, isNew = false) {
     if (isNew && wanted.open !== null) {
@@ -187,12 +201,13 @@ export class App {
 
   sayStep(node, back) {
     const recording = this.recordings[0];
-    if (node.kind === "box") return node.of.size;
+    if (node.kind === "box") return [node.of.size, ...recording.comesOf(node.of, back)].join(": ");
     if (!back) return recording.says(node.of);
     return node.of.inputs.filter((use) => use.dx >= 0).map((use) => {
       const product = recording.productOf(use);
-      return product ? equationOf(use, product) : `d${use.name}: ${told(recording.words(recording.summary(use.dx)))}`;
-    }).join("   ");
+      const name = recording.gradOf(use);
+      return product ? equationOf(name, product) : `${name}: ${told(recording.words(recording.summary(use.dx)))}`;
+    }).join(";  ");
   }
 
   // The step of an op, given which boxes are open.
@@ -325,6 +340,7 @@ export class App {
 
   key(event) {
     if (event.target.matches("input:not([type=range]), select, textarea") || document.querySelector("dialog[open]")) return;
+    if (event.target.matches("#training") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const pan = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
     if (event.shiftKey && pan) {

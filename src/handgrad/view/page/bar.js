@@ -34,7 +34,7 @@ export function bar(app, fold) {
   return h("header", { id: "bar" }, h("h1", {}, app.page.title), searchBox(app), findMenu(app), examples(app), h("span", { class: "space" }),
     button("open all", "open every box (o)", () => app.openAll(true)), button("close all", "close every box (c)", () => app.openAll(false)),
     button("−", "smaller", () => app.zoom(1 / 1.25)), button("fit", "fit into the window (0)", () => app.fit()),
-    button("+", "larger", () => app.zoom(1.25)), app.lesson.ask, app.lesson.large, languages(app), links(app), button("◐", "light or dark", turnLight), fold, button("?", "keys", () => help.showModal()));
+    button("+", "larger", () => app.zoom(1.25)), app.lesson.ask, app.lesson.large, partials(app), languages(app), links(app), button("◐", "light or dark", turnLight), fold, button("?", "keys", () => help.showModal()));
 }
 
 /** The other language; the page begins again where it is. @param {any} app */
@@ -45,6 +45,18 @@ function languages(app) {
     location.reload();
   };
   return h("button", { id: "language", title: `${word("language")}: English, 中文`, lang: other, onclick: turn }, other === "zh" ? "中文" : "English");
+}
+
+/** Gradients by their names in the book, or by what they are of. @param {any} app */
+function partials(app) {
+  const turn = () => {
+    app.page.isPartial = !app.page.isPartial;
+    button.setAttribute("aria-pressed", String(app.page.isPartial));
+    app.goStep(app.step, false);
+    app.chooseAgain();
+  };
+  const button = h("button", { id: "partial", title: word("gradients as ∂L/∂x"), "aria-pressed": "false", onclick: turn }, "∂");
+  return button;
 }
 
 /** @param {any} app */
@@ -68,11 +80,25 @@ function examples(app) {
 
 /** @param {any} app */
 export function steps(app) {
-  return h("div", { id: "steps" },
+  return h("div", { id: "steps" }, positions(app),
     h("div", { id: "walk" },
       button("|◀", "to the beginning (Home)", () => app.goStep(0)), button("◀", "one step back (←)", () => app.goStep(app.step - 1)),
       app.slider, button("▶", "one step on (→)", () => app.goStep(app.step + 1)), button("▶|", "to the end (End)", () => app.goEnd()), app.playing.button, app.playing.choice),
     h("div", { id: "told" }, app.caption, app.sentence, app.answer));
+}
+
+/** Through a training: each of its networks that were kept. @param {any} app */
+function positions(app) {
+  const names = app.page.positions;
+  if (!names) return null;
+  const told = h("output", { id: "position" }, names[app.position]);
+  const go = () => {
+    app.goPosition(Number(slider.value));
+    told.textContent = names[app.position];
+    slider.setAttribute("aria-valuetext", told.textContent);
+  };
+  const slider = h("input", { id: "training", type: "range", min: 0, max: names.length - 1, value: app.position, "aria-label": word("checkpoint"), "aria-valuetext": told.textContent, oninput: go });
+  return h("p", { id: "through" }, slider, told);
 }
 
 /** @param {any[]} recordings */

@@ -17,8 +17,8 @@ export function entriesOf(recording, op) {
   const isAnswered = recording.isAnswered(op.id, recording.now);
   const values = [...uses.map((/** @type {any} */ use) => [use.name, valueKey(use.array)]),
     ...op.outputs.map((/** @type {number} */ out, /** @type {number} */ i) => [many ? `out${i}` : "out", valueKey(out)])];
-  const grads = isAnswered ? [...op.outputs.map((/** @type {number} */ out, /** @type {number} */ i) => [many ? `dout${i}` : "dout", gradKey(out)]),
-    ...uses.map((/** @type {any} */ use) => [`d${use.name}`, useKey(use)])].filter(([, key]) => summaryAt(recording, key)) : [];
+  const grads = isAnswered ? [...op.outputs.map((/** @type {number} */ out, /** @type {number} */ i) => [recording.gradNameOf(recording.arrays[out], many ? `dout${i}` : "dout"), gradKey(out)]),
+    ...uses.map((/** @type {any} */ use) => [recording.gradOf(use), useKey(use)])].filter(([, key]) => summaryAt(recording, key)) : [];
   if (!values.some(([, key]) => sizeOf(summaryAt(recording, key).shape) > 1)) return null;
   const row = (/** @type {any[]} */ pairs, /** @type {string} */ kind) => h("div", { class: "grids" }, pairs.map(([name, key]) => grid(recording, name, key, kind)));
   return h("section", {}, h("h3", {}, word("Entries")), h("p", { class: "muted" }, word("point at one, to see what it is made of")), row(values, "value"), row(grads, "grad"));

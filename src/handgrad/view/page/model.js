@@ -23,7 +23,7 @@ export class Recording {
   /** @param {any} page @param {any} description */
   constructor(page, description) {
     this.page = page;
-    this.number = page.graphs.indexOf(description);
+    this.number = page.positions ? 0 : page.graphs.indexOf(description);
     /** @type {string} */
     this.title = description.title;
     /** @type {string[]} */
@@ -122,6 +122,22 @@ export class Recording {
     return of.name.startsWith(outer) ? of.name.slice(outer.length) : of.name;
   }
 
+  /** What the gradient by an input is called: dx, or ∂L/∂q by the author's own name. @param {Use} use */
+  gradOf(use) {
+    return this.page.isPartial ? this.partial(this.arrays[use.array]) : `d${use.name}`;
+  }
+
+  /** The same of what a rule made, or of a leaf. @param {Held} array @param {string} name */
+  gradNameOf(array, name) {
+    return this.page.isPartial ? this.partial(array) : name;
+  }
+
+  /** @param {Held} array */
+  partial({ name }) {
+    const [end] = this.arrays.filter((array) => array.isOutput);
+    return `∂${end.name === "loss" ? "L" : end.name}/∂${name}`;
+  }
+
   // The summary of the gradient that comes back along an edge: of one use, of all uses in a box, or the given one.
   gradientOf({ array, uses, to }) {
     if (uses.length > 1) return this.summary(array.partial[to.of.id] ?? -1);
@@ -172,6 +188,13 @@ export class Recording {
   // What is known of an example at a loss, where one was chosen or there is only one.
   answerOf(op) {
     return op.answers.length === 1 ? op.answers[0] : op.answers[this.example];
+  }
+
+  /** What comes out of a layer, or the gradient that comes back to that. @param {Box} box @param {boolean} back */
+  comesOf(box, back) {
+    const [out] = this.ops[box.ops.at(-1)].outputs.map((array) => this.arrays[array]);
+    const summary = this.summary(back ? out.grad : out.value);
+    return summary ? [this.words(summary).lines.slice(0, 2).join(", ")] : [];
   }
 
   nameOf(node) {

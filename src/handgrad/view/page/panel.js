@@ -66,7 +66,7 @@ export class Panel {
       const dx = recording.summary(use.dx);
       const [upstream, downstream] = dx.examples ? [recording.words(dout), recording.words(dx)] : [dout, dx];
       const [at, numbers] = products[i] ?? ["", `${told(upstream)} → ${told(downstream)}`];
-      return h("tr", {}, h("th", { scope: "row" }, `d${use.name}${at}`), h("td", { class: "numbers grad" }, numbers));
+      return h("tr", {}, h("th", { scope: "row" }, `${recording.gradOf(use)}${at}`), h("td", { class: "numbers grad" }, numbers));
     });
     const isElement = products.some((product) => product?.[0]);
     const isFinite = uses.every((use) => recording.summary(use.dx).isFinite);
@@ -106,7 +106,7 @@ export class Panel {
     return h("div", { class: "array" },
       h("p", {}, h("b", {}, use.name), array.name === use.name ? "" : ` = ${array.name}`, this.sum(recording, array)),
       this.facts(recording, array.value, "value", use.name),
-      recording.isAnswered(use.op, recording.now) ? this.facts(recording, use.dx, "grad", `d${use.name}`) : null);
+      recording.isAnswered(use.op, recording.now) ? this.facts(recording, use.dx, "grad", recording.gradOf(use)) : null);
   }
 
   pair(recording, array, gradName) {
@@ -116,7 +116,7 @@ export class Panel {
   // An array's value, and once all of it is there, its gradient.
   both(recording, array, gradName) {
     const isKnown = recording.isKnown(array, recording.now);
-    return [this.facts(recording, array.value, "value", array.name), isKnown ? this.facts(recording, array.grad, "grad", gradName) : ""];
+    return [this.facts(recording, array.value, "value", array.name), isKnown ? this.facts(recording, array.grad, "grad", recording.gradNameOf(array, gradName)) : ""];
   }
 
   sum(recording, array) {

@@ -219,7 +219,7 @@ export class Picture {
     const isBack = current?.kind === "op" && now.phase === "backward";
     const chains = isBack ? current.of.inputs.filter((use) => use.chain) : [];
     if (!chains.length) return;
-    const lines = chains.map((use) => equationOf(use, this.recording.productOf(use)));
+    const lines = chains.map((use) => equationOf(this.recording.gradOf(use), this.recording.productOf(use)));
     const [width, height] = [Math.max(...lines.map((line) => words_width(line, VALUE))) + 14, LINE * lines.length + 8];
     const at = this.freePlace(this.places.get(current.id), width, height);
     if (!at) return;
@@ -306,8 +306,8 @@ function dotted(points) {
   });
 }
 
-/** dx[2, 0] = 0.5 × 3 = 1.5 @param {any} use @param {any} product */
-export const equationOf = (use, [at, words]) => `d${use.name}${at} = ${words}`;
+/** dx[2, 0] = 0.5 × 3 = 1.5 @param {string} name @param {any} product */
+export const equationOf = (name, [at, words]) => `${name}${at} = ${words}`;
 
 /** In which order Tab comes to things: each leaf before the first rule that uses it, edges after what they leave. @param {any[]} edges */
 function inForward(edges) {

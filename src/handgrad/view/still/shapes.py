@@ -14,7 +14,7 @@ def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
     """Inputs are round, parameters square, constants dashed; a closed box is a stack."""
     lines = list(notes)
     if isinstance(thing, Op):
-        return Shape(thing.label, thing.told_options, lines, "operation")
+        return Shape(thing.label, thing.below, lines, "operation")
     if isinstance(thing, Box):
         return Shape(thing.title, thing.told_size, lines, "operation", is_stacked=True)
     if isinstance(thing, Port):
