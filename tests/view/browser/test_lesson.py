@@ -282,13 +282,13 @@ def test_a_slider_goes_through_a_training(page, tmp_path):
     assert told() == ("trained", losses[2])
     window.press("ArrowLeft", "ArrowLeft")
     caption = window.caption()
-    page.locator("#training").press("ArrowLeft")
+    page.locator("#checkpoint").press("ArrowLeft")
     assert told() == ("epoch 1", losses[1])
-    page.locator("#training").press("Home")
+    page.locator("#checkpoint").press("Home")
     assert told() == ("before", losses[0])
     assert window.caption().split(":")[0] == caption.split(":")[0]
     assert window.caption() != caption
     window.press("o")
-    page.locator("#training").press("End")
-    assert page.locator(".frame").count() == 3
+    page.locator("#checkpoint").press("End")
+    assert page.locator(".frame").count() == 4
     assert window.complaints == []

@@ -340,7 +340,7 @@ export class App {
 
   key(event) {
     if (event.target.matches("input:not([type=range]), select, textarea") || document.querySelector("dialog[open]")) return;
-    if (event.target.matches("#training") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
+    if (event.target.matches("#checkpoint") && /^(Arrow|Home|End|Page)/.test(event.key)) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const pan = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
     if (event.shiftKey && pan) {

@@ -97,7 +97,7 @@ function positions(app) {
     told.textContent = names[app.position];
     slider.setAttribute("aria-valuetext", told.textContent);
   };
-  const slider = h("input", { id: "training", type: "range", min: 0, max: names.length - 1, value: app.position, "aria-label": word("checkpoint"), "aria-valuetext": told.textContent, oninput: go });
+  const slider = h("input", { id: "checkpoint", type: "range", min: 0, max: names.length - 1, value: app.position, "aria-label": word("checkpoint"), "aria-valuetext": told.textContent, oninput: go });
   return h("p", { id: "through" }, slider, told);
 }
 
