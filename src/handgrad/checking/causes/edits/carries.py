@@ -27,8 +27,8 @@ def carries(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     for chosen in (c for c in found if c):
         for name, other in chosen:
             yield _set(whole, node, (name, other))
-    both = [c for c in found if c]
-    for first, second in itertools.product(*both) if len(both) == 2 else ():
+    likeliest = sorted((c for c in found if c), key=lambda c: -shared(*c[0]))[:2]
+    for first, second in itertools.product(*likeliest) if len(likeliest) == 2 else ():
         yield _set(whole, node, first, second)
 
 
