@@ -24,9 +24,9 @@ def dropped(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     for kept, gone in ((node.left, node.right), (node.right, node.left)):
         said = ast.unparse(gone)
         is_right = gone is node.right
-        if _is_set(slot, kept):
-            said = f"{ast.unparse(slot.parent)} writes over {ast.unparse(kept)}: {said}"
-            yield Edit(Kind.WRONG_ARRAY, f"{said} too many", 3, slot, kept)
+        if _is_set(slot, kept) and not isinstance(node.op, (ast.Add, ast.Sub)):
+            over = f"{ast.unparse(slot.parent)} writes over {ast.unparse(kept)}: {said} too many"
+            yield Edit(Kind.WRONG_ARRAY, over, 3, slot, kept)
         if isinstance(node.op, ast.Mult) or (isinstance(node.op, ast.Div) and is_right):
             yield Edit(_kind_of_factor(slot, gone, scope), f"{said} too many", 4, slot, kept)
         elif isinstance(node.op, (ast.Add, ast.Sub)):
