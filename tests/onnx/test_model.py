@@ -15,8 +15,9 @@ from handgrad.train import Trainer
 pytest.importorskip("onnx")
 
 import onnx
-from handgrad.onnx import OnnxError
 from onnx import TensorProto, helper, numpy_helper
+
+from handgrad.onnx import OnnxError
 
 r = np.random.default_rng(0)
 FLOATS = TensorProto.FLOAT

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-
 import onnx
+from onnx import helper, numpy_helper
+
 from handgrad.onnx.graph import Graph, Node, OnnxError, parameters
 from handgrad.onnx.operators import OPERATORS
 from handgrad.onnx.operators.recurrent import unusual_activations
-from onnx import helper, numpy_helper
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 SAYS_NOTHING = frozenset({"consumed_inputs", "is_test"})

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from google.protobuf.message import DecodeError
 
-import onnx
 from handgrad.arrays import is_array, shape
 from handgrad.layers.layer import Layer
 from handgrad.onnx.decoding import Decoder, text
