@@ -41,3 +41,8 @@ for found in ALL.values():
 
 if not TYPE_CHECKING:  # which reads the imports above
     __all__ = ["ALL", "Rule", "elementwise", "rule", *ALL]
+
+
+def __dir__() -> list[str]:
+    """The rules, without what the files of their families import."""
+    return ["ALL", "Rule", "elementwise", "rule", *ALL]

@@ -107,7 +107,8 @@ def convolve(x, y, mode="full"):
 
     x (N,), y (M,): "full" gives all N + M - 1 sums, "same" the middle max(N, M), "valid" those in which no
     element is missing. Each sum is a product of a window of x, padded by zeros, with y the other way round;
-    so dx is one of windows of dout with y, and dy one of dout with windows of x.
+    so dx is one of windows of dout with y, and dy one of dout with windows of x. Those zeros are multiplied:
+    where the shorter vector holds inf or nan, sums in which an element is missing are nan, unlike NumPy's.
 
     Raises:
         ValueError: another mode, or not two vectors that hold something.
