@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.checking.kernels import right, wrong
-from tests.checking.kernels.references import REFERENCES, inputs_of
 
 from handgrad.checking.kernels import KernelReport, check_kernel
 from handgrad.checking.kernels.arithmetic import FORMATS
@@ -26,6 +24,8 @@ from handgrad.checking.kernels.due import Due, Reference
 from handgrad.checking.kernels.libraries import TorchLibrary, is_floating, rounded_to
 from handgrad.checking.kernels.running import Caller
 from handgrad.checking.subject import parameter_names
+from tests.checking.kernels import right, wrong
+from tests.checking.kernels.references import REFERENCES, inputs_of
 
 FILE = Path(__file__).parent / "KERNELS.md"
 DTYPES = ("float32", "bfloat16", "float16")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.rules.cases import CASES, Case
-from tests.rules.elsewhere import converted
-from tests.rules.numerics import random_like
 
 from handgrad.arrays import is_floating
 from handgrad.tree import leaves, tree_map
+from tests.rules.cases import CASES, Case
+from tests.rules.elsewhere import converted
+from tests.rules.numerics import random_like
 
 FILE = Path(__file__).parent.parent / "docs" / "precision.md"
 EPS = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}

@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.view.browser import networks
-from tests.view.browser.conftest import ARGS, executable
 
 from bench.tables import table, time_of
 from handgrad.view.showing import Pair, Picture
+from tests.view.browser import networks
+from tests.view.browser.conftest import ARGS, executable
 
 RESULTS = Path(__file__).parent / "VIEW.md"
 ROUNDS = 5

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
 from bench import record
 
 ROOT = Path(__file__).parent.parent

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from tests.checking.mutants.corpus import Entry
 
 from bench.check.common import count, fresh_entries, median_ms, one_line, progress, silence, some, table
 from bench.check.ours import Judged, judge_entry
 from bench.check.peers import PEERS, Peer
 from bench.check.plain import BackwardFailed, CannotTake, is_float
+from tests.checking.mutants.corpus import Entry
 
 ABOUT_THE_GRADIENT = re.compile(r"gradient|cotangent|jacobian|backward|\bvjp|\bbwd", re.IGNORECASE)
 ABOUT_ITSELF = re.compile(r"only supports|no vjp defined", re.IGNORECASE)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
 from tests.checking.mutants import corpus
 from tests.checking.mutants.corpus import Entry
 

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tests.checking.mutants.corpus import Entry
-from tests.peers import torch_samples
-from tests.rules.cases import CASES, Case
 
 from bench.check.common import (
     count,
@@ -28,6 +25,9 @@ from bench.check.common import (
     table,
 )
 from handgrad.checking import check
+from tests.checking.mutants.corpus import Entry
+from tests.peers import torch_samples
+from tests.rules.cases import CASES, Case
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import torch
 from autograd.extend import defvjp_argnums, primitive
 from autograd.test_util import check_grads as hips_check_grads
 from jax.test_util import check_grads as jax_check_grads
-from tests.checking.mutants.corpus import Entry
 
 from bench.check.plain import CannotTake, is_float, plain
+from tests.checking.mutants.corpus import Entry
 
 Ask = Callable[[], Any]  # False, or an exception about the gradient: the checker objects
 

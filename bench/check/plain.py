@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tests.checking.mutants.corpus import Entry
 
 from handgrad.rules import Rule
 from handgrad.tree import leaves, unflatten
+from tests.checking.mutants.corpus import Entry
 
 Array = np.ndarray
 WayBack = Callable[[list[Array]], list[Any]]

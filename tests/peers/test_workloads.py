@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from bench.workload import NAMES, named
 
 torch = pytest.importorskip("torch")

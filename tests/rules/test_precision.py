@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from bench.precision import EPS, FILE, measured
 
 import handgrad as hg
+from bench.precision import EPS, FILE, measured
 
 
 def stated():

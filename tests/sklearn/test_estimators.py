@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris, make_classification, make_multilabel_classification
@@ -22,7 +23,6 @@ import handgrad as hg
 from handgrad.layers import Affine, ReLU, Sequential, mlp
 from handgrad.optim import AdamW, cosine
 from handgrad.sklearn import NetworkClassifier, NetworkRegressor
-from scipy import sparse
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from handgrad import rules
 from handgrad.arrays import shape, stripped
 from handgrad.tape.functions.creation import gathered
-from scipy import special
 
 
 def _complement(p: Any) -> Any:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from handgrad import rules
 from handgrad.sklearn.base import Network
-from scipy import sparse
 
 
 class NetworkClassifier(ClassifierMixin, Network):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
@@ -12,7 +13,6 @@ from handgrad.data import Preparation, Table
 from handgrad.data.frames import columns_of, is_frame, of_frame, values_of
 from handgrad.data.prepare import Standardised, medians, moments
 from handgrad.data.tabular import Tabular
-from scipy import sparse
 
 IN_MEMORY = 2**27  # numbers of a sparse matrix that are made dense at once
 

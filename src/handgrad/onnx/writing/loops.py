@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
 from handgrad.onnx.writing.sizes import Size
 from handgrad.onnx.writing.writer import NotInOnnx, Writer, described
 from handgrad.program.program import Operation, Program
-from onnx import helper
 
 
 def scan(w: Writer, o: Operation, write: Callable[[Writer, Program], None]) -> list[str]:

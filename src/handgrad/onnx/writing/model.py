@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import checker, helper, numpy_helper
 
 from handgrad.arrays import is_array, shape
 from handgrad.files import write_atomically
@@ -23,7 +24,6 @@ from handgrad.program import Program, stable_trace
 from handgrad.program.passes import common_subexpressions, constants, dead_code
 from handgrad.program.program import Operation, symbols
 from handgrad.tree import leaves, named_leaves
-from onnx import checker, helper, numpy_helper
 
 OPSET, IR_VERSION = 18, 8
 TABLE: dict[str, Callable] = {**elementwise.TABLE, **shaping.TABLE, **windows.TABLE}

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
 from handgrad.arrays import contraction, shape
 from handgrad.onnx.writing.sizes import Size
 from handgrad.onnx.writing.writer import HIGHEST, NotInOnnx, Writer, described, kind_of
 from handgrad.program.program import Operation
 from handgrad.tree import leaves
-from onnx import helper
 
 
 def axis_of(o: Operation, usual: Any = None, place: int = 1) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from onnx import helper, numpy_helper
 
 from handgrad.arrays import shape
 from handgrad.onnx.writing.sizes import Alike, Size
-from onnx import helper, numpy_helper
 
 HIGHEST = 2**63 - 1
 
