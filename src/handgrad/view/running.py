@@ -12,6 +12,7 @@ from handgrad.rules import Rule
 from handgrad.tape import Variable, variable
 from handgrad.tree import leaves, unflatten
 from handgrad.view.graph import INPUT, PARAMETER
+from handgrad.view.jaxprs import is_jax, recorded_call
 from handgrad.view.modules import check_same, is_module, plain_output, recording
 from handgrad.view.naming import Names
 
@@ -59,7 +60,7 @@ class Run:
                 check_same(target, plain, made)
             return made
         with self.names:
-            return function_of(target)(*xs)
+            return called(function_of(target), xs)
 
     def recorded(self, given: Any, name: str, role: str, floats_only: bool) -> Any:
         """The arrays of an argument as variables; integers stay as they are beside floating-point ones."""
@@ -77,6 +78,16 @@ class Run:
             if hasattr(x, "dtype"):  # a bare number is no array of its own: Python has one 2 for all
                 self.known[id(x)] = (name, role)
                 self.kept.append(x)
+
+
+def called(f: Callable, xs: list[Any]) -> Any:
+    """What a function gives of recorded arrays: by rules; of JAX's own functions by their primitives."""
+    try:
+        return f(*xs)
+    except (TypeError, ValueError):
+        if not is_jax(xs):
+            raise
+    return recorded_call(f, xs)
 
 
 def places(given: Any, name: str) -> list[str]:
