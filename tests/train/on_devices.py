@@ -1,7 +1,5 @@
 """Trainings on eight virtual devices, in a process of their own, since JAX counts its devices once.
 
-python -m tests.train.on_devices '{"network": "gpt", "dtype": "float32", "steps": 9, "meshes": []}'
-
 python -m tests.train.on_devices '{"network": "gpt", "dtype": "float32", "steps": 9, "meshes": ...}'
 """
 
@@ -20,6 +18,7 @@ import handgrad as hg
 from handgrad.layers import mlp
 from handgrad.models import GPT
 from handgrad.train import Trainer
+from handgrad.train.costs import costs
 from handgrad.train.engines import steps_for
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
@@ -58,8 +57,37 @@ def losses(network, dtype, steps, mesh, sharding):
     counts = {name: len(re.findall(rf"= [^\n]*\b{name}(?:-start)?\(", text)) for name in COLLECTIVES}
     return {
         "losses": found,
+        "costs": compared(trainer, made, x, t, mesh, sharding),
         "communicates": counts,
         "lies": [list(map(str, row)) for row in trainer.shardings()],
+    }
+
+
+def compared(trainer, made, x, t, mesh, sharding):
+    """Additions and multiplications of a device, bytes that it holds, and bytes of all gradients' sums: by
+    our count, and by XLA's analysis of one step."""
+    ours = costs(trainer, x, t, 16).on(mesh, sharding)
+    place, p = made.placement, trainer.progress
+    state = (p.params, p.states, p.moments)
+    shardings = place.of_state(state)
+    laid = jax.tree.map(lambda a, s: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=s), state, shardings)
+    spread = jax.sharding.NamedSharding(place.mesh, jax.P("data"))
+    batch = [jax.ShapeDtypeStruct(a[:16].shape, a.dtype, sharding=spread) for a in (made.x, made.t)]
+    with jax.enable_x64(True):
+        one = jax.jit(made.one, out_shardings=(shardings, place.whole, place.whole))
+        code = one.lower(laid, *batch, 1e-3, 1.0).compile()
+    given = sum(a.size * a.dtype.itemsize for a in batch) // place.sizes["data"] + 16
+    summed = re.findall(r"= ([^\n]*?) all-reduce(?:-start)?\(", code.as_text())
+    sizes = {"f32": 4, "f64": 8}
+    numbers = [
+        sizes[kind] * int(np.prod([int(n) for n in dims.split(",") if n]))
+        for line in summed
+        for kind, dims in re.findall(r"(f32|f64)\[([\d,]*)\]", line)
+    ]
+    return {
+        "flops": [ours.flops, code.cost_analysis()["flops"]],
+        "held": [ours.held, code.memory_analysis().argument_size_in_bytes - given],
+        "summed": [sum(a.nbytes for a in p.params.values()), sum(numbers)],
     }
 
 

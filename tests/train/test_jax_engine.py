@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,12 @@ def test_meshes_make_the_same_training(network, dtype, rtol):
         assert replicated["communicates"]["all-reduce"] == 1
     assert replicated["communicates"]["all-gather"] == 0
     assert full["communicates"]["all-gather"] > 0
+    for each in (one, *others):  # our count, and XLA's, which counts random numbers and indices too
+        ours, by_xla = each["costs"]["flops"]
+        assert by_xla / 1.4 < ours < by_xla
+        assert each["costs"]["held"][0] == each["costs"]["held"][1]
+    gradients, summed = replicated["costs"]["summed"]
+    assert gradients < summed < 1.1 * gradients
     bytes_of = [sum(int(row[3]) for row in each["lies"]) for each in (replicated, full)]
     assert bytes_of[1] < 0.5 * bytes_of[0]
 
@@ -162,12 +169,13 @@ def test_a_mesh_that_cannot_be_is_said_before_the_first_step(options, sentence):
 # By two processes.
 
 KILLS = 20
+ON_CPU = {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
 TRAIN = ["train", "digits", "--engine", "jax", "--batch-size", "96", "--hidden", "16"]
 
 
 def launched(*options, processes=2, **more):
     command = [sys.executable, "-m", "handgrad", "launch", "--processes", str(processes), *options]
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | ON_CPU
     return subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
     )
@@ -196,6 +204,30 @@ def test_two_processes_make_the_training_of_one(tmp_path):
         tmp_path / "two", "train", "--resume", str(tmp_path / "two"), "--epochs", "3", "--engine", "native"
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_each_of_two_processes_reads_its_rows_and_no_others(tmp_path):
+    """By index, where the data is not in memory: half of each mini-batch."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    made = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.train.of_two_processes", address, str(index)],
+            cwd=ROOT, env=os.environ | ON_CPU, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for index in range(2)
+    ]  # fmt: skip
+    read = []
+    for process in made:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        read.append(json.loads(out.splitlines()[-1]))
+    order = hg.data.permutation(300, 0, 0)
+    whole, rest = order[:288].reshape(9, 2, 16), order[288:]  # each process has two devices of a mesh of four
+    for index, rows in enumerate(read):
+        wanted = np.concatenate([whole[:, index].reshape(-1), rest.reshape(2, 6)[index]])
+        assert sorted(rows) == sorted(wanted.tolist())
 
 
 def test_when_one_process_is_killed_the_other_stops_and_nothing_is_lost(tmp_path):

@@ -32,56 +32,54 @@ def result(folder):
     return (folder / "model.safetensors").read_bytes(), [{**line, "seconds": None} for line in lines]
 
 
+def step_in(folder):
+    """The step of the last checkpoint; 0 before there is one."""
+    try:
+        return json.loads((folder / "checkpoint.json").read_text())["step"]
+    except FileNotFoundError:
+        return 0
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """Its result, and the seconds from its first checkpoint to its end: when a kill finds it at work.
-
-    The second time, when the code for its steps is on the disk, as for those that are killed.
-    """
-    start(*OPTIONS.split(), "--out", tmp_path_factory.mktemp("first") / "run").communicate()
+    """Its result, and its number of steps."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     process = start(*OPTIONS.split(), "--out", folder, *FAST)
-    await_checkpoint(process, folder)
-    began = time.perf_counter()
     _, said = process.communicate()
     assert process.returncode == 0, said.decode()
-    return result(folder), time.perf_counter() - began
+    return result(folder), step_in(folder)
 
 
-def await_checkpoint(process, folder):
-    while process.poll() is None and not (folder / "checkpoint.json").exists():
-        time.sleep(0.005)
-
-
-def kill_until_finished(folder, rng, most, seconds):
-    """Start, kill after a random time, resume, kill again, ...; how many kills hit a training under way."""
+def kill_until_finished(folder, rng, most, steps):
+    """Start, kill when a random step is reached, resume, ...; how many kills hit a training under way."""
     kills = 0
     arguments = [*OPTIONS.split(), "--out", folder, *FAST]
     while not finished(folder):
         begun = (folder / "checkpoint.json").exists()
         process = start(*(["--resume", folder, *FAST] if begun else [*arguments, "--overwrite"]))
         if kills < most:
-            await_checkpoint(process, folder)
-            time.sleep(rng.uniform(0, seconds))
+            until = rng.randrange(step_in(folder), steps)
+            while process.poll() is None and step_in(folder) <= until:
+                time.sleep(rng.uniform(0, 0.01))
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
-                kills += 1
+                kills += step_in(folder) < steps
         _, said = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), said.decode()
     return kills
 
 
 def kill_and_compare(tmp_path, uninterrupted, kills, seed):
+    """On a busy machine a training may end before the kill: then another is begun."""
     rng = random.Random(seed)
-    whole, seconds = uninterrupted
-    done = 0
-    for run in range(kills):
-        folder = tmp_path / f"run{run}"
-        done += kill_until_finished(folder, rng, most=min(5, kills - done), seconds=seconds)
+    whole, steps = uninterrupted
+    done, runs = 0, 0
+    while done < kills:
+        runs += 1
+        assert runs <= 20 * kills, f"only {done} kills hit a training under way"
+        folder = tmp_path / f"run{runs}"
+        done += kill_until_finished(folder, rng, most=min(5, kills - done), steps=steps)
         assert result(folder) == whole
-        if done >= kills:
-            return
-    raise AssertionError(f"only {done} kills hit a training under way")
 
 
 def test_a_few_kills(tmp_path, uninterrupted):
