@@ -43,7 +43,7 @@ def main():
     trainer._opened = counted_from_here
     trainer.fit(rows, data.t[:300], epochs=1, batch_size=32)
     print(json.dumps(rows.read), flush=True)
-    hosts.leave(in_peace=True)
+    hosts.leave()
 
 
 if __name__ == "__main__":

@@ -230,6 +230,71 @@ def test_each_of_two_processes_reads_its_rows_and_no_others(tmp_path):
         assert sorted(rows) == sorted(wanted.tolist())
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--mesh", "data=3"], "mesh: data 3 x model 1 are 3 devices, and there are 4"),
+        (
+            ["--batch-size", "97"],
+            "mini-batches of 97 examples are not divided by data 4: the batch size must",
+        ),
+        (["--sharding", "*.V=data"], "sharding: no parameter is called '*.V'; there are 1.W, 1.b, 3.W, 3.b"),
+        (["--sharding", "*.b=data;3.*b=-"], "sharding: '*.b' and '3.*b' say different things of 3.b"),
+        (["--sharding", "3.W=-,data"], "sharding: 3.W of shape (16, 10) is not divided by data 4"),
+    ],
+)
+def test_every_process_says_what_is_wrong_before_the_first_step(tmp_path, options, sentence):
+    made = launched(*TRAIN, *options, "--out", str(tmp_path / "run"))
+    _, err = made.communicate(timeout=300)
+    assert made.returncode == 2
+    for index in range(2):
+        assert any(
+            line.startswith(f"[{index}] handgrad: ") and sentence in line for line in err.splitlines()
+        ), err
+    assert not (tmp_path / "run").exists()
+
+
+def slurm(index, number):
+    return {
+        "SLURM_JOB_ID": str(number), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2",
+        "SLURM_PROCID": str(index), "SLURM_LOCALID": str(index), "SLURM_STEP_NUM_NODES": "1",
+    }  # fmt: skip
+
+
+def open_mpi(index, number):
+    return {
+        "OMPI_MCA_orte_hnp_uri": f"{number}.0;tcp://127.0.0.1:9", "OMPI_COMM_WORLD_SIZE": "2",
+        "OMPI_COMM_WORLD_RANK": str(index), "OMPI_COMM_WORLD_LOCAL_RANK": str(index),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("environment", [slurm, open_mpi])
+def test_processes_find_each_other_by_what_the_environment_says(tmp_path, environment):
+    number = os.getpid() * 4096 + int(np.random.default_rng().integers(4096))  # of which JAX makes the port
+    command = [sys.executable, "-m", "handgrad", *TRAIN, "--epochs", "1", "--hosts", "auto"]
+    made = [
+        subprocess.Popen(
+            [*command, "--out", str(tmp_path / "run")], env=os.environ | ON_CPU | environment(index, number),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for index in range(2)
+    ]  # fmt: skip
+    said = []
+    for process in made:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        said.append(out)
+    assert [text.count("epoch 1/1") for text in said] == [1, 0]
+    assert json.loads((tmp_path / "run" / "checkpoint.json").read_text())["parts"] == 2
+
+
+def test_the_environment_says_nothing():
+    command = [sys.executable, "-m", "handgrad", *TRAIN, "--hosts", "auto"]
+    made = subprocess.run(command, env=os.environ | ON_CPU, capture_output=True, text=True)
+    assert made.returncode == 2
+    assert "--hosts auto: no SLURM, Open MPI or Kubernetes here says which processes there are" in made.stderr
+
+
 def test_when_one_process_is_killed_the_other_stops_and_nothing_is_lost(tmp_path):
     folder = tmp_path / "run"
     made = launched(*TRAIN, "--epochs", "5000", "--checkpoint-seconds", "0.2", "--out", str(folder))

@@ -121,11 +121,11 @@ def together(args: argparse.Namespace) -> Iterator[None]:
         with contextlib.nullcontext() if args.joined.is_first else contextlib.redirect_stdout(io.StringIO()):
             yield
     except Exception as error:
-        args.joined.leave(in_peace=False)
+        args.joined.leave(str(error) or type(error).__name__)
         if args.joined.count > 1:  # JAX would wait for the others, which have stopped
             atexit.register(left, 3 if is_ours(error) else 2)
         raise
-    args.joined.leave(in_peace=True)
+    args.joined.leave()
 
 
 def left(code: int) -> None:

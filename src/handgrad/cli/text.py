@@ -22,7 +22,7 @@ Parts = dict[str, tuple[np.ndarray, np.ndarray]]
 
 def train(args: argparse.Namespace, folder: Path) -> int:
     """Train anew, into a folder of which it is known that there is room."""
-    from handgrad.cli.train import resumable, usual_epochs
+    from handgrad.cli.train import check_devices, resumable, usual_epochs
     from handgrad.data.text import Alphabet, read_text
     from handgrad.train.folder import clear
 
@@ -43,6 +43,7 @@ def train(args: argparse.Namespace, folder: Path) -> int:
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
     started = TextRun(network, alphabet, options, build_text(network, args.seed))
+    check_devices(started, len(parts["train"][0]), args)
     with folder_for(args, folder) as is_ours, resumable(folder):
         if is_ours:
             clear(folder)

@@ -59,6 +59,7 @@ def _run(args: argparse.Namespace) -> int:
     args.epochs = args.epochs or usual_epochs(len(parts["train"]), args.batch_size)
     started = _prepared(args, parts)
     ready = _ready(started, parts)
+    check_devices(started, len(parts["train"]), args)
     # Only now: nothing is lost to an option or a file that is wrong.
     with folder_for(args, folder) as is_ours, resumable(folder):
         if is_ours:
@@ -287,6 +288,17 @@ def _observer(started: Run, x: Any, t: Any) -> Callable | None:
     from handgrad.cli.report import observer
 
     return observer(started, x, t)
+
+
+def check_devices(started: Run | TextRun, examples: int, args: argparse.Namespace) -> None:
+    """That the mesh is of these devices and divides the batch, and the sharding fits the parameters.
+
+    Raises:
+        ImportError, ValueError: what does not.
+    """
+    if started.training.get("engine") == "jax":
+        placement = trainer_of(started, examples, mesh=args.mesh, sharding=args.sharding).placement()
+        placement.check_batch(started.training["batch_size"])
 
 
 def trainer_of(started: Run | TextRun, examples: int, **rest: Any) -> Trainer:

@@ -40,8 +40,8 @@ class Hosts:
     def wait(self, name: str) -> None:
         """Until all processes are here."""
 
-    def leave(self, in_peace: bool) -> None:
-        """The others go on without this one; or, after an error, stop too."""
+    def leave(self, reason: str | None = None) -> None:
+        """The others go on without this one; or, for a reason, stop too."""
 
     def whole(self, x: Any) -> np.ndarray:
         """An array of the training in this process's memory; all must ask at once."""
@@ -74,9 +74,9 @@ class JaxHosts(Hosts):
         else:
             self.lifeline = connected(host, int(port), self.index)
 
-    def leave(self, in_peace: bool) -> None:
+    def leave(self, reason: str | None = None) -> None:
         if self.lifeline is not None:
-            self.lifeline.close(in_peace)
+            self.lifeline.close(reason)
 
     def most(self, *numbers: float) -> list[float]:
         if self.count == 1:
@@ -164,6 +164,11 @@ def join(address: str | None, count: int | None, index: int | None) -> Hosts:
         )
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().splitlines()[0][:200]
+        if "should be defined" in first:
+            raise ValueError(
+                "--hosts auto: no SLURM, Open MPI or Kubernetes here says which processes there are: give "
+                "--hosts ADDRESS:PORT, --host-count and --host-index"
+            ) from None
         raise HostLost(f"the processes of the training did not meet ({first})") from error
     hosts = JaxHosts()
     if hosts.count > 1:

@@ -12,10 +12,12 @@ import socket
 import sys
 import threading
 
-FAREWELL = b"."
+FAREWELL, REASON = b".", b"!"  # of a process that is done; of one that stops, before a sentence that says why
 CONNECT = 30.0  # seconds to wait for the first process
 ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}  # of a machine that is gone: known in 25 s
 LOST = 2  # exit code
+LONGEST = 4096  # bytes of a reason
+STOPPED = "stopped by process"
 
 
 class Lifeline:
@@ -32,31 +34,40 @@ class Lifeline:
             threading.Thread(target=self.watch, args=(index, connection), daemon=True).start()
 
     def watch(self, index: int, connection: socket.socket) -> None:
-        try:
+        last, reason = b"", ""
+        with contextlib.suppress(OSError):
             last = connection.recv(1)
-        except OSError:
-            last = b""
+            if last == REASON:
+                reason = received(connection)
         if last != FAREWELL and not self.is_over:
-            self.leave(index)
+            self.leave(index, reason)
 
-    def leave(self, index: int) -> None:
+    def leave(self, index: int, reason: str) -> None:
         """End this process: it would wait for another that is gone."""
-        print(
-            f"handgrad: process {index} of the training is gone, so this one stops; the last checkpoint is "
-            f"whole: start all processes again with --resume",
-            file=sys.stderr,
-            flush=True,
-        )
+        why = f"process {index} of the training is gone, so this one stops; the last checkpoint is whole: "
+        why += "start all processes again with --resume"
+        if reason:
+            why = reason if reason.startswith(STOPPED) else f"{STOPPED} {index}: {reason}"
+        print(f"handgrad: {why}", file=sys.stderr, flush=True)
+        self.close(why if reason else "")  # the first tells the others
         os._exit(LOST)
 
-    def close(self, in_peace: bool) -> None:
-        """Let go of the others: with a farewell, or, after an error, so that they stop too."""
+    def close(self, reason: str | None = None) -> None:
+        """Let go of the others: with a farewell, or, for a reason, so that they stop too."""
         self.is_over = True
+        last = FAREWELL if reason is None else REASON + reason.encode()[:LONGEST] if reason else b""
         for connection in self.connections.values():
             with contextlib.suppress(OSError):
-                if in_peace:
-                    connection.sendall(FAREWELL)
+                connection.sendall(last)
                 connection.close()
+
+
+def received(connection: socket.socket) -> str:
+    """All that is still to come."""
+    text = b""
+    while part := connection.recv(LONGEST):
+        text += part
+    return text.decode(errors="replace")
 
 
 def listening() -> socket.socket:

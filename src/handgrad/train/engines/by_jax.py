@@ -197,11 +197,9 @@ def all_finite(x: Any) -> Any:
     A product with a column of tiny numbers is finite where they are, and takes a fraction of the time of
     looking at each: no sum of finite numbers that are made so small overflows.
     """
-    if x.ndim == 0 or x.size < FEW:
-        return jnp.all(jnp.isfinite(x))
-    return jnp.isfinite(
-        jnp.sum(jnp.tensordot(x, jnp.full(x.shape[-1:], TINY, x.dtype), 1, precision="highest"))
-    )
+    if x.ndim > 0 and x.size >= FEW:
+        x = jnp.tensordot(x, jnp.full(x.shape[-1:], TINY, x.dtype), 1, precision="highest")
+    return jnp.all(jnp.isfinite(x))
 
 
 def padded(x: np.ndarray, length: int) -> np.ndarray:
