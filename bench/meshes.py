@@ -110,9 +110,11 @@ def communicated(text: str) -> dict[str, tuple[int, int]]:
 
 def same_losses() -> Iterator[str]:
     yield f"## {STEPS} steps, laid out in four ways\n"
-    yield "The largest difference of a loss from one device's, relative. Dropout and batch norm included. Beside"
-    yield "them one device against itself, half of its weights moved by one unit in the last place, three times:"
-    yield "what rounding alone does to this training.\n"
+    yield (
+        "The largest difference of a loss from one device's, relative. Dropout and batch norm included. "
+        "Beside them one device against itself, half of its weights moved by one unit in the last place, three "
+        "times: what rounding alone does to this training.\n"
+    )
     yield "| | " + " | ".join(list(WAYS)[1:]) + " | one device, moved |"
     yield "|---|" + "---:|" * len(WAYS)
     for name, dtype, eps in CASES:
@@ -122,9 +124,11 @@ def same_losses() -> Iterator[str]:
         apart = [f"{np.max(np.abs(each / found[0] - 1)):.1e}" for each in (*found[1:], *moved)]
         label = f"{name}, {dtype}" + (f", Adam's ε {eps:g}" if eps != 1e-8 else "")
         yield f"| {label} | " + " | ".join(apart[:3]) + f" | {', '.join(apart[3:])} |"
-    yield "\nIn float32 mlp-norm is apart by as much as rounding alone makes it: Adam divides each gradient by its"
-    yield "own size, √v + ε, so one that is nothing but rounding moves its weight by a whole step. Where ε is above"
-    yield "that rounding, or in float64, all ways agree."
+    yield (
+        "\nIn float32 mlp-norm is apart by as much as rounding alone makes it: Adam divides each gradient by "
+        "its own size, √v + ε, so one that is nothing but rounding moves its weight by a whole step. Where ε "
+        "is above that rounding, or in float64, all ways agree."
+    )
 
 
 def same_accuracy() -> Iterator[str]:
