@@ -112,8 +112,8 @@ def same_losses() -> Iterator[str]:
     yield f"## {STEPS} steps, laid out in four ways\n"
     yield (
         "The largest difference of a loss from one device's, relative. Dropout and batch norm included. "
-        "Beside them one device against itself, half of its weights moved by one unit in the last place, three "
-        "times: what rounding alone does to this training.\n"
+        "Beside them one device against itself, half of its weights moved by one unit in the last place, "
+        "three times: what rounding alone does to this training.\n"
     )
     yield "| | " + " | ".join(list(WAYS)[1:]) + " | one device, moved |"
     yield "|---|" + "---:|" * len(WAYS)
