@@ -1,6 +1,8 @@
 """Arrays of every kind, by every way in: the numbers of plain float64 arrays, or a sentence that refuses."""
 
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -212,3 +214,11 @@ def test_shown_right_or_refused(name):
         return
     shown = quiet(lambda x: str(hg.show(f, x)), x)
     assert "tanh" in shown
+
+
+def test_a_star_import_needs_no_extra():
+    """All names but those of extras, with nothing installed beside handgrad's own dependencies."""
+    extras = ("jax", "ml_dtypes", "onnx", "pyarrow", "scipy", "sklearn", "torch")
+    code = f"import sys; sys.modules.update(dict.fromkeys({extras})); from handgrad import *; print(show)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -72,6 +72,7 @@ def pages() -> list[Page]:
     return [of_functions(elsewhere), *of_rules(), *modules]
 
 
+EXTRAS = {"onnx": "onnx", "sklearn": "sklearn"}  # what some of the modules need
 MODULES = (
     ("layers", "Layers", "Layers own their parameters and are made of rules, of which their backward comes."),
     ("layers.initialisers", "Initial values", "What weights begin by: functions of (generator, shape)."),
@@ -83,13 +84,14 @@ MODULES = (
     ("testing", "In your tests", "Backward passes in tests of your own."),
     ("view", "Showing", "Pictures and pages of a computation."),
     ("engine", "Compiling", "Native code of functions of rules."),
+    ("onnx", "ONNX", "Models of ONNX, read and written: `hg.from_onnx`, `hg.to_onnx`."),
     ("sklearn", "Estimators", "Networks as estimators of scikit-learn."),
 )
 
 
 def of_modules() -> list[Page]:
     """Those of modules that can be imported here."""
-    there = [each for each in MODULES if importlib.util.find_spec(f"handgrad.{each[0]}")]
+    there = [each for each in MODULES if importlib.util.find_spec(EXTRAS.get(each[0], "handgrad"))]
     return [
         Page(f"reference/{name}.md", title, intro, tuple(entries_of(name))) for name, title, intro in there
     ]

@@ -82,13 +82,12 @@ if _typing.TYPE_CHECKING:
     __version__: str
 else:
     # Type checkers read the imports above. `from handgrad import *` must not hide a builtin, so `sum`, `max`,
-    # `compile` and the like are handgrad.sum only.
+    # `compile` and the like are handgrad.sum only; nor may it need an extra, as `from_onnx` does.
     __all__ = [
         "AddLayer", "MulLayer", "NoGradientWarning", "Rule", "SoftmaxWithLoss", "Trainer", "Variable",
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
-        "from_onnx", "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
+        "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
         "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
-        "to_onnx",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

@@ -45,7 +45,7 @@ def ulps_apart(a, b):
     """How many floats lie between; 0 for two nan."""
     places = [np.asarray(x, np.float64).view(np.int64) for x in (a, b)]
     p, q = (np.where(x < 0, np.int64(-(2**63)) - x, x).astype(object) for x in places)
-    return np.where(np.isnan(a) & np.isnan(b), 0, abs(p - q))
+    return np.where(np.isnan(a) & np.isnan(b), 0, np.asarray(abs(p - q), object))
 
 
 def assert_numpys(function, *xs):

@@ -23,7 +23,14 @@ FAULTS = (ArithmeticError, AttributeError, LookupError, MemoryError, OverflowErr
 
 
 class OnnxError(ValueError):
-    """A model that cannot be read, is not sound, or needs what is not here; the message says where."""
+    """A model that cannot be read, is not sound, or needs what is not here; the message says where.
+
+    Examples:
+        >>> hg.from_onnx(b"no model")
+        Traceback (most recent call last):
+            ...
+        handgrad.onnx.graph.OnnxError: the model is no file of ONNX, or damaged
+    """
 
 
 @dataclasses.dataclass(frozen=True)

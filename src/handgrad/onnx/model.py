@@ -55,6 +55,13 @@ class OnnxNetwork(Layer):
     What it gives is its output, or a tuple of them. ``params`` are its floating initialisers with at least
     one axis, by their names; the running statistics of batch norms are states, and all else is constant. It
     computes as it was exported, in training as in evaluation. ``inputs`` and ``outputs`` are their names.
+
+    Examples:
+        >>> net, x = hg.layers.mlp([4, 3, 2], seed=0), np.ones((1, 4), np.float32)
+        >>> _ = hg.to_onnx(net, x, path="net.onnx")
+        >>> again = hg.from_onnx("net.onnx")
+        >>> type(again).__name__, sorted(again.parameters()) == sorted(net.parameters())
+        ('OnnxNetwork', True)
     """
 
     def __init__(
