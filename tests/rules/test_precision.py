@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 import handgrad as hg
 from bench.precision import EPS, FILE, measured
@@ -40,6 +39,7 @@ def test_the_error_function_of_every_half_float():
 
 def test_factorisations_of_tensors_of_16_bits():
     """PyTorch's refuse them, and its exponential of a small matrix in bfloat16 is nan."""
+    torch = pytest.importorskip("torch")
     r = np.random.default_rng(0)
     x = r.normal(size=(3, 3)) @ np.diag([1.0, 2.0, 3.0])
     for dtype in (torch.bfloat16, torch.float16):
