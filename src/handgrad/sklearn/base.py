@@ -15,7 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from handgrad import optim, rules
-from handgrad.layers import Layer, mlp
+from handgrad.layers import Affine, Layer, mlp
+from handgrad.layers.initialisers import xavier_uniform
 from handgrad.sklearn import inputs
 from handgrad.sklearn.watching import Watch
 from handgrad.train import Trainer, l2, predict
@@ -180,9 +181,13 @@ class Network(BaseEstimator):
         widths = np.atleast_1d(np.asarray(self.hidden_layer_sizes, np.int64)).tolist()
         if any(width < 1 for width in widths):
             raise ValueError(f"hidden_layer_sizes are whole numbers from 1, not {self.hidden_layer_sizes!r}")
-        return mlp(
-            [D, *widths, M], self.activation, self.batch_norm, self.dropout, seed=seed, dtype=self._dtype
-        )
+        widths = [D, *widths, M]
+        net = mlp(widths, self.activation, self.batch_norm, self.dropout, seed=seed, dtype=self._dtype)
+        rng = np.random.default_rng(seed)
+        for layer in net.layers:  # as scikit-learn begins, Glorot & Bengio 2010: smaller than mlp's own
+            if isinstance(layer, Affine):
+                layer.params["W"] = xavier_uniform(rng, layer.params["W"].shape).astype(self._dtype)
+        return net
 
     def _train(
         self, x: Any, t: np.ndarray, weights: Any, held_out: Any, seed: int, incremental: bool
@@ -210,7 +215,7 @@ class Network(BaseEstimator):
         done = 0
         if incremental and self.progress_ is not None:
             trainer.progress, done = self.progress_, self.progress_.epoch
-        batch_size = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
+        batch_size = usual_batch(n) if self.batch_size == "auto" else min(int(self.batch_size), n)
         made = trainer.fit(
             self._prepared(x), self._scaled(t, self._dtype), done + epochs, batch_size,
             sample_weight=weights, validation=validation,
@@ -273,3 +278,13 @@ class Network(BaseEstimator):
         tags.input_tags.allow_nan = bool(self.impute)
         tags.input_tags.categorical = tags.input_tags.string = True
         return tags
+
+
+def usual_batch(n: int) -> int:
+    """200, or where there are less, all; but one above 100 that leaves none over, where there is one.
+
+    >>> usual_batch(426), usual_batch(100_000), usual_batch(70)
+    (142, 200, 70)
+    """
+    most = min(200, n)
+    return next((size for size in range(most, most // 2, -1) if n % size == 0), most)

@@ -29,7 +29,7 @@ class NetworkClassifier(ClassifierMixin, Network):
         alpha: adds alpha/2·Σ W² to the loss.
         optimiser: a name (adam, sgd, momentum, lion, ...), at the rate ``learning_rate_init``; or one of
             ``handgrad.optim``, whose rate may be a schedule.
-        batch_size: of a mini-batch; "auto" is min(200, N).
+        batch_size: of a mini-batch; "auto" is 200, or one from 101 on that divides N, or N if that is less.
         max_iter: epochs at most.
         tol, n_iter_no_change: a fit ends when the loss has not fallen by ``tol`` for more than so many.
         early_stopping: watch the loss of a part that is held out, and keep the best network.

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def cannot_change(trainer: Trainer) -> bool:
-    """Whether all that a step is made of is handgrad's own, which reads nothing but its arguments.
-
-    So it does, as long as nobody is called between steps who could set an attribute.
+    """Whether all that a step is made of is handgrad's own, which reads nothing but its arguments, and nobody
+    else is called between steps, who could set an attribute.
     """
-    parts = [trainer.loss, trainer.penalty, *(layer for _, layer in trainer.net.walk())]
+    parts = [trainer.loss, trainer.penalty, trainer.observe, *trainer.callbacks]
+    parts += [layer for _, layer in trainer.net.walk()]
     parts += (trainer.metrics or {}).values()
     return all(part is None or module_of(part).startswith("handgrad.") for part in parts)
 

@@ -53,7 +53,7 @@ class NativeSteps(ManySteps):
         if count > self.most:
             raise ValueError(f"{count} steps in a call, which makes {self.most} at most")
         code = self.code(size)
-        if self.latest is not progress:
+        if not self.holds(progress):
             self.load(progress)
         self.latest = None
         numbers = np.arange(progress.step, progress.step + count)
@@ -86,6 +86,15 @@ class NativeSteps(ManySteps):
         check_rows(x, len(indices))
         t = tree_map(np.ascontiguousarray, rows(self.t, indices))
         return as_like(x, self.like), t, np.arange(len(indices))
+
+    def holds(self, progress: Progress) -> bool:
+        """Whether these are the arrays that the last steps left."""
+        last = self.latest
+        return last is not None and (
+            (last.params is progress.params)
+            and (last.states is progress.states)
+            and (last.moments is progress.moments)
+        )
 
     def load(self, progress: Progress) -> None:
         """Take over where a training stands."""
