@@ -143,7 +143,7 @@ class Frame:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: Dataset(Frame()), "x is a Frame; for a frame give Table"),
+        (lambda: Dataset(Frame()), "x is a Frame; handgrad.data.from_frame"),
         (lambda: Dataset(["a", "b"]), "inputs are numbers"),
         (lambda: Dataset(5), r"of shape \(\)"),
         (lambda: Dataset(np.zeros((2, 1)), 3.0), "2 examples in x but 1 targets"),

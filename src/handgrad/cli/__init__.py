@@ -10,7 +10,7 @@ import warnings
 from typing import NoReturn
 
 from handgrad import interrupts
-from handgrad.cli import check, evaluate, explain, export, hosts, predict, sample, show, train
+from handgrad.cli import check, evaluate, explain, export, hosts, predict, sample, show, train, tune
 from handgrad.cli.faults import is_ours, sentence, told
 
 DONE, CHECK_FAILED, USAGE_ERROR, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_Version)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
-    for command in (train, predict, evaluate, sample, check, show, explain, export, hosts):
+    for command in (train, tune, predict, evaluate, sample, check, show, explain, export, hosts):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
         made.set_defaults(run=command.run, parser=made)
@@ -88,7 +88,10 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The options of a command line; what a command does not know is an error of that command."""
     top = parser()
     args, unknown = top.parse_known_args(arguments)
-    if unknown:
+    args.given = list(sys.argv[1:] if arguments is None else arguments)[1:]  # after the command
+    if getattr(args, "takes_rest", False):
+        args.rest = unknown
+    elif unknown:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return args
 

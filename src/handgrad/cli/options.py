@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 
 
 def natural(text: str) -> int:
@@ -61,6 +62,26 @@ def held_out(text: str) -> float | int:
     if text.isdecimal() and number >= 1:
         return int(number)
     raise argparse.ArgumentTypeError(f"{text!r} is neither a share between 0 and 1 nor a number of examples")
+
+
+def fold(text: str) -> str:
+    """``2/5``."""
+    i, _, k = text.partition("/")
+    if not (i.isdecimal() and k.isdecimal() and 1 <= int(i) <= int(k) and int(k) >= 2):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/K, as 2/5, the second of five parts")
+    return text
+
+
+def augment(text: str) -> str:
+    """``flip,shift=2,noise=0.1``, checked."""
+    checks: dict[str, Callable[[str], object]] = {"shift": positive, "noise": positive_number}
+    for part in names(text):
+        name, sign, value = part.partition("=")
+        if part != "flip" and not (sign and name in checks):
+            raise argparse.ArgumentTypeError(f"{part!r} is not flip, shift=PLACES or noise=DEVIATION")
+        if sign:
+            checks[name](value)
+    return text
 
 
 def names(text: str) -> list[str]:

@@ -32,6 +32,10 @@ LEAST_EPOCHS, LEAST_STEPS = 20, 1000
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.seeds or args.folds:
+        from handgrad.cli import several
+
+        return several.run(args, args.given)
     with together(args):
         return _run(args)
 
@@ -128,18 +132,31 @@ def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
     from handgrad.data import load
 
     source = options["source"]
-    data = load(source, target=options["target"], task=options["task"], drop=options["drop"])
+    data = load(
+        source, target=options["target"], task=options["task"], drop=options["drop"], group=options["group"]
+    )
     if data.t is None:
         raise ValueError(without_targets(data))
     if data.classes is not None and len(data.classes) == 1:
         raise ValueError(
             f"{source}: all examples are of one class, {data.classes[0]!r}: nothing is to be learnt"
         )
-    train, test = data.split(options["test"], seed=options["seed"])
-    if options["patience"] is None:
+    if options["class_weight"] is not None and data.classes is None:
+        raise ValueError(f"{source}: --class-weight is of classes, and the target was taken for numbers")
+    train, test = held_out(data, options)
+    share = options["validation"] or (0.1 if options["patience"] else None)
+    if share is None:
         return {"train": train, "test": test, "validation": test}
-    train, validation = train.split(0.1, seed=options["seed"] + 1)
+    train, validation = train.split(share, options["seed"] + 1, options["stratify"])
     return {"train": train, "test": test, "validation": validation}
+
+
+def held_out(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset]:
+    """What is trained on, and what is held out. Folds are those of seed 0, whatever is trained."""
+    if options["fold"] is None:
+        return data.split(options["test"], options["seed"], options["stratify"])
+    i, k = map(int, options["fold"].split("/"))
+    return data.folds(k, 0, options["stratify"])[i - 1]
 
 
 def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
@@ -157,10 +174,23 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
         targets = np.asarray(train.t).reshape(len(train), -1)
         scale, outputs = TargetScale.fit(targets), targets.shape[1]
     network = network_of(args, preparation.shape, outputs)
+    if args.augment:
+        check_augmented(args.augment, preparation.shape)
+        network["augment"] = args.augment
     options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
     return Run(network, preparation, train.classes, scale, options, build(network, args.seed))
+
+
+def check_augmented(asked: str, shape: tuple[int, ...]) -> None:
+    """Only images are mirrored and moved.
+
+    Raises:
+        ValueError: the examples are none.
+    """
+    if len(shape) < 2 and ("flip" in asked or "shift" in asked):
+        raise ValueError(f"--augment flip and shift are of images, and an example has the shape {shape}")
 
 
 def network_of(args: argparse.Namespace, shape: tuple[int, ...], outputs: int) -> dict[str, Any]:
@@ -198,12 +228,13 @@ def _train(
     args: argparse.Namespace,
     resume: bool,
 ) -> int:
+    from handgrad.files import write_json
     from handgrad.train import Interrupted
-    from handgrad.train.folder import TRAINED_ON
+    from handgrad.train.folder import FIGURES, TRAINED_ON
 
     options = started.training
     if args.joined.is_first and not (folder / TRAINED_ON).exists():
-        seen = ("train",) if options["patience"] is None else ("train", "validation")
+        seen = ("train",) if parts["validation"] is parts["test"] else ("train", "validation")
         started.save_known(folder, [parts[name] for name in seen], parts["test"])
     trainer = trainer_of(
         started,
@@ -225,6 +256,7 @@ def _train(
             *ready["train"],
             epochs=options["epochs"],
             batch_size=options["batch_size"],
+            class_weight=options["class_weight"],
             validation=ready["validation"],
             patience=options["patience"],
             resume=resume,
@@ -238,6 +270,7 @@ def _train(
         return 0
     started.save_model(folder)
     found = _tell(started, trainer, records, parts["test"], ready["test"], folder)
+    write_json(folder / FIGURES, found)
     if options.get("show"):
         from handgrad.cli.report import written
 

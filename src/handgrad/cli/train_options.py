@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from handgrad.cli.hosts import mesh, sharding
 from handgrad.cli.options import (
+    augment,
+    fold,
     held_out,
     names,
     natural,
@@ -38,6 +40,7 @@ EXAMPLES = """examples:
   handgrad train digits --show
   handgrad train --resume runs/first"""
 EPOCHS = "passes over the data (default 20, and for small data as many as make 1,000 steps)"
+VALIDATION = "of the rest, to measure after each epoch (default with --patience 0.1, else what is held out)"
 TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = """
     sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
@@ -64,6 +67,9 @@ NOT_OPTIONS = (
     "host_count",
     "host_index",
     "joined",
+    "seeds",
+    "folds",
+    "given",
 )
 
 
@@ -81,6 +87,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     _add_data(made.add_argument_group("data").add_argument)
     _add_network(made.add_argument_group("network").add_argument)
     _add_training(made.add_argument_group("training").add_argument)
+    _add_several(made.add_argument_group("several trainings, a process a core").add_argument)
     _add_devices(made.add_argument_group("devices of JAX").add_argument)
     _add_files(made.add_argument_group("files").add_argument)
     return made
@@ -96,6 +103,10 @@ def _add_data(option: Callable) -> None:
         metavar="SHARE",
         help="held out: a share or a number (default 0.2)",
     )
+    option("--stratify", action="store_true", help="hold out each class by its share")
+    option("--group", metavar="COLUMN", help="what belongs together, such as a patient, is split together")
+    option("--validation", type=held_out, metavar="SHARE", help=VALIDATION)
+    option("--fold", type=fold, metavar="I/K", help="hold out the I-th of K parts, in place of --test")
     option("--drop", type=names, default=[], metavar="COLUMN,COLUMN", help="leave out columns of a table")
     option("--impute", action="store_true", help="fill missing values: medians, most frequent")
 
@@ -108,6 +119,7 @@ def _add_network(option: Callable) -> None:
     option(
         "--activation", default="relu", metavar="NAME", help="relu, tanh, sigmoid, gelu, ... (default relu)"
     )
+    option("--augment", type=augment, metavar="HOW", help="change images in training: flip,shift=2,noise=0.1")
     option("--batch-norm", action="store_true", help="normalise before each activation")
     option("--dropout", type=share, default=0.0, metavar="RATE", help="drop this share after each activation")
     option(
@@ -125,6 +137,7 @@ def _add_training(option: Callable) -> None:
     option("--warm-up", type=natural, default=0, metavar="STEPS", help="let the rate rise at first")
     option("--clip-norm", type=positive_number, metavar="NORM", help="bound on the gradient's norm")
     option("--clip-value", type=positive_number, metavar="LIMIT", help="bound on each element of it")
+    option("--class-weight", choices=["balanced"], metavar="HOW", help="balanced: each class counts as much")
     option("--epochs", type=positive, metavar="N", help=EPOCHS)
     option("--batch-size", type=positive, default=100, metavar="N", help="(default 100)")
     option(
@@ -139,6 +152,13 @@ def _add_training(option: Callable) -> None:
     option(
         "--patience", type=positive, metavar="N", help="stop after N epochs without a better validation loss"
     )
+
+
+def _add_several(option: Callable) -> None:
+    option(
+        "--seeds", type=positive, metavar="N", help="train with N seeds: mean and deviation of the figures"
+    )
+    option("--folds", type=positive, metavar="K", help="hold out each of K parts: mean and deviation")
 
 
 def _add_devices(option: Callable) -> None:

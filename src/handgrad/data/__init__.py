@@ -2,13 +2,14 @@
 
 from handgrad.data.batches import batches, permutation
 from handgrad.data.builtin import BUILT_IN
-from handgrad.data.dataset import Dataset, Table, split_rows
+from handgrad.data.dataset import Dataset, Table
 from handgrad.data.errors import DataError, DataWarning
 from handgrad.data.fingerprints import Fingerprints
 from handgrad.data.frames import from_frame, of_frame
 from handgrad.data.prepare import Preparation, TargetScale
 from handgrad.data.rows import Rows
 from handgrad.data.sources import load
+from handgrad.data.splits import folds, split_rows
 
 __all__ = [
     "BUILT_IN",
@@ -21,6 +22,7 @@ __all__ = [
     "Table",
     "TargetScale",
     "batches",
+    "folds",
     "from_frame",
     "load",
     "of_frame",

@@ -10,6 +10,7 @@ import numpy as np
 
 from handgrad.data.errors import DataError
 from handgrad.data.rows import Rows, taken
+from handgrad.data.splits import folds, split_rows
 
 TEXT = np.dtypes.StringDType()
 
@@ -92,6 +93,7 @@ class Dataset:
     classes: the name of each class, or None where the targets are numbers.
     name: what to call it.
     examples: a name for each example where its source has one (the files of a folder), or None.
+    groups: what each example belongs to, such as a patient, where splits are to keep these whole, or None.
 
     Raises:
         DataError: lengths of x, t and examples differ; x holds no numbers; t is no class index, or not
@@ -109,6 +111,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     name: str = "data"
     examples: tuple[str, ...] | None = None
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         x: Any = self.x
@@ -118,6 +121,8 @@ class Dataset:
             object.__setattr__(self, "classes", check_classes(self.classes))
         if self.examples is not None and len(self.examples) != len(self.x):
             raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.examples):,} names")
+        if self.groups is not None and len(self.groups) != len(self.x):
+            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.groups):,} groups")
         if self.t is not None:
             object.__setattr__(self, "t", self._targets(np.asarray(self.t)))
 
@@ -160,18 +165,37 @@ class Dataset:
             x=self.x.take(indices) if isinstance(self.x, Table) else taken(self.x, indices),
             t=None if self.t is None else self.t[indices],
             examples=None if self.examples is None else tuple(self.examples[i] for i in indices),
+            groups=None if self.groups is None else self.groups[indices],
         )
 
-    def split(self, test: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+    def split(self, test: float = 0.2, seed: int = 0, stratify: bool = False) -> tuple[Dataset, Dataset]:
         """``(train, test)``: shuffled by ``seed``, each example in exactly one of the two.
 
         test: the fraction in (0, 1) that goes to the test part, or how many examples.
+        stratify: whether each class is in both by its share. Where there are ``groups``, none is in both.
 
         Raises:
-            DataError: either part would be empty.
+            DataError: either part would be empty; or there are no classes, or groups as well, to stratify by.
         """
-        train_rows, test_rows = split_rows(len(self), test, seed)
+        train_rows, test_rows = split_rows(len(self), test, seed, self._strata(stratify), self.groups)
         return self.take(train_rows), self.take(test_rows)
+
+    def folds(self, k: int, seed: int = 0, stratify: bool = False) -> list[tuple[Dataset, Dataset]]:
+        """k times ``(train, test)``: each example is in one test part. Options as of ``split``.
+
+        Raises:
+            DataError: as ``split``; fewer than 2 folds, or more than examples or groups.
+        """
+        rows = folds(len(self), k, seed, self._strata(stratify), self.groups)
+        return [(self.take(train), self.take(test)) for train, test in rows]
+
+    def _strata(self, stratify: bool) -> np.ndarray | None:
+        if not stratify:
+            return None
+        if self.classes is None or self.groups is not None:
+            what = "by groups" if self.groups is not None else "of numbers"
+            raise DataError(f"{self.name} is split {what}: only classes can be stratified")
+        return self.t
 
 
 def array_of(x: Any, name: str) -> np.ndarray:
@@ -190,31 +214,6 @@ def check_indices(t: np.ndarray, count: int, name: str) -> None:
         raise DataError(f"{name}: t is {t.dtype} {t.shape}; class indices are integers (N,)")
     if len(t) and not 0 <= t.min() <= t.max() < count:
         raise DataError(f"{name}: t holds {t.min()} to {t.max()}; {count} classes are 0 to {count - 1}")
-
-
-def split_rows(n: int, test: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that ``Dataset.split`` puts in each part: two int64 arrays, train and test.
-
-    Examples:
-        >>> train, test = hg.data.split_rows(10, test=0.2, seed=0)
-        >>> len(train), len(test), sorted([*train.tolist(), *test.tolist()]) == list(range(10))
-        (8, 2, True)
-    """
-    if not isinstance(test, (int, float, np.number)) or isinstance(test, bool):
-        raise DataError(f"test is {test!r}: give a fraction between 0 and 1, or a count of at least 1")
-    if 0 < test < 1:
-        count = round(n * test)
-    elif isinstance(test, (int, np.integer)) and test >= 1:
-        count = int(test)
-    else:
-        raise DataError(f"test is {test}: give a fraction between 0 and 1, or a count of at least 1")
-    if not 0 < count < n:
-        part = "test" if count < 1 else "training"
-        raise DataError(f"test={test} of {n:,} examples leaves the {part} part empty: choose another")
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise DataError(f"seed is {seed!r}: give a whole number from 0")
-    rows = np.random.Generator(np.random.PCG64(seed)).permutation(n)
-    return rows[count:], rows[:count]
 
 
 def check_classes(classes: Sequence[str]) -> tuple[str, ...]:

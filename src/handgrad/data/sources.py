@@ -31,6 +31,7 @@ def load(
     task: str | None = None,
     drop: Collection[str] = (),
     text: Collection[str] = (),
+    group: str | None = None,
 ) -> Dataset:
     """The examples of a built-in set (``digits``, ``mnist-5k``) or of a path.
 
@@ -47,6 +48,7 @@ def load(
         values in a column of a table are numbers too.
     drop: columns of a table to leave out.
     text: columns of a CSV that are text whatever they hold, as the columns of a model may be.
+    group: a column of a table that says what belongs together; splits keep it whole, and it is no input.
 
     Warns ``DataWarning`` of what was perhaps meant otherwise, such as a column of numbers but for some words.
 
@@ -61,14 +63,28 @@ def load(
     """
     name = str(source)
     x, labels, examples = read(source, target, drop, text)
+    groups = None
+    if group is not None:
+        x, groups = without_column(x, group, name)
     known = None if classes is None else check_classes(classes)
     if labels is None:
-        return Dataset(x, None, known, name, examples)
+        return Dataset(x, None, known, name, examples, groups)
     if labels.ndim == 0 or len(labels) != len(x):
         raise DataError(f"{name}: {len(x):,} examples, but the targets have shape {labels.shape}")
     where = f"{name}: the target" if target is None else f"{name}: {target!r}"
     t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None)
-    return Dataset(x, t, known, name, examples)
+    return Dataset(x, t, known, name, examples, groups)
+
+
+def without_column(x: np.ndarray | Table, group: str, name: str) -> tuple[Table, np.ndarray]:
+    """A table without the column of its groups, and that."""
+    if not isinstance(x, Table) or group not in x.columns:
+        known = f"it has {listed(map(repr, x.names), 40)}" if isinstance(x, Table) else "it is no table"
+        raise DataError(f"{name} has no column {group!r} of groups: {known}")
+    left = {n: values for n, values in x.columns.items() if n != group}
+    if not left:
+        raise DataError(f"{name} has no column but the groups and the target: there is nothing to learn from")
+    return Table(left, {n: kind for n, kind in x.kinds.items() if n != group}), x[group]
 
 
 def read(

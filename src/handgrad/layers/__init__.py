@@ -2,6 +2,7 @@
 
 from handgrad.layers import initialisers
 from handgrad.layers.attention import MultiHeadAttention
+from handgrad.layers.augmentation import Noise, RandomFlip, RandomShift
 from handgrad.layers.convolution import (
     Conv1d,
     Conv2d,
@@ -53,7 +54,8 @@ __all__ = [
     "AddLayer", "Affine", "AvgPool1d", "AvgPool2d", "AvgPool3d", "BatchNorm", "Conv1d", "Conv2d", "Conv3d",
     "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Dropout2d", "Embedding", "Flatten",
     "GlobalAvgPool", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d",
-    "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "PixelShuffle", "RMSNorm", "ReLU",
+    "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "Noise", "PixelShuffle", "RMSNorm",
+    "RandomFlip", "RandomShift", "ReLU",
     "Sequential", "SiLU", "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh", "Unflatten", "Upsample",
     "cross_entropy_error", "initialisers", "load", "mlp", "save",
 ]  # fmt: skip

@@ -14,9 +14,9 @@ from typing import IO
 from handgrad.files import read_json, remove_parts
 
 CONFIG, MODEL, METRICS, CHECKPOINT = "config.json", "model.safetensors", "metrics.jsonl", "checkpoint.json"
-TRAINED_ON = "trained_on.safetensors"
+TRAINED_ON, FIGURES = "trained_on.safetensors", "figures.json"  # of what was held out
 PICTURES = ("curves.svg", "confusion.svg", "scatter.svg", "report.html")
-OURS = (CONFIG, MODEL, METRICS, CHECKPOINT, TRAINED_ON, *PICTURES)
+OURS = (CONFIG, MODEL, METRICS, CHECKPOINT, TRAINED_ON, FIGURES, *PICTURES)
 LOCK = ".lock"
 _TENSORS = re.compile(r"checkpoint-\d+(\.\d+-of-\d+)?\.safetensors")
 _KEPT = re.compile(r"kept-(\d+)\.safetensors")

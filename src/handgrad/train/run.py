@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from handgrad import rules
 from handgrad.data import Dataset, Fingerprints, Preparation, Rows, TargetScale
 from handgrad.data.dataset import check_classes
 from handgrad.files import read_json, write_atomically, write_json
-from handgrad.layers import Layer, mlp
+from handgrad.layers import Layer, Noise, RandomFlip, RandomShift, Sequential, mlp
 from handgrad.models import named
 from handgrad.train.folder import CONFIG, MODEL, TRAINED_ON
 from handgrad.train.measuring import predict
@@ -119,8 +119,9 @@ class Run(Saved):
         """What the network is trained towards: class indices, or scaled targets (N, M)."""
         return scaled_targets(data, self.scale, np.dtype(self.network["dtype"]))
 
-    def loss(self, y: Any, t: Any) -> Any:
-        return rules.softmax_cross_entropy(y, t) if self.classes else rules.mean_squared_error(y, t)
+    def loss(self, y: Any, t: Any, reduction: str = "mean") -> Any:
+        loss = rules.softmax_cross_entropy if self.classes else rules.mean_squared_error
+        return loss(y, t, reduction=reduction)
 
     def described(self) -> dict[str, Any]:
         return {
@@ -172,10 +173,26 @@ def build(network: dict[str, Any], seed: int) -> Layer:
         ValueError: there is no such model, or it does not take such images.
     """
     dtype = np.dtype(network["dtype"])
+    rest = {name: value for name, value in network.items() if name != "augment"}
     if "model" in network:
         made = named(network["model"])
-        return made(tuple(network["image"]), network["outputs"], seed=seed, dtype=dtype)
-    return mlp(**{**network, "dtype": dtype}, seed=seed)
+        net = made(tuple(network["image"]), network["outputs"], seed=seed, dtype=dtype)
+    else:
+        net = mlp(**{**rest, "dtype": dtype}, seed=seed)
+    before = augmentations(network.get("augment") or "", seed)
+    return Sequential(*before, net) if before else net
+
+
+def augmentations(text: str, seed: int) -> list[Layer]:
+    """The layers of ``flip,shift=2,noise=0.1``, in that order."""
+    kinds: dict[str, Callable[[str, Any], Layer]] = {
+        "flip": lambda _, seed: RandomFlip(seed=seed),
+        "shift": lambda most, seed: RandomShift(int(most), seed=seed),
+        "noise": lambda std, seed: Noise(float(std), seed=seed),
+    }
+    rng = np.random.default_rng([seed, 1])
+    found = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    return [kinds[name](value, rng) for name, _, value in found]
 
 
 def ends(network: dict[str, Any]) -> tuple[int, int]:
@@ -275,7 +292,7 @@ def check_config(config: Any) -> None:
     network = config["network"]
     fields = MODEL_NETWORK if "model" in network else NETWORK
     check_fields(network, fields, "network")
-    if unknown := set(network) - set(fields):
+    if unknown := set(network) - {*fields, "augment"}:
         raise ValueError(f"network has {', '.join(map(repr, sorted(unknown)))}, which is unknown")
     if network["dtype"] not in ("float32", "float64"):
         raise ValueError(f"network: dtype is float32 or float64, not {network['dtype']!r}")

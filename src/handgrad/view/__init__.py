@@ -5,6 +5,7 @@ from handgrad.view.pages import TooLarge
 from handgrad.view.showing import Pair, Picture, show, show_training
 from handgrad.view.training.charts import curves, scatter
 from handgrad.view.training.matrix import confusion
+from handgrad.view.training.rates import rates
 
 __all__ = [
     "Pair",
@@ -13,6 +14,7 @@ __all__ = [
     "confusion",
     "curves",
     "html_of",
+    "rates",
     "scatter",
     "show",
     "show_training",
