@@ -43,7 +43,14 @@ def of_each(x: Any, key: Any) -> Any:
 
 
 class RandomFlip(Augmentation):
-    """Mirrors each example along ``axis``, the width, with a chance of ½.   x (N, ..., W)"""
+    """Mirrors each example along ``axis``, the width, with a chance of ½.   x (N, ..., W)
+
+    Examples:
+        >>> x = np.arange(12.0).reshape(2, 2, 3)
+        >>> y = hg.layers.RandomFlip(seed=0).train()(x)
+        >>> all((a == b).all() or (a == b[:, ::-1]).all() for a, b in zip(y, x))
+        True
+    """
 
     def __init__(self, axis: int = -1, seed: Seed = None):
         super().__init__(seed)
@@ -54,7 +61,13 @@ class RandomFlip(Augmentation):
 
 
 class RandomShift(Augmentation):
-    """Moves each example by -most to most places down and across; what comes in is 0.   x (N, ..., H, W)"""
+    """Moves each example by -most to most places down and across; what comes in is 0.   x (N, ..., H, W)
+
+    Examples:
+        >>> layer = hg.layers.RandomShift(1, seed=0)
+        >>> layer.train()(np.ones((2, 4, 4))).shape, bool((layer.evaluate()(np.ones((2, 4, 4))) == 1).all())
+        ((2, 4, 4), True)
+    """
 
     def __init__(self, most: int = 2, seed: Seed = None):
         super().__init__(seed)
@@ -83,7 +96,13 @@ class RandomShift(Augmentation):
 
 
 class Noise(Augmentation):
-    """out = x + std·z with z from the normal distribution, by Box and Muller's formula."""
+    """out = x + std·z with z from the normal distribution, by Box and Muller's formula.
+
+    Examples:
+        >>> z = hg.layers.Noise(0.5, seed=0).train()(np.zeros((100, 100)))
+        >>> round(float(z.std()), 1)
+        0.5
+    """
 
     def __init__(self, std: float = 0.1, seed: Seed = None):
         super().__init__(seed)

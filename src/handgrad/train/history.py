@@ -31,6 +31,11 @@ class History(list[Record]):
         >>> history = hg.Trainer(net, hg.softmax_cross_entropy, hg.optim.Adam()).fit(x, t, epochs=2)
         >>> type(history).__name__, len(history), history[0]["epoch"]
         ('History', 2, 1)
+
+    Examples:
+        >>> history = hg.train.History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+        >>> history["loss"].tolist(), history[-1]["epoch"]
+        ([0.5, 0.25], 2)
     """
 
     @overload

@@ -56,6 +56,10 @@ class TopK:
         >>> y = np.array([[0.1, 0.2, 0.7], [0.1, 0.2, 0.7]])
         >>> print(hg.train.TopK(2)(y, np.array([1, 0])))
         [1. 0.]
+
+    Examples:
+        >>> hg.train.TopK(2)(np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]]), np.array([1, 2])).tolist()
+        [1.0, 0.0]
     """
 
     k: int = 5

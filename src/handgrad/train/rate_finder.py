@@ -65,6 +65,14 @@ def find_rate(
 
     Raises:
         TypeError, ValueError: an argument cannot be; or the loss is not finite at the lowest rate.
+
+    Examples:
+        >>> from handgrad.layers import mlp
+        >>> x = np.random.default_rng(0).standard_normal((60, 4))
+        >>> trainer = hg.Trainer(mlp([4, 8, 2], seed=0), hg.softmax_cross_entropy, hg.optim.SGD())
+        >>> found = hg.train.find_rate(trainer, x, (x[:, 0] > 0).astype(int), batch_size=20)
+        >>> 1e-3 < found.suggestion < 1.0
+        True
     """
     x, t = examples(x, t)
     checked_count("steps", steps, least=2)

@@ -24,6 +24,13 @@ class Score:
     Examples:
         >>> issubclass(hg.train.AUC, hg.train.Score)
         True
+
+    Examples:
+        >>> class Worst(hg.train.Score):
+        ...     def __call__(self, y, t):
+        ...         return float(np.max(np.abs(y - t)))
+        >>> Worst()(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
+        3.0
     """
 
     def __call__(self, y: np.ndarray, t: np.ndarray) -> float:
@@ -44,6 +51,10 @@ class AUC(Score):
     Examples:
         >>> y, t = np.array([[0.0, 0.1], [0.0, 0.4], [0.0, 0.35], [0.0, 0.8]]), np.array([0, 0, 1, 1])
         >>> float(hg.train.AUC()(y, t))
+        0.75
+
+    Examples:
+        >>> hg.train.AUC()(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
         0.75
     """
 
@@ -83,6 +94,10 @@ class F1(Score):
         >>> y, t = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), np.array([1, 0, 0])
         >>> round(float(hg.train.F1()(y, t)), 4)  # precision 1/2 and recall 1, and the other way round
         0.6667
+
+    Examples:
+        >>> hg.train.F1("micro")(np.eye(3)[[0, 1, 1, 2]], np.array([0, 1, 2, 2]))
+        0.75
     """
 
     average: str = "macro"
@@ -119,6 +134,10 @@ class R2(Score):
     Examples:
         >>> float(hg.train.R2()(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])))
         1.0
+
+    Examples:
+        >>> hg.train.R2()(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0]))
+        0.5
     """
 
     def __call__(self, y: np.ndarray, t: np.ndarray) -> float:
@@ -140,6 +159,10 @@ class CalibrationError(Score):
     Examples:
         >>> y, t = np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])
         >>> float(hg.train.CalibrationError()(y, t))  # says a half, and is right half of the time
+        0.0
+
+    Examples:
+        >>> hg.train.CalibrationError(2)(np.zeros(4), np.array([0, 1, 0, 1]))  # says 1/2, right in 1/2
         0.0
     """
 

@@ -17,6 +17,12 @@ def rates(
     """Losses over learning rates, each a dot, their running mean a line, and the rate that is suggested.
 
     tried, losses, smoothed (S,)
+
+    Examples:
+        >>> from handgrad.view import rates
+        >>> tried, losses = np.array([1e-3, 1e-2, 1e-1]), np.array([1.0, 0.5, 0.7])
+        >>> rates(tried, losses, losses, 1e-3).startswith("<svg")
+        True
     """
     x = Scale(*padded(tried, log=True), FRAME.left, FRAME.right, log=True)
     y = Scale(*padded(np.concatenate([losses, smoothed]), log=False), FRAME.bottom, FRAME.top)
