@@ -144,3 +144,11 @@ def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path, compressed
 def test_an_unknown_task_is_refused(tmp_path):
     with pytest.raises(DataError, match="classification, regression"):
         load(saved(tmp_path / "a.npz", x=X, t=T), task="ranking")
+
+
+def test_names_as_keras_has_them(tmp_path):
+    x, t = np.arange(24).reshape(6, 2, 2), np.arange(6) % 3
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=t, x_test=x[:2], y_test=t[:2])
+    data = load(tmp_path / "mnist.npz")
+    assert (data.x == x).all()
+    assert data.t.tolist() == t.tolist()

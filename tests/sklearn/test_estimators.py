@@ -35,7 +35,7 @@ T = np.stack([Z[:, 0] * Z[:, 1], 100 + 7 * Z[:, 2]], axis=1)
 
 def test_labels_of_text_and_their_probabilities():
     net = NetworkClassifier((16,), max_iter=60, learning_rate_init=1e-2, random_state=0).fit(X, NAMES[y])
-    assert net.score(X, NAMES[y]) > 0.95
+    assert net.score(X, NAMES[y]) > 0.9
     p = net.predict_proba(X)
     assert p.shape == (150, 3)
     np.testing.assert_allclose(p.sum(axis=1), 1)

@@ -13,8 +13,8 @@ import numpy as np
 
 from handgrad.data.errors import DataError, listed
 
-INPUTS = ("x", "X")
-TARGETS = ("t", "y")
+INPUTS = ("x", "X", "x_train", "X_train")  # the last as Keras' mnist.npz has them
+TARGETS = ("t", "y", "y_train", "t_train")
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: the lengths of its name and its extra field
 
 
