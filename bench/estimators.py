@@ -116,9 +116,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--out", type=Path, default=Path(__file__).parent / "ESTIMATORS.md")
     out = asked.parse_args().out
-    from threadpoolctl import threadpool_limits
-
     import sklearn
+    from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
     os.environ["HANDGRAD_THREADS"] = "1"
