@@ -228,5 +228,5 @@ def test_docstring_example():
 
     from handgrad.layers import notebook
 
-    assert doctest.testmod(notebook).failed == 0
+    assert doctest.testmod(notebook, extraglobs={"hg": hg, "np": np}).failed == 0
     assert textwrap.dedent(notebook.__doc__).count(">>>") >= 3
