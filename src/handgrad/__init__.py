@@ -24,7 +24,9 @@ from handgrad.layers import (
     SoftmaxWithLoss as SoftmaxWithLoss,
     cross_entropy_error as cross_entropy_error,
     load as load,
+    load_torch_state as load_torch_state,
     save as save,
+    to_torch_state as to_torch_state,
 )
 from handgrad.rules import *
 from handgrad.rules import Rule as Rule, elementwise as elementwise, rule as rule
@@ -54,6 +56,7 @@ _FUNCTIONS = {
     "check_kernel": "checking",
     "compile": "engine",
     "from_onnx": "onnx",
+    "from_torch": "layers.from_torch",
     "to_onnx": "onnx",
     "show": "view",
     "show_training": "view",
@@ -75,6 +78,7 @@ if _typing.TYPE_CHECKING:
     )
     from handgrad.checking import check as check, check_kernel as check_kernel
     from handgrad.engine import compile as compile
+    from handgrad.layers.from_torch import from_torch as from_torch
     from handgrad.onnx import from_onnx as from_onnx, to_onnx as to_onnx
     from handgrad.train import Trainer as Trainer
     from handgrad.view import show as show, show_training as show_training
@@ -88,6 +92,7 @@ else:
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
         "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
         "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
+        "from_torch", "load_torch_state", "to_torch_state",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

@@ -48,6 +48,8 @@ from handgrad.layers.standard import (
     Unflatten,
     mlp,
 )
+from handgrad.layers.torch_names import load_torch_state, to_torch_state
+from handgrad.layers.transformer import TransformerEncoder, TransformerEncoderLayer
 
 __all__ = [
     "ACTIVATIONS", "ELU", "GELU", "GRU", "LSTM", "RNN", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d",
@@ -56,6 +58,8 @@ __all__ = [
     "GlobalAvgPool", "GroupNorm", "InstanceNorm", "Layer", "LayerNorm", "LeakyReLU", "MaxPool1d",
     "MaxPool2d", "MaxPool3d", "MulLayer", "MultiHeadAttention", "Noise", "PixelShuffle", "RMSNorm",
     "RandomFlip", "RandomShift", "ReLU",
-    "Sequential", "SiLU", "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh", "Unflatten", "Upsample",
-    "cross_entropy_error", "initialisers", "load", "mlp", "save",
+    "Sequential", "SiLU", "Sigmoid", "SoftmaxWithLoss", "Softplus", "Tanh",
+    "TransformerEncoder", "TransformerEncoderLayer", "Unflatten", "Upsample",
+    "cross_entropy_error", "initialisers", "load", "load_torch_state", "mlp", "save",
+    "to_torch_state",
 ]  # fmt: skip

@@ -33,13 +33,14 @@ class BatchNorm(Layer):
         self.state = {"running_mean": np.zeros(D, dtype), "running_var": np.ones(D, dtype)}
 
     def forward(self, x: Any) -> Any:
-        gamma, beta = self.params["gamma"], self.params["beta"]
-        D = shape(gamma)[0]
+        gamma, beta = self.params.get("gamma", 1.0), self.params.get("beta", 0.0)
+        D = shape(self.state["running_mean"])[0]
         if len(shape(x)) < 2 or shape(x)[1] != D:
             raise ValueError(f"{self.label} takes x of shape (N, {D}) or (N, {D}, ...), got {shape(x)}")
         mean, var = self._batch_statistics(x) if self.is_training() else self._running_statistics()
         along = (D,) + (1,) * (len(shape(x)) - 2)
-        mean, var, gamma, beta = (rules.reshape(a, along) for a in (mean, var, gamma, beta))
+        arrays = (mean, var, gamma, beta)
+        mean, var, gamma, beta = (rules.reshape(a, along) if shape(a) else a for a in arrays)
         return rules.batch_norm(x, mean, var, gamma, beta, eps=self.eps)
 
     def _running_statistics(self) -> tuple[Any, Any]:
@@ -61,7 +62,7 @@ class BatchNorm(Layer):
         self.state[name] = cast(new, like=old)
 
     def describe(self) -> str:
-        return f"BatchNorm({shape(self.params['gamma'])[0]})"
+        return f"BatchNorm({shape(self.state['running_mean'])[0]})"
 
 
 class LayerNorm(Layer):
@@ -77,12 +78,14 @@ class LayerNorm(Layer):
     def __init__(self, widths: int | tuple[int, ...], eps: float = 1e-5, dtype: Any = np.float32):
         self.eps = eps
         self.params = {"gamma": np.ones(widths, dtype), "beta": np.zeros(widths, dtype)}
+        self.widths = shape(self.params["gamma"])
 
     def forward(self, x: Any) -> Any:
-        return rules.layer_norm(x, self.params["gamma"], self.params["beta"], eps=self.eps)
+        axes = tuple(range(-len(self.widths), 0))
+        return rules.layer_norm(x, self.params.get("gamma"), self.params.get("beta"), axis=axes, eps=self.eps)
 
     def describe(self) -> str:
-        return f"LayerNorm({', '.join(map(str, shape(self.params['gamma'])))})"
+        return f"LayerNorm({', '.join(map(str, self.widths))})"
 
 
 class RMSNorm(Layer):

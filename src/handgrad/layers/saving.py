@@ -10,12 +10,15 @@ import numpy as np
 
 from handgrad.files import write_atomically
 from handgrad.layers.layer import Layer
+from handgrad.layers.torch_names import load_torch_state, to_torch_state
 
 
-def save(net: Layer, path: str | Path) -> None:
+def save(net: Layer, path: str | Path, names: str = "handgrad") -> None:
     """Write all parameters and states of ``net`` to one safetensors file, whole or not at all.
 
-    What the network is stays in the program that made it: ``load`` fills one of the same structure.
+    What the network is stays in the program that made it: ``load`` fills one of the same structure. With
+    ``names="torch"`` they have PyTorch's names and layouts, as a module of that structure has them
+    (``to_torch_state``).
 
     Raises:
         ValueError: a parameter and a state have one name, or there is nothing to save.
@@ -29,16 +32,19 @@ def save(net: Layer, path: str | Path) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: _saved(name, x) for name, x in _arrays(net).items()}
+    found = to_torch_state(net) if _is_torch(names) else _arrays(net)
+    arrays = {name: _saved(name, x) for name, x in found.items()}
     layers = [[path, layer.describe()] for path, layer in net.walk()]
     metadata = {"writer": "handgrad", "layers": json.dumps(layers, ensure_ascii=False)}
     write_atomically(Path(path), to_bytes(arrays, metadata=metadata))
 
 
-def load(net: Layer, path: str | Path) -> Layer:
+def load(net: Layer, path: str | Path, names: str = "handgrad") -> Layer:
     """Fill ``net`` with the arrays that ``save`` wrote of a network of the same structure; returns it.
 
-    Nothing is changed unless all names, shapes and dtypes are this network's.
+    Nothing is changed unless all names, shapes and dtypes are this network's. With ``names="torch"`` the
+    file has PyTorch's names and layouts, whoever wrote it, and dtypes become this network's
+    (``load_torch_state``).
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -58,6 +64,8 @@ def load(net: Layer, path: str | Path) -> Layer:
         found = from_bytes(Path(path).read_bytes())
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no file of arrays, or damaged: {error}") from None
+    if _is_torch(names):
+        return load_torch_state(net, found)
     wanted = _arrays(net)
     wrong = differences(wanted, found)
     if wrong:
@@ -65,6 +73,12 @@ def load(net: Layer, path: str | Path) -> Layer:
     net.load_parameters({name: found[name] for name in net.parameters()})
     net.load_states({name: found[name] for name in net.states()})
     return net
+
+
+def _is_torch(names: str) -> bool:
+    if names not in ("handgrad", "torch"):
+        raise ValueError(f'names is "handgrad" or "torch", not {names!r}')
+    return names == "torch"
 
 
 def differences(wanted: dict[str, Any], found: dict[str, np.ndarray]) -> list[str]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # numpy.random is not needed before the first layer is made
 class Affine(Layer):
     """Linear map and bias, out = x W + b.   x (..., D) -> (..., M)
 
-    W (D, M) begins by ``weight``, b (M,) by ``bias``, drawn from ``seed`` (a number, or a generator that
-    several layers share).
+    W (D, M) begins by ``weight``, b (M,) by ``bias`` (None: there is no b), drawn from ``seed`` (a number, or
+    a generator that several layers share).
 
     Examples:
         >>> layer = hg.layers.Affine(2, 3, seed=0)
@@ -38,20 +38,22 @@ class Affine(Layer):
         D: int,
         M: int,
         weight: initialisers.Initialiser = initialisers.he_normal,
-        bias: initialisers.Initialiser = initialisers.zeros,
+        bias: initialisers.Initialiser | None = initialisers.zeros,
         seed: Seed = None,
         dtype: Any = np.float32,
     ):
         rng = np.random.default_rng(seed)
-        self.params = {"W": weight(rng, (D, M)).astype(dtype), "b": bias(rng, (M,)).astype(dtype)}
+        self.params = {"W": weight(rng, (D, M)).astype(dtype)}
+        if bias is not None:
+            self.params["b"] = bias(rng, (M,)).astype(dtype)
 
     def forward(self, x: Any) -> Any:
-        W, b = self.params["W"], self.params["b"]
+        W, b = self.params["W"], self.params.get("b")
         if shape(x)[-1:] != shape(W)[:1]:
             raise ValueError(
                 f"{self.label} takes x of shape (..., {shape(W)[0]}) for W {shape(W)}, got {shape(x)}"
             )
-        return rules.affine(x, W, b)
+        return rules.matmul(x, W) if b is None else rules.affine(x, W, b)
 
     def describe(self) -> str:
         return "Affine({}, {})".format(*shape(self.params["W"]))
