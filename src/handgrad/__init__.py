@@ -59,6 +59,8 @@ _FUNCTIONS = {
     "from_torch": "layers.from_torch",
     "to_onnx": "onnx",
     "show": "view",
+    "to_jax": "elsewhere",
+    "to_torch": "elsewhere",
     "show_training": "view",
 }
 
@@ -77,6 +79,7 @@ if _typing.TYPE_CHECKING:
         view as view,
     )
     from handgrad.checking import check as check, check_kernel as check_kernel
+    from handgrad.elsewhere import to_jax as to_jax, to_torch as to_torch
     from handgrad.engine import compile as compile
     from handgrad.layers.from_torch import from_torch as from_torch
     from handgrad.onnx import from_onnx as from_onnx, to_onnx as to_onnx
@@ -92,7 +95,7 @@ else:
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
         "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
         "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
-        "from_torch", "load_torch_state", "to_torch_state",
+        "from_torch", "load_torch_state", "to_jax", "to_torch", "to_torch_state",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 
