@@ -58,6 +58,7 @@ _FUNCTIONS = {
     "from_onnx": "onnx",
     "from_torch": "layers.from_torch",
     "to_onnx": "onnx",
+    "origin_of_nonfinite": "checking.nonfinite",
     "show": "view",
     "to_jax": "elsewhere",
     "to_torch": "elsewhere",
@@ -79,6 +80,7 @@ if _typing.TYPE_CHECKING:
         view as view,
     )
     from handgrad.checking import check as check, check_kernel as check_kernel
+    from handgrad.checking.nonfinite import origin_of_nonfinite as origin_of_nonfinite
     from handgrad.elsewhere import to_jax as to_jax, to_torch as to_torch
     from handgrad.engine import compile as compile
     from handgrad.layers.from_torch import from_torch as from_torch
@@ -95,7 +97,7 @@ else:
         "check", "check_kernel", "checkpoint", "cross_entropy_error", "elementwise", "fixed_point",
         "grad", "hessian", "hvp", "jacobian", "jvp", "layers", "load", "odeint", "rule", "rules",
         "save", "scan", "show", "show_training", "stop_gradient", "value_and_grad", "variable", "vjp",
-        "from_torch", "load_torch_state", "to_jax", "to_torch", "to_torch_state",
+        "from_torch", "load_torch_state", "origin_of_nonfinite", "to_jax", "to_torch", "to_torch_state",
     ]  # fmt: skip
     __all__ += [name for name in rules.ALL if not hasattr(_builtins, name)]
 

@@ -114,7 +114,7 @@ def test_a_file_of_numpy_runs_by_itself_and_reads_from_top_to_bottom(runs, tmp_p
         (["--to", "wasm", "--target", "avx2"], "--target is of an object file: write --to object"),
         (["--to", "source", "--step"], "--to source has the step beside the network: leave --step out"),
         (["--to", "object", "-o", "nowhere/f.o"], "--out: there is no folder nowhere"),
-        (["--to", "onnx"], "invalid choice: 'onnx'"),
+        (["--to", "coreml"], "invalid choice: 'coreml'"),
         ([], "the following arguments are required: --to"),
     ],
 )
@@ -127,3 +127,20 @@ def test_bad_options_are_one_sentence(runs, options, sentence, capsys):
     err = capsys.readouterr().err
     assert sentence in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["digits", "numbers", "houses"])
+def test_a_model_of_onnx_predicts_any_number(runs, name, capsys):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert main(["export", str(runs / name), "--to", "onnx"]) == 0
+    assert "predict.onnx" in capsys.readouterr().out
+    run = load_run(runs / name)
+    data = load(run.training["source"], text=run.preparation.text_columns)
+    given = run.preparation(data.x) if name == "houses" else data.x.astype(np.float32)
+    session = onnxruntime.InferenceSession(str(runs / name / "predict.onnx"))
+    for n in (1, 7):
+        (got,) = session.run(None, {"x": given[:n].astype(np.float32)})
+        np.testing.assert_allclose(got, run.outputs(data.x)[:n], rtol=1e-4, atol=1e-5)
+    assert main(["export", str(runs / name), "--to", "onnx", "--step"]) == 2
+    assert "leave --step out" in capsys.readouterr().err

@@ -10,7 +10,19 @@ import warnings
 from typing import NoReturn
 
 from handgrad import interrupts
-from handgrad.cli import check, evaluate, explain, export, hosts, predict, sample, show, train, tune
+from handgrad.cli import (
+    check,
+    evaluate,
+    explain,
+    explain_nan,
+    export,
+    hosts,
+    predict,
+    sample,
+    show,
+    train,
+    tune,
+)
 from handgrad.cli.faults import is_ours, sentence, told
 
 DONE, CHECK_FAILED, USAGE_ERROR, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -40,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_Version)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
-    for command in (train, tune, predict, evaluate, sample, check, show, explain, export, hosts):
+    for command in (train, tune, predict, evaluate, sample, check, show, explain, explain_nan, export, hosts):
         made = command.add(commands)
         made.add_argument("--debug", action="store_true", help="show the traceback of an error")
         made.set_defaults(run=command.run, parser=made)

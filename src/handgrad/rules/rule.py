@@ -33,6 +33,10 @@ at_work: contextvars.ContextVar[str] = contextvars.ContextVar("at_work", default
 """The rule whose body or backward is running."""
 
 
+watching: contextvars.ContextVar[Any] = contextvars.ContextVar("watching", default=None)
+"""Who is told of each use of a rule, forward and backward (``checking.nonfinite``); nearly always no one."""
+
+
 class Rule(Generic[P]):
     """A body ``(x, ...) -> (out, backward)`` that can be called, recorded and checked.
 
@@ -94,8 +98,12 @@ class Rule(Generic[P]):
     def pair(self, inputs: tuple, options: dict) -> tuple[Any, Backward]:
         """``vjp`` of arguments that are sorted already."""
         out, body_backward = self.run_body(inputs, options)
+        watch = watching.get()
+        place = watch and watch.place()
 
         def backward(dout: Any) -> tuple:
+            watch = watching.get()
+            began = watch and watch.begin()
             before = at_work.set(f"backward of {self.name}")
             try:
                 grads = body_backward(dout)
@@ -112,7 +120,10 @@ class Rule(Generic[P]):
                 got = f"{len(grads)} gradients" if isinstance(grads, tuple) else "one gradient"
                 wanted = f"{len(inputs)} input{'s' * (len(inputs) > 1)}, {', '.join(self.inputs)}"
                 raise ValueError(f"{self.name}: backward returned {got} for {wanted}")
-            return tuple(map(self.fit, self.inputs, grads, inputs))
+            answer = tuple(map(self.fit, self.inputs, grads, inputs))
+            if watch is not None:
+                watch.backward(began, self, inputs, dout, answer, place)
+            return answer
 
         return out, backward
 
@@ -144,6 +155,8 @@ class Rule(Generic[P]):
             for name, x in zip(self.inputs, inputs, strict=True):
                 check_numbers(x, f"{self.name}: {name}")
         before = at_work.set(self.name)
+        watch = watching.get()
+        began = watch and watch.begin()
         try:
             made = self.body(*inputs, **options)
         except Exception as error:
@@ -153,6 +166,8 @@ class Rule(Generic[P]):
             at_work.reset(before)
         if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
             raise TypeError(f"{self.name}: a rule returns a pair, (out, backward), not {type(made).__name__}")
+        if watch is not None:
+            watch.forward(began, self, inputs, made[0])
         return made
 
     def describe(self, inputs: tuple) -> str:

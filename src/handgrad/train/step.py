@@ -123,8 +123,14 @@ class Step:
             )
         return NonFiniteError(
             f"step {progress.step + 1}: the {'gradient' if is_finite(loss) else 'loss'} is not finite. "
-            f"First, {where}. A smaller learning rate, or clipping the gradient, may help"
+            f"First, {where}. A smaller learning rate, or clipping the gradient, may help{self.more}"
         )
+
+    @property
+    def more(self) -> str:
+        """Where an error leads that says that something is not finite."""
+        out = getattr(self, "out", None)
+        return f"; handgrad explain-nan {out} says more" if out is not None else ""
 
     def measured(self, y: Any, t: Any) -> dict[str, Any]:
         """Of each metric one number for each example."""
