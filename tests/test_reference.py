@@ -31,6 +31,9 @@ CALLABLE = {name: entry.found for name, entry in ENTRIES.items() if callable(ent
 NEEDED = {
     "handgrad.sklearn": "sklearn",
     "hg.from_onnx": "onnx",
+    "hg.from_torch": "torch",
+    "hg.to_jax": "jax",
+    "hg.to_torch": "torch",
     "hg.to_onnx": "onnx",
     "hg.data.from_frame": "pyarrow",
     "hg.data.of_frame": "pyarrow",

@@ -83,7 +83,6 @@ MODULES = (
     ("checking", "Checking", "Is this backward right, and if not, what is wrong with it?"),
     ("testing", "In your tests", "Backward passes in tests of your own."),
     ("view", "Showing", "Pictures and pages of a computation."),
-    ("onnx", "ONNX", "Models of ONNX, read as layers and written of functions of rules."),
     ("elsewhere", "Rules elsewhere", "Rules in the autodiff of PyTorch and JAX."),
     ("engine", "Compiling", "Native code of functions of rules."),
     ("onnx", "ONNX", "Models of ONNX, read and written: `hg.from_onnx`, `hg.to_onnx`."),

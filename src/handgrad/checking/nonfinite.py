@@ -148,6 +148,13 @@ def origin_of_nonfinite(f: Callable, *xs: Any) -> Origin | None:
     is run rule by rule on ``xs``, and where it is no derivative itself, backward too, by a dout of ones.
     Printed, an origin says which rule, in which layer and line, of inputs of which extremes, and what to
     write instead. What only passes through, as the -inf of a mask, is no origin.
+
+    Examples:
+        >>> origin = hg.origin_of_nonfinite(lambda x: hg.sum(hg.log(x)), np.array([0.0, 1.0]))
+        >>> origin.rule, origin.way, origin.inputs
+        ('log', 'forward', (('x', 'float64 (2,), from 0 to 1'),))
+        >>> hg.origin_of_nonfinite(hg.tanh, np.array([0.0, 1.0])) is None
+        True
     """
     for i, x in enumerate(leaves(xs)):
         value = plain(x)

@@ -24,6 +24,12 @@ def to_jax(rule: Rule) -> Callable:
     Raises:
         TypeError: (at once) this is no rule.
         ImportError: (when called) JAX is not installed.
+
+    Examples:
+        >>> import jax
+        >>> relu = hg.to_jax(hg.relu)
+        >>> print(jax.jit(jax.grad(lambda x: relu(x).sum()))(jax.numpy.array([1.0, -2.0])))
+        [1. 0.]
     """
     check_rule("to_jax", rule)
 

@@ -22,6 +22,13 @@ def to_torch(rule: Rule) -> Callable:
     Raises:
         TypeError: (at once) this is no rule.
         ImportError: PyTorch is not installed.
+
+    Examples:
+        >>> import torch
+        >>> x = torch.tensor([1.0, -2.0], requires_grad=True)
+        >>> hg.to_torch(hg.relu)(x).sum().backward()
+        >>> x.grad
+        tensor([1., 0.])
     """
     check_rule("to_torch", rule)
     function = _function(rule)

@@ -34,6 +34,13 @@ def from_torch(module: Any) -> Layer:
     Raises:
         TypeError: a module has a forward of its own, or options that no layer has: all are named, each with
             its path. Write a layer with such sublayers, and fill it by ``hg.load_torch_state``.
+
+    Examples:
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+        >>> net, x = hg.from_torch(module), np.ones((1, 4), np.float32)
+        >>> bool(np.allclose(net(x), module(torch.tensor(x)).detach(), atol=1e-6))
+        True
     """
     problems: list[str] = []
     net = converted(module, "", problems)

@@ -91,6 +91,11 @@ def to_torch_state(net: Layer) -> dict[str, np.ndarray]:
 
     They fit a module of the same structure: ``module.load_state_dict({k: torch.tensor(v) for k, v in
     hg.to_torch_state(net).items()})``. In files: ``hg.save(net, path, names="torch")``.
+
+    Examples:
+        >>> net = hg.layers.mlp([4, 3, 2], seed=0)
+        >>> {name: w.shape for name, w in hg.to_torch_state(net).items()}
+        {'1.weight': (3, 4), '1.bias': (3,), '3.weight': (2, 3), '3.bias': (2,)}
     """
     return {name: x for entry in entries(net) for name, x in entry.theirs_of().items()}
 
@@ -103,6 +108,12 @@ def load_torch_state(net: Layer, state: Mapping[str, Any]) -> Layer:
 
     Raises:
         ValueError: a name or a shape is not that of a module of the same structure; all are named.
+
+    Examples:
+        >>> net = hg.layers.Sequential(hg.layers.Affine(2, 1, seed=0))
+        >>> state = {"0.weight": np.array([[1.0, 2.0]]), "0.bias": np.array([3.0])}  # module.state_dict()
+        >>> hg.load_torch_state(net, state)(np.array([[1.0, 10.0]]))
+        array([[24.]])
     """
     wanted = list(entries(net))
     given = {name: as_numpy(x) for name, x in state.items() if not NO_WEIGHTS.fullmatch(name)}

@@ -26,6 +26,11 @@ class TransformerEncoderLayer(Layer):
     x (..., T, D) -> (..., T, D); ``M`` numbers in the middle of the perceptron, ``activation`` "relu" or
     "gelu". ``mask=`` is that of ``MultiHeadAttention``. While training, ``dropout`` is dropped of weights and
     of what is added.
+
+    Examples:
+        >>> layer = hg.layers.TransformerEncoderLayer(8, 2, 16, seed=0).evaluate()
+        >>> layer(np.ones((3, 5, 8), np.float32)).shape
+        (3, 5, 8)
     """
 
     def __init__(
@@ -70,7 +75,16 @@ class TransformerEncoderLayer(Layer):
 
 
 class TransformerEncoder(Layer):
-    """Several ``TransformerEncoderLayer``s, one after the other, and a norm if there is one."""
+    """Several ``TransformerEncoderLayer``s, one after the other, and a norm if there is one.
+
+    x (..., T, D) -> (..., T, D)
+
+    Examples:
+        >>> layers = [hg.layers.TransformerEncoderLayer(8, 2, 16, seed=i) for i in range(2)]
+        >>> net = hg.layers.TransformerEncoder(*layers, norm=hg.layers.LayerNorm(8)).evaluate()
+        >>> net(np.ones((3, 5, 8), np.float32)).shape
+        (3, 5, 8)
+    """
 
     def __init__(self, *layers: TransformerEncoderLayer, norm: LayerNorm | None = None):
         self.layers = list(layers)
