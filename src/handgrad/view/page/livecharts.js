@@ -167,7 +167,7 @@ export class Weights {
     const shown = Math.min(count, TILES);
     const columns = Math.ceil(Math.sqrt((shown * 2 * height) / width));
     const rows = Math.ceil(shown / columns);
-    const made = framed(`what ${name} looks for: ${count === shown ? "each" : `the first ${shown} of ${count}`}`, columns * (width + 1) - 1, rows * (height + 1) - 1);
+    const made = framed(`what ${count === shown ? "each unit" : `each of the first ${shown} of ${count} units`} of ${name} looks for`, columns * (width + 1) - 1, rows * (height + 1) - 1);
     this.canvas = made.canvas;
     this.element = made.element;
     this.canvas.classList.add("heat");
