@@ -52,14 +52,18 @@ def test_jit_equals_numpy(case):
         (2, 1, (3, 2), (1, 2), ((0, 2), (1, 0))),
         (2, 2, (2, 1), (2, 1), ((2, 1), (0, 0))),
         (3, 1, (1, 2, 3), 1, ((1, 1), (0, 0), (2, 0))),
+        (1, 4, 3, 2, ((0, 1),)),
+        (2, 4, (2, 1), (1, 2), ((2, 1), (0, 3))),
+        (3, 4, (1, 2, 2), 1, ((1, 1), (0, 0), (2, 0))),
     ],
 )
 def test_convolutions_with_rests_have_numpys_gradients(axes, groups, stride, dilation, padding):
     """Windows that leave a rest of x, or reach into one side's padding only."""
     rng = np.random.default_rng(axes)
     rule = {1: hg.conv1d, 2: hg.conv2d, 3: hg.conv3d}[axes]
-    x = rng.standard_normal((2, 2 * groups, *(9, 8, 7)[:axes]))
-    W = rng.standard_normal((3 * groups, 2, *(2, 3, 2)[:axes]))
+    channels, filters = (4, 4) if groups == 4 else (2 * groups, 3 * groups)  # 4: each its own filter
+    x = rng.standard_normal((2, channels, *(9, 8, 7)[:axes]))
+    W = rng.standard_normal((filters, channels // groups, *(2, 3, 2)[:axes]))
 
     def f(x, W):
         return rule(x, W, stride=stride, padding=padding, dilation=dilation, groups=groups)
