@@ -65,7 +65,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
     made.add_argument(
         "--arrays",
         metavar="LIBRARY",
-        help="what a kernel takes: numpy, torch, torch:cuda or jax, if it is not seen",
+        help="what a kernel takes: numpy, torch, torch:cuda or jax, if it is not seen; jax also of a rule, "
+        "which is then checked on the device that JAX has",
     )
     made.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page too")
     return made
@@ -86,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
     module = module_of(place)
     if args.reference is not None:
         return run_kernel(args, module, place)
-    if args.dtype or args.inside or args.arrays:
-        raise ValueError("--dtype, --inside and --arrays are of a kernel, which needs --reference")
+    if args.dtype or args.inside or args.arrays not in (None, "jax"):
+        raise ValueError("--dtype, --inside and --arrays but jax are of a kernel, which needs --reference")
     target = made(named(module, place))
     if args.methods is not None:
         from handgrad.checking.targets import Asked, form_of
@@ -98,6 +99,10 @@ def run(args: argparse.Namespace) -> int:
         from handgrad.checking.several import check_all
 
         sets = inputs_of(args.inputs, args.seed, module, place, target, loss)
+        if args.arrays is not None:
+            from handgrad.checking.on_jax import on_jax
+
+            target = on_jax(target)
         found = check_all(target, sets, args.budget, progress, seed=args.seed, loss=loss)
     print(found)
     if found.ok is False and args.inputs is None:
