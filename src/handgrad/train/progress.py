@@ -268,9 +268,12 @@ def _versions(saved: dict[str, Any], host: dict[str, str]) -> str:
 
 def _say_where(folder: Path, was: dict[str, str], now: dict[str, str]) -> None:
     if was != now:
+        is_redrawn = was.get("engine") != now["engine"] and "jax" in (was.get("engine"), now["engine"])
         warnings.warn(
             f"the checkpoint in {folder} was made with {_changed(was, now)}: the training goes on, and may "
-            f"end with other last bits than if it had never stopped",
+            f"end with other last bits than if it had never stopped"
+            + "; dropout, if there is any, draws other masks"
+            * is_redrawn,
             ResumedElsewhereWarning,
             stacklevel=6,
         )
