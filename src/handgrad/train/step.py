@@ -18,7 +18,7 @@ from handgrad.train.measuring import cast_to
 from handgrad.train.metrics import Metric, measured
 from handgrad.train.penalties import Penalty
 from handgrad.train.progress import Arrays, Progress
-from handgrad.train.weights import count, rows, weighted_loss, without_weights
+from handgrad.train.weights import Weighted, count, rows, weighted_loss, without_weights
 from handgrad.tree import tree_map
 
 Moments = dict[str, Arrays]
@@ -138,7 +138,9 @@ class Step:
 
     def cast(self, x: Any) -> Any:
         """Data in the dtype of the parameters."""
-        return tree_map(lambda a: cast_to(self.dtype, a), x)
+        if isinstance(x, Weighted):
+            return Weighted(*(cast_to(self.dtype, part) for part in x))
+        return cast_to(self.dtype, x)
 
 
 def parts_of(N: int, most: int) -> list[slice]:
