@@ -23,6 +23,8 @@ def stated():
 @pytest.mark.parametrize("name", EPS)
 def test_each_rule_is_as_near_to_float64_as_it_says(name):
     """Twice what is stated is for other processors, whose sums have another order."""
+    if name == "bfloat16":
+        pytest.importorskip("torch")
     said, found = stated()[name], measured(name)
     assert said.keys() == found.keys()
     beyond = {rule: (errors, said[rule]) for rule, errors in found.items()
