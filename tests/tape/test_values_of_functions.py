@@ -46,7 +46,9 @@ PAIRS = """
 """.split()
 LEFT_OUT = "full resize bincount vander tile repeat empty_like".split()  # of huge size, or of any values
 FUNCTIONS = [f for f in TABLE if not isinstance(f, np.ufunc) and f.__name__ not in LEFT_OUT]
-MODERATE = "linspace geomspace logspace convolve correlate dot inner vdot tensordot polymul irfft hfft".split()
+MODERATE = """
+    linspace geomspace logspace convolve correlate dot inner vdot tensordot polymul irfft hfft
+""".split()
 """Sums in another order."""
 REFUSED = (TypeError, ValueError, IndexError, ArithmeticError, AttributeError)
 CORRECTLY_INFINITE = "norm matrix_norm vector_norm".split()  # NumPy's squares overflow, ours do not
