@@ -237,10 +237,10 @@ def test_an_interrupted_training_ends_with_the_same_report(handgrad, tmp_path, m
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     handgrad("train", "digits", *options, "--out", whole)
 
-    def stopping(trainer, record, patience):
+    def stopping(trainer, record, *rest):
         if record["epoch"] == 3:
             raise KeyboardInterrupt
-        finish(trainer, record, patience)
+        finish(trainer, record, *rest)
 
     finish = Trainer._finish_epoch
     with monkeypatch.context() as patch:

@@ -193,9 +193,9 @@ def test_back_to_the_start_another_seed_and_a_second_run(page):
 def test_it_plays_and_pauses(page):
     x, t = spiral()
     window = page(trainer_of_spiral(), x, t, batch_size=30)
-    window.page.locator("#play").click()
+    window.page.locator("#train").click()
     window.page.wait_for_function("() => training.trainer.runs[0].step > 50")
-    window.page.locator("#play").click()
+    window.page.locator("#train").click()
     step = window.page.evaluate("() => training.trainer.runs[0].step")
     assert window.page.locator("#trained").text_content().startswith(f"step {step:,}, ")
     assert window.page.evaluate("() => new Promise((done) => setTimeout(done, 100))") is None

@@ -41,7 +41,7 @@ export class App {
     this.side = foldable(this.panel.element);
     this.lesson = new Lesson(this);
     this.playing = new Playing(this);
-    this.caption = h("p", { id: "caption", "aria-live": "polite" });
+    this.caption = h("p", { id: "caption", "aria-live": "polite", tabindex: "0" });
     this.sentence = h("p", { id: "sentence" });
     this.answer = h("p", { id: "answer", hidden: true }, h("b", {}, word("what comes next?")), " ", h("button", { onclick: () => this.lesson.tell() }, word("show the answer (a)")));
     this.slider = h("input", { id: "slider", type: "range", min: 0, value: 0, "aria-label": word("step"), oninput: () => this.goStep(Number(this.slider.value)) });

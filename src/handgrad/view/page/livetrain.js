@@ -31,7 +31,7 @@ export class Trainer {
       surface: () => new Surface(picture, data, Boolean(told.metrics)), curve: () => new Line(picture, data),
       weights: () => new Weights(picture), text: () => new Text(told.classes, data), confusion: () => new Confusion(told.classes, data.isHeldOut),
     })[picture.kind]());
-    this.play = h("button", { id: "play", onclick: () => this.toggle() }, "▶ train");
+    this.play = h("button", { id: "train", onclick: () => this.toggle() }, "▶ train");
     this.speed = h("select", { "aria-label": "speed" }, SPEEDS.map(([words], i) => h("option", { value: i, selected: i === 3 }, words)));
     this.state = h("p", { id: "trained", class: "numbers" });
     this.rows = h("div", { id: "runs" });
