@@ -57,7 +57,7 @@ def kill_until_finished(folder, rng, most, steps):
     while not finished(folder):
         begun = (folder / "checkpoint.json").exists()
         process = start(*(["--resume", folder, *FAST] if begun else [*arguments, "--overwrite"]))
-        if kills < most:
+        if kills < most and step_in(folder) < steps:  # else only its model is to be written yet
             until = rng.randrange(step_in(folder), steps)
             while process.poll() is None and step_in(folder) <= until:
                 time.sleep(rng.uniform(0, 0.01))
