@@ -89,9 +89,10 @@ class Watch:
     def place(self) -> tuple[str, str]:
         return _scope.get().name, users_line()
 
-    def forward(self, began: int, rule: Rule, inputs: tuple, out: Any) -> None:
+    def forward(self, began: int, rule: Rule, inputs: tuple, made: tuple) -> tuple:
         given = [(n, x) for n, tree in zip(rule.inputs, inputs, strict=True) for x in leaves(tree)]
-        self.look(began, rule, "forward", given, out, None)
+        self.look(began, rule, "forward", given, made[0], None)
+        return made
 
     def backward(
         self, began: int, rule: Rule, inputs: tuple, dout: Any, grads: Any, place: tuple[str, str] | None

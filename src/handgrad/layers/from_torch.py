@@ -195,7 +195,7 @@ def flatten(m: Any) -> Layer:
 def encoder(m: Any, children: dict[str, Layer]) -> Layer:
     parts = children["layers"]
     assert isinstance(parts, layers.Sequential)
-    return TransformerEncoder(*parts.layers, norm=children.get("norm"))  # type: ignore[arg-type]
+    return TransformerEncoder(*parts.layers, norm=children.get("norm"))
 
 
 def softplus(m: Any) -> Layer:

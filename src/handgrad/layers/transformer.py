@@ -86,7 +86,7 @@ class TransformerEncoder(Layer):
         (3, 5, 8)
     """
 
-    def __init__(self, *layers: TransformerEncoderLayer, norm: LayerNorm | None = None):
+    def __init__(self, *layers: Layer, norm: Layer | None = None):
         self.layers = list(layers)
         if norm is not None:
             self.norm = norm

@@ -167,7 +167,7 @@ class Rule(Generic[P]):
         if not (isinstance(made, tuple) and len(made) == 2 and callable(made[1])):
             raise TypeError(f"{self.name}: a rule returns a pair, (out, backward), not {type(made).__name__}")
         if watch is not None:
-            watch.forward(began, self, inputs, made[0])
+            made = watch.forward(began, self, inputs, made)
         return made
 
     def describe(self, inputs: tuple) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-try:
-    import sklearn as _  # noqa: F401
-except ImportError:
-    raise ImportError('handgrad.sklearn needs scikit-learn: pip install "handgrad[sklearn]"') from None
+from importlib.util import find_spec
+
+if find_spec("sklearn") is None:
+    raise ImportError('handgrad.sklearn needs scikit-learn: pip install "handgrad[sklearn]"')
 
 from handgrad.sklearn.classifier import NetworkClassifier
 from handgrad.sklearn.regressor import NetworkRegressor

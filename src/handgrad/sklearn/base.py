@@ -135,7 +135,7 @@ class Network(BaseEstimator):
         return self
 
     def _check_parameters(self) -> None:
-        if self.optimiser not in OPTIMISERS if isinstance(self.optimiser, str) else False:
+        if isinstance(self.optimiser, str) and self.optimiser not in OPTIMISERS:
             raise ValueError(f"optimiser is one of {', '.join(OPTIMISERS)}, or an object of handgrad.optim, "
                              f"not {self.optimiser!r}")  # fmt: skip
         for name in ("max_iter", "n_iter_no_change"):

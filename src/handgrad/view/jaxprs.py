@@ -101,7 +101,7 @@ def rule_of(primitive: Any, params: dict[str, Any], count: int) -> Rule:
     names = NAMES.get(count, tuple(f"x{i + 1}" for i in range(count)))
     body.__name__ = body.__qualname__ = primitive.name
     body.__doc__ = f"JAX's {primitive.name}, differentiated by jax.vjp."
-    body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    vars(body)["__signature__"] = inspect.Signature(
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     )
     return Rule(body)

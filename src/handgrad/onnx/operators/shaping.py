@@ -199,7 +199,8 @@ def constant(**given: Any) -> Any:
     return np.asarray(value, dtype[name]) if name in dtype else np.asarray(value)
 
 
-def constant_of_shape(sizes: Any, *, value: Any = np.zeros(1, np.float32)) -> Any:  # noqa: B008
+def constant_of_shape(sizes: Any, *, value: Any = None) -> Any:
+    value = np.zeros(1, np.float32) if value is None else value
     return np.full(tuple(numbers_of(sizes)), value.reshape(())[()], dtype=value.dtype)
 
 

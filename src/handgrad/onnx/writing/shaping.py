@@ -119,8 +119,8 @@ def cut(part: slice, n: int) -> tuple[int, int, int] | None:
 
 def _same(a: Any, b: Any) -> bool:
     """Whether two sizes are the same for each number of examples."""
-    of = lambda v: (v.slope, v.offset) if isinstance(v, Size) else (0, int(v))  # noqa: E731
-    return of(a) == of(b)
+    slopes = [(v.slope, v.offset) if isinstance(v, Size) else (0, int(v)) for v in (a, b)]
+    return slopes[0] == slopes[1]
 
 
 def is_array(part: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from handgrad import rules
 from handgrad.arrays import xp
 from handgrad.rules import Rule
+from handgrad.rules.rule import watching
 from handgrad.tape.variable import ones
 from handgrad.view.checking import WRONG, checked
 from handgrad.view.graph import Graph
@@ -122,7 +122,13 @@ class Planted:
 
     def spoiled(self) -> Rule:
         """The rule with its mistake."""
-        return ruled(self.rule, spoiled_body(self.rule.body, [(self.mistake, None)]))
+
+        def body(*inputs: Any, **options: Any) -> tuple[Any, Callable]:
+            return spoiled(inputs, self.rule.body(*inputs, **options), [(self.mistake, None)])
+
+        body.__name__ = self.rule.name
+        vars(body)["__signature__"] = inspect.signature(self.rule.body)
+        return Rule(body, self.rule.broadcasts)
 
 
 def possible(graph: Graph) -> list[Planted]:
@@ -146,26 +152,22 @@ def named(graph: Graph) -> list[tuple[Planted, str]]:
     return found
 
 
-def spoiled_body(body: Callable, mistakes: Sequence[tuple[Mistake, Any]]) -> Callable:
-    """A body whose backward makes those mistakes whose flag is not 0; without a flag, always."""
+def spoiled(inputs: tuple, made: tuple, mistakes: Sequence[tuple[Mistake, Any]]) -> tuple[Any, Callable]:
+    """A rule's (out, backward), of which backward makes the mistakes whose flag is not 0 or not given."""
+    out, backward = made
 
-    def spoiled(*inputs: Any, **options: Any) -> tuple[Any, Callable]:
-        out, backward = body(*inputs, **options)
+    def right(dout: Any) -> tuple:
+        grads = backward(dout)
+        return grads if isinstance(grads, tuple) else (grads,)
 
-        def right(dout: Any) -> tuple:
-            grads = backward(dout)
-            return grads if isinstance(grads, tuple) else (grads,)
+    def wrong(dout: Any) -> tuple:
+        grads = list(right(dout))
+        for mistake, flag in mistakes:
+            others = mistake.wrong(inputs, out, dout, right)
+            grads = [picked(flag, b, a) for a, b in zip(grads, others, strict=True)]
+        return tuple(grads)
 
-        def wrong(dout: Any) -> tuple:
-            grads = list(right(dout))
-            for mistake, flag in mistakes:
-                others = mistake.wrong(inputs, out, dout, right)
-                grads = [picked(flag, b, a) for a, b in zip(grads, others, strict=True)]
-            return tuple(grads)
-
-        return out, wrong
-
-    return spoiled
+    return out, wrong
 
 
 def picked(flag: Any, wrong: Any, right: Any) -> Any:
@@ -174,26 +176,33 @@ def picked(flag: Any, wrong: Any, right: Any) -> Any:
     return xp.where(flag != 0, wrong, right)
 
 
-def ruled(rule: Rule, body: Callable) -> Rule:
-    body.__name__, body.__signature__ = rule.name, inspect.signature(rule.body)  # type: ignore[attr-defined]
-    return Rule(body, rule.broadcasts)
+class Planting:
+    """Watches rules at work, and gives those that are planted with mistakes their wrong backward."""
 
+    def __init__(self, all_planted: Sequence[Planted], flags: Any):
+        self.by_rule: dict[Rule, list[tuple[Mistake, Any]]] = {}
+        for i, planted in enumerate(all_planted):
+            self.by_rule.setdefault(planted.rule, []).append((planted.mistake, flags[i]))
 
-LOCK = threading.Lock()
+    def begin(self) -> None: ...
+
+    def place(self) -> None: ...
+
+    def forward(self, began: None, rule: Rule, inputs: tuple, made: tuple) -> tuple:
+        mistakes = self.by_rule.get(rule)
+        return spoiled(inputs, made, mistakes) if mistakes else made
+
+    def backward(self, *noticed: Any) -> None: ...
 
 
 @contextlib.contextmanager
 def planting(all_planted: Sequence[Planted], flags: Any) -> Iterator[None]:
-    """While this lasts, rules make the mistakes whose flag is not 0.   flags (len(all_planted),)"""
-    by_rule: dict[Rule, list[tuple[Mistake, Any]]] = {}
-    for i, planted in enumerate(all_planted):
-        by_rule.setdefault(planted.rule, []).append((planted.mistake, flags[i]))
-    with LOCK:
-        bodies = {rule: rule.body for rule in by_rule}
-        try:
-            for rule, mistakes in by_rule.items():
-                rule.body = spoiled_body(rule.body, mistakes)
-            yield
-        finally:
-            for rule, body in bodies.items():
-                rule.body = body
+    """While this lasts, here and in no other thread, rules make the mistakes whose flag is not 0.
+
+    flags (len(all_planted),)
+    """
+    before = watching.set(Planting(all_planted, flags))
+    try:
+        yield
+    finally:
+        watching.reset(before)
