@@ -6,7 +6,7 @@ import pytest
 import handgrad as hg
 from handgrad.engine import NotCompiledWarning
 from handgrad.layers import Affine, Layer, Sequential, mlp
-from handgrad.optim import SGD, Optimiser
+from handgrad.optim import SGD, Average, Optimiser
 from handgrad.train import Trainer
 
 RNG = np.random.default_rng(0)
@@ -90,6 +90,36 @@ def test_what_changes_between_epochs_counts_in_the_next(annealed):
     one, _ = annealed("numpy")
     frozen = one.fit(X, T, epochs=4, batch_size=16)
     assert frozen[-1]["loss"] != pytest.approx(records[1][-1]["loss"], rel=1e-6)
+
+
+class Rows:
+    """Data that are read, and that change a setting of the training as they are."""
+
+    def __init__(self, read):
+        self.read, self.shape, self.dtype = read, X.shape, X.dtype
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, index):
+        self.read()
+        return X[index]
+
+
+@pytest.mark.parametrize("of", ["a schedule", "a schedule within", "data"])
+def test_what_is_called_between_steps_may_change_the_next_epoch(of):
+    """Of handgrad's own layers, loss and optimiser, by something that is no callback."""
+
+    def tighten(step=None):
+        if one.progress.epoch > 0:
+            one.clip_norm = 0.01
+        return 0.05
+
+    within = {"a schedule": SGD(tighten), "a schedule within": Average(SGD(tighten)), "data": SGD(0.05)}
+    net = Sequential(Affine(4, 1, seed=0, dtype=np.float64))
+    one = Trainer(net, hg.mean_squared_error, within[of], engine="native", clip_norm=1.0)
+    with pytest.warns(UserWarning, match="computes something else"):
+        one.fit(Rows(tighten) if of == "data" else X, T, epochs=4, batch_size=len(X))
 
 
 @pytest.mark.parametrize("classes", [False, True])

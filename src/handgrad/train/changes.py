@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from handgrad.optim import Optimiser
 from handgrad.program import Program, trace
 from handgrad.program.tracing import difference
 from handgrad.train.metrics import per_example
 from handgrad.train.training import fingerprint
 from handgrad.train.weights import without_weights
+from handgrad.tree import leaves
 
 if TYPE_CHECKING:
     from handgrad.train.trainer import Trainer
 
 
-def cannot_change(trainer: Trainer) -> bool:
+def cannot_change(trainer: Trainer, x: Any) -> bool:
     """Whether all that a step is made of is handgrad's own, which reads nothing but its arguments, and nobody
-    else is called between steps, who could set an attribute.
+    else is called between steps, who could set an attribute: no schedule, no object that x is read from.
     """
-    parts = [trainer.loss, trainer.penalty, trainer.observe, *trainer.callbacks]
+    parts = [trainer, trainer.loss, trainer.penalty, trainer.observe, *trainer.callbacks]
     parts += [layer for _, layer in trainer.net.walk()]
     parts += (trainer.metrics or {}).values()
+    parts += [*within(trainer.optimiser), None if isinstance(x, np.ndarray) else x]
     return all(part is None or module_of(part).startswith("handgrad.") for part in parts)
+
+
+def within(optimiser: Optimiser) -> Iterator[Any]:
+    """An optimiser, those that it is made of, and the functions that it calls."""
+    yield optimiser
+    for part in leaves(vars(optimiser)):
+        if isinstance(part, Optimiser):
+            yield from within(part)
+        elif callable(part):
+            yield part
 
 
 def module_of(x: Any) -> str:

@@ -315,7 +315,7 @@ class Trainer(Step):
         """What tells whether compiled steps still are what was compiled; None where NumPy makes them."""
         if not isinstance(self.steps, NativeSteps):
             return None
-        if cannot_change(self):
+        if cannot_change(self, x):
             return None
         first = np.arange(min(batch_size, count(t)))
         return Changes(self, self.cast(x[first]), self.cast(rows(t, first)), self.steps.compiles_metrics)
