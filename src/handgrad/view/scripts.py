@@ -14,7 +14,7 @@ LAYOUT = ("places", "ordering", "heights", "rows", "plan", "paths", "words", "si
 GIVEN = (
     *("Edge", "Frame", "layout", "path_of", "shaft", "head_of", "cut", "words_width", "Shape", "Tag", "met"),
     *("cell_width", "label_width", "label_height", "title_width", "level_of"),
-    *("AIR", "BELOW", "LEADING", "LONGEST", "NAME", "SMALL", "TITLE", "VALUE"),
+    *("AIR", "BELOW", "BESIDE", "CELL_AIR", "LEADING", "LONGEST", "NAME", "SMALL", "TITLE", "VALUE"),
 )
 # Each after those that it imports from.
 MODULES = (

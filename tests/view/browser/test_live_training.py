@@ -20,6 +20,7 @@ from handgrad.view.recording import record
 from handgrad.view.scripts import joined, module
 
 from .firefox import executable, firefox
+from .test_layout import assert_apart
 from .test_true import Reader
 from .window import Window
 
@@ -32,6 +33,16 @@ READY = """return new Promise((done) => {
   const look = () => document.documentElement.dataset.ready === "yes" ? done(1) : setTimeout(look, 20);
   look();
 })"""
+DISTURBED = """(scale) => {
+  const { live, app } = training.trainer;
+  for (const input of live.inputs.filter(({ kind }) => kind.startsWith("f")))
+    live.numbersOf(input).forEach((v, i, all) => (all[i] = scale * Math.sin(i + 1) * (1 + v)));
+  live.run();
+  app.renew(false);
+  return document.querySelector("svg.picture").textContent;
+}"""
+PLACES = """() => [...document.querySelectorAll(".node .body")]
+  .map((body) => [body.getAttribute("x"), body.getAttribute("y")])"""
 MANY = "(count) => training.trainer.one(count)"
 
 
@@ -201,6 +212,21 @@ def test_it_plays_and_pauses(page):
     assert window.page.evaluate("() => new Promise((done) => setTimeout(done, 100))") is None
     assert window.page.evaluate("() => training.trainer.runs[0].step") == step
     assert len(window.page.evaluate(LOSSES)[0]) > 50
+
+
+@pytest.mark.parametrize("scale", [1e-7, -43.21987, 1e5])
+def test_while_it_plays_nothing_outgrows_its_room(page, scale):
+    """Numbers of any size, told without a new layout."""
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "f")
+    window = page(Trainer(mlp([2, 3, 2], seed=0), hg.mean_squared_error, SGD(0.1)), x, x, batch_size=4)
+    window.press("o")
+    was = window.page.evaluate(PLACES)
+    said = window.page.evaluate(DISTURBED, scale)
+    assert window.page.evaluate(PLACES) == was
+    assert_apart(window)
+    window.page.evaluate("() => training.trainer.draw(true)")
+    assert window.page.locator("svg.picture").text_content() != said
+    assert_apart(window)
 
 
 def test_what_does_not_go_in_is_left_out_and_said(page):

@@ -16,6 +16,8 @@ HIGH, TALL = 34.0, 42.0  # of nodes with one line and with two
 LEADING = 14.0
 SYMBOLS = "+−×÷"
 THUMB, THINNEST = 30.0, 8.0  # sides of thumbnails
+BESIDE = 6.0  # between a thumbnail and the lines beside it
+CELL_AIR = 9.0  # in a cell, around its number
 AIR = 4.0  # between an arrow and what is written at it
 TITLE = 22.0  # the height of a box's title
 LONGEST_TITLE = 320.0
@@ -105,7 +107,7 @@ class Tag:
 
     @property
     def width(self) -> float:
-        beside = self.picture_width + (6 if len(self.lines) > 0 else 0) if self.rows > 0 else 0.0
+        beside = self.picture_width + (BESIDE if len(self.lines) > 0 else 0) if self.rows > 0 else 0.0
         return beside + max([words_width(line, VALUE) for line in self.lines], default=0.0)
 
     @property
@@ -115,7 +117,7 @@ class Tag:
 
 def cell_width(texts: list[str]) -> float:
     """A cell's, of numbers that stand below each other."""
-    return max([words_width(text, VALUE) for text in texts], default=0.0) + 9
+    return max([words_width(text, VALUE) for text in texts], default=0.0) + CELL_AIR
 
 
 def label_width(tags: list[Tag]) -> float:

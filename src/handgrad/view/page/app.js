@@ -322,8 +322,7 @@ export class App {
 
   /** Tell numbers anew that have changed, and where they have changed for good, lay out anew. @param {boolean} isWhole */
   renew(isWhole) {
-    if (isWhole) return this.redraw();
-    this.pictures.forEach((picture) => picture.renumber());
+    if (isWhole || !this.pictures.every((picture) => picture.renumber())) return this.redraw();
     this.strip.draw();
     this.goStep(this.step, false);
   }

@@ -1,13 +1,14 @@
 // What the layout is given: of each node its words, of each edge what is told at it, and the open boxes.
 
-import { Edge, Frame, Shape, Tag, cell_width, label_height, label_width, layout, level_of, title_width } from "./layout.js";
+import { Edge, Frame, Shape, Tag, BESIDE, CELL_AIR, VALUE, cell_width, cut, label_height, label_width, layout, level_of, title_width, words_width } from "./layout.js";
+import { WIDEST, rougher, roomy } from "./figures.js";
 import { lineOf } from "./words.js";
 import { gradKey, useKey, valueKey } from "./origins.js";
 
 /** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
 export function shapeOf(recording, node) {
   const { kind, of } = node;
-  const notes = marksOf(recording, node).map(([, words]) => words);
+  const notes = marksOf(recording, node).map(([, words]) => (recording.isLive ? roomy(words) : words));
   if (kind === "op") return new Shape(of.label, of.below, notes, "operation");
   if (kind === "box") return new Shape(titleOf(of), of.size, notes, "operation", false, true);
   if (kind === "sink") return new Shape(of.name, "", notes, "output", true);
@@ -38,22 +39,56 @@ export function marksOf(recording, { id, kind, of }) {
 export function saidAt(recording, edge) {
   if (edge.count) {
     const lines = [`${edge.count.toLocaleString("en")} arrays`];
-    return [{ kind: "value", words: {}, lines, tag: new Tag(lines) }];
+    const tag = new Tag(lines);
+    return [{ kind: "value", words: {}, lines, tag, room: tag }];
   }
   const value = recording.words(recording.summary(edge.array.value));
   const grad = recording.words(recording.gradientOf(edge));
   const said = [{ kind: "value", words: value, lines: value.lines, key: valueKey(edge.array.id) }];
   const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? "" : gradKey(edge.array.id);
   if (grad) said.push({ kind: "grad", words: grad, key: back, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
-  return said.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) }));
+  return said.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) })).map((each) => ({ ...each, room: roomOf(each) }));
 }
 
 /** A matrix whose numbers are written out, or words and a thumbnail. @param {any} said */
-function tagOf({ lines, words: { cells, thumb } }) {
+function tagOf({ lines, words: { cells, thumb, widest } }) {
   if (!cells) return new Tag(lines, thumb?.[1], thumb?.[0]);
   const [rows, columns, texts] = cells;
-  return new Tag([], rows, columns, cell_width(texts));
+  return new Tag([], rows, columns, cell_width(widest ? [...texts, WIDEST] : texts));
 }
+
+/** With room for what its numbers may become. @param {any} said */
+function roomOf({ lines, tag, words: { cells, widest } }) {
+  if (cells || !widest) return tag;
+  return new Tag([...lines.slice(0, -1), longer(lines.at(-1), widest)], tag.rows, tag.columns);
+}
+
+/** @param {string} a @param {string} b */
+const longer = (a, b) => (words_width(a, VALUE) < words_width(b, VALUE) ? b : a);
+
+/** Words in so much room, with as many digits as that takes. @param {string} words @param {number} room @param {number} size */
+export function fitted(words, room, size) {
+  for (const digits of [4, 3, 2, 1]) {
+    const found = digits === 4 ? words : rougher(words, digits);
+    if (words_width(found, size) <= room) return found;
+  }
+  return cut(rougher(words, 1), room, size);
+}
+
+/** What is told now, in the room that there was when all was laid out. @param {any} said @param {any} before */
+function saidWithin({ words, lines, tag, ...said }, { room, words: { cells: were } }) {
+  if (words.cells && were) {
+    const [rows, columns, texts, ...first] = words.cells;
+    const cells = [rows, columns, texts.map((/** @type {string} */ text) => fitted(text, room.cell - CELL_AIR, VALUE)), ...first];
+    return { ...said, words: { pale: words.pale, cells }, lines, tag: room, room };
+  }
+  const picture = tag.picture_width && tag.picture_width + BESIDE;
+  const short = lines.map((/** @type {string} */ line) => fitted(line, room.width - picture, VALUE));
+  return { ...said, words, lines: short, tag: new Tag(short, tag.rows, tag.columns), room };
+}
+
+/** The same for an edge. @param {any} recording @param {any} edge */
+export const toldAgain = (recording, edge) => saidAt(recording, edge).map((said, i) => saidWithin(said, edge.said[i]));
 
 /**
  * Where everything goes, no wider than a room if that can be.
@@ -69,8 +104,8 @@ export function arranged(recording, room) {
   const within = new Map(nodes.filter((node) => node.box >= 0).map((node) => [node.id, named(node.box)]));
   const sizes = new Map(nodes.map(({ id }) => [id, [shapes.get(id).width, shapes.get(id).height]]));
   const wires = edges.map(({ from, to, array, said }) => {
-    const tags = said.map(({ tag }) => tag);
-    return new Edge(from.id, to.id, label_width(tags), label_height(tags), level_of(array.role));
+    const rooms = said.map(({ room }) => room);
+    return new Edge(from.id, to.id, label_width(rooms), label_height(rooms), level_of(array.role));
   });
   return { nodes, edges, boxes, shapes, plan: layout(sizes, wires, frames, within, room) };
 }

@@ -37,6 +37,26 @@ export function short(value, digits = DIGITS) {
   return (head.includes(".") ? head.replace(/0+$/, "").replace(/\.$/, "") : head) + tail.join("");
 }
 
+export const WIDEST = "−1×10⁻¹²"; // a number of one digit is hardly wider
+const NUMBER = /−?\d[\d,]*(\.\d+)?(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?/g;
+const LOW = Object.fromEntries(Object.entries(HIGH).map(([digit, high]) => [high, digit]));
+
+/** What was written of a number, as a number. @param {string} words */
+function valueOf(words) {
+  const [mantissa, power = ""] = words.replaceAll("−", "-").replaceAll(",", "").split("×10");
+  return Number(`${mantissa}e${[...power].map((digit) => LOW[digit]).join("") || 0}`);
+}
+
+/** The same with fewer digits of each number. @param {string} words @param {number} digits */
+export const rougher = (words, digits) => words.replace(NUMBER, (number) => {
+  const [mantissa, power] = valueOf(number).toExponential(digits - 1).split("e");
+  const brief = [short(valueOf(number), digits), `${signed(mantissa)}×10${raised(Number(power))}`];
+  return [number, ...brief].reduce((a, b) => (b.length < a.length ? b : a));
+});
+
+/** With room for any number in place of each. @param {string} words */
+export const roomy = (words) => (words.endsWith(":") ? words : words.replace(NUMBER, (number) => (number.length < WIDEST.length ? WIDEST : number)));
+
 /** To the nearest whole number, halves to the even one. @param {number} value */
 export function evenly(value) {
   const near = Math.round(value);

@@ -2,8 +2,8 @@
 
 import { Module } from "./livemodule.js";
 import { answerOf, dead, fanOut, forwardOf, pluggedOf, productOf, wholeSum } from "./livesaid.js";
-import { short } from "./figures.js";
-import { isSpelled, sizeOf, summaryOf, thumbOf } from "./livewords.js";
+import { WIDEST, short } from "./figures.js";
+import { isSpelled, sizeOf, summaryOf, thumbOf, widestOf } from "./livewords.js";
 
 const LEAST = 5; // pixels of a side that make an image
 
@@ -66,6 +66,11 @@ class Told {
     return this.said.lines ?? this.told.lines;
   }
 
+  /** The room that it may come to take; none is kept for what never changes. */
+  get widest() {
+    return this.said.live && widestOf(this.shape);
+  }
+
   get words() {
     return this.said.words ?? this.told.words;
   }
@@ -118,7 +123,7 @@ class Told {
     const hasPicture = sizeOf(this.shape.slice(1)) > 1 && !told.isLabels;
     const written = this.said.examples?.[i]?.cells;
     const cells = written && [written[0], written[1], textsOf(this.rowOf(i)), written[3]];
-    return { lines: told.lines, pale: Number(told.isRounding), cells, thumb: hasPicture ? thumbOf(this.rowOf(i), grid) : undefined };
+    return { lines: told.lines, widest: widestOf(this.shape.slice(1)), pale: Number(told.isRounding), cells, thumb: hasPicture ? thumbOf(this.rowOf(i), grid) : undefined };
   }
 }
 
@@ -244,7 +249,7 @@ export class Live {
     got(op, "plugged", () => pluggedOf(live.forms, this.lettersOf(op, valueOf)));
     got(op, "answers", () => live.answers.map(([own, chances, t]) => answerOf(Number(module.at(own)[0]), chances && module.at(chances), t && module.at(t))));
     if (live.answers.length && recording.examples.length > 1)
-      values[0].own = () => op.answers.map(({ own }) => ({ lines: [own, `of all ${values[0].lines[0]}`] }));
+      values[0].own = () => op.answers.map(({ own }) => ({ lines: [own, `of all ${values[0].lines[0]}`], widest: `of all ${WIDEST}` }));
     got(op, "isFinite", () => ({
       value: values.every((/** @type {any} */ told) => told.isFinite),
       gradient: outputs.every((/** @type {any} */ out) => out.grad < 0 || recording.summaries[out.grad].isFinite),

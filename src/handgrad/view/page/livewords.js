@@ -1,6 +1,6 @@
 // An array in a few words and a small picture, as handgrad.view.summary says it, for numbers that change.
 
-import { evenly, short } from "./figures.js";
+import { WIDEST, evenly, short } from "./figures.js";
 
 const DIGITS = 4;
 const ROUGH = 3;
@@ -88,6 +88,13 @@ function linesOf({ few, text, isRounding, isLabels, low, high, shape, notFinite,
   if (few) return [text];
   if (isRounding || isLabels || !(low < high)) return [spelledShape(shape), text];
   return [spelledShape(shape), text, notFinite ? `else ${ranged(low, high)}` : `mean ${short(mean, ROUGH)}`];
+}
+
+/** What fits at an edge takes no more room than this, whatever the numbers become. @param {number[]} shape */
+export function widestOf(shape) {
+  if (!isSpelled(shape)) return `${WIDEST} … ${WIDEST}`;
+  const words = Array.from({ length: sizeOf(shape) }, () => WIDEST).join(", ");
+  return shape.length ? `[${words}]` : words;
 }
 
 /** All that is told of it in a line. @param {any} told */

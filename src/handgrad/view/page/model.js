@@ -23,6 +23,7 @@ export class Recording {
   /** @param {any} page @param {any} description */
   constructor(page, description) {
     this.page = page;
+    this.isLive = Boolean(page.live);
     this.number = page.positions ? 0 : page.graphs.indexOf(description);
     /** @type {string} */
     this.title = description.title;

@@ -1,9 +1,9 @@
 // The picture of one recording: laid out as handgrad.view.layout says, drawn as SVG.
 
-import { arranged, marksOf, saidAt, titleOf } from "./arrange.js";
+import { arranged, fitted, marksOf, titleOf, toldAgain } from "./arrange.js";
 import { pressed, s } from "./dom.js";
 import { thumbnail } from "./images.js";
-import { AIR, BELOW, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
+import { AIR, BELOW, BESIDE, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
 import { Looking } from "./looking.js";
 import { askedBy } from "./asking.js";
 
@@ -50,8 +50,10 @@ export class Picture {
     this.scene.replaceChildren(...frames, ...lines, ...things.map(({ element }) => element));
   }
 
-  /** Write numbers anew that have changed; everything stays where it is. */
+  /** Write numbers anew that have changed; everything stays where it is. False where there is no room for that. */
   renumber() {
+    const isRoomFor = (/** @type {any} */ node) => marksOf(this.recording, node).length <= this.shapes.get(node.id).notes.length;
+    if (!this.nodes.every(isRoomFor)) return false;
     const put = (/** @type {string} */ id, /** @type {number} */ i, /** @type {Element} */ fresh) => {
       const elements = this.elements.get(id);
       fresh.setAttribute("class", elements[i].getAttribute("class"));
@@ -59,7 +61,7 @@ export class Picture {
       this.elements.set(id, elements.map((old, at) => (at === i ? fresh : old)).slice(0, i + 1));
     };
     this.edges.forEach((edge, i) => {
-      edge.said = saidAt(this.recording, edge);
+      edge.said = toldAgain(this.recording, edge);
       put(edge.id, 1, this.drawnLabel(edge, this.plan.labels[i]));
     });
     for (const node of this.nodes) {
@@ -69,6 +71,7 @@ export class Picture {
       this.elements.set(node.id, elements);
       put(node.id, 0, fresh);
     }
+    return true;
   }
 
   /** @param {any} box @param {any} place */
@@ -104,7 +107,7 @@ export class Picture {
       shape.below ? [s("text", { x, y: y + 13, class: "small", "font-size": SMALL }, cut(shape.below, LONGEST, SMALL)), " "] : null,
       node.kind === "box" ? this.opener(node, x - width / 2, y - height / 2) : null,
       marksOf(this.recording, node).map(([kind, mark], i) =>
-        [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + shape.behind + BELOW + LEADING * i, "font-size": SMALL }, mark), " "]).flat());
+        [s("text", { class: `mark ${kind}`, x, y: y + height / 2 + shape.behind + BELOW + LEADING * i, "font-size": SMALL }, fitted(mark, shape.width, SMALL)), " "]).flat());
     this.elements.set(node.id, [element]);
     return element;
   }
@@ -145,8 +148,8 @@ export class Picture {
   /** What is told at an edge; it can be pressed. @param {any} edge @param {number[]} at */
   drawnLabel(edge, [x, y]) {
     const [value, grad] = edge.said;
-    const width = Math.max(...edge.said.map((each) => each.tag.width));
-    const height = Math.max(...edge.said.map((each) => each.tag.height));
+    const width = Math.max(...edge.said.map((each) => each.room.width));
+    const height = Math.max(...edge.said.map((each) => each.room.height));
     this.places.set(edge.id, { x, y, width, height: 2 * (AIR + height) });
     const choose = () => this.chosen.chooseArray(edge);
     const written = s("g", { class: "edge label", "data-edge": edge.id, role: "button", tabindex: 0, ...this.actsOf(edge), onkeydown: pressed(choose),
@@ -169,7 +172,7 @@ export class Picture {
       s("image", { ...at, class: words.thumb[3] ? null : "heat", preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
       s("rect", { ...at, class: "border" })] : [];
     const first = middle - LEADING * (lines.length / 2 - 0.78);
-    const beside = width > 0 ? left + width + 6 : left;
+    const beside = width > 0 ? left + width + BESIDE : left;
     return s("g", { class: look, "data-ask": ask }, picture,
       lines.map((line, i) => s("text", { x: beside, y: first + LEADING * i, "font-size": VALUE, "data-i": ask && 0 }, line)));
   }
