@@ -59,6 +59,8 @@ LIVE = (
 )
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+COMMENT = re.compile(r"/\*\*.*?\*/ ?|(?:^| +)// .*?$", re.MULTILINE | re.DOTALL)
+BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 EXPORTS = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)
 
 
@@ -69,7 +71,8 @@ def script(is_live: bool = False) -> str:
 
 
 def joined(name: str, source: str) -> str:
-    """A module as a function of its own, called at once, that returns what it exports."""
+    """A module as a function of its own, called at once, that returns what it exports; without comments."""
+    source = BLANK.sub("\n", COMMENT.sub("", source))
     listed = [word.strip() for words in EXPORTS.findall(source) for word in words.split(",")]
     given = ", ".join([*EXPORT.findall(source), *filter(None, listed)])
     body = EXPORTS.sub("", EXPORT.sub("", IMPORT.sub(r"const {\1} = of_\2;", source)))
