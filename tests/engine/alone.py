@@ -1,7 +1,5 @@
 """A contraction by itself, as machine code: sums over loops of the product of two arrays at affine places."""
 
-import ctypes
-
 import numpy as np
 
 from handgrad.engine.access import affine
@@ -12,7 +10,7 @@ from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.lowering import Load
 from handgrad.engine.nodes import Input
 from handgrad.engine.runtime import native
-from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.runtime.memory import addresses, aligned
 from handgrad.engine.runtime.team import team
 from handgrad.engine.schedule import slices
 from handgrad.engine.targets.here import this_computer
@@ -50,22 +48,17 @@ class Alone:
         parts = [] if kernel.partition is None else slices(shape[apart], threads)
         self.product = Product(kernel, parts, target, in_pairs)
         module = Module(target)
-        f = module.function("run", [*((name, PTR, "noalias") for name in POINTERS), ("thread", I64, "")])
+        parameters = [*((name, PTR, "noalias") for name in POINTERS), ("thread", I64, ""), ("yield", PTR, "")]
+        f = module.function("run", parameters)
         pointers = dict(zip((*nodes, out), f.args, strict=False))
-        self.product.emit(f, pointers, f.args[3], f.args[4], i64(0))
+        scratch = f.load(f.offset(f.args[3], f.args[4], "ptr"), PTR)  # each thread's own
+        self.product.emit(f, pointers, scratch, f.args[4], i64(0))
         self.ir = str(module)
         self.native = native.Native([native.object_code(self.ir, target)], target)
-        self.run = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(self.native.address("run"))
+        self.run = self.native.address("run")
         self.scratch = [aligned(self.product.scratch_bytes) for _ in range(threads)]
 
     def __call__(self, x, y, out):
-        addresses = [a.ctypes.data for a in (x, y, out)]
-
-        def work(thread):
-            self.run(*addresses, self.scratch[thread].ctypes.data, thread)
-
-        if self.threads == 1:
-            work(0)
-        else:
-            team(self.threads).run(work)
+        scratch = np.array(addresses(self.scratch))
+        team(self.threads).run(self.run, np.array(addresses([x, y, out, scratch])))
         return out

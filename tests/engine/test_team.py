@@ -1,5 +1,6 @@
-"""Everyone has ended when a run has, however it ends."""
+"""Everyone has ended when a run has, whatever comes in between."""
 
+import ctypes
 import gc
 import os
 import signal
@@ -9,26 +10,44 @@ import threading
 import time
 import weakref
 
+import numpy as np
 import pytest
 
 from handgrad.engine.runtime import team as module
-from handgrad.engine.runtime.team import Team, team
+from handgrad.engine.runtime.team import PATIENCE, POINTER, WORD, Team, address_of, team
+
+NOTHING = np.zeros(4, np.int64)
+FUNCTION = ctypes.CFUNCTYPE(None, *[POINTER] * 4, WORD, POINTER)
+
+
+def run(crew, call, arguments=NOTHING):
+    """A run whose native function calls one of Python's with the number of the thread."""
+    function = FUNCTION(lambda *given: call(given[4]))
+    crew.run(address_of(function), arguments)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_each_index_once(size):
+def test_each_number_once(size):
     crew = Team(size)
     for _ in range(100):
         seen = []
-        crew.run(seen.append)
+        run(crew, seen.append)
         assert sorted(seen) == list(range(size))
+
+
+def test_what_a_function_is_given():
+    seen, arguments = [], np.array([3, 5, 8, 13])
+    function = FUNCTION(lambda *given: seen.append(given))
+    Team(2).run(address_of(function), arguments)
+    assert sorted(number for *_, number, _ in seen) == [0, 1]
+    assert all(pointers == [3, 5, 8, 13] and give_way for *pointers, _, give_way in seen)
 
 
 def test_who_calls():
     idents = {}
     crew = Team(3)
     for _ in range(2):
-        crew.run(lambda index: idents.setdefault(index, set()).add(threading.get_ident()))
+        run(crew, lambda number: idents.setdefault(number, set()).add(threading.get_ident()))
     assert idents[0] == {threading.get_ident()}
     assert len(idents[0] | idents[1] | idents[2]) == 3
     assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("handgrad-"))
@@ -38,19 +57,35 @@ def test_they_run_at_the_same_time():
     meeting = threading.Barrier(4)
     crew = Team(4)
     for _ in range(20):
-        crew.run(lambda index: meeting.wait() and None)
+        run(crew, lambda number: meeting.wait() and None)
 
 
-def test_many_runs():
-    totals = [0, 0]
+@pytest.mark.parametrize("patience", [0, 3, 300, 20_000])
+def test_many_runs(patience):
+    """Of workers that sleep at once, that are about to, and that are awake."""
+    totals = [0, 0, 0]
 
-    def call(index):
-        totals[index] += 1
+    def call(number):
+        totals[number] += 1
 
-    crew = Team(2)
-    for expected in range(1, 5001):
-        crew.run(call)
-        assert totals == [expected, expected]
+    crew = patient(3, patience)
+    function = FUNCTION(lambda *given: call(given[4]))
+    for expected in range(1, 3001):
+        crew.run(address_of(function), NOTHING)
+        assert totals == [expected] * 3
+
+
+def patient(size, looks):
+    """A team whose workers look so many times before they sleep."""
+    crew = Team(size)
+    before = module.LOOKS
+    module.LOOKS = looks
+    try:
+        run(crew, lambda _: None)
+    finally:
+        module.LOOKS = before
+    assert all(worker.desk[PATIENCE] == looks for worker in crew._crew)
+    return crew
 
 
 def test_shared_by_size():
@@ -65,72 +100,20 @@ def test_no_team(size):
         Team(size)
 
 
-@pytest.mark.parametrize("failing", [{0}, {1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}])
-@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
-def test_what_is_raised(failing, kind):
-    ended = []
-
-    def call(index):
-        if index not in failing:
-            time.sleep(0.005)
-        ended.append(index)
-        if index in failing:
-            raise kind(index)
-
-    crew = Team(3)
-    for _ in range(2):
-        ended.clear()
-        with pytest.raises(kind) as caught:
-            crew.run(call)
-        assert caught.value.args == (min(failing),)
-        assert sorted(ended) == [0, 1, 2]
-    ended.clear()
-    failing = set()
-    crew.run(call)
-    assert sorted(ended) == [0, 1, 2]
-
-
-class Held:
-    """What a call holds."""
-
-
-@pytest.mark.parametrize("failing", [None, 0, 1])
-def test_nothing_is_kept_of_a_call(failing):
-    """Not even until the garbage is collected."""
-    held = Held()
-    seen = weakref.ref(held)
-
-    def call(index, held=held):
-        if index == failing:
-            raise ZeroDivisionError
-
-    crew = Team(2)
-    gc.disable()
-    try:
-        try:
-            crew.run(call)
-        except ZeroDivisionError:
-            assert failing is not None
-        del call, held
-        assert seen() is None
-    finally:
-        gc.enable()
-
-
 def test_threads_take_turns():
     crew = Team(3)
     inside = set()
     mixed = []
 
     def runs(name):
-        def call(index):
-            inside.add((name, index))
+        def call(number):
+            inside.add((name, number))
             time.sleep(0.0005)
             mixed.extend(other for other, _ in inside if other != name)
-            inside.discard((name, index))
+            inside.discard((name, number))
 
         for _ in range(20):
-            crew.run(call)
+            run(crew, call)
 
     callers = [threading.Thread(target=runs, args=(name,)) for name in "abcd"]
     for caller in callers:
@@ -141,54 +124,38 @@ def test_threads_take_turns():
     assert not inside
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_run_within_a_run_is_refused(index):
-    crew = Team(2)
+def test_a_run_within_a_run_is_refused():
+    crew, refused = Team(2), []
 
-    def call(own):
-        if own == index:
-            crew.run(lambda _: None)
+    def call(number):
+        if number == 0:
+            with pytest.raises(RuntimeError, match="from within a run of the same team") as error:
+                run(crew, lambda _: None)
+            refused.append(error)
 
-    with pytest.raises(RuntimeError, match="from within a run of the same team"):
-        crew.run(call)
-    crew.run(lambda _: None)
+    run(crew, call)
+    assert refused
+    run(crew, lambda _: None)
 
 
 def test_a_run_of_another_team_within_a_run():
     outer, inner = Team(2), Team(2)
     seen = []
-    outer.run(lambda own: inner.run(lambda index: seen.append((own, index))))
+    run(outer, lambda own: run(inner, lambda number: seen.append((own, number))))
     assert sorted(seen) == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
-def test_workers_end_with_their_team():
-    crew = Team(4)
-    crew.run(lambda _: None)
+@pytest.mark.parametrize("asleep", [False, True])
+def test_workers_end_with_their_team(asleep):
+    crew = patient(4, 0 if asleep else 10**9)
     threads = [worker.thread for worker in crew._crew]
+    time.sleep(0.01)
     assert all(thread.is_alive() for thread in threads)
     del crew
     gc.collect()
     for thread in threads:
-        thread.join()
+        thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
-
-
-def test_a_worker_that_holds_its_team_last():
-    crew = Team(2)
-    box = []
-
-    def call(index):
-        if index == 1:
-            box.clear()
-
-    crew.run(call)
-    worker = crew._crew[0]
-    box.append(crew)
-    del crew
-    worker.wait()
-    worker.ask(call)
-    worker.thread.join()
-    assert not worker.thread.is_alive()
 
 
 def test_a_thread_that_cannot_be_started(monkeypatch):
@@ -203,10 +170,10 @@ def test_a_thread_that_cannot_be_started(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", full)
     seen = []
     with pytest.raises(RuntimeError, match="can't start"):
-        crew.run(seen.append)
+        run(crew, seen.append)
     assert not seen
     monkeypatch.undo()
-    crew.run(seen.append)
+    run(crew, seen.append)
     assert sorted(seen) == [0, 1, 2]
 
 
@@ -225,37 +192,23 @@ def test_an_interrupt_while_waiting(interruptible):
     crew = Team(2)
     ended = []
 
-    def call(index):
-        if index == 1:
+    def call(number):
+        if number == 1:
             for _ in range(3):
                 time.sleep(0.01)
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(0.05)
-        ended.append(index)
+        ended.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        crew.run(call)
+        run(crew, call)
     assert ended == [0, 1]
-    crew.run(lambda _: None)
-
-
-@needs_posix
-def test_an_interrupt_comes_before_an_error(interruptible):
-    def call(index):
-        if index == 0:
-            raise ZeroDivisionError
-        time.sleep(0.01)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        time.sleep(0.01)
-        raise OverflowError
-
-    with pytest.raises(KeyboardInterrupt):
-        Team(2).run(call)
+    run(crew, lambda _: None)
 
 
 def script(text: str) -> str:
     """What it prints, in a process of its own."""
-    start = "import os, signal, sys, threading, time\nfrom handgrad.engine.runtime.team import Team, team\n"
+    start = "import os, signal, sys, threading, time\nfrom tests.engine.test_team import Team, run, team\n"
     done = subprocess.run([sys.executable, "-c", start + text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -263,39 +216,38 @@ def script(text: str) -> str:
 
 @needs_posix
 def test_interrupts_at_any_time():
-    """Between any two lines of a run: all that began has ended, and the next run is whole."""
+    """Before, in and after the native part of a run: all that began has ended, and the next run is whole."""
     assert (
         script("""
 import random
-armed, active, cut, whole = False, set(), 0, 0
+import numpy as np
+import handgrad as hg
+from handgrad.engine.code import Code
+from handgrad.program import trace
+armed, cut, whole = False, 0, 0
 
 def interrupt(*_):
     if armed:
         raise KeyboardInterrupt
 
-def call(index):
-    active.add(index)
-    time.sleep(0.0001)
-    active.discard(index)
-
+x = np.arange(3000.0).reshape(100, 30)
+code = Code(trace(lambda x: hg.sum(hg.exp(-x)) * x, x), workers=3, small=0)
+out, wanted = np.zeros_like(x), np.sum(np.exp(-x)) * x
+code([x], [out])
 signal.signal(signal.SIGALRM, interrupt)
-crew = Team(3)
-crew.run(call)
 for _ in range(1000):
     try:
         armed = True
-        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 6e-4))
-        crew.run(call)
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 3e-4))
+        code([x], [out])
         armed = False
         whole += 1
     except KeyboardInterrupt:
         armed = False
         cut += 1
-    assert not active - {0}, active
-    active.clear()
-    seen = []
-    crew.run(seen.append)
-    assert sorted(seen) == [0, 1, 2], seen
+    out[:] = 0
+    code([x], [out])
+    assert np.allclose(out, wanted)
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert cut, (cut, whole)
 print("fine")
@@ -308,9 +260,9 @@ def test_the_process_ends():
     assert (
         script("""
 crew = team(4)
-crew.run(lambda _: None)
+run(crew, lambda _: None)
 other = Team(3)
-other.run(lambda _: None)
+run(other, lambda _: None)
 print("fine")
 """)
         == "fine\n"
@@ -326,7 +278,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # forks of processes with t
 
 def check(crew):
     seen = []
-    crew.run(seen.append)
+    run(crew, seen.append)
     assert sorted(seen) == list(range(crew.size)), seen
 
 def fork():
@@ -344,34 +296,20 @@ def fork():
 other = Team(2)
 assert fork() == 7  # before any run
 check(team(3)), check(other)
-assert fork() == 7
+assert fork() == 7  # of workers that look
+time.sleep(0.05)
+assert fork() == 7  # of workers that sleep
 check(team(3)), check(other)
 
 # another thread is in the middle of a run, and holds the turn
 entered, leave = threading.Event(), threading.Event()
-busy = threading.Thread(target=other.run, args=(lambda _: (entered.set(), leave.wait()),))
+busy = threading.Thread(target=run, args=(other, lambda _: (entered.set(), leave.wait())))
 busy.start()
 entered.wait()
 assert fork() == 7
 leave.set()
 busy.join()
 check(other)
-
-# the fork is in the middle of a run
-def call(index):
-    if index == 0:
-        status.append(os.fork())
-    else:
-        time.sleep(0.05)
-
-status = []
-try:
-    other.run(call)
-except RuntimeError as error:
-    assert "forked in the middle" in str(error)
-    check(other)
-    os._exit(7)
-assert os.waitstatus_to_exitcode(os.waitpid(status[0], 0)[1]) == 7
 print("fine")
 """)
         == "fine\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import os
 import threading
 import warnings
@@ -20,7 +18,7 @@ from handgrad.engine.manifest import Manifest
 from handgrad.engine.nodes import NotCompiled
 from handgrad.engine.runtime import native
 from handgrad.engine.runtime.memory import addresses, aligned
-from handgrad.engine.runtime.team import team
+from handgrad.engine.runtime.team import Team, team
 from handgrad.engine.schedule import Schedule
 from handgrad.engine.targets.here import this_computer
 from handgrad.engine.targets.target import Target
@@ -28,8 +26,6 @@ from handgrad.program import Program
 
 SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
 SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
-
-RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p)
 
 
 class NotCompiledWarning(UserWarning):
@@ -97,7 +93,8 @@ class Code:
             manifest.keep(made)
         self.workers, self.flops, self.clocks = made.threads, made.flops, made.clocks
         self.kernels = [self.native.address(name) for name in made.functions]
-        self.functions = [RUN(self.native.address(f"run{n}")) for n in range(made.runs)]
+        self.functions = [self.native.address(f"run{n}") for n in range(made.runs)]
+        self.team = team(self.workers) if self.workers > 1 else Team(1)
         self.fallbacks = made.fallbacks
         for message in reasons(self.fallbacks) if warns else ():
             warnings.warn(message, NotCompiledWarning, stacklevel=2)
@@ -114,7 +111,7 @@ class Code:
         """What its memory is, and where its constants lie; they must not move."""
         self.arena, self.constants, self.held = arena, constants, addresses(constants)
         self.table: np.ndarray | None = None  # pointers to what a call is given, and to the kernels
-        self.places: list[int] = []
+        self.places = np.zeros(0, np.int64)
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
         """Compute ``outputs`` of ``inputs``; see ``run``."""
@@ -151,19 +148,11 @@ class Code:
         """One of the native functions; whether all that it checks is finite."""
         if self.table is None:
             self.table = np.array([*pointers, *self.kernels], np.int64)
-            self.places = addresses([self.table, self.arena, self.status, self.barrier])
+            self.places = np.array(addresses([self.table, self.arena, self.status, self.barrier]))
         self.table[: len(pointers)] = pointers
-        status, places = self.status, self.places
-        status[:], self.barrier[:] = 0, 0  # a call may have been cut short
-        function, give_way = self.functions[number], yield_address()
-
-        def work(thread: int) -> None:
-            function(*places, thread, give_way)
-
-        if self.workers == 1:
-            work(0)
-        else:
-            team(self.workers).run(work)
+        status = self.status
+        status[:], self.barrier[:] = 0, 0
+        self.team.run(self.functions[number], self.places)
         if status[1] or status[3]:
             raise OutOfRange
         return not status.any()
@@ -250,13 +239,3 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-@functools.cache
-def yield_address() -> int:
-    """The C function by which a thread lets others run."""
-    if os.name == "nt":
-        library, name = ctypes.CDLL("kernel32"), "SwitchToThread"
-    else:
-        library, name = ctypes.CDLL(None), "sched_yield"
-    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0

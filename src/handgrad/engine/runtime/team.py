@@ -1,84 +1,110 @@
-"""A team of threads, for native calls that let go of the interpreter while they run.
+"""A team of threads that run native code together, without the interpreter.
 
-A worker sleeps on a lock that its team opens, and opens one when it has ended. Both locks say no more than
-"look again": what was asked and what has ended is counted, so an interrupt between two lines loses no round.
+Each worker has a desk, a piece of memory: its leader writes there which function is asked for and with what,
+and counts what was asked; the worker counts what has ended. Between two runs a worker looks at its desk for
+a while, so that calls that follow each other find it awake and on a processor of its own; then it sleeps on
+a lock, which its leader opens. All of that is native, ``serve`` for the workers, ``lead`` for their leader,
+in team.ll: no interrupt comes between two steps of it, and nobody waits for the interpreter.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import threading
 import weakref
 from collections.abc import Callable
+from importlib import resources
+from typing import Any, NamedTuple
 
-Call = Callable[[int], None]
+import numpy as np
 
+from handgrad.engine.emit.ir import Module
+from handgrad.engine.runtime import cache, native
+from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.targets.here import this_computer
 
-def _open(lock: threading.Lock) -> None:
-    """A lock is closed by one thread and opened by one other, so none opens it between these two lines."""
-    if lock.locked():
-        lock.release()
+WORDS = 32  # of a desk; these are its numbers in team.ll
+ASKED, YIELD, ACQUIRE, RELEASE, LOCK, PATIENCE, ENDED = 0, 6, 7, 8, 9, 10, 16
+LOOKS = 20_000  # at a desk, with a pause after each, before one sleeps: some half of a millisecond
 
-
-class _Worker:
-    """One thread's desk: what it was asked, and how far it is."""
-
-    def __init__(self, index: int):
-        self.index = index
-        self.call: Call | None = None
-        self.error: BaseException | None = None
-        self.asked = 0
-        self.ended = 0
-        self.go = threading.Lock()
-        self.done = threading.Lock()
-        self.go.acquire()
-        self.done.acquire()
-        self.thread = threading.Thread(target=self.work, name=f"handgrad-{index}", daemon=True)
-
-    def work(self) -> None:
-        while True:
-            self.go.acquire()
-            if self.ended == self.asked:
-                continue
-            asked = self.asked
-            call, self.call = self.call, None
-            if call is None:
-                return
-            try:
-                call(self.index)
-            except BaseException as error:
-                self.error = error
-            del call  # what it holds is the caller's again
-            self.ended = asked
-            _open(self.done)
-
-    def ask(self, call: Call | None) -> None:
-        """Begin a round; with None, the last."""
-        self.call = call
-        self.asked += 1
-        _open(self.go)
-
-    def wait(self) -> None:
-        """Until all that was asked has ended."""
-        while self.ended != self.asked:
-            _open(self.go)  # an interrupt may have come before it was opened
-            self.done.acquire()
-
-    def take_error(self) -> list[BaseException]:
-        error, self.error = self.error, None
-        return [] if error is None else [error]
-
-    def lose(self) -> None:
-        """In a forked process: the thread is not there."""
-        if self.ended != self.asked:
-            self.error = RuntimeError("the process was forked in the middle of a team's run")
-            self.ended = self.asked
+WORD, POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
-def _dismiss(crew: list[_Worker]) -> None:
+class Calls(NamedTuple):
+    """The functions of team.ll, and what they are in."""
+
+    serve: Callable[..., None]
+    ask: Callable[..., None]
+    lead: Callable[..., None]
+    code: native.Native
+
+
+@functools.cache
+def calls() -> Calls:
+    target = this_computer()
+    module = Module(target)
+    text = (resources.files("handgrad.engine.runtime") / "team.ll").read_text("utf-8")
+    module.add(text.replace("PAUSE", target.pause(module)))
+    ir = str(module)
+    made = cache.cached([ir, *native.key(target, native.SPEED)], lambda: native.object_code(ir, target))
+    code = native.Native([made], target)
+    return Calls(
+        ctypes.CFUNCTYPE(None, POINTER, WORD)(code.address("serve")),
+        ctypes.CFUNCTYPE(None, POINTER, POINTER, POINTER)(code.address("ask")),
+        ctypes.CFUNCTYPE(None, POINTER, WORD, POINTER, POINTER)(code.address("lead")),
+        code,
+    )
+
+
+def address_of(function: Any) -> int:
+    return ctypes.cast(function, POINTER).value or 0
+
+
+@functools.cache
+def yield_address() -> int:
+    """The C function by which a thread lets others run."""
+    if os.name == "nt":
+        return address_of(ctypes.CDLL("kernel32").SwitchToThread)
+    return address_of(ctypes.CDLL(None).sched_yield)
+
+
+def closed_lock() -> int:
+    """A lock of Python's, whose functions need no interpreter; it is never freed, as it may yet be opened."""
+    allocate = ctypes.pythonapi.PyThread_allocate_lock
+    allocate.restype = POINTER
+    lock = allocate()
+    if not lock:
+        raise MemoryError("the system has no lock left for a thread")
+    ctypes.pythonapi.PyThread_acquire_lock(POINTER(lock), 1)
+    return lock
+
+
+def new_desk() -> np.ndarray:
+    desk = aligned(WORDS * 8).view(np.int64)
+    desk[YIELD], desk[PATIENCE], desk[LOCK] = yield_address(), LOOKS, closed_lock()
+    desk[ACQUIRE] = address_of(ctypes.pythonapi.PyThread_acquire_lock)
+    desk[RELEASE] = address_of(ctypes.pythonapi.PyThread_release_lock)
+    return desk
+
+
+class Worker:
+    """A thread at its desk."""
+
+    def __init__(self, number: int):
+        self.desk = desk = new_desk()
+        serve = calls().serve
+        self.thread = threading.Thread(
+            target=lambda: serve(desk.ctypes.data, number), name=f"handgrad-{number}", daemon=True
+        )
+        self.thread.start()
+
+
+def _dismiss(crew: list[Worker]) -> None:
     for worker in crew:
-        worker.ask(None)
+        desk = worker.desk.ctypes.data
+        calls().ask(desk, None, desk)
 
 
 class Team:
@@ -88,85 +114,54 @@ class Team:
         if size < 1:
             raise ValueError(f"a team has at least 1 thread, not {size}")
         self.size = size
-        self._crew: list[_Worker] = []
-        self._turn = threading.Lock()
+        self._own = new_desk()
         self._owner = 0
-        weakref.finalize(self, _dismiss, self._crew).atexit = False
+        self._begin_anew()
         _TEAMS.add(self)
 
-    def run(self, call: Call) -> None:
-        """``call(0)`` here, ``call(1)`` .. ``call(size - 1)`` on the workers; returns when all have ended.
+    def run(self, function: int, arguments: np.ndarray) -> None:
+        """Call the native function at that address on each thread, and return when all have ended.
 
-        Other threads that call this wait for their turn.
+        It is called as ``function(*arguments, number, yield)``: ``arguments`` are four pointers, ``number``
+        is that of the thread, 0 for the caller's own, and ``yield`` a function that lets others run. Other
+        threads that call this wait for their turn.
 
         Raises:
-            RuntimeError: called from within a run of the same team.
-            BaseException: an interrupt that came while waiting, else what ``call(0)`` raised, else what the
-                first worker raised; in each case only after all have ended.
+            RuntimeError: called by a signal handler or a finaliser that interrupted a run of the same team.
         """
-        self._refuse_nested()
-        with self._turn:
-            try:
-                self._owner = threading.get_ident()
-                errors = self._round(call)
-            finally:
-                self._owner = 0
-        if errors:
-            del errors[1:]
-            raise errors.pop()  # no name holds it: its traceback holds this frame
-
-    def _round(self, call: Call) -> list[BaseException]:
-        """One call by each; what was raised, the most urgent first."""
-        crew = self._called_up()
-        errors: list[BaseException] = []
-        begun = False
-        while True:
-            try:
-                if not begun:
-                    begun = True
-                    for worker in crew:
-                        worker.ask(call)
-                    call(0)
-                for worker in crew:
-                    worker.wait()
-                break
-            except BaseException as error:
-                errors.insert(0, error)
-        for worker in crew:
-            errors += worker.take_error()
-        return errors
-
-    def _called_up(self) -> list[_Worker]:
-        """The workers, none of them busy; those that are missing are started."""
-        while len(self._crew) < self.size - 1:
-            worker = _Worker(len(self._crew) + 1)
-            worker.thread.start()
-            self._crew.append(worker)
-        for worker in self._crew:
-            worker.wait()  # interrupts upon interrupts may have cut the last wait short
-        return list(self._crew)
-
-    def _refuse_nested(self) -> None:
-        if not self._turn.locked():
-            return
         me = threading.get_ident()
-        if me == self._owner or any(me == worker.thread.ident for worker in self._crew):
+        if self._owner == me:
             raise RuntimeError(
                 "Team.run was called from within a run of the same team, which would wait for itself"
             )
+        with self._turn:
+            try:
+                self._owner = me
+                desks = self._call_up()
+                calls().lead(desks.ctypes.data, self.size, function, arguments.ctypes.data)
+            finally:
+                self._owner = 0
+
+    def _call_up(self) -> np.ndarray:
+        """Where the desks are; workers that are missing are started."""
+        while len(self._crew) < self.size - 1:
+            self._crew.append(Worker(len(self._crew) + 1))
+            self._desks = np.array([self._own.ctypes.data, *(w.desk.ctypes.data for w in self._crew)])
+        return self._desks
 
     def _begin_anew(self) -> None:
-        for worker in self._crew:
-            worker.lose()
-        self._crew.clear()
+        self._crew: list[Worker] = []
+        self._desks = np.array([self._own.ctypes.data])
         self._turn = threading.Lock()
         self._owner = 0
+        weakref.finalize(self, _dismiss, self._crew).atexit = False
 
 
 _TEAMS: weakref.WeakSet[Team] = weakref.WeakSet()
 
 
 def _forked() -> None:
+    """In a forked process: the workers are not there."""
     for each in list(_TEAMS):
         each._begin_anew()
 
