@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from typing import Any
@@ -38,8 +39,15 @@ def fold_in(key: Any, n: int) -> np.ndarray:
 
 
 def power(x: Any, y: Any) -> Any:
-    """xʸ as ``x ** y`` has it, whose dtype and ends are others than ``np.power``'s where y is one number."""
-    return x**y if isinstance(x, np.ndarray | np.generic) else np.power(x, y)
+    """xʸ as ``x ** y`` has it, whose dtype, ends and last bits are others than ``np.power``'s where y is one
+    number; of two numbers of Python's that has no finite one, NumPy's.
+    """
+    if isinstance(x, np.ndarray | np.generic):
+        return x**y
+    if isinstance(x, float) and type(y) in (float, int):
+        with contextlib.suppress(ValueError, OverflowError):
+            return math.pow(x, y)
+    return np.power(x, y)
 
 
 ROWS = 256  # that are added one after the other

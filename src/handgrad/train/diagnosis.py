@@ -32,7 +32,7 @@ def statistics(x: Any) -> str:
 
 
 def is_finite(x: Any) -> bool:
-    return bool(np.all(np.isfinite(x)))
+    return bool(np.isfinite(x).all())
 
 
 def first_not_finite(objective: Callable[[dict], Any], params: dict, x: Any) -> str:

@@ -17,7 +17,7 @@ from handgrad.train.kept import states_kept, updated
 from handgrad.train.measuring import cast_to
 from handgrad.train.metrics import Metric, measured
 from handgrad.train.penalties import Penalty
-from handgrad.train.progress import Arrays, Progress
+from handgrad.train.progress import Arrays, Progress, State
 from handgrad.train.weights import Weighted, count, rows, weighted_loss, without_weights
 from handgrad.tree import tree_map
 
@@ -110,9 +110,12 @@ class Step:
             params, moments = self.update(
                 progress.params, self.clipped(grads), progress.moments, lr, progress.step + 1
             )
-        figures = self.measured(y, t)
-        totals = with_batch(progress.totals, loss, figures, count(t))
-        return progress.stepped((params, states, moments), 1, totals), float(loss), y
+        return self.after(progress, (params, states, moments), loss, y, t), float(loss), y
+
+    def after(self, progress: Progress, state: State, loss: Any, y: Any, t: Any) -> Progress:
+        """The progress one mini-batch later."""
+        totals = with_batch(progress.totals, loss, self.measured(y, t), count(t))
+        return progress.stepped(state, 1, totals)
 
     def not_finite(self, progress: Progress, x: Any, t: Any) -> NonFiniteError:
         """The error for a mini-batch whose loss or gradient is not finite."""

@@ -277,7 +277,8 @@ class Trainer(Step):
         asked = engine_of(self.out) if resume and self.engine is None else self.engine
         placement = self.placement() if asked == "jax" else None
         self.hosts = JaxHosts() if asked == "jax" else ALONE
-        self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead, placement)
+        fixed = cannot_change(self, x)
+        self.steps = steps_for(self, self.progress, x, t, batch_size, asked, ahead, placement, fixed)
         self.forward = Forward("numpy" if self.steps.name == "numpy" else None, PASSES)
         if self.out is not None or self.hosts.count > 1:
             self.training = description(self, x, t, outputs, batch_size, validation, patience)

@@ -18,11 +18,15 @@ from handgrad.train.choosing import pays_off
 from handgrad.train.engines.base import TURN, ManySteps, check_rows, picked
 from handgrad.train.engines.by_numpy import NumpySteps
 from handgrad.train.engines.native import NativeSteps
+from handgrad.train.engines.traced import TracedSteps
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
 from handgrad.train.weights import count
 
-__all__ = ["ENGINES", "TURN", "ManySteps", "NativeSteps", "NumpySteps", "check_rows", "picked", "steps_for"]
+__all__ = [
+    "ENGINES", "TURN", "ManySteps", "NativeSteps", "NumpySteps", "TracedSteps", "check_rows", "picked",
+    "steps_for",
+]  # fmt: skip
 
 
 ENGINES = ("native", "numpy", "jax")
@@ -37,6 +41,7 @@ def steps_for(
     engine: str | None = None,
     ahead: int | None = None,
     placement: Any = None,
+    is_fixed: bool = False,
 ) -> NumpySteps | ManySteps:
     """The engine that was asked for; NumPy, with a warning, where there is no native code.
 
@@ -46,6 +51,7 @@ def steps_for(
         ahead: how many steps are left. Where no engine was asked for, they are made by NumPy if they take
             less time than compiling; any number, if not said, is worth it.
         placement: for JAX, where on the devices arrays lie.
+        is_fixed: whether nothing can change what a step computes, so that NumPy need not look at each.
     """
     if engine not in (None, *ENGINES):
         raise ValueError(f"engine is {' or '.join(map(repr, ENGINES))}, not {engine!r}")
@@ -75,6 +81,9 @@ def steps_for(
     n = count(t)
     programs = 1 + (n % batch_size > 0 and n > batch_size)
     if engine is None and ahead is not None and not pays_off(program, ahead, programs):
-        return NumpySteps(train_step, x, t)
+        if not is_fixed or native.like.dtype.kind != "f":  # rules look at each index
+            return NumpySteps(train_step, x, t)
+        native.check_targets()
+        return TracedSteps(train_step, x, t)
     native.check_targets()
     return native

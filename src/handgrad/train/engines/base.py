@@ -72,8 +72,9 @@ class ManySteps:
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        count = self.affordable(steps - progress.batch - 1) if len(here) == batch_size else 1
         first = progress.batch * batch_size
+        alike = steps - progress.batch - (len(order) != steps * batch_size)  # the last may have another size
+        count = self.affordable(alike)
         indices = order[first : first + count * len(here)]
         began = time.perf_counter()
         done, after, error = self.run(progress, indices, len(here))
@@ -91,7 +92,7 @@ class ManySteps:
         return progress
 
     def affordable(self, left: int) -> int:
-        """How many steps of the ``left`` whole ones fit into a turn."""
+        """How many steps of ``left`` that are alike fit into a turn."""
         affordable = int(TURN / self.seconds) if self.seconds else 1
         return max(1, min(affordable, left, self.most))
 

@@ -39,6 +39,9 @@ class NativeSteps(ManySteps):
         )
         self.state = side_by_side(leaves(self.between(self.structure)))
         self.places = addresses(self.state)
+        self.programs: dict[
+            int, Program
+        ] = {}  # by batch size: steps that were traced, until they are compiled
         self.codes: dict[int, Code] = {}
         self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
         self.latest: Progress | None = None
@@ -127,6 +130,7 @@ class NativeSteps(ManySteps):
 
         if size not in self.codes:
             program = self.program(size)
+            del self.programs[size]
             outputs = leaves(program.outputs)
             for mine, new in zip(self.state, outputs, strict=False):  # which is written over it
                 assert (mine.shape, mine.dtype) == (shape(new), new.dtype), (mine.shape, mine.dtype, new)
@@ -139,6 +143,7 @@ class NativeSteps(ManySteps):
 
     def recompile(self) -> None:
         """Make the code anew, when it is next wanted: the network or the loss computes something else now."""
+        self.programs.clear()
         self.codes.clear()
         self.told.clear()
 
@@ -148,13 +153,15 @@ class NativeSteps(ManySteps):
         Raises:
             TypeError, AttributeError: the network, the loss or the optimiser cannot be traced.
         """
-        try:
-            return self.traced(size)
-        except (TypeError, AttributeError):
-            if not self.metrics or not self.compiles_metrics:
-                raise
-            self.compiles_metrics = False
-            return self.traced(size)
+        if size not in self.programs:
+            try:
+                self.programs[size] = self.traced(size)
+            except (TypeError, AttributeError):
+                if not self.metrics or not self.compiles_metrics:
+                    raise
+                self.compiles_metrics = False
+                self.programs[size] = self.traced(size)
+        return self.programs[size]
 
     def traced(self, size: int) -> Program:
         if self.in_memory:
