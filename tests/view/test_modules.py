@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.view.graph import INPUT
+from handgrad.tree import leaves, tree_map
+from handgrad.view.graph import INPUT, PARAMETER
 from handgrad.view.recording import record
 
 torch = pytest.importorskip("torch")
@@ -59,6 +60,46 @@ class Tied(nn.Module):
         return self.out(self.symbols(x))
 
 
+class Last(nn.Module):
+    """What a recurrent network has at the end of sequences, through a layer."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.out = net, nn.Linear(net.hidden_size * (1 + net.bidirectional), 2)
+
+    def forward(self, x):
+        h = torch.ones(self.net.num_layers * (1 + self.net.bidirectional), x.size(0), self.net.hidden_size)
+        h = h.to(x.dtype)
+        out, _ = self.net(x, (h, 2 * h) if isinstance(self.net, nn.LSTM) else h)
+        return self.out(out[:, -1])
+
+
+class Stepped(nn.Module):
+    """A cell, step by step."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, xs):
+        state = None
+        for x in xs:
+            state = self.cell(x, state)
+        return state
+
+
+class OutOf(nn.Module):
+    """All that a recurrent network gives, in one array."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        out, last = self.net(x)
+        return torch.cat([out, *(last if isinstance(last, tuple) else [last])])
+
+
 def encoder():
     return nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
 
@@ -68,6 +109,19 @@ MODULES = {
     "convolutions": (lambda: resnet((4, 6), (1, 1), 3), (2, 3, 16, 16)),
     "encoder": (encoder, (2, 5, 16)),
     "encoder, norm first": (lambda: nn.TransformerEncoderLayer(8, 2, 16, 0.0, norm_first=True), (5, 2, 8)),
+    "lstm": (lambda: nn.LSTM(3, 4), (5, 2, 3)),
+    "lstm, two layers both ways": (
+        lambda: Last(nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True)),
+        (2, 5, 3),
+    ),
+    "lstm, dropout": (lambda: OutOf(nn.LSTM(3, 4, 2, dropout=0.5)), (5, 2, 3)),
+    "gru": (lambda: Last(nn.GRU(3, 4, 2, batch_first=True)), (2, 5, 3)),
+    "gru, no biases, one sequence": (lambda: OutOf(nn.GRU(3, 4, bias=False)), (5, 3)),
+    "rnn": (lambda: OutOf(nn.RNN(3, 4, bidirectional=False)), (1, 1, 3)),
+    "rnn, relu": (lambda: Last(nn.RNN(3, 4, nonlinearity="relu", batch_first=True, bias=False)), (2, 5, 3)),
+    "lstm's cell": (lambda: Stepped(nn.LSTMCell(3, 4)), (5, 2, 3)),
+    "gru's cell": (lambda: Stepped(nn.GRUCell(3, 4, bias=False)), (5, 2, 3)),
+    "rnn's cell": (lambda: Stepped(nn.RNNCell(3, 4)), (5, 2, 3)),
     "resnet18": (lambda: resnet((64, 128, 256, 512), (2, 2, 2, 2), 10), (2, 3, 64, 64)),
 }
 
@@ -80,14 +134,19 @@ def test_values_and_gradients_are_those_of_pytorch(name):
     torch.manual_seed(0)
     net, x = make().double().train(), torch.randn(*own, dtype=torch.float64)
     with torch.no_grad():
-        dout = torch.randn_like(net(x))
+        dout = tree_map(torch.randn_like, net(x))
     buffers = {key: b.clone() for key, b in net.named_buffers()}
+    torch.manual_seed(1)
     graph = record(net, x, dout=dout)
-    arrays = {a.name: a for a in graph.arrays if a.maker is None}
+    arrays = {a.name: a for a in graph.arrays if a.role in (INPUT, PARAMETER)}
     assert all(torch.equal(b, buffers[key]) for key, b in net.named_buffers())
     given = x.clone().requires_grad_()
+    torch.manual_seed(1)
     out = net(given)
-    out.backward(dout)
+    torch.autograd.backward(leaves(out), leaves(dout))
+    ends = sorted(graph.outputs, key=lambda array: array.name)
+    for array, y in zip(ends, leaves(out), strict=True):
+        np.testing.assert_allclose(array.value, y.detach(), rtol=1e-10, atol=1e-12)
     (first,) = (key for key, a in arrays.items() if a.role == INPUT)
     for key, p in {first: given, **dict(net.named_parameters())}.items():
         np.testing.assert_allclose(arrays[key].value, p.detach(), rtol=1e-12)
@@ -192,3 +251,23 @@ def test_the_module_is_as_it_was_after_an_error():
 def test_what_has_no_rule_is_said_by_name():
     with pytest.raises(TypeError, match="bias_k"):
         hg.show(nn.MultiheadAttention(8, 2, add_bias_kv=True), *[torch.randn(3, 2, 8)] * 3)
+
+
+def test_recurrent_modules_are_what_they_were():
+    net, x = nn.LSTM(3, 4), torch.randn(5, 2, 3)
+    before = net(x)[0]
+    kept = list(net._flat_weights)
+    assert "lstm" in str(hg.show(net, x))
+    assert all(a is b for a, b in zip(net._flat_weights, kept, strict=True))
+    assert torch.equal(net(x)[0], before)
+
+
+def test_what_recurrent_rules_lack_is_said():
+    with pytest.raises(TypeError, match="proj_size has no rule"):
+        hg.show(nn.LSTM(3, 4, proj_size=2), torch.randn(5, 2, 3))
+
+
+def test_the_size_of_a_recorded_tensor_is_pytorchs():
+    v = hg.variable(torch.ones(2, 3))
+    assert (v.size(), v.size(1), v.size(-2)) == (torch.Size([2, 3]), 3, 2)
+    assert hg.variable(np.ones((2, 3))).size == 6

@@ -11,6 +11,10 @@ from handgrad.tape import scope
 from handgrad.tree import leaves
 
 
+FLAT = ("_flat_weights", "_flat_weight_refs")
+"""Where recurrent modules keep their parameters a second time."""
+
+
 def is_module(target: Any) -> bool:
     """Whether this is an ``nn.Module`` with PyTorch's own backward, and no ``backward`` written for it."""
     kinds = type(target).__mro__
@@ -27,6 +31,7 @@ def recording(module: Any, recorded: Callable[[Any, str], Any]) -> Iterator[None
         recorded: makes a recorded array of a tensor and its name.
     """
     before = [(m._parameters, dict(m._parameters), m._buffers, dict(m._buffers)) for m in module.modules()]
+    flat = [(vars(m), {name: vars(m)[name] for name in FLAT}) for m in module.modules() if FLAT[0] in vars(m)]
     in_place = [m for m in module.modules() if getattr(m, "inplace", False) is True]
     names = {id(p): name for name, p in module.named_parameters()}
     made = {id(p): recorded(p.detach(), names[id(p)]) for p in module.parameters()}
@@ -47,6 +52,8 @@ def recording(module: Any, recorded: Callable[[Any, str], Any]) -> Iterator[None
             for parameters, own, buffers, held in before:
                 parameters.update(own)
                 buffers.update(held)
+            for own, kept in flat:
+                own.update(kept)
 
 
 def plain_output(module: Any, inputs: tuple) -> Any:
