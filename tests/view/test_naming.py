@@ -1,5 +1,6 @@
 """Arrays are called what the author calls them, and by no other name."""
 
+import contextlib
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.layers import Layer, mlp
+from handgrad.tape import scope
 from handgrad.view.recording import record
 
 
@@ -101,3 +103,56 @@ def test_an_error_ends_the_following():
     with pytest.raises(ValueError, match="no"):
         record(f, 1.0)
     assert sys.gettrace() is before
+
+
+def normed(x):
+    centred = x - hg.mean(x)
+    return centred / hg.sqrt(hg.mean(hg.square(centred)))
+
+
+class Block:
+    def forward(self, x):
+        return normed(x) * hg.tanh(helper(x))
+
+
+@contextlib.contextmanager
+def called(name):
+    with scope(name):
+        yield
+
+
+def test_functions_that_use_several_rules_are_boxes():
+    def f(x):
+        with called("own"):
+            y = Block().forward(x)
+        return normed(y) + 1.0
+
+    graph = record(f, np.array([1.0, 2.0]))
+    found = [(box.name, box.parent.name, len(list(box.all_ops()))) for box in graph.boxes]
+    inner = [("own", "", 9), ("normed (call 1)", "own", 6), ("normed (call 2)", "", 6)]
+    assert found == inner  # helper has one rule, Block is all of its scope, f is all there is
+    assert hg.tanh(hg.variable(1.0)).node.scope == ""
+
+
+def test_a_function_called_again_and_again_is_drawn_once():
+    def f(x):
+        for _ in range(20):
+            x = normed(x)
+        return x
+
+    (whole, *turns) = record(f, np.array([1.0, 2.0])).boxes
+    assert (whole.title, whole.told_size) == ("normed, calls 1 to 20", "× 20, 120 rules")
+    assert len(turns) == 20
+
+
+def test_functions_that_raise_are_left():
+    def wrong(x):
+        raise ValueError("no")
+
+    def f(x):
+        try:
+            return wrong(x)
+        except ValueError:
+            return hg.tanh(x) * hg.sin(x)
+
+    assert record(f, 1.0).boxes == []

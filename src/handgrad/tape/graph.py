@@ -32,14 +32,15 @@ def next_order() -> int:
 
 
 class Scope:
-    """One call of a layer, or one ``with scope(name)``: what a node was made in."""
+    """One call of a layer or function, or one ``with scope(name)``: what a node was made in."""
 
-    __slots__ = ("label", "name", "outer")
+    __slots__ = ("is_function", "label", "name", "outer")
 
-    def __init__(self, name: str, label: str, outer: Scope | None):
+    def __init__(self, name: str, label: str, outer: Scope | None, is_function: bool = False):
         self.name = name
         self.label = label  # what it is, "Affine(784, 50)"
         self.outer = outer  # the call that it was made in
+        self.is_function = is_function
 
 
 NOWHERE = Scope("", "", None)
@@ -54,6 +55,19 @@ def scope(name: str, label: str = "") -> Iterator[None]:
         yield
     finally:
         _scope.reset(token)
+
+
+def entered(name: str) -> Scope:
+    """Nodes made from here on, until it is left, are of this function."""
+    inside = Scope(name, "", _scope.get(), is_function=True)
+    _scope.set(inside)
+    return inside
+
+
+def left(inside: Scope) -> None:
+    """Back to where a function was entered; a scope that it opened for its caller stays open."""
+    if _scope.get() is inside and inside.outer is not None:
+        _scope.set(inside.outer)
 
 
 Place = tuple[CodeType, int]

@@ -1,4 +1,4 @@
-"""Boxes that open and close: the calls of layers, and runs of rules where there are too many to draw."""
+"""Boxes that open and close: the calls of layers and functions, and runs of rules where there are too many to draw."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from handgrad.tape import Scope
 from handgrad.view.graph import INPUT, Array, Box, Op
 from handgrad.view.repeats import gather, in_order, put, rules_from
 
+LEAST = 3  # rules of a function that is a box
 MOST = 120  # things that are drawn side by side in one box
 INPUTS = 40  # that stand outside; of more, each stands where it is used
 
@@ -26,13 +27,16 @@ class Boxes:
             return self.root
         if scope not in self.by_scope:
             outer = self.of(scope.outer)
-            self.by_scope[scope] = Box(-1, scope.name, scope.label, outer)
+            self.by_scope[scope] = Box(-1, scope.name, scope.label, outer, is_function=scope.is_function)
             outer.boxes.append(self.by_scope[scope])
         return self.by_scope[scope]
 
     def finished(self, arrays: list[Array]) -> tuple[Box, list[Box]]:
         """The root and the other boxes, with every leaf in its place, and no box too full to be drawn."""
         unwrap(self.root)
+        for box in reversed(below(self.root)):
+            if box.is_function and (len(list(box.all_ops())) < LEAST or is_alone(box)):
+                dissolve(box)
         tell_calls_apart(self.root)
         for box in below(self.root):
             gather(box)
@@ -60,13 +64,20 @@ def unwrap(root: Box) -> None:
         for box in whole:
             box.name = box.label
         return
-    root.boxes.remove(whole[0])
-    for box in whole[0].boxes:
-        box.parent = root
-    for op in whole[0].ops:
-        op.box = root
-    root.boxes += whole[0].boxes
-    root.ops += whole[0].ops
+    dissolve(whole[0])
+
+
+def is_alone(box: Box) -> bool:
+    """Whether there is nothing beside it."""
+    return box.parent is not None and in_order(box.parent) == [box]
+
+
+def dissolve(box: Box) -> None:
+    """Put what is in a box into the one around it."""
+    assert box.parent is not None
+    box.parent.boxes.remove(box)
+    for thing in in_order(box):
+        put(thing, box.parent)
 
 
 def tell_calls_apart(root: Box) -> None:

@@ -146,7 +146,7 @@ class Op:
 
 @dataclass(eq=False, repr=False)
 class Box:
-    """One call of a layer, or a run of rules drawn as one: it opens and closes."""
+    """One call of a layer or function, or a run of rules drawn as one: it opens and closes."""
 
     number: int
     name: str
@@ -155,6 +155,7 @@ class Box:
     ops: list[Op] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     leaves: list[Array] = field(default_factory=list)
+    is_function: bool = False  # whether it is a call of one of the author's functions
     is_run: bool = False  # whether it is no layer, but a run of rules
     turns: int = 0  # of a loop, or layers of equal structure in a row, that it holds
 
