@@ -1,4 +1,4 @@
-"""Boxes that open and close: the calls of layers and functions, and runs of rules where there are too many to draw."""
+"""Boxes that open and close: calls of layers and functions, and runs of rules too many to draw."""
 
 from __future__ import annotations
 

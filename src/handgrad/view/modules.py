@@ -10,7 +10,6 @@ from handgrad.arrays import stripped
 from handgrad.tape import scope
 from handgrad.tree import leaves
 
-
 FLAT = ("_flat_weights", "_flat_weight_refs")
 """Where recurrent modules keep their parameters a second time."""
 

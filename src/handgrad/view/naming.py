@@ -1,4 +1,4 @@
-"""The author's own code: what arrays are called there, q, k, scores, as he assigned them, and his functions."""
+"""The code of the author himself: what arrays are called there, q, k, scores, and his functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_authors(file: str) -> bool:
 
 
 def function_name(frame: FrameType) -> str:
-    """What a function is called; a method has its class's name too. Nothing for what is no step of its own."""
+    """What a function is called, a method with its class; nothing for what is no step of its own."""
     code = frame.f_code
     name = code.co_qualname.rpartition("<locals>.")[2].removesuffix(".__call__")
     is_layers = isinstance(frame.f_locals.get("self"), Layer) and name.endswith(".forward")  # has a scope

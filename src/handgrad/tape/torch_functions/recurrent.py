@@ -1,4 +1,4 @@
-"""Recurrent networks: ``torch.lstm`` and its kin, which ``nn.LSTM`` and the like call with all their weights."""
+"""Recurrent networks: ``torch.lstm`` and its kin, which ``nn.LSTM`` calls with all its weights."""
 
 from __future__ import annotations
 
