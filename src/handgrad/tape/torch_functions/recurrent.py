@@ -18,18 +18,18 @@ def over_lstm(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tupl
     if len(weights) % 2:
         raise TypeError("PyTorch's lstm with proj_size has no rule: use one without a projection")
     W, U, *b = weights
-    return rules.lstm(x, *state, W, U, one_bias(b, U), None, reverse=reverse)
+    return rules.lstm(x, *state, W, U, one_bias(b, U), reverse=reverse)
 
 
 def over_gru(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tuple:
     W, U, *b = weights
-    return rules.gru(x, *state, W, U, *(b or [no_bias(U)] * 2), None, reverse=reverse)
+    return rules.gru(x, *state, W, U, *(b or [no_bias(U)] * 2), reverse=reverse)
 
 
 def over_rnn(nonlinearity: str) -> Layer:
     def layer(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tuple:
         W, U, *b = weights
-        return rules.rnn(x, *state, W, U, one_bias(b, U), None, nonlinearity=nonlinearity, reverse=reverse)
+        return rules.rnn(x, *state, W, U, one_bias(b, U), nonlinearity=nonlinearity, reverse=reverse)
 
     return layer
 
@@ -61,7 +61,8 @@ def recurrent(layer: Layer) -> Callable:
             raise TypeError("packed sequences have no rule: give the padded array, or one sequence at a time")
         states = list(hx) if isinstance(hx, (list, tuple)) else [hx]
         each = len(params) // (num_layers * (1 + bidirectional))
-        x, last = input if batch_first else input.transpose(0, 1), []
+        x = input if batch_first else input.transpose(0, 1)
+        last: list[list[Any]] = []
         for k in range(num_layers):
             if k and train and dropout_p:
                 x = dropout("dropout")(x.transpose(0, 1).contiguous(), dropout_p).transpose(0, 1)
