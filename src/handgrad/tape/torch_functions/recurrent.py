@@ -18,18 +18,20 @@ def over_lstm(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tupl
     if len(weights) % 2:
         raise TypeError("PyTorch's lstm with proj_size has no rule: use one without a projection")
     W, U, *b = weights
-    return rules.lstm(x, *state, W, U, one_bias(b, U), reverse=reverse)
+    h, c = state
+    return rules.lstm(x, h, c, W, U, one_bias(b, U), reverse=reverse)
 
 
 def over_gru(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tuple:
-    W, U, *b = weights
-    return rules.gru(x, *state, W, U, *(b or [no_bias(U)] * 2), reverse=reverse)
+    W, U, *biases = weights
+    b, d = biases or [no_bias(U)] * 2
+    return rules.gru(x, state[0], W, U, b, d, reverse=reverse)
 
 
 def over_rnn(nonlinearity: str) -> Layer:
     def layer(x: Any, state: list[Any], weights: Weights, reverse: bool) -> tuple:
         W, U, *b = weights
-        return rules.rnn(x, *state, W, U, one_bias(b, U), nonlinearity=nonlinearity, reverse=reverse)
+        return rules.rnn(x, state[0], W, U, one_bias(b, U), nonlinearity=nonlinearity, reverse=reverse)
 
     return layer
 
