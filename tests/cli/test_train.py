@@ -1,6 +1,7 @@
 """train, predict and evaluate, as a user would, on real data and on wrong input."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -135,6 +137,45 @@ def test_npz(handgrad, tmp_path):
     code, out, err = handgrad("train", tmp_path / "points.npz", *QUICK, "--out", tmp_path / "run")
     assert code == 0, err
     assert "test accuracy" in out
+
+
+def test_predictions_of_standard_input(handgrad, tmp_path, monkeypatch):
+    table = tmp_path / "table.csv"
+    table.write_text("x,t\n" + "".join(f"{i},{2 * i}\n" for i in range(50)))
+    run = tmp_path / "run"
+    handgrad("train", table, "--target", "t", "--task", "regression", *QUICK, "--out", run)
+
+    def given(content):
+        monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(content)))
+        return handgrad("predict", run, "-")
+
+    assert given(b"x\n1\n2\n")[1].splitlines()[0] == "row,predicted"
+    (tmp_path / "two.csv").write_text("x\n1\n2\n")
+    assert given(b"x\n1\n2\n")[1] == handgrad("predict", run, tmp_path / "two.csv", "-o", "-")[1]
+    assert "nothing came by standard input" in given(b"")[2]
+    code, _, err = given(b"y\n1\n")
+    assert (code, "handgrad: -: " in err, str(tmp_path) in err) == (2, True, False)
+    assert "standard input: line 2" in given(b"x,y\n1\n")[2]
+
+
+def test_a_folder_that_says_what_is_held_out(handgrad, tmp_path):
+    """Images of several sizes, in parts: the run keeps to what they were brought to."""
+    image = pytest.importorskip("PIL.Image")
+    for part, n in {"train": 8, "val": 3}.items():
+        for name, level in {"dark": 10, "light": 200}.items():
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(n):
+                image.new("L", (6 + i, 8), level + i).save(tmp_path / part / name / f"{i}.png")
+    run = tmp_path / "run"
+    _, said, _ = handgrad("train", tmp_path, "--resize", "4x5", "--epochs", 40, "--out", run)
+    assert "16 examples to train on" in said
+    assert "6 held-out examples: loss" in said
+    assert handgrad("predict", run, tmp_path / "val" / "dark", "--out", "-")[1].count(",dark,") == 3
+    _, told, _ = handgrad("evaluate", run, tmp_path)
+    assert "6 held-out examples" in told
+    assert "16 examples" in told
+    code, _, err = handgrad("train", tmp_path, "--resize", "4x5", "--fold", "1/2", "--out", tmp_path / "no")
+    assert (code, "there is no --fold" in err) == (2, True)
 
 
 def test_a_folder_of_images(handgrad, tmp_path):

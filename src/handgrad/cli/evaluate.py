@@ -60,8 +60,9 @@ def _data(args: argparse.Namespace, trained: Run) -> Dataset:
 
     task = "classification" if trained.classes is not None else "regression"
     target = args.target or trained.training["target"]
-    text = trained.preparation.text_columns
-    data = load(args.source, target=target, classes=trained.classes, task=task, text=text)
+    data = load(
+        args.source, target=target, classes=trained.classes, task=task, **trained.as_trained(args.source)
+    )
     if data.t is None:
         raise ValueError(without_targets(data))
     return data

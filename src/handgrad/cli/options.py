@@ -84,6 +84,22 @@ def augment(text: str) -> str:
     return text
 
 
+def image_size(text: str) -> str:
+    """``64x48``, width and height, or ``64`` for both, checked."""
+    width, _, height = text.partition("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in (width, height or width)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, as 64x48, or one number for both")
+    return text
+
+
+def height_and_width(text: str | None) -> tuple[int, int] | None:
+    """(H, W) of what ``image_size`` takes."""
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    return int(height or width), int(width)
+
+
 def names(text: str) -> list[str]:
     """``a,b``."""
     return [part.strip() for part in text.split(",") if part.strip()]

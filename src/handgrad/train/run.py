@@ -115,6 +115,15 @@ class Run(Saved):
             return _PreparedRows(x, self)
         return self.preparation(x, dtype=np.dtype(self.network["dtype"]), unseen=unseen)
 
+    def as_trained(self, source: str | Path) -> dict[str, Any]:
+        """The options with which ``handgrad.data.load`` reads a source as it read what was trained on."""
+        asked: dict[str, Any] = {"text": self.preparation.text_columns}
+        if Path(source).is_dir():
+            shape = self.preparation.shape
+            asked |= {"is_grey": len(shape) == 2, "fit": self.training.get("fit") or "crop"}
+            asked["resize"] = shape[-2:] if self.training.get("resize") else None
+        return asked
+
     def targets(self, data: Dataset) -> np.ndarray:
         """What the network is trained towards: class indices, or scaled targets (N, M)."""
         return scaled_targets(data, self.scale, np.dtype(self.network["dtype"]))
