@@ -176,6 +176,7 @@ class Describer:
             "size": box.told_size,
             "parent": parent,
             "isRun": box.is_run,
+            "turns": box.turns,
             "sentence": self.sentence(box),
         }
 

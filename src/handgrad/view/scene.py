@@ -23,8 +23,16 @@ class Port:
     is_exit: bool
 
 
-Thing = Op | Box | Array | Port
-"""A rule, a closed box, a leaf, or a port."""
+@dataclass(frozen=True)
+class Reference:
+    """An array that stands elsewhere, named again beside one of the turns that share it."""
+
+    array: Array
+    turn: Op | Box
+
+
+Thing = Op | Box | Array | Port | Reference
+"""A rule, a closed box, a leaf, a port, or a reference."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +131,14 @@ class _Seen:
         self.root, self.depth, self.scene = root, depth, Scene()
         self.arrows: dict[Any, Arrow] = {}
         self.closed: dict[Box, Box | None] = {}
+        self.first: dict[tuple[Array, Box], Op | Box] = {}  # of the turns of a box, the first to use an array
         inside = [box for box in graph.boxes if box is not root and root in box.above()]
         self.scene.boxes = [box for box in inside if self._closed(box) is None]
         for op in graph.ops:
             for use in op.inputs:
                 if use.array is not None:
-                    self._connect(use.array, self._of_array(use.array), self._of_op(op), (use,))
+                    source = self._reference(use.array, op) or self._of_array(use.array)
+                    self._connect(use.array, source, self._of_op(op), (use,))
         for array in graph.outputs:
             self._connect(array, self._of_array(array), None, ())
         self.scene.arrows = bundled(list(self.arrows.values()))
@@ -143,6 +153,19 @@ class _Seen:
     def _thing(self, thing: Op | Array, box: Box) -> Thing | None:
         """What stands for a thing in this box, if it is seen at all."""
         return (self._closed(box) or thing) if self.root in box.above() else None
+
+    def _reference(self, array: Array, op: Op) -> Reference | None:
+        """What stands for an array from outside in each turn that shares it but the first: no long arrow."""
+        home = array.box if array.maker is None else array.maker.box
+        around = [] if home is None else list(home.above())
+        turn: Op | Box = op
+        for box in op.box.above():
+            is_outside = turn not in around and (array.maker is None or box not in around)
+            if box.turns > 0 and is_outside and box in self.scene.boxes:
+                is_first = self.first.setdefault((array, box), turn) is turn
+                return None if is_first else Reference(array, turn)
+            turn = box
+        return None
 
     def _of_op(self, op: Op) -> Thing | None:
         return self._thing(op, op.box)
@@ -170,8 +193,16 @@ class _Seen:
 
     def _add(self, thing: Thing) -> None:
         if thing not in self.scene.things:
-            box = None if isinstance(thing, Port) else thing.parent if isinstance(thing, Box) else thing.box
+            box = self._home(thing)
             self.scene.things[thing] = None if box is self.root else box
+
+    def _home(self, thing: Thing) -> Box | None:
+        """The open box that it lies in."""
+        if isinstance(thing, Port):
+            return None
+        if isinstance(thing, Reference):
+            return thing.turn if thing.turn in self.scene.boxes else self._home(thing.turn)
+        return thing.parent if isinstance(thing, Box) else thing.box
 
 
 def bundled(arrows: list[Arrow]) -> list[Arrow]:

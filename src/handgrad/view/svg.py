@@ -48,6 +48,8 @@ COLOURS = {
     "input-line": ("stroke", "#7550c4", "#b79bf0"),
     "constant": ("fill", "#ffffff", "#0d1117"),
     "constant-line": ("stroke", "#59636e", "#9198a1"),
+    "reference": ("fill", "#ffffff", "#0d1117"),
+    "reference-line": ("stroke", "#a3acb7", "#59636e"),
     "output": ("fill", "#efe9fb", "#2a2145"),
     "output-line": ("stroke", "#7550c4", "#b79bf0"),
     "parameter": ("fill", "#e3f5e8", "#12331f"),

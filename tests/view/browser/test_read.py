@@ -109,3 +109,30 @@ def test_what_lies_on_an_edge_is_seen_to_do_so(opened):
         leaf,
     )
     assert leaf in {name for _, name, *_ in window.page.evaluate(THROUGH)}
+
+
+LIT = """() => [...document.querySelectorAll(".node.lit")].
+  .map((node) => node.textContent.trim().split(" ")[0])"""
+
+
+def test_a_weight_that_turns_share_is_named_again_beside_each(opened):
+    """Opening a loop draws no ladder, and no edge that passes a turn."""
+    window = opened("recurrent", as_it_opens=True)
+    (loop,) = (box for box in graphs("recurrent")[0].boxes if box.turns)
+    window.act(f"b{loop.number}")
+    (Wh,) = (a for a in graphs("recurrent")[0].arrays if a.name == "Wh")
+    edges = [edge for edge in window.drawn()[0]["edges"] if edge.endswith(f"-{Wh.number}")]
+    assert len([edge for edge in edges if edge.startswith(f"e:l{Wh.number}-")]) == 1
+    assert len([edge for edge in edges if edge.startswith(f"e:r{Wh.number}_")]) == loop.turns - 1
+    assert window.page.evaluate(THROUGH) == []
+    assert_apart(window)
+    window.page.locator(f"[data-node^=r{Wh.number}_]").nth(3).dispatch_event("pointerenter")
+    lit = window.page.evaluate(LIT)
+    assert lit.count("Wh") == loop.turns
+    turn = loop.boxes[4]
+    window.act(f"b{turn.number}")
+    node = f"r{Wh.number}_b{turn.number}"
+    assert window.node(node).count() == 1
+    window.act(node)
+    assert window.heading() == "Wh"
+    assert_apart(window)

@@ -10,6 +10,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.view.recording import record
+from handgrad.view.scene import Reference, scene
 from handgrad.view.still.drawing import svg
 from handgrad.view.summary import LEVELS, Thumb, cells, summary, thumb
 from handgrad.view.thumbnails import DIVERGING, GREY, NOT_FINITE, data_uri
@@ -154,3 +155,24 @@ def test_images_are_grey():
     pixels = read_png(base64.b64decode(data_uri(Thumb(levels, True)).removeprefix("data:image/png;base64,")))
     assert pixels.tolist() == [[[0, 0, 0], [255, 255, 255]]]
     assert len(GREY) == len(DIVERGING) == 256
+
+
+def test_an_array_that_turns_share_stands_once_and_is_named_again_in_each():
+    def f(xs, W):
+        h = xs[0]
+        for x in xs:
+            h = hg.tanh(h @ W + x)
+        return hg.sum(h)
+
+    graph = record(f, np.ones((6, 2, 2)), np.eye(2))
+    seen = scene(graph)
+    (W,) = (a for a in graph.arrays if a.name == "W")
+    named = [t for t in seen.things if isinstance(t, Reference) and t.array is W]
+    (loop,) = (box for box in graph.boxes if box.turns)
+    assert [t.turn for t in named] == loop.boxes[1:]
+    assert [seen.things[t] for t in named] == loop.boxes[1:]
+    sources = [a.source for a in seen.arrows if a.array is W]
+    assert sources == [W, *named]
+    assert svg(graph).count("reference-line") > 5
+    closed = scene(graph, depth=0)
+    assert not any(isinstance(t, Reference) for t in closed.things)

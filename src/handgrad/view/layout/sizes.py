@@ -12,7 +12,7 @@ Point = tuple[float, float]
 NAME, SYMBOL, VALUE, SMALL = 13.0, 19.0, 12.0, 11.0  # sizes of letters
 LONGEST = 180.0  # pixels that a name may take
 BELOW = 15.0  # from an outline to the first note below it
-HIGH, TALL = 34.0, 42.0  # of nodes with one line and with two
+HIGH, TALL, LOW = 34.0, 42.0, 20.0  # of nodes with one line, with two, and of references
 LEADING = 14.0
 SYMBOLS = "+−×÷"
 THUMB, THINNEST = 30.0, 8.0  # sides of thumbnails
@@ -30,7 +30,7 @@ class Shape:
     words: str
     below: str
     notes: list[str]
-    kind: str  # operation, input, parameter
+    kind: str  # operation, input, parameter, reference
     is_round: bool = False
     is_stacked: bool = False  # a closed box
 
@@ -40,18 +40,22 @@ class Shape:
 
     @property
     def size(self) -> float:
-        return SYMBOL if self.is_symbol else NAME
+        return SYMBOL if self.is_symbol else SMALL if self.kind == "reference" else NAME
 
     @property
     def inner_width(self) -> float:
         """The outline's."""
         if self.is_symbol:
             return self.inner_height
+        if self.kind == "reference":
+            return min(words_width(self.words, SMALL), LONGEST) + 16
         words = min(words_width(self.words, NAME) * BOLD, LONGEST)
         return max(words, min(words_width(self.below, SMALL), LONGEST)) + 24
 
     @property
     def inner_height(self) -> float:
+        if self.kind == "reference":
+            return LOW
         return TALL if len(self.below) > 0 else HIGH
 
     @property

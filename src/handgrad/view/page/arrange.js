@@ -11,6 +11,7 @@ export function shapeOf(recording, node) {
   const notes = marksOf(recording, node).map(([, words]) => (recording.isLive ? roomy(words) : words));
   if (kind === "op") return new Shape(of.label, of.below, notes, "operation");
   if (kind === "box") return new Shape(titleOf(of), of.size, notes, "operation", false, true);
+  if (kind === "reference") return new Shape(of.name, "", [], "reference", true);
   if (kind === "sink") return new Shape(of.name, "", notes, "output", true);
   return new Shape(recording.shortName(node), "", notes, of.role, of.role !== "parameter");
 }
@@ -35,7 +36,7 @@ export function marksOf(recording, { id, kind, of }) {
   return marks;
 }
 
-/** What stands at an edge: the value above the line, the gradient that comes back below. */
+/** What stands at an edge: the value above the line, the gradient that comes back below; of a reference that alone. */
 export function saidAt(recording, edge) {
   if (edge.count) {
     const lines = [`${edge.count.toLocaleString("en")} arrays`];
@@ -47,7 +48,8 @@ export function saidAt(recording, edge) {
   const said = [{ kind: "value", words: value, lines: value.lines, key: valueKey(edge.array.id) }];
   const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? "" : gradKey(edge.array.id);
   if (grad) said.push({ kind: "grad", words: grad, key: back, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
-  return said.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) })).map((each) => ({ ...each, room: roomOf(each) }));
+  const told = grad && edge.from.kind === "reference" ? said.slice(1) : said; // the value stands with the array itself
+  return told.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) })).map((each) => ({ ...each, room: roomOf(each) }));
 }
 
 /** A matrix whose numbers are written out, or words and a thumbnail. @param {any} said */

@@ -52,7 +52,7 @@ export class Editor {
 
   /** The fields of what was chosen in the picture, if it can be changed. @param {any} node */
   choose(node) {
-    if (node.kind !== "leaf" && node.kind !== "sink") return;
+    if (!["leaf", "sink", "reference"].includes(node.kind)) return;
     const input = this.live.inputs.find((/** @type {any} */ each) => each.array === node.of.id);
     if (input && input !== this.input) this.show(input);
   }

@@ -14,8 +14,8 @@ export const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.le
  *   sum: string[], wholeSum: string, partial: Record<string, number>, isOutput: boolean, uses: Use[] }} Held
  * @typedef {{ id: number, rule: number, label: string, below: string, box: number, inputs: Use[], outputs: number[], verdict: number,
  *   says: string, rows: string[], answers: any[], notes: string[][], isFinite: Record<string, boolean>, hasGradient: boolean, [more: string]: any }} Op
- * @typedef {{ id: number, name: string, short: string, label: string, size: string, parent: number, isRun: boolean, ops: number[], open: boolean }} Box
- * @typedef {{ id: string, kind: "op" | "box" | "leaf" | "sink", of: any, box: number, first: number, last: number }} Node
+ * @typedef {{ id: number, name: string, short: string, label: string, size: string, parent: number, isRun: boolean, turns: number, ops: number[], open: boolean }} Box
+ * @typedef {{ id: string, kind: "op" | "box" | "leaf" | "sink" | "reference", of: any, box: number, first: number, last: number }} Node
  * @typedef {{ phase: string, at: number, node?: Node | null }} Moment
  */
 
@@ -87,9 +87,12 @@ export class Recording {
     const closed = this.boxes.map((box) => this.closedAround(box.id));
     const added = (node) => nodes.get(node.id) ?? nodes.set(node.id, node).get(node.id);
     const nodeOf = (op) => added(this.nodeOf(op, closed[op.box]));
+    /** @type {Map<string, string>} of the turns of a box, the first to use an array */
+    const first = new Map();
     const sourceOf = (array) => (array.maker >= 0 ? nodeOf(this.ops[array.maker]) : added(this.leafOf(array, closed[array.box])));
     const connect = (array, target, use) => {
-      const from = sourceOf(array);
+      const reference = use && this.referenceOf(array, this.ops[use.op], closed, first);
+      const from = reference ? added(reference) : sourceOf(array);
       const to = added(target);
       if (from === to) return;
       const id = `e:${from.id}-${to.kind === "op" ? `${to.id}.${use.slot}` : to.id}-${array.id}`;
@@ -111,6 +114,28 @@ export class Recording {
   leafOf(array, closed) {
     if (closed) return this.nodeOf(this.ops[closed.ops[0]], closed);
     return { id: `l${array.id}`, kind: "leaf", of: array, box: array.box, first: -1, last: -1 };
+  }
+
+  /**
+   * What stands for an array from outside in each turn that shares it but the first: no long edge.
+   * @param {Held} array @param {Op} op @param {Box[]} closed the closed box around each @param {Map<string, string>} first @returns {any}
+   */
+  referenceOf(array, op, closed, first) {
+    const around = this.above(array.maker < 0 ? array.box : this.ops[array.maker].box);
+    let turn = `o${op.id}`;
+    let home = -1;
+    for (const box of this.above(op.box)) {
+      const isOutside = !around.includes(this.boxes[home]) && (array.maker < 0 || !around.includes(box));
+      if (box.turns && isOutside && !closed[box.id]) {
+        const key = `${array.id} ${box.id}`;
+        if (!first.has(key)) first.set(key, turn);
+        const at = home >= 0 && !closed[home] ? home : box.id;
+        return first.get(key) === turn ? null : { id: `r${array.id}_${turn}`, kind: "reference", of: array, box: at, first: op.id - 0.5, last: array.maker };
+      }
+      turn = `b${box.id}`;
+      home = box.id;
+    }
+    return null;
   }
 
   sinkOf(array) {

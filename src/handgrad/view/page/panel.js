@@ -19,7 +19,7 @@ export class Panel {
   }
 
   show(recording, node) {
-    const content = { op: this.op, box: this.box, leaf: this.array, sink: this.array }[node.kind];
+    const content = { op: this.op, box: this.box, leaf: this.array, sink: this.array, reference: this.array }[node.kind];
     this.element.replaceChildren(...content.call(this, recording, node.of));
     this.element.scrollTop = 0;
   }

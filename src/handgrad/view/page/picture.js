@@ -124,7 +124,7 @@ export class Picture {
 
   /** The full name, and all that is written, in the order in which it is. @param {any} node */
   spokenOf(node) {
-    const what = { op: "rule", box: "closed box", leaf: node.of.role, sink: "output" }[node.kind];
+    const what = { op: "rule", box: "closed box", leaf: node.of.role, sink: "output", reference: "drawn elsewhere" }[node.kind];
     const small = node.kind === "box" ? [node.of.size] : [this.shapes.get(node.id).below].filter(Boolean);
     const marks = marksOf(this.recording, node).map(([, words]) => words);
     return `${[this.recording.nameOf(node), ...small, ...marks].join(" ")}, ${what}`;
@@ -147,14 +147,13 @@ export class Picture {
 
   /** What is told at an edge; it can be pressed. @param {any} edge @param {number[]} at */
   drawnLabel(edge, [x, y]) {
-    const [value, grad] = edge.said;
     const width = Math.max(...edge.said.map((each) => each.room.width));
     const height = Math.max(...edge.said.map((each) => each.room.height));
     this.places.set(edge.id, { x, y, width, height: 2 * (AIR + height) });
     const choose = () => this.chosen.chooseArray(edge);
     const written = s("g", { class: "edge label", "data-edge": edge.id, role: "button", tabindex: 0, ...this.actsOf(edge), onkeydown: pressed(choose),
       onfocus: () => written.matches(":focus-visible") && this.reach(edge.id) }, s("title", {}, spokenOfEdge(edge)),
-      this.drawnTag(value, x, y - AIR - value.tag.height), grad ? this.drawnTag(grad, x, y + AIR) : null);
+      edge.said.map((/** @type {any} */ said) => this.drawnTag(said, x, said.kind === "grad" ? y + AIR : y - AIR - said.tag.height)));
     this.elements.get(edge.id).push(written);
     return written;
   }
@@ -255,11 +254,14 @@ export class Picture {
     for (const element of this.elements.get(id) ?? []) element.classList.toggle(name, is);
   }
 
-  /** An edge with both its ends, or a node with all its edges. @param {string[]} ids */
+  /** An edge with both its ends, or a node with all its edges; an array wherever it stands. @param {string[]} ids */
   light(ids) {
     for (const element of this.scene.querySelectorAll(".lit")) element.classList.remove("lit");
-    for (const { id, from, to } of this.edges)
-      if (ids.some((each) => [id, from.id, to.id].includes(each))) [id, from.id, to.id].forEach((each) => this.mark(each, "lit", true));
+    const met = this.edges.filter(({ id, from, to }) => ids.some((each) => [id, from.id, to.id].includes(each)));
+    const shared = new Set(this.nodes.filter(({ kind }) => kind === "reference").map(({ of }) => of));
+    const again = met.filter(({ id, from, array }) => shared.has(array) && [id, from.id].some((each) => ids.includes(each))).map(({ array }) => array);
+    for (const { array, from } of this.edges) if (again.includes(array)) this.mark(from.id, "lit", true);
+    for (const { id, from, to } of met) [id, from.id, to.id].forEach((each) => this.mark(each, "lit", true));
   }
 
   showChosen(/** @type {string} */ id) {

@@ -25,7 +25,7 @@ from handgrad.view.layout.sizes import (
 )
 from handgrad.view.layout.words import BOLD
 from handgrad.view.rounding import told
-from handgrad.view.scene import Arrow, Scene, Thing, scene
+from handgrad.view.scene import Arrow, Reference, Scene, Thing, scene
 from handgrad.view.still import shapes
 from handgrad.view.still.shapes import shape_of
 from handgrad.view.summary import LEVELS, Summary, Thumb, cells, summary
@@ -99,6 +99,8 @@ def svg(graph: Graph, depth: int | None = None, of: str | None = None) -> str:
 
 def sums(thing: Thing, seen: Scene) -> tuple[str, ...]:
     """Where gradients that come back to a thing are added: the sums."""
+    if isinstance(thing, Reference):
+        return ()
     arrays = {arrow.array: None for arrow in seen.arrows if arrow.source is thing}
     return tuple(line for array in arrays for line in fan_out(array))
 
@@ -177,7 +179,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Label:
-    """The value above an arrow, and the gradient below."""
+    """The value above an arrow, and the gradient below; of a reference that alone."""
 
     said: tuple[Said, ...]
 
@@ -194,7 +196,8 @@ class Label:
         gradient = told(dx, noise)
         kind = "muted" if gradient.is_rounding else "backward"
         lines = gradient.lines[1:] or gradient.lines
-        return cls((above, said_of(dx, gradient, lines, kind, most)))
+        below = said_of(dx, gradient, lines, kind, most)
+        return cls((below,) if isinstance(arrow.source, Reference) else (above, below))
 
     @property
     def size(self) -> tuple[float, float]:
@@ -202,8 +205,11 @@ class Label:
         return label_width(tags), label_height(tags)
 
     def drawn(self, x: float, y: float) -> list[Markup]:
-        tops = (y - AIR - self.said[0].tag.height, y + AIR)
-        return [part for said, top in zip(self.said, tops, strict=False) for part in tagged(said, x, top)]
+        return [
+            part
+            for said in self.said
+            for part in tagged(said, x, y - AIR - said.tag.height if said.kind == "forward" else y + AIR)
+        ]
 
 
 # Arrows and boxes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handgrad.view.graph import CONSTANT, INPUT, PARAMETER, Box, Op
 from handgrad.view.layout.sizes import BELOW, LEADING, LONGEST, SMALL, Shape
-from handgrad.view.scene import Port, Thing
+from handgrad.view.scene import Port, Reference, Thing
 from handgrad.view.svg import Markup, element, shortened, text, tooltip
 
 LEAVES = {INPUT: "input", PARAMETER: "parameter", CONSTANT: "constant"}
@@ -19,6 +19,8 @@ def shape_of(thing: Thing, notes: tuple[str, ...]) -> Shape:
         return Shape(thing.title, thing.told_size, lines, "operation", is_stacked=True)
     if isinstance(thing, Port):
         return Shape(thing.array.name, "", lines, "output" if thing.is_exit else "input", is_round=True)
+    if isinstance(thing, Reference):
+        return Shape(thing.array.name, "", lines, "reference", is_round=True)
     return leaf(thing.role, thing.short_name, lines)
 
 
@@ -62,5 +64,5 @@ def outline(shape: Shape, x: float, y: float, width: float, height: float) -> Ma
         rx=min(shape.radius, height / 2),
         class_=f"{shape.kind} {shape.kind}-line",
         stroke_width=2.25 if shape.kind == "output" else 1.25,
-        stroke_dasharray="4 3" if shape.kind == "constant" else None,
+        stroke_dasharray={"constant": "4 3", "reference": "2 2"}.get(shape.kind),
     )
