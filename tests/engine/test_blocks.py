@@ -1,4 +1,4 @@
-"""Reductions of many elements to a few: in blocks that follow from the shape, which all threads share."""
+"""Long sums of a few elements: in blocks that follow from the shape, which all threads share."""
 
 import numpy as np
 import pytest
@@ -71,3 +71,51 @@ def test_every_part_of_a_full_sum_but_the_last_is_divided():
     assert [k.name for k in kernels] == ["reduce", "reduce"]
     assert [k.partition for k in kernels] == [0, None]
     assert kernels[1].node.x.size == 64
+
+
+def filters(pad, stride, size, axes=(1, 2)):
+    """The gradient by W (R, S, C, K) of a convolution of x (N, H, W, C)."""
+
+    def f(x, dout):
+        padded = hg.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+        return hg.einsum("nhwcrs,nhwk->rsck", hg.windows(padded, (size, size), stride, axes=axes), dout)
+
+    return f
+
+
+PRODUCTS = {
+    "matrices": (lambda x, y: x.T @ y, [(5_000, 6), (5_000, 7)]),
+    "one row": (lambda x, y: hg.einsum("ij,jk->ik", x, y), [(1, 4_100), (4_100, 9)]),
+    "many at once": (lambda x, y: hg.einsum("bki,bkj->bij", x, y), [(3, 4_096, 4), (3, 4_096, 5)]),
+    "two sums": (lambda x, y: hg.einsum("kli,lkj->ij", x, y), [(37, 130, 5), (130, 37, 6)]),
+    "filters": (filters(1, 1, 3), [(16, 20, 20, 3), (16, 20, 20, 8)]),
+    "strided": (filters(1, 2, 3), [(12, 21, 21, 4), (12, 11, 11, 5)]),
+    "no padding": (filters(0, 1, 5), [(22, 19, 19, 1), (22, 15, 15, 16)]),
+    "a prime of images": (filters(1, 1, 3), [(13, 24, 24, 2), (13, 24, 24, 3)]),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize("level", here.levels())
+def test_products_of_few_elements(name, level):
+    f, shapes = PRODUCTS[name]
+    rng = np.random.default_rng(0)
+    args = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    program, target = trace(f, *args), here.at_level(level)
+    codes = [compiled(program, threads, target=target) for threads in (1, 2, 3)]
+    one, *others = (run(code, args) for code in codes)
+    assert all(same_bits(other, one) for other in others)
+    exact = np.asarray(f(*(a.astype(np.float64) for a in args)))
+    assert np.abs(one - exact).max() < 2e-6 * np.abs(exact).max()
+    product = next(k for k in codes[1].schedule.kernels if k.name == "product")
+    assert product.partition == 0  # the parts of the sums
+    assert product.space[0] >= 4
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(4_000, 70), (4_000, 70)], [(900, 6), (900, 7)], [(4_099, 6), (4_099, 7)]]
+)
+def test_other_products_are_not(shapes):
+    """Of many elements, of short sums, of a prime number of terms."""
+    program = trace(lambda x, y: x.T @ y, *(np.zeros(shape, np.float32) for shape in shapes))
+    assert [k.name for k in compiled(program, 2).schedule.kernels] == ["product"]

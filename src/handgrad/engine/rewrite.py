@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from handgrad.engine.access import spelled_out
 from handgrad.engine.kernels.concatenate import Concatenate, apart_among_zeros
-from handgrad.engine.kernels.product.kernel import Contract, matmul
+from handgrad.engine.kernels.product.kernel import Contract, in_parts, matmul
 from handgrad.engine.kernels.product.woven import are_woven
 from handgrad.engine.kernels.reduce import Reduce, in_blocks
 from handgrad.engine.nodes import (
@@ -188,6 +188,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     sliced_product,
     squeezed_product,
     padded_apart,
+    in_parts,
     in_blocks,
     apart_among_zeros,
 )

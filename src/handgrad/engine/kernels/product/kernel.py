@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -33,8 +34,13 @@ from handgrad.engine.schedule.division import are_cut_at_vectors
 from handgrad.once import once
 
 FILLED = 16  # elements that fill a vector
-SOME_TURNS = 4  # of a loop that threads divide
-MANY_ROWS = 32  # that read panels from a far cache
+SOME_TURNS = 8  # of a loop that threads divide: fewer are shared unevenly
+SOME_ROWS, MANY_ROWS = 4, 32  # that read panels from a near cache, and from a far one
+
+# Products of few elements are made of parts of their sums.
+FEW = 2**12
+PARTS = range(32, 3, -1)  # how many, the best first
+TERMS = 256  # of a part, at least
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -219,6 +225,34 @@ def product_by_sum(x: Node, y: Node, shape: tuple) -> Node:
     return Reduce(shape, x.dtype, terms, "sum", (len(lead) + 2,))
 
 
+def in_parts(node: Node, uses: object) -> Node | None:
+    """A product of few elements, each a long sum, as products of parts of the sums, which threads divide, and
+    the sum of these: a filter's gradient over many images.
+
+    The parts follow from the shape alone, so that no number of threads changes the order of a sum.
+    """
+    if not isinstance(node, Contract) or node.has_panels or node.size > FEW:
+        return None
+    summed = range(len(node.shape), len(node.sizes))
+    most = math.prod(node.sizes[loop] for loop in summed) // TERMS
+    counts = ((loop, n) for loop in summed for n in PARTS if n <= most and node.sizes[loop] % n == 0)
+    loop, count = next(counts, (0, 0))
+    if not count:
+        return None
+    length = node.sizes[loop] // count
+
+    def cut(x: Node, of: tuple[int, ...]) -> tuple[Node, tuple[int, ...]]:
+        sizes = [(count, length) if a == loop else (n,) for a, n in zip(of, x.shape, strict=True)]
+        loops = [(0, loop + 1) if a == loop else (a + 1 if a >= 0 else a,) for a in of]
+        shape = tuple(itertools.chain(*sizes))
+        return (x if shape == x.shape else Reshape(shape, x.dtype, x)), tuple(itertools.chain(*loops))
+
+    (x, of_x), (y, of_y) = cut(node.x, node.of_x), cut(node.y, node.of_y)
+    sizes = (count, *node.sizes[:loop], length, *node.sizes[loop + 1 :])
+    parts = Contract((count, *node.shape), node.dtype, x, y, of_x, of_y, sizes)
+    return Reduce(node.shape, node.dtype, parts, "sum", (0,))
+
+
 class ContractKernel(Kernel):
     """A contraction, and what follows from each element of it."""
 
@@ -263,7 +297,7 @@ class ContractKernel(Kernel):
         is_better_apart = is_wider(down, across, depth, self.node.dtype)
         if self.node.has_panels:  # near ones cost nothing to read, far ones little where it is for many rows
             is_near = across * depth * self.node.dtype.itemsize <= NEAR
-            is_better_apart &= down < (SOME_TURNS if is_near else MANY_ROWS)
+            is_better_apart &= down < (SOME_ROWS if is_near else MANY_ROWS)
         loops = columns if is_better_apart else rows or columns
         many = (i for i in loops if self.space[i] >= SOME_TURNS)
         return next(many, max(loops, key=lambda i: self.space[i], default=None))
