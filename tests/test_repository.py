@@ -91,12 +91,6 @@ def test_hooks_run_what_make_lint_runs():
     assert len({hook["id"] for hook in hooks}) == len(hooks)
 
 
-def test_urls_are_of_one_place():
-    urls = PROJECT["project"]["urls"]
-    assert urls.keys() == {"Source", "Issues", "Changelog"}
-    assert all(url.startswith(urls["Source"]) for url in urls.values())
-
-
 # The record of figures.
 
 

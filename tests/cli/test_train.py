@@ -154,7 +154,7 @@ def test_predictions_of_standard_input(handgrad, tmp_path, monkeypatch):
     assert given(b"x\n1\n2\n")[1] == handgrad("predict", run, tmp_path / "two.csv", "-o", "-")[1]
     assert "nothing came by standard input" in given(b"")[2]
     code, _, err = given(b"y\n1\n")
-    assert (code, "handgrad: -: " in err, str(tmp_path) in err) == (2, True, False)
+    assert (code, "handgrad: standard input: " in err, str(tmp_path) in err) == (2, True, False)
     assert "standard input: line 2" in given(b"x,y\n1\n")[2]
 
 

@@ -16,6 +16,7 @@ SIZES: dict[str, dict[str, Any]] = {  # of inputs whose sizes are free
     "ch_PP-OCRv4_rec_infer": {"x": (1, 3, 48, 64)},
     "ch_PP-OCRv4_det_infer": {"x": (1, 3, 64, 64)},
 }
+ENDS = {"bytes": 256}  # of whole numbers that are drawn, where they are more than 0 to 2
 PACKAGES = [
     "silero-vad",
     "onnxruntime",
@@ -75,7 +76,9 @@ def inputs(session: Any, name: str = "", free: int = 2) -> dict[str, Any]:
         if isinstance(own, int):
             made[x.name] = np.array(own)
         elif "int" in x.type:
-            made[x.name] = r.integers(0, 3, size=own).astype("i4" if "int32" in x.type else "i8")
+            made[x.name] = r.integers(0, ENDS.get(x.name, 3), size=own).astype(
+                "i4" if "int32" in x.type else "i8"
+            )
         elif "bool" in x.type:
             made[x.name] = r.random(own) < 0.5
         elif "string" not in x.type:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     trained = load_run(args.folder)
     with source_of(args.source) as source:
         data = load(source, **trained.as_trained(source))
-        with about(args.source):
+        with about(standard_input.NAME if args.source == "-" else args.source):
             outputs = trained.outputs(data.x, args.unseen)
     text = table(outputs, trained.classes, data.examples)
     if args.out == "-" or (args.out is None and args.source == "-"):
