@@ -621,3 +621,14 @@ def test_html_is_escaped(rng):
     page = check(less_than, rng.standard_normal(3))._repr_html_()
     assert "x &lt; 100" in page
     assert "x < 100" not in page
+
+
+def test_another_global_generator_is_taken_and_left_as_it_was():
+    before = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(3))
+        due = np.random.RandomState(np.random.PCG64(3)).random_sample(2)
+        assert check(lambda x: (x * x, lambda dout: 2 * x * dout), np.arange(3.0)).ok is True
+        assert np.array_equal(np.random.random_sample(2), due)
+    finally:
+        np.random.set_bit_generator(before)

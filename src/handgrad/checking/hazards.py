@@ -8,9 +8,6 @@ one need not.
 from __future__ import annotations
 
 import contextlib
-import pickle
-import random
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +20,16 @@ from handgrad.checking.layouts import layouts, rounding_of_gradients
 from handgrad.checking.quietly import quiet
 from handgrad.checking.randomness import draws
 from handgrad.checking.states import state
-from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, parted
+from handgrad.checking.subject import (
+    BackwardFailed,
+    Subject,
+    Unfit,
+    Values,
+    copied,
+    drawn,
+    fixed_randomness,
+    parted,
+)
 from handgrad.checking.trial import Trial
 from handgrad.checking.trial.rounding import is_extreme, level_of_rounding
 
@@ -87,9 +93,11 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     before = copied(values)
     douts = parted(trial.douts[0], outs)
     given = [d.copy() for d in douts]
-    generators = _generator_states()
-    grads = back(given)
-    drew = generators != _generator_states()
+    with fixed_randomness():
+        at_first = drawn()
+    with fixed_randomness():
+        grads = back(given)
+        drew = drawn() != at_first
     several = len(douts) > 1
     names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
     for name in _changed(names, douts, given):
@@ -126,13 +134,6 @@ def _changed(names: list[str], before: Values, after: Values) -> Iterator[str]:
     for name, a, b in zip(names, before, after, strict=True):
         if isinstance(a, np.ndarray) and not same(a, b, 0):
             yield name
-
-
-def _generator_states() -> Any:
-    """Where NumPy's, Python's and PyTorch's global generators are."""
-    torch = sys.modules.get("torch")
-    torchs = torch.get_rng_state().numpy().tobytes() if torch is not None else b""
-    return pickle.dumps(np.random.get_state(legacy=False)), random.getstate(), torchs
 
 
 def backward_repeats(trial: Trial, findings: Findings) -> None:

@@ -262,10 +262,10 @@ def sizes(x: np.ndarray) -> np.ndarray:
     finite = np.isfinite(x)
     magnitude = np.where(finite, np.abs(x), 0.0)
     others = magnitude[magnitude > 0]
-    typical = float(np.sort(others)[others.size // 2]) if others.size else 10.0
-    near = np.full(x.shape, 0.1 * typical)
-    near[magnitude > 0] = np.minimum(near, FAR * np.minimum(magnitude, near))[magnitude > 0]
-    return np.where(finite, np.maximum(np.maximum(magnitude, near), SMALLEST), 0.0)
+    middle = others.size // 2
+    near = 0.1 * float(np.partition(others, middle)[middle]) if others.size else 1.0
+    least = np.where(magnitude > 0, FAR * np.minimum(magnitude, near / FAR), near)
+    return np.where(finite, np.maximum(np.maximum(magnitude, least), SMALLEST), 0.0)
 
 
 def lengths(rows: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from handgrad.checking.quietly import quiet
-from handgrad.checking.subject import Values, at_place, copied
+from handgrad.checking.subject import Values, at_place, copied, joined
 from handgrad.checking.trial import Trial
 from handgrad.checking.trial.rounding import is_extreme
 
@@ -74,10 +74,11 @@ def overflows(trial: Trial) -> str | None:
         return None
     with quiet():
         try:
-            f0 = trial.subject.outputs(copied(values))
+            outs, back = trial.subject.pair(copied(values))
+            f0 = joined(outs)
             if not np.isfinite(f0).all() or f0.shape != trial.f0.shape:
                 return None
-            grads = trial.gradients(np.where(trial.smooth, trial.douts[0], 0.0), values)
+            grads = trial.gradients_by(back, np.where(trial.smooth, trial.douts[0], 0.0))
         except Exception:
             return None  # refused, which is safe
     for k, (name, x, dx) in enumerate(zip(trial.subject.names, values, grads, strict=True)):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.random import mtrand
 
 from handgrad.checking.memory import Memory
 from handgrad.rules.rule import Rule
@@ -116,12 +117,15 @@ def copied(values: Values) -> Values:
 SEED = 20101
 
 
+PYTHONS = random.Random(SEED).getstate()
+
+
 class fixed_randomness:
     """The global generators start at the same place inside."""
 
     def __enter__(self) -> None:
         np.random.seed(SEED)
-        random.seed(SEED)
+        random.setstate(PYTHONS)
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.default_generator.manual_seed(SEED)
@@ -130,15 +134,31 @@ class fixed_randomness:
         pass
 
 
+def drawn() -> tuple[float, ...]:
+    """A number of each global generator, which tells where it is."""
+    torch = sys.modules.get("torch")
+    torchs = () if torch is None else (float(torch.rand((), dtype=torch.float64)),)
+    return (np.random.random(), random.random(), *torchs)
+
+
 @contextlib.contextmanager
 def own_randomness() -> Iterator[None]:
     """Whatever is drawn inside, the caller's global generators go on after it as if nothing had been."""
-    numpys, pythons = np.random.get_state(), random.getstate()
+    theirs, numpys, pythons = (
+        mtrand.get_bit_generator(),
+        np.random.get_state(legacy=False),
+        random.getstate(),
+    )
     torch = sys.modules.get("torch")
     torchs = torch.get_rng_state() if torch is not None else None
+    is_other = not isinstance(theirs, np.random.MT19937)  # which np.random.seed cannot seed
+    if is_other:
+        mtrand.set_bit_generator(np.random.MT19937(SEED))
     try:
         yield
     finally:
+        if is_other:
+            mtrand.set_bit_generator(theirs)
         np.random.set_state(numpys)
         random.setstate(pythons)
         if torch is not None:

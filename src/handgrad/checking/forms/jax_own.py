@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +16,7 @@ from handgrad.checking.subject import (
     Back,
     Subject,
     Values,
+    copied,
     flat_names,
     is_float,
     label,
@@ -21,11 +25,53 @@ from handgrad.checking.subject import (
 )
 from handgrad.tree import leaves, tree_map, unflatten
 
-OFTEN = 30  # from then on it pays to compile the forward
+PAYS = 0.2  # seconds of calls one by one, after which compiling is worth it
 
 
-def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
-    """A function of JAX arrays, in 64 bits."""
+class Repeated:
+    """A function that is compiled once its calls have taken long enough, as those of a loop do at once."""
+
+    def __init__(self, f: Callable):
+        self.f, self.quick = f, jax.jit(f)
+        self.spent = -PAYS  # the first call compiles each operation
+
+    def __call__(self, *args: Any) -> Any:
+        if self.spent < PAYS:
+            return self.plainly(*args)
+        try:
+            return self.quick(*args)
+        except Exception:
+            if any(map(np.iscomplexobj, leaves(args))):
+                raise  # it does not take complex numbers, compiled or not
+            self.spent = -math.inf  # it looks at values, which jit does not have, or saves what is no array
+            return self.f(*args)
+
+    def plainly(self, *args: Any) -> Any:
+        began = time.perf_counter()
+        out = self.f(*args)
+        self.spent = max(self.spent + time.perf_counter() - began, 0.0)
+        return out
+
+
+class Tried:
+    """What changes of a backward that are tried share: the forward, at the same values."""
+
+    def __init__(self) -> None:
+        self.last: tuple[Any, Values, Any] | None = None  # the function, what it was given, what it gave
+
+    def run(self, fwd: Callable, values: Values, call: Callable[[], Any]) -> Any:
+        if self.last is not None and self.last[0] is fwd and all(map(np.array_equal, self.last[1], values)):
+            return self.last[2]
+        found = call()
+        self.last = fwd, copied(values), found
+        return found
+
+
+def of_jax(target: Any, inputs: tuple, options: dict, tried: Tried | None = None) -> Subject:
+    """A function of JAX arrays, in 64 bits.
+
+    ``tried``: it runs once or twice, so that compiling its loops would take longer than all else.
+    """
     tree = tree_map(lambda x: np.array(x, np.float64) if is_float(x) else x, list(inputs))
     tree = tree_map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, tree)
     flat = leaves(tree)
@@ -40,24 +86,19 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
     def call(values: Values) -> list[Any]:
         return leaves(target(*given(values), **options))
 
-    calls = 0
-    quick: Any = None
+    def precise() -> contextlib.ExitStack:
+        with contextlib.ExitStack() as inside:
+            inside.enter_context(jax.enable_x64(True))
+            if tried is not None:
+                inside.enter_context(jax.disable_jit())
+            return inside.pop_all()
+
+    quick = Repeated(call)
 
     def forward(values: Values) -> list[Any]:
-        nonlocal calls, quick
-        calls += 1
         with jax.enable_x64(True):
-            if calls < OFTEN or not all(isinstance(x, (np.ndarray, np.generic)) for x in values):
-                return [np.asarray(o) for o in call(values)]
-            if quick is None:
-                quick = jax.jit(call)
-            try:
-                return [np.asarray(o) for o in quick(values)]
-            except Exception:
-                if any(np.iscomplexobj(x) for x in values):
-                    raise  # it does not take complex numbers, compiled or not
-                calls = -(10**9)  # it looks at values, which jit does not have
-                return [np.asarray(o) for o in call(values)]
+            is_of_arrays = all(isinstance(x, (np.ndarray, np.generic)) for x in values)
+            return [np.asarray(o) for o in (quick if is_of_arrays else call)(values)]
 
     def pair(values: Values) -> tuple[list[Any], Back]:
         def of_floats(*floats: Any) -> list[Any]:
@@ -93,31 +134,25 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
 
         return followed(of_floats, floats)
 
-    compiled: dict[str, Any] = {}
+    def fwd(*args: Any) -> Any:
+        return target.fwd(*args, **options)
 
-    def own(name: str, *args: Any) -> Any:
-        """The author's fwd or bwd; compiled when it has been called often."""
-        nonlocal calls
-        calls += 1
-        plainly = getattr(target, name)
-        if calls < OFTEN // 3 or static or options:
-            return plainly(*args, **options) if name == "fwd" else plainly(*args)
-        try:
-            compiled.setdefault(name, jax.jit(plainly))
-            return compiled[name](*args)
-        except Exception:  # it looks at values, or saves what is no array
-            return plainly(*args)
+    def bwd(*args: Any) -> Any:
+        return target.bwd(*args)
+
+    if not static:
+        fwd, bwd = Repeated(fwd), Repeated(bwd)
 
     def by_rule(values: Values) -> tuple[list[Any], Back]:
         """By the author's own fwd and bwd, so that a gradient of a wrong shape can be looked at."""
-        with jax.enable_x64(True):
+        with precise():
             xs = given(values)
-            out, saved = own("fwd", *xs)
+            out, saved = fwd(*xs) if tried is None else tried.run(target.fwd, values, lambda: fwd(*xs))
 
         def back(douts: list[Any]) -> list[Any]:
-            with jax.enable_x64(True):
+            with precise():
                 seeds = unflatten(out, [_cotangent(d, o) for d, o in zip(douts, leaves(out), strict=True)])
-                grads = own("bwd", *[xs[i] for i in sorted(static)], saved, seeds)
+                grads = bwd(*[xs[i] for i in sorted(static)], saved, seeds)
             differentiable = [x for i, x in enumerate(tree) if i not in static]
             found = iter(aligned(grads if isinstance(grads, (tuple, list)) else (grads,), differentiable))
             flat_grads: list[Any] = []
@@ -130,6 +165,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
 
         return [np.asarray(o) for o in leaves(out)], back
 
+    changes = Tried()
     return Subject(
         name=label(target),
         style="jax",
@@ -142,7 +178,7 @@ def of_jax(target: Any, inputs: tuple, options: dict) -> Subject:
         numbers=numbers_of(target),
         follow=lambda given, rebinder: follow(given),
         functions=lambda: [f for f in [getattr(target, "bwd", None)] if callable(f)],
-        rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options),
+        rebuilt=lambda rebinder: of_jax(_with_functions(target, rebinder), inputs, options, changes),
         inner=target,
         whose=whose(target),
     )

@@ -235,24 +235,24 @@ class Trial:
     def run(self) -> list[InputTrial]:
         """Each checked input, by directions."""
         self.lines: dict[int, list[tuple[np.ndarray, Estimate]]] = {}
-        if self.f0.size:
-            self.measure_noise()
-            quick = len(self.checked) > 1 and self._complex_is_enough(self.checked)
+        if not self.f0.size:
+            return self._by_lines()
+        self.measure_noise()
+        quick = len(self.checked) > 1 and self._complex_is_enough(self.checked)
+        if any(r.problem is not None for r in self._look_along(quick)) and quick:
+            quick = False
             self._look_along(quick)
-            if quick and any(r.problem is not None for r in self._by_lines()):
-                quick = False
-                self._look_along(quick)
-            known = np.zeros_like(self.steep)
-            for _ in range(MOST_LOOKS):
-                new, known = self.steep & ~known, self.steep.copy()
-                if not self._leave_out_elements(new):
-                    break
-                self.measure_noise()
-                self._look_along(quick)
-        return self._by_lines()
+        known = np.zeros_like(self.steep)
+        for _ in range(MOST_LOOKS):
+            new, known = self.steep & ~known, self.steep.copy()
+            if not self._leave_out_elements(new):
+                break
+            self.measure_noise()
+            self._look_along(quick)
+        return self.results
 
-    def _look_along(self, quick: bool) -> None:
-        """Random directions of each input, and the outputs that have a kink along one."""
+    def _look_along(self, quick: bool) -> list[InputTrial]:
+        """Random directions of each input; outputs that have a kink along one are left out."""
         for k in self.checked:
             self.clock.look(f"directions of {self.subject.names[k]}")
             many = 0 if self.off[k].all() else 1 if quick else DIRECTIONS
@@ -269,6 +269,7 @@ class Trial:
         for e in estimates:
             e.error, e.steep = np.where(unseen, np.inf, e.error), e.steep | unseen
         self._leave_out_kinks(estimates)
+        return self._by_lines()
 
     def _is_exact(self, e: Estimate, error: Any = 0.0) -> bool:
         """Whether the complex step has proven itself along a direction: another needs no differences.
