@@ -29,6 +29,20 @@ def test_losses_are_those_of_a_training_at_these_rates():
     assert one.progress.step == 0
 
 
+@pytest.mark.parametrize("engine", ["native", "jax"])
+@pytest.mark.parametrize("optimiser", [Adam(), SGD()], ids=["Adam", "SGD"])
+def test_engines_find_the_same(engine, optimiser):
+    """They make the same steps, and end at the same one, where the loss blows up."""
+    if engine == "jax":
+        pytest.importorskip("jax")
+    asked = {"batch_size": 64, "high": 1e4, "steps": 40}
+    by_rules = find_rate(trainer(optimiser, engine="numpy"), X, T, **asked)
+    found = find_rate(trainer(optimiser, engine=engine), X, T, **asked)
+    assert len(found.rates) == len(by_rules.rates) < 40
+    np.testing.assert_allclose(found.losses[:-1], by_rules.losses[:-1], rtol=1e-6)
+    assert found.suggestion == by_rules.suggestion
+
+
 def test_the_suggestion_trains_and_what_blows_up_ends_the_search(tmp_path):
     one = trainer(SGD())
     found = find_rate(one, X, T, batch_size=50, high=1e4)

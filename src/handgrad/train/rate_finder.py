@@ -14,7 +14,9 @@ from handgrad.data import permutation
 from handgrad.optim.checks import checked_count, checked_number
 from handgrad.optim.combined import Around
 from handgrad.train.arguments import examples
+from handgrad.train.changes import cannot_change
 from handgrad.train.diagnosis import NonFiniteError
+from handgrad.train.engines import steps_for
 from handgrad.train.history import Drawing
 from handgrad.train.kept import beginning, own
 from handgrad.train.progress import Progress
@@ -60,8 +62,9 @@ def find_rate(
 ) -> Rates:
     """Try ``steps`` rates from ``low`` to ``high``, each a constant times the one before, a step each.
 
-    The network and the trainer stay as they are; steps are made rule by rule. It ends where the loss is not
-    finite, or many times the least.   Smith 2017
+    The network and the trainer stay as they are. Steps are made by the engine that the trainer asks for, or
+    compiled where so many are worth it. It ends where the loss is not finite, or many times the least.
+    Smith 2017
 
     Raises:
         TypeError, ValueError: an argument cannot be; or the loss is not finite at the lowest rate.
@@ -82,14 +85,19 @@ def find_rate(
         raise ValueError(f"high is a rate above low, {low}, not {high}")
     tried = np.geomspace(low, high, steps)
     trial = copy.copy(trainer)
-    trial.optimiser = AtRates(trainer.optimiser, tried)
+    trial.optimiser, trial.metrics = AtRates(trainer.optimiser, tried), {}
     progress, losses = Progress(*beginning(trainer.net, trial.optimiser)), []
+    placement = trainer.placement() if trainer.engine == "jax" else None
+    engine = steps_for(
+        trial, progress, x, t, batch_size, trainer.engine, steps, placement, cannot_change(trial, x)
+    )
     orders = [permutation(len(t), trainer.seed, epoch) for epoch in range(passes(len(t), batch_size, steps))]
     for here in np.concatenate(orders)[: steps * batch_size].reshape(steps, batch_size):
-        try:
-            progress, loss, _ = trial.step(progress, trial.cast(x[here]), trial.cast(t[here]))
+        try:  # an epoch of one step, whose total is its loss
+            progress = engine.advance(dataclasses.replace(progress, batch=0, totals={}), here, batch_size, 1)
         except NonFiniteError:
             break
+        loss = progress.totals["loss"] / batch_size
         losses.append(loss)
         if loss > BLOWN_UP * min(losses):
             break
