@@ -60,5 +60,6 @@ class Alone:
 
     def __call__(self, x, y, out):
         scratch = np.array(addresses(self.scratch))
-        team(self.threads).run(self.run, np.array(addresses([x, y, out, scratch])))
+        given = np.array(addresses([x, y, out, scratch]))
+        team(self.threads).run(self.run, given.ctypes.data)
         return out

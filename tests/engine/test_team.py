@@ -23,7 +23,7 @@ FUNCTION = ctypes.CFUNCTYPE(None, *[POINTER] * 4, WORD, POINTER)
 def run(crew, call, arguments=NOTHING):
     """A run whose native function calls one of Python's with the number of the thread."""
     function = FUNCTION(lambda *given: call(given[4]))
-    crew.run(address_of(function), arguments)
+    crew.run(address_of(function), arguments.ctypes.data)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
@@ -38,7 +38,7 @@ def test_each_number_once(size):
 def test_what_a_function_is_given():
     seen, arguments = [], np.array([3, 5, 8, 13])
     function = FUNCTION(lambda *given: seen.append(given))
-    Team(2).run(address_of(function), arguments)
+    Team(2).run(address_of(function), arguments.ctypes.data)
     assert sorted(number for *_, number, _ in seen) == [0, 1]
     assert all(pointers == [3, 5, 8, 13] and give_way for *pointers, _, give_way in seen)
 
@@ -71,7 +71,7 @@ def test_many_runs(patience):
     crew = patient(3, patience)
     function = FUNCTION(lambda *given: call(given[4]))
     for expected in range(1, 3001):
-        crew.run(address_of(function), NOTHING)
+        crew.run(address_of(function), NOTHING.ctypes.data)
         assert totals == [expected] * 3
 
 

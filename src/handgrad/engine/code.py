@@ -111,7 +111,7 @@ class Code:
         """What its memory is, and where its constants lie; they must not move."""
         self.arena, self.constants, self.held = arena, constants, addresses(constants)
         self.table: np.ndarray | None = None  # pointers to what a call is given, and to the kernels
-        self.places = np.zeros(0, np.int64)
+        self.places, self.place = np.zeros(4, np.int64), 0
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
         """Compute ``outputs`` of ``inputs``; see ``run``."""
@@ -148,14 +148,15 @@ class Code:
         """One of the native functions; whether all that it checks is finite."""
         if self.table is None:
             self.table = np.array([*pointers, *self.kernels], np.int64)
-            self.places = np.array(addresses([self.table, self.arena, self.status, self.barrier]))
+            self.places[:] = addresses([self.table, self.arena, self.status, self.barrier])
+            self.place = self.places.ctypes.data
         self.table[: len(pointers)] = pointers
-        status = self.status
-        status[:], self.barrier[:] = 0, 0
-        self.team.run(self.functions[number], self.places)
-        if status[1] or status[3]:
+        self.status.fill(0)
+        self.team.run(self.functions[number], self.place)
+        flags = self.status.tolist()
+        if flags[1] or flags[3]:
             raise OutOfRange
-        return not status.any()
+        return not any(flags)
 
     @property
     def inner(self) -> list[Code]:
@@ -235,6 +236,7 @@ def _forked() -> None:
     for code in list(_CODES):
         if code.owner != threading.get_ident():
             code.lock, code.owner = threading.RLock(), 0
+            code.barrier.fill(0)
 
 
 if hasattr(os, "register_at_fork"):

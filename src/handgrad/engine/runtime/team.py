@@ -22,7 +22,7 @@ import numpy as np
 
 from handgrad.engine.emit.ir import Module
 from handgrad.engine.runtime import cache, native
-from handgrad.engine.runtime.memory import aligned
+from handgrad.engine.runtime.memory import addresses, aligned
 from handgrad.engine.targets.here import this_computer
 
 WORDS = 32  # of a desk; these are its numbers in team.ll
@@ -115,16 +115,17 @@ class Team:
             raise ValueError(f"a team has at least 1 thread, not {size}")
         self.size = size
         self._own = new_desk()
+        self._lead = calls().lead
         self._owner = 0
         self._begin_anew()
         _TEAMS.add(self)
 
-    def run(self, function: int, arguments: np.ndarray) -> None:
+    def run(self, function: int, arguments: int) -> None:
         """Call the native function at that address on each thread, and return when all have ended.
 
-        It is called as ``function(*arguments, number, yield)``: ``arguments`` are four pointers, ``number``
-        is that of the thread, 0 for the caller's own, and ``yield`` a function that lets others run. Other
-        threads that call this wait for their turn.
+        It is called as ``function(*arguments, number, yield)``: at the address ``arguments`` lie four
+        pointers, ``number`` is that of the thread, 0 for the caller's own, and ``yield`` a function that lets
+        others run. Other threads that call this wait for their turn.
 
         Raises:
             RuntimeError: called by a signal handler or a finaliser that interrupted a run of the same team.
@@ -137,21 +138,26 @@ class Team:
         with self._turn:
             try:
                 self._owner = me
-                desks = self._call_up()
-                calls().lead(desks.ctypes.data, self.size, function, arguments.ctypes.data)
+                if len(self._crew) < self.size - 1:
+                    self._call_up()
+                self._lead(self._place, self.size, function, arguments)
             finally:
                 self._owner = 0
 
-    def _call_up(self) -> np.ndarray:
-        """Where the desks are; workers that are missing are started."""
+    def _call_up(self) -> None:
+        """Start the workers that are missing."""
         while len(self._crew) < self.size - 1:
             self._crew.append(Worker(len(self._crew) + 1))
-            self._desks = np.array([self._own.ctypes.data, *(w.desk.ctypes.data for w in self._crew)])
-        return self._desks
+            self._set_up()
+
+    def _set_up(self) -> None:
+        """Where the desks are, as ``lead`` takes it."""
+        self._desks = np.array(addresses([self._own, *(worker.desk for worker in self._crew)]))
+        self._place = self._desks.ctypes.data
 
     def _begin_anew(self) -> None:
         self._crew: list[Worker] = []
-        self._desks = np.array([self._own.ctypes.data])
+        self._set_up()
         self._turn = threading.Lock()
         self._owner = 0
         weakref.finalize(self, _dismiss, self._crew).atexit = False
