@@ -34,6 +34,7 @@ MODULES = (
         "model",
         "arrange",
         "looking",
+        "near",
         "picture",
         "panel",
         "table",

@@ -155,3 +155,52 @@ def test_where_gradients_meet_their_sum_is_told(page, tmp_path):
     Window(page, show(lambda x: x * x + hg.tanh(x) * 0 + x, x, check=0).save(tmp_path / "page.html"))
     told = page.evaluate(ASKED)
     assert all(cell["lines"] for cell in told)
+
+
+SLOTS = {"x": 0, "W": 1, "t": 0}
+NEAREST = """() => [...document.querySelectorAll(".label .near > .entries")].map((entries) => ({
+  key: entries.dataset.ask.slice(2), said: entries.querySelector(".small").textContent,
+  cells: [...entries.querySelectorAll("[data-i]")].map((cell) => [Number(cell.dataset.i), cell.textContent]),
+}))"""
+
+
+def zoomed(window, key, scale=3.0):
+    """Look at the label of an array from so near that its entries are told."""
+    window.page.evaluate(
+        """([key, scale]) => {
+          const label = document.querySelector(`.label[data-edge$="-${key.slice(2)}"]`);
+          const { left, top, width, height } = label.getBoundingClientRect();
+          const picture = label.ownerSVGElement;
+          const at = { clientX: left + width / 2, clientY: top + height / 2 };
+          const deltaY = -300 * Math.log(scale);
+          picture.dispatchEvent(new WheelEvent("wheel", { deltaY, ctrlKey: true, cancelable: true, ...at }));
+        }""",
+        [key, scale],
+    )
+    window.page.wait_for_selector(f'.near > .entries[data-ask="0 {key}"]')
+
+
+def test_nearest_of_all_each_entry_is_a_cell_with_its_gradient(page, tmp_path):
+    x, W, t = some(5, 12), some(12, 30), some(3, 5, 4)
+    picture = show(lambda x, W, t: hg.sum(hg.tanh(x @ W)) + hg.mean(t * t), x, W, t, check=0)
+    window = Window(page, picture.save(tmp_path / "page.html"))
+    assert page.evaluate(NEAREST) == []
+    arrays = {a.name: a for a in picture.graph.arrays}
+    for name, said in (("x", "5 × 12"), ("W", "12 × 30 ["), ("t", "3 × 5 × 4 [0, 0:5, 0:4]")):
+        window.button("fit into the window (0)")
+        array = arrays[name]
+        keys = {
+            f"v {array.number}": array.value,
+            f"d {array.uses[0].op.number}.{SLOTS[name]}": array.uses[0].dx,
+        }
+        zoomed(window, f"v {array.number}")
+        found = {told["key"]: told for told in page.evaluate(NEAREST)}
+        assert found[f"v {array.number}"]["said"].startswith(said)
+        value, grad = (found[key]["cells"] for key in keys)
+        assert [i for i, _ in value] == [i for i, _ in grad]
+        assert len(value) >= 20
+        for key, numbers in keys.items():
+            for i, words in found[key]["cells"]:
+                assert abs(evaluated(words) - numbers.reshape(-1)[i]) <= 6e-3 * np.abs(numbers).max()
+    page.locator(".near.value > .entries .cell").first.hover()
+    assert re.match(r"\w\[\d, \d.*\] = ", page.locator("#asked p").last.text_content())

@@ -2,7 +2,7 @@
 
 import { askedBy } from "./asking.js";
 import { h } from "./dom.js";
-import { short } from "./figures.js";
+import { shaded, short } from "./figures.js";
 import { word } from "./words.js";
 import { entryName, gradKey, summaryAt, useKey, valueKey } from "./origins.js";
 
@@ -37,10 +37,8 @@ function grid(recording, name, key, kind) {
   const largest = Math.max(...Array.from(numbers, (v) => Math.abs(Number(v))).filter(Number.isFinite), 0);
   const cellAt = (/** @type {number} */ i) => {
     const value = Number(numbers[i]);
-    const share = largest > 0 && Number.isFinite(value) ? Math.round((26 * Math.abs(value)) / largest) : 0;
-    const look = value > 0 ? "plus" : "minus";
-    return h("td", { class: summary.words.includes("0 up to rounding") ? "cell pale" : `cell ${look}`, "data-i": i, tabindex: i ? -1 : 0,
-      style: `--share:${share}%`, "aria-label": `${entryName(name, i, shape)} = ${short(value)}` }, short(value, DIGITS));
+    const look = shaded(value, largest);
+    return h("td", { ...look, class: summary.words.includes("0 up to rounding") ? "cell pale" : look.class, "data-i": i, tabindex: i ? -1 : 0, "aria-label": `${entryName(name, i, shape)} = ${short(value)}` }, short(value, DIGITS));
   };
   const rows = Array.from({ length: numbers.length / columns }, (_, r) =>
     h("tr", { class: r && r % height === 0 ? "apart" : null }, Array.from({ length: columns }, (_, c) => cellAt(r * columns + c))));

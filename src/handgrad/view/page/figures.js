@@ -42,9 +42,15 @@ const NUMBER = /−?\d[\d,]*(\.\d+)?(×10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?/g;
 const LOW = Object.fromEntries(Object.entries(HIGH).map(([digit, high]) => [high, digit]));
 
 /** What was written of a number, as a number. @param {string} words */
-function valueOf(words) {
+export function valueOf(words) {
   const [mantissa, power = ""] = words.replaceAll("−", "-").replaceAll(",", "").split("×10");
   return Number(`${mantissa}e${[...power].map((digit) => LOW[digit]).join("") || 0}`);
+}
+
+/** How a number's cell is coloured, by its share of the largest. @param {number} value @param {number} largest */
+export function shaded(value, largest) {
+  const share = largest > 0 && Number.isFinite(value) ? Math.round((26 * Math.abs(value)) / largest) : 0;
+  return { class: `cell ${value > 0 ? "plus" : "minus"}`, style: `--share:${share}%` };
 }
 
 /** The same with fewer digits of each number. @param {string} words @param {number} digits */

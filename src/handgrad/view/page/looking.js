@@ -19,6 +19,7 @@ export class Looking {
     this.whole = { width: 0, height: 0 };
     this.asked = 0;
     this.isPrinted = false;
+    this.moved = () => {}; // what else follows
     /** @type {Map<number, {x: number, y: number}>} */
     this.fingers = new Map();
     this.byPointer();
@@ -87,12 +88,28 @@ export class Looking {
     this.asked ||= requestAnimationFrame(() => this.show());
   }
 
+  /** Whether any of a place is in sight. @param {{x: number, y: number, width: number, height: number}} place */
+  meets(place) {
+    const { x, y, scale } = this.view;
+    const { width, height } = this.size();
+    const lies = (/** @type {number} */ middle, /** @type {number} */ size, /** @type {number} */ room) => middle + size / 2 > 0 && middle - size / 2 < room;
+    return lies(place.x * scale + x, place.width * scale, width) && lies(place.y * scale + y, place.height * scale, height);
+  }
+
+  /** What is in the middle of the screen. */
+  middle() {
+    const { x, y, scale } = this.view;
+    const { width, height } = this.size();
+    return { x: (width / 2 - x) / scale, y: (height / 2 - y) / scale };
+  }
+
   show() {
     this.asked = 0;
     const { x, y, scale } = this.view;
     this.scene.setAttribute("transform", this.isPrinted ? "" : `translate(${x} ${y}) scale(${scale})`);
     this.svg.classList.toggle("far", scale <= FAR);
     this.svg.classList.toggle("farther", scale <= FARTHER);
+    this.moved();
   }
 
   size() {

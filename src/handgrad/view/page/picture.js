@@ -2,9 +2,11 @@
 
 import { arranged, fitted, marksOf, titleOf, toldAgain } from "./arrange.js";
 import { pressed, s } from "./dom.js";
+import { shaded, valueOf } from "./figures.js";
 import { thumbnail } from "./images.js";
 import { AIR, BELOW, BESIDE, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
 import { Looking } from "./looking.js";
+import { Near } from "./near.js";
 import { askedBy } from "./asking.js";
 
 const NEAR = 100; // how far from a rule its product may stand
@@ -19,6 +21,8 @@ export class Picture {
     this.scene = s("g");
     this.svg = s("svg", { class: "picture", role: "group", tabindex: -1, "aria-label": `graph of ${recording.title}`, onclick: (event) => this.letGo(event) }, this.scene);
     this.looking = new Looking(this.svg, this.scene);
+    this.near = new Near(this);
+    this.looking.moved = () => this.near.later();
     this.nodes = [];
     this.edges = [];
     this.steps = [];
@@ -48,6 +52,7 @@ export class Picture {
     ];
     things.sort((a, b) => compared(a.at, b.at));
     this.scene.replaceChildren(...frames, ...lines, ...things.map(({ element }) => element));
+    this.near.later();
   }
 
   /** Write numbers anew that have changed; everything stays where it is. False where there is no room for that. */
@@ -71,6 +76,7 @@ export class Picture {
       this.elements.set(node.id, elements);
       put(node.id, 0, fresh);
     }
+    this.near.later();
     return true;
   }
 
@@ -178,9 +184,11 @@ export class Picture {
 
   /** The numbers of a small matrix, each of which can be asked. @param {any} words @param {any} tag @param {any} at */
   drawnCells({ cells: [, columns, texts, first = 0] }, { cell }, at) {
+    const values = texts.map(valueOf);
+    const largest = Math.max(...values.map(Math.abs).filter(Number.isFinite), 0);
     const cellAt = (/** @type {string} */ text, /** @type {number} */ i) => {
       const [x, y] = [at.x + cell * (i % columns), at.y + LEADING * Math.floor(i / columns)];
-      return s("g", { class: "cell", "data-i": first + i }, s("rect", { x, y, width: cell, height: LEADING }),
+      return s("g", { ...shaded(values[i], largest), "data-i": first + i }, s("rect", { x, y, width: cell, height: LEADING }),
         s("text", { x: x + cell - 4, y: y + 0.78 * LEADING, "font-size": VALUE }, text));
     };
     return [s("rect", { ...at, class: "border" }), texts.map(cellAt)].flat();
