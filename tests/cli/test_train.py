@@ -158,6 +158,43 @@ def test_predictions_of_standard_input(handgrad, tmp_path, monkeypatch):
     assert "standard input: line 2" in given(b"x,y\n1\n")[2]
 
 
+def test_several_targets(handgrad, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 3))
+    rows = np.column_stack([x, x[:, 0] > 0, x[:, 1] > 0, 10 * x[:, 0], x[:, 2] - 5])
+    np.savetxt(tmp_path / "t.csv", rows, "%.6g", ",", header="x,y,z,up,right,ten,less", comments="")
+    labels, numbers = tmp_path / "labels", tmp_path / "numbers"
+    quick = ["--epochs", 60, "--hidden", 16, "--lr", "0.02", "--quiet"]
+    _, said, _ = handgrad(
+        "train",
+        tmp_path / "t.csv",
+        "--target",
+        "up,right",
+        "--drop",
+        "ten,less",
+        *quick,
+        "--show",
+        "--out",
+        labels,
+    )
+    assert float(re.search(r"accuracy of labels (\S+) %", said)[1]) > 90
+    assert "false" in (labels / "confusion.svg").read_text()
+    _, table, _ = handgrad("predict", labels, tmp_path / "t.csv", "-o", "-")
+    found = np.array([row.split(",")[1:] for row in table.splitlines()[1:]], float)
+    assert table.startswith("row,probability up,probability right\n")
+    assert np.mean((found > 0.5) == rows[:, 3:5]) > 0.95
+    assert "40 held-out examples" in handgrad("evaluate", labels, tmp_path / "t.csv")[1]
+
+    _, said, _ = handgrad(
+        "train", tmp_path / "t.csv", "--target", "ten,less", "--drop", "up,right", *quick, "--out", numbers
+    )
+    assert float(re.search(r"R² of ten (\S+),", said)[1]) > 0.9
+    _, table, _ = handgrad("predict", numbers, tmp_path / "t.csv", "-o", "-")
+    assert table.startswith("row,predicted ten,predicted less\n")
+    found = np.array([row.split(",")[1:] for row in table.splitlines()[1:]], float)
+    np.testing.assert_allclose(found.mean(axis=0), rows[:, 5:].mean(axis=0), atol=0.5)
+
+
 def test_a_folder_that_says_what_is_held_out(handgrad, tmp_path):
     """Images of several sizes, in parts: the run keeps to what they were brought to."""
     image = pytest.importorskip("PIL.Image")

@@ -107,3 +107,53 @@ def test_text_that_is_nearly_numbers_is_told(tmp_path):
     path = parquet(tmp_path / "a.parquet", a=[*map(str, range(100)), "see note"])
     with pytest.warns(DataWarning, match=r"column 'a': nearly all numbers, but for 1 of 101 \('see note'\)"):
         assert load(path).x.kinds == {"a": "text"}
+
+
+def several(tmp_path, text, **asked):
+    (tmp_path / "t.csv").write_text(text)
+    return load(tmp_path / "t.csv", target="a, b", **asked)
+
+
+def test_several_targets_are_numbers(tmp_path):
+    data = several(tmp_path, "x,a,b\n1,2.5,7\n2,3.5,8\n")
+    assert (data.x.names, data.targets, data.task) == (("x",), ("a", "b"), "regression")
+    assert data.t.tolist() == [[2.5, 7.0], [3.5, 8.0]]
+    assert data.take([1]).targets == ("a", "b")
+
+
+def test_several_targets_are_labels(tmp_path):
+    data = several(tmp_path, "x,a,b\n1,0,true\n2,1,true\n")
+    assert (data.task, data.targets, data.classes) == ("multi-label", ("a", "b"), None)
+    assert data.t.tolist() == [[False, True], [True, True]]
+    assert several(tmp_path, "x,a,b\n1,0,1\n2,1,1\n", task="regression").t.dtype == np.float64
+
+
+def test_several_targets_of_which_one_is_true_are_classes(tmp_path):
+    text = "x,a,b\n1,0,1\n2,1,0\n"
+    data = several(tmp_path, text)
+    assert (data.classes, data.t.tolist(), data.targets) == (("a", "b"), [1, 0], None)
+    assert several(tmp_path, text, task="multi-label").targets == ("a", "b")
+
+
+def test_a_column_may_have_a_comma_in_its_name(tmp_path):
+    (tmp_path / "t.csv").write_text('x,"a, b"\n1,2.5\n2,3.5\n')
+    assert load(tmp_path / "t.csv", target="a, b").t.tolist() == [2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x,a,b\n1,2,red\n2,3,blue\n", "the target 'b' is text"),
+        ("x,a\n1,2\n", "has no column 'b'"),
+        ("x,a,b\n1,0,\n2,1,1\n", "missing or infinite in 1 of 2 rows"),
+        ("a,b\n1,2\n", "no column but the target"),
+    ],
+)
+def test_several_targets_that_cannot_be(tmp_path, text, said):
+    with pytest.raises(DataError, match=said):
+        several(tmp_path, text)
+
+
+def test_numbers_are_no_labels(tmp_path):
+    with pytest.raises(DataError, match="several labels of each example are zeros and ones"):
+        several(tmp_path, "x,a,b\n1,0,2\n2,1,1\n", task="multi-label")

@@ -58,10 +58,13 @@ def _data(args: argparse.Namespace, trained: Run) -> Dataset:
     from handgrad.cli.taken import without_targets
     from handgrad.data import load
 
-    task = "classification" if trained.classes is not None else "regression"
     target = args.target or trained.training["target"]
     data = load(
-        args.source, target=target, classes=trained.classes, task=task, **trained.as_trained(args.source)
+        args.source,
+        target=target,
+        classes=trained.classes,
+        task=trained.task,
+        **trained.as_trained(args.source),
     )
     if data.t is None:
         raise ValueError(without_targets(data))
@@ -107,7 +110,11 @@ class Measured:
         self, rows: np.ndarray, what: str, before: str = "", after: str = "", accuracy: str = "test accuracy"
     ) -> None:
         if rows.any():
-            found = told(figures(self.outputs[rows], np.asarray(self.data.t)[rows], self.data.classes))
+            found = told(
+                figures(
+                    self.outputs[rows], np.asarray(self.data.t)[rows], self.data.classes, self.data.targets
+                )
+            )
             found = found.replace("test accuracy", accuracy)
             print(f"{before}{counted(int(rows.sum()), what)} of {self.source}{after}: {found}")
 

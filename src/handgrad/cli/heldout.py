@@ -22,7 +22,7 @@ class HeldOut:
 
     outputs: float64 (N, M), before the softmax or in the scale that was trained on.
     losses: (N,), of which the loss is the mean.
-    wrong: (N,) whether it was taken for another class; nowhere in regression.
+    wrong: (N,) whether it was taken for another class, or one of its labels is; nowhere in regression.
     worst: which examples to look at, the worst first: mistakes, or where there are none, the largest losses.
     """
 
@@ -30,14 +30,20 @@ class HeldOut:
         self.run, self.part = run, part
         self.outputs = np.asarray(predict(run.net, run.prepared(part.x, "zeros")), np.float64)
         self.losses = self._losses(run.targets(part))
-        self.wrong = np.zeros(len(part), bool) if run.classes is None else self.outputs.argmax(1) != part.t
+        self.wrong = self._wrong(np.asarray(part.t))
         mistakes_first = np.lexsort((-self.losses, ~self.wrong))
         self.worst = mistakes_first[: min(SHOWN, int(self.wrong.sum()) or SHOWN)]
 
+    def _wrong(self, t: np.ndarray) -> np.ndarray:
+        if self.run.task == "regression":
+            return np.zeros(len(t), bool)
+        if self.run.task == "multi-label":
+            return np.any((self.outputs > 0) != t, axis=1)
+        return self.outputs.argmax(1) != t
+
     def _losses(self, t: np.ndarray) -> np.ndarray:
-        if self.run.classes is not None:
-            return -rules.log_softmax(self.outputs)[np.arange(len(t)), t]
-        return np.mean(np.square(self.outputs - t), axis=1)
+        losses = self.run.loss(self.outputs, t if t.dtype.kind == "i" else t.astype(np.float64), "none")
+        return losses.reshape(len(t), -1).mean(axis=1)
 
     def in_units(self) -> tuple[np.ndarray, np.ndarray]:
         """Predicted and true targets of a regression, in the units of the data.   (N, M), (N, M)"""
@@ -46,14 +52,25 @@ class HeldOut:
 
     def examples(self) -> list[Example]:
         """The worst, with all that is told of them."""
-        verdicts = self._errors() if self.run.classes is None else self._classes(self.run.classes)
+        ways = {"classification": self._classes, "regression": self._errors, "multi-label": self._labels}
+        verdicts = ways[self.run.task]()
         files = self.part.examples
         return [
             Example(int(i), loss=float(self.losses[i]), name=files[i] if files else "", **given, **verdict)
             for i, given, verdict in zip(self.worst, self._inputs(), verdicts, strict=True)
         ]
 
-    def _classes(self, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _labels(self) -> list[dict[str, Any]]:
+        return [
+            {"true": self._named(t), "predicted": self._named(y > 0)}
+            for y, t in zip(self.outputs[self.worst], np.asarray(self.part.t)[self.worst], strict=True)
+        ]
+
+    def _named(self, holds: np.ndarray) -> str:
+        return ", ".join(name for name, is_so in zip(self.run.names, holds, strict=True) if is_so) or "none"
+
+    def _classes(self) -> list[dict[str, Any]]:
+        classes = self.run.names
         shares = rules.softmax(self.outputs[self.worst])
         return [
             {"true": classes[t], "predicted": classes[p.argmax()], "probability": float(p.max())}

@@ -8,13 +8,16 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handgrad.cli import standard_input
 from handgrad.cli.faults import about
 from handgrad.data.errors import counted
+
+if TYPE_CHECKING:
+    from handgrad.train import Run
 
 HELP = "predict with a trained network"
 DESCRIPTION = """Write one line for each example: for classes the likeliest and the probability of each, for
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         data = load(source, **trained.as_trained(source))
         with about(standard_input.NAME if args.source == "-" else args.source):
             outputs = trained.outputs(data.x, args.unseen)
-    text = table(outputs, trained.classes, data.examples)
+    text = table(outputs, trained, data.examples)
     if args.out == "-" or (args.out is None and args.source == "-"):
         sys.stdout.write(text)
         return 0
@@ -63,22 +66,22 @@ def source_of(name: str) -> contextlib.AbstractContextManager[str | Path]:
     return standard_input.as_file() if name == "-" else contextlib.nullcontext(name)
 
 
-def table(
-    outputs: np.ndarray, classes: tuple[str, ...] | None, examples: tuple[str, ...] | None = None
-) -> str:
-    """The CSV: (N, C) probabilities with their classes, or (N, M) numbers; by file, or by row from 0."""
+def table(outputs: np.ndarray, run: Run, examples: tuple[str, ...] | None = None) -> str:
+    """The CSV: (N, C) probabilities with their classes, or (N, M) numbers or probabilities of labels; by
+    file, or by row from 0.
+    """
     first = "row" if examples is None else "file"
     labels = range(len(outputs)) if examples is None else examples
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if classes is not None:
+    if run.task == "classification":
+        classes = run.names
         writer.writerow([first, "predicted", *(f"probability {name}" for name in classes)])
         for label, row in zip(labels, outputs, strict=True):
             writer.writerow([label, classes[int(row.argmax())], *(f"{p:.6g}" for p in row)])
     else:
-        names = (
-            ["predicted"] if outputs.shape[1] == 1 else [f"predicted {j}" for j in range(outputs.shape[1])]
-        )
+        what = "predicted" if run.task == "regression" else "probability"
+        names = [what] if len(run.names) == 1 else [f"{what} {name}" for name in run.names]
         writer.writerow([first, *names])
         rows = zip(labels, outputs, strict=True)
         writer.writerows([label, *(f"{value:.8g}" for value in row)] for label, row in rows)

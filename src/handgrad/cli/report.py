@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from handgrad import view
+from handgrad.cli.figures import taken_for_what
 from handgrad.cli.heldout import HeldOut
 from handgrad.cli.train import base_rate
 from handgrad.data import Dataset, permutation
 from handgrad.files import write_atomically
 from handgrad.layers import Layer
-from handgrad.train import Run, confusion_counts, gradient_norms
+from handgrad.train import Run, gradient_norms
 from handgrad.train.norms import GRADIENT_NORM
 from handgrad.train.run import build
 from handgrad.view.images import is_image
@@ -88,7 +89,7 @@ class Gathered:
 
     def figures(self) -> dict[str, str]:
         shown = {f"{name.removeprefix('test ')}, held out": said(name, x) for name, x in self.found.items()}
-        if self.run.classes is not None:
+        if self.run.scale is None:
             shown["mistakes, held out"] = f"{self.held.wrong.sum():,} of {len(self.held.part):,}"
         seconds = sum(record["seconds"] for record in self.records)
         return {**shown, "epochs": f"{len(self.records):,}", "seconds": f"{seconds:,.1f}"}
@@ -127,15 +128,15 @@ class Gathered:
 
     def quality(self) -> str:
         """What was taken for what; for regression, predicted against true."""
-        classes, held = self.run.classes, self.held
-        if classes is None:
+        held = self.held
+        if self.run.scale is not None:
             return picture(view.scatter(*held.in_units(), "Predicted against true"))
-        counts = confusion_counts(held.outputs.argmax(axis=1), held.part.t, len(classes))
-        return picture(view.confusion(counts, classes, "What was taken for what"))
+        counts, names = taken_for_what(self.run, held.outputs, np.asarray(held.part.t))
+        return picture(view.confusion(counts, names, "What was taken for what"))
 
     def worst(self) -> str:
         shown, wrong, total = len(self.held.worst), int(self.held.wrong.sum()), len(self.held.part)
-        if self.run.classes is None:
+        if self.run.scale is not None:
             heading, note = "Largest errors", f"{shown} of {total:,} held out, the largest loss first."
         elif shown < wrong:
             heading = "Worst mistakes"

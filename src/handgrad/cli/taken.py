@@ -46,6 +46,8 @@ def of_target(data: Dataset) -> str:
     if data.classes is not None:
         return f"{len(data.classes):,} classes: {brief(data.classes)}"
     t = np.asarray(data.t)
+    if data.task == "multi-label":
+        return f"{counted(t.shape[1], 'label')} of each, true or false; true in {t.mean(axis=0).round(2)}"
     several = f"{t.shape[1]:,} numbers" if t.ndim == 2 and t.shape[1] > 1 else "number"
     return f"{several}, {t.min():.4g} to {t.max():.4g}"
 

@@ -190,6 +190,8 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
         preparation = Preparation.fit(train.x, impute=args.impute)
     if train.classes is not None:
         scale, outputs = None, len(train.classes)
+    elif train.task == "multi-label":
+        scale, outputs = None, np.asarray(train.t).shape[1]
     else:
         targets = np.asarray(train.t).reshape(len(train), -1)
         scale, outputs = TargetScale.fit(targets), targets.shape[1]
@@ -200,7 +202,7 @@ def _prepared(args: argparse.Namespace, parts: dict[str, Dataset]) -> Run:
     options = {key: value for key, value in vars(args).items() if key not in NOT_OPTIONS}
     if Path(args.source).exists():
         options["source"] = str(Path(args.source).resolve())
-    return Run(network, preparation, train.classes, scale, options, build(network, args.seed))
+    return Run(network, preparation, train.classes, scale, options, build(network, args.seed), train.targets)
 
 
 def check_augmented(asked: str, shape: tuple[int, ...]) -> None:
@@ -402,24 +404,25 @@ def _tell(
 ) -> dict[str, float]:
     """Write the pictures; print the figures on the part held out, which are returned, and where all is."""
     from handgrad import view
-    from handgrad.cli.figures import figures, told
+    from handgrad.cli.figures import figures, taken_for_what, told
     from handgrad.files import write_atomically
 
     outputs = finished.outputs(test.x, unseen="zeros")
     title = f"{test.name}: {len(records)} epochs"
     write_atomically(folder / "curves.svg", view.curves(records, title))
-    if finished.classes is not None:
-        from handgrad.train import confusion_counts
-
-        counts = confusion_counts(outputs.argmax(axis=1), test.t, len(finished.classes))
-        picture, name = view.confusion(counts, finished.classes, test.name), "confusion.svg"
+    if finished.scale is None:
+        counts, names = taken_for_what(finished, outputs - 0.5, np.asarray(test.t))
+        picture, name = view.confusion(counts, names, test.name), "confusion.svg"
     else:
         picture, name = (
             view.scatter(outputs, np.asarray(test.t).reshape(outputs.shape), test.name),
             "scatter.svg",
         )
     write_atomically(folder / name, picture)
-    found = {"loss": trainer.evaluate(*ready)["loss"], **figures(outputs, np.asarray(test.t), test.classes)}
+    found = {
+        "loss": trainer.evaluate(*ready)["loss"],
+        **figures(outputs, np.asarray(test.t), test.classes, test.targets),
+    }
     scaled = "" if finished.scale is None else " (the loss is of targets scaled to a standard deviation of 1)"
     print(f"{counted(len(test), 'held-out example')}: {told(found)}{scaled}")
     if not trainer.progress.finished and _is_falling(records):

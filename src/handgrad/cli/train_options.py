@@ -45,7 +45,7 @@ EPOCHS = "passes over the data (default 20, and for small data as many as make 1
 VALIDATION = "of the rest, to measure after each epoch (default with --patience 0.1, else what is held out)"
 FITS = ("crop", "pad", "stretch")
 FIT = "how: crop cuts off what is over, pad adds black bars, stretch (default crop)"
-TASK = "classification or regression, where the target leaves it open"
+TASK = "classification, regression or multi-label, where the target leaves it open"
 OPTIMISERS = """
     sgd momentum nesterov adagrad rmsprop adam adamw radam lion adafactor muon
 """.split()
@@ -98,8 +98,8 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 def _add_data(option: Callable) -> None:
-    option("--target", metavar="COLUMN", help="the column to predict, in a table")
-    option("--task", choices=["classification", "regression"], metavar="TASK", help=TASK)
+    option("--target", metavar="COLUMN", help="the column to predict, in a table; or several, A,B")
+    option("--task", choices=["classification", "regression", "multi-label"], metavar="TASK", help=TASK)
     option(
         "--test",
         type=held_out,

@@ -88,12 +88,13 @@ class Dataset:
 
     x: raw inputs, an array (N, ...) of numbers (perhaps a read-only memory map, or ``Rows`` of one) or a
         ``Table``; a list is made an array.
-    t: class indices (N,), kept as int64; or targets (N,) or (N, M), kept as float64; or None where there are
-        none.
+    t: class indices (N,), kept as int64; or targets (N,) or (N, M), kept as float64; or several labels of
+        each, bool (N, M); or None where there are none.
     classes: the name of each class, or None where the targets are numbers.
     name: what to call it.
     examples: a name for each example where its source has one (the files of a folder), or None.
     groups: what each example belongs to, such as a patient, where splits are to keep these whole, or None.
+    targets: the names of several targets or labels, or None.
     parts: of each example "train", "validation" or "test", where its source says which it is of, or None.
 
     Raises:
@@ -114,6 +115,7 @@ class Dataset:
     examples: tuple[str, ...] | None = None
     groups: np.ndarray | None = None
     parts: np.ndarray | None = None
+    targets: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         x: Any = self.x
@@ -135,6 +137,8 @@ class Dataset:
         if self.classes is not None:
             check_indices(t, len(self.classes), self.name)
             return t.astype(np.int64, copy=False)
+        if t.dtype == np.bool_ and t.ndim == 2:
+            return t
         if t.dtype.kind != "f" or not np.isfinite(t).all():
             raise DataError(f"{self.name}: t is {t.dtype}; targets without classes are finite floats")
         return t.astype(np.float64, copy=False)
@@ -144,11 +148,13 @@ class Dataset:
 
     @property
     def task(self) -> str | None:
-        """``'classification'`` where there are classes, ``'regression'`` where there are only
-        targets, None where there is neither."""
+        """``'classification'`` where there are classes, ``'multi-label'`` where there are labels,
+        ``'regression'`` where there are only targets, None where there is neither."""
         if self.classes is not None:
             return "classification"
-        return None if self.t is None else "regression"
+        if self.t is None:
+            return None
+        return "multi-label" if self.t.dtype == np.bool_ else "regression"
 
     def take(self, indices: Any) -> Dataset:
         """The examples at ``indices``, in their order: copied, or as ``Rows`` of a large memory map.

@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.data.columns import FEW
 from handgrad.data.dataset import TEXT, Dataset, Table, is_text
 from handgrad.data.errors import DataError, listed
+from handgrad.data.tables import joined, names_of_targets
 from handgrad.data.targets import label_text, targets_of
 
 DAY = 86_400_000_000  # in microseconds
@@ -81,17 +82,20 @@ def from_frame(
         (3, [50.0, 60.0, 70.0])
     """
     columns = columns_of(frame)
-    absent = [name for name in [target, *drop] if name is not None and name not in columns]
+    targets = names_of_targets(target, columns)
+    absent = [name for name in [*targets, *drop] if name not in columns]
     if absent:
         raise DataError(f"the frame has no column {absent[0]!r}: it has {listed(map(repr, columns), 40)}")
     table = of_frame(frame)
-    left = {n: values for n, values in table.columns.items() if n != target and n not in drop}
+    left = {n: values for n, values in table.columns.items() if n not in targets and n not in drop}
     x = Table(left, {name: table.kinds[name] for name in left})
     if target is None:
         return Dataset(x, name="the frame")
-    labels = labels_of(columns[target], table, target)
-    t, known = targets_of(labels, f"the frame: column {target!r}", classes, task, FEW)
-    return Dataset(x, t, known, "the frame")
+    labels = joined({name: labels_of(columns[name], table, name) for name in targets}, "the frame")
+    assert labels is not None
+    several = targets if len(targets) > 1 else None
+    t, known = targets_of(labels, f"the frame: column {target!r}", classes, task, FEW, several)
+    return Dataset(x, t, known, "the frame", targets=None if known else several)
 
 
 def labels_of(column: Any, table: Table, target: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from handgrad.data.images import read_folder
 from handgrad.data.npz import read_npz
 from handgrad.data.targets import targets_of
 
-Raw = tuple[np.ndarray | Table, np.ndarray | None]
+Raw = tuple[np.ndarray | Table, np.ndarray | None, tuple[str, ...]]
 KINDS = (
     ".npz (arrays x and t), IDX (*-images-idx3-ubyte, .gz too), CSV (.csv, .tsv, .txt, .gz too),"
     " Parquet (.parquet), or a folder with a subfolder of images for each class"
@@ -44,12 +44,13 @@ def load(
         CSV, or Parquet through a memory map (needs pyarrow), with named columns;
         a folder of images, one subfolder for each class, perhaps in ``train/`` and ``val/`` or ``test/``
         (needs Pillow).
-    target: the column of a table, or the array of an ``.npz``, that holds the targets. Without it a
-        table has no targets: a file to predict.
+    target: the column of a table, or several, ``"a,b"``, or the array of an ``.npz``, that holds the
+        targets. Without it a table has no targets: a file to predict.
     classes: the classes of a trained model; labels become indices into these.
-    task: ``'classification'`` or ``'regression'``. Where neither this nor ``classes`` says which, text,
-        booleans and integers are classes and floats are numbers; but integers of more than 20 different
-        values in a column of a table are numbers too.
+    task: ``'classification'``, ``'regression'`` or ``'multi-label'``. Where neither this nor
+        ``classes`` says which, text, booleans and integers are classes and floats are numbers; but integers
+        of more than 20 different values in a column of a table are numbers too. Several columns are numbers,
+        or where all are true or false, labels; or classes, where each row has one that is true.
     drop: columns of a table to leave out.
     text: columns of a CSV that are text whatever they hold, as the columns of a model may be.
     group: a column of a table that says what belongs together; splits keep it whole, and it is no input.
@@ -72,12 +73,13 @@ def load(
     """
     name = str(source)
     x: np.ndarray | Table
+    targets: tuple[str, ...] = ()
     examples, parts, groups = None, None, None
     if is_folder(source):
         check_tableless(name, target, drop)
         x, labels, examples, parts = read_folder(Path(source), resize, fit, is_grey)
     else:
-        x, labels = read(source, target, drop, text)
+        x, labels, targets = read(source, target, drop, text)
         if resize is not None:
             raise DataError(f"resize is of images, and {name} is no folder of them")
     if group is not None:
@@ -88,8 +90,9 @@ def load(
     if labels.ndim == 0 or len(labels) != len(x):
         raise DataError(f"{name}: {len(x):,} examples, but the targets have shape {labels.shape}")
     where = f"{name}: the target" if target is None else f"{name}: {target!r}"
-    t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None)
-    return Dataset(x, t, known, name, examples, groups, parts)
+    several = targets if len(targets) > 1 else None
+    t, known = targets_of(labels, where, known, task, FEW if isinstance(x, Table) else None, several)
+    return Dataset(x, t, known, name, examples, groups, parts, None if known else several)
 
 
 def without_column(x: np.ndarray | Table, group: str, name: str) -> tuple[Table, np.ndarray]:
@@ -118,7 +121,7 @@ def check_tableless(name: str, target: str | None, drop: Collection[str]) -> Non
 def read(
     source: str | os.PathLike[str], target: str | None, drop: Collection[str] = (), text: Collection[str] = ()
 ) -> Raw:
-    """Inputs, and labels as they are or None, of all but a folder."""
+    """Inputs, labels as they are or None, and of a table the names of these, of all but a folder."""
     name, path = str(source), Path(source)
     kind = path.name.lower()
     built_in = isinstance(source, str) and source in BUILT_IN
@@ -132,12 +135,12 @@ def read(
     check_tableless(name, None if is_npz else target, drop)
     if is_npz:
         x, labels = read_npz(path, target)
-        return check_inputs(x, name), labels
+        return check_inputs(x, name), labels, ()
     if built_in:
-        return BUILT_IN[name]()
+        return *BUILT_IN[name](), ()
     if idx.NAME.search(kind):
         x, labels = idx.read_idx_pair(path)
-        return check_inputs(x, name), labels
+        return check_inputs(x, name), labels, ()
     raise DataError(f"{name} is of an unknown kind: read are {KINDS}")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from handgrad.data.columns import Column, tell_of_text, typed
 from handgrad.data.csv_files import read_csv
-from handgrad.data.dataset import TEXT, Table
+from handgrad.data.dataset import TEXT, Table, is_text
 from handgrad.data.errors import DataError, counted, listed, needs_extra
 
 CSV = tuple(f"{ending}{zipped}" for ending in (".csv", ".tsv", ".txt") for zipped in ("", ".gz"))
@@ -21,8 +21,9 @@ DAY = 86_400_000_000  # in microseconds
 
 def read_table(
     path: Path, target: str | None = None, drop: Collection[str] = (), text: Collection[str] = ()
-) -> tuple[Table, np.ndarray | None]:
-    """The columns of a CSV or Parquet file but those in ``drop``, and that of ``target`` as labels (N,).
+) -> tuple[Table, np.ndarray | None, tuple[str, ...]]:
+    """The columns of a CSV or Parquet file but those in ``drop``; that of ``target`` as labels (N,), or of
+    several, "a,b", as (N, M); and the names of these.
 
     A CSV has one header line; its separator is the comma, semicolon, tab or bar that the header has most of,
     or in a ``.txt`` with none of these, space. Numbers, true and false become float64, ISO dates and times
@@ -36,14 +37,15 @@ def read_table(
     """
     is_parquet = path.name.lower().endswith(PARQUET)
     columns: Mapping[str, Any] = arrow_columns(path) if is_parquet else read_csv(path)
-    absent = [name for name in [target, *drop] if name is not None and name not in columns]
+    targets = names_of_targets(target, columns)
+    absent = [name for name in [*targets, *drop] if name not in columns]
     if absent:
         near = difflib.get_close_matches(absent[0], columns, 1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         raise DataError(f"{path} has no column {absent[0]!r}: it has {listed(map(repr, columns), 40)}{meant}")
     if all(len(values) == 0 for values in columns.values()):
         raise DataError(f"{path} has columns ({listed(columns)}) but no rows")
-    inputs = [name for name in columns if name != target and name not in drop]
+    inputs = [name for name in columns if name not in targets and name not in drop]
     if not inputs:
         but = "the target" if not drop else "what is left out and the target"
         raise DataError(f"{path} has no column but {but} {target!r}: there is nothing to learn from")
@@ -56,12 +58,33 @@ def read_table(
             read[name] = Column(columns[name], "text") if name in text else typed(columns[name], where)
         check_finite(read[name].values, where)
     table = Table({name: c.values for name, c in read.items()}, {name: c.kind for name, c in read.items()})
-    if target is None:
-        return table, None
-    where = f"{path}: column {target!r}"
-    labels = arrow_labels(columns[target], where) if is_parquet else labels_of(columns[target], where)
-    check_finite(labels, where)
-    return table, labels
+    labels = {}
+    for name in targets:
+        where = f"{path}: column {name!r}"
+        labels[name] = arrow_labels(columns[name], where) if is_parquet else labels_of(columns[name], where)
+        check_finite(labels[name], where)
+    return table, joined(labels, str(path)), targets
+
+
+def names_of_targets(target: str | None, columns: Collection[str]) -> tuple[str, ...]:
+    """A column, or several with commas between."""
+    if target is None or target in columns:
+        return () if target is None else (target,)
+    return tuple(dict.fromkeys(name.strip() for name in target.split(",")))
+
+
+def joined(labels: Mapping[str, np.ndarray], where: str) -> np.ndarray | None:
+    """The labels of one target (N,); of several (N, M), bool where all are true or false, or float64."""
+    if len(labels) < 2:
+        return next(iter(labels.values()), None)
+    words = [name for name, values in labels.items() if is_text(values)]
+    if words:
+        raise DataError(
+            f"{where}: the target {words[0]!r} is text: several targets are numbers, or true and false; for"
+            f" the classes of one, name {words[0]!r} alone"
+        )
+    stacked = np.stack([values.astype(np.float64) for values in labels.values()], axis=1)
+    return stacked.astype(bool) if np.isin(stacked, (0, 1)).all() else stacked
 
 
 def check_finite(values: np.ndarray, where: str) -> None:

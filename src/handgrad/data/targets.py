@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from handgrad.data.columns import FEW, tell
-from handgrad.data.dataset import check_classes, is_text
+from handgrad.data.dataset import TEXT, check_classes, is_text
 from handgrad.data.errors import DataError, listed
 
-TASKS = ("classification", "regression")
+TASKS = ("classification", "regression", "multi-label")
 
 
 def targets_of(
@@ -19,11 +19,14 @@ def targets_of(
     classes: Sequence[str] | None = None,
     task: str | None = None,
     few: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """``(t, classes)``: class indices int64 (N,) and their names, or float64 targets and None.
+    """``(t, classes)``: class indices int64 (N,) and their names, or float64 targets and None, or bool
+    (N, M), of several labels each, and None.
 
     Where neither ``classes`` nor ``task`` says which, text, booleans and integers are classes and
     floats are numbers. With ``few``, integers of more than so many different values are numbers too.
+    Booleans (N, M) are labels, but where each row has one that is true, classes, perhaps with ``names``.
 
     Raises:
         DataError: labels of another dtype, missing or infinite ones, ones that are not in ``classes``.
@@ -37,13 +40,26 @@ def targets_of(
         tell_of_doubt(labels, where)
     task = task or ("classification" if classes is not None else guessed_task(labels, few))
     if task == "classification":
-        return class_indices(labels, where, classes)
+        return class_indices(labels, where, classes, names)
+    if task == "multi-label":
+        return several(labels, where), None
     if classes is not None:
         raise DataError(f"{where}: classes were given for regression: leave one of the two out")
     return numbers(labels, where), None
 
 
+def several(labels: np.ndarray, where: str) -> np.ndarray:
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise DataError(
+            f"{where} is {labels.dtype} {labels.shape}: several labels of each example are zeros and ones"
+            " (N, M), or true and false in several columns"
+        )
+    return labels.astype(bool)
+
+
 def guessed_task(labels: np.ndarray, few: int | None) -> str:
+    if labels.dtype.kind == "b" and labels.ndim == 2 and not is_one_hot(labels):
+        return "multi-label"
     many = few is not None and labels.dtype.kind in "iu" and len(np.unique(labels)) > few
     return "regression" if labels.dtype.kind == "f" or many else "classification"
 
@@ -93,30 +109,33 @@ def numbers(labels: np.ndarray, where: str) -> np.ndarray:
 
 
 def class_indices(
-    labels: np.ndarray, where: str, classes: Sequence[str] | None
+    labels: np.ndarray, where: str, classes: Sequence[str] | None, names: Sequence[str] | None = None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Without ``classes``, the different labels are the classes, in their own order; or the places of a 1."""
+    """Without ``classes``, the different labels are the classes, in their own order; or the places of a 1,
+    which may have ``names``.
+    """
     if is_one_hot(labels):
-        places = [str(i) for i in range(labels.shape[1])]
-        return class_indices(labels.argmax(axis=1), where, places if classes is None else classes)
+        places = list(names or map(str, range(labels.shape[1])))
+        found = np.array(places, TEXT)[labels.argmax(axis=1)]
+        return class_indices(found, where, places if classes is None else classes)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
         raise DataError(f"{where} has shape {labels.shape}: classification takes one label an example, (N,)")
     values, inverse = np.unique(labels, return_inverse=True)
-    names = [label_text(value) for value in values.tolist()]
-    known = check_classes(names if classes is None else classes)
-    if classes is None and len(names) > max(FEW, len(labels) / 2):
-        taken = f"{where}: {len(names):,} different values in {len(labels):,} rows, each taken for a class."
+    words = [label_text(value) for value in values.tolist()]
+    known = check_classes(words if classes is None else classes)
+    if classes is None and len(words) > max(FEW, len(labels) / 2):
+        taken = f"{where}: {len(words):,} different values in {len(labels):,} rows, each taken for a class."
         tell(taken, "For numbers, pass task='regression'", "For numbers: --task regression")
     index = {name: i for i, name in enumerate(known)}
-    unknown = [name for name in names if name not in index]
+    unknown = [word for word in words if word not in index]
     if unknown:
         raise DataError(
             f"{where} holds labels that are not among the classes: {listed(map(repr, unknown))};"
             f" the classes are {listed(map(repr, known))}"
         )
-    return np.array([index[name] for name in names], dtype=np.int64)[inverse], known
+    return np.array([index[word] for word in words], dtype=np.int64)[inverse], known
 
 
 def label_text(value: object) -> str:

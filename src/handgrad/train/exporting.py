@@ -28,7 +28,8 @@ def prediction(run: Run, batch: int = 1, brings_parameters: bool = True) -> Expo
     (x) -> out, or with the parameters as arguments (params, states, x) -> out; x (batch, ...), out (batch, C)
     """
     predict, own, x = predictor(run, batch)
-    outputs = f"probabilities of {', '.join(run.classes)}" if run.classes else "numbers in the data's units"
+    is_number = run.task == "regression"
+    outputs = "numbers in the data's units" if is_number else f"probabilities of {', '.join(run.names)}"
     raw = isinstance(run.preparation, Scaled | Standardised)
     inputs = "" if raw else f", prepared: {', '.join(run.preparation.columns)}"
     about = f"{batch} x {run.training['source']}{inputs} -> {outputs}"
@@ -45,7 +46,9 @@ def predictor(run: Run, batch: int) -> tuple[Callable, tuple, np.ndarray]:
         y = run.net.bind(params, states).evaluate()(prepared(run.preparation, x, dtype))
         if run.classes is not None:
             return rules.softmax(y)
-        return y * run.scale.std.astype(dtype) + run.scale.mean.astype(dtype) if run.scale else y
+        if run.scale is None:
+            return rules.sigmoid(y)
+        return y * run.scale.std.astype(dtype) + run.scale.mean.astype(dtype)
 
     x = np.zeros((batch, *run.preparation.shape), dtype)
     return predict, (run.net.parameters(), run.net.states()), x

@@ -31,6 +31,11 @@ FIELDS = {"format": int, "classes": list | None, "network": dict, "preparation":
           "target_scale": dict | None, "training": dict}  # fmt: skip
 NETWORK = {"widths": list, "activation": str, "batch_norm": bool, "dropout": float | int, "dtype": str}
 MODEL_NETWORK = {"model": str, "image": list, "outputs": int, "dtype": str}  # of one known by name
+LOSSES: dict[str, Callable] = {
+    "classification": rules.softmax_cross_entropy,
+    "regression": rules.mean_squared_error,
+    "multi-label": rules.binary_cross_entropy_with_logits,
+}
 MAY_CHANGE = (
     "epochs",
     "source",
@@ -98,16 +103,28 @@ class Run(Saved):
     scale: TargetScale | None  # of regression's targets
     training: dict[str, Any]  # the command's options
     net: Layer
+    target_names: tuple[str, ...] | None = None  # of several targets or labels
+
+    @property
+    def task(self) -> str:
+        if self.classes is not None:
+            return "classification"
+        return "multi-label" if self.scale is None else "regression"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of each output: its class, target or label."""
+        return self.classes or self.target_names or tuple(map(str, range(ends(self.network)[1])))
 
     def outputs(self, x: Any, unseen: str = "error") -> np.ndarray:
-        """Class probabilities (N, C), or targets (N, M) in the units of the data.
+        """Probabilities of classes (N, C) or of labels (N, M), or targets (N, M) in the data's units.
 
         ``unseen`` says what a level of text is that was not trained on: an "error", or "zeros".
         """
         y = predict(self.net, self.prepared(x, unseen))
         if self.classes is not None:
             return rules.softmax(np.asarray(y, np.float64))
-        return self.scale.unscale(y) if self.scale is not None else y
+        return rules.sigmoid(np.asarray(y, np.float64)) if self.scale is None else self.scale.unscale(y)
 
     def prepared(self, x: Any, unseen: str = "error") -> Any:
         """The network's inputs: an array, or for rows of a large memory map, prepared as they are read."""
@@ -125,22 +142,22 @@ class Run(Saved):
         return asked
 
     def targets(self, data: Dataset) -> np.ndarray:
-        """What the network is trained towards: class indices, or scaled targets (N, M)."""
+        """What the network is trained towards: class indices, scaled targets or labels (N, M)."""
         return scaled_targets(data, self.scale, np.dtype(self.network["dtype"]))
 
     def loss(self, y: Any, t: Any, reduction: str = "mean") -> Any:
-        loss = rules.softmax_cross_entropy if self.classes else rules.mean_squared_error
-        return loss(y, t, reduction=reduction)
+        return LOSSES[self.task](y, t, reduction=reduction)
 
     def described(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "task": "classification" if self.classes is not None else "regression",
+            "task": self.task,
             "classes": self.classes,
             "network": self.network,
             "preparation": self.preparation.to_json(),
             "target_scale": self.scale.to_json() if self.scale is not None else None,
             "training": self.training,
+            **({"targets": list(self.target_names)} if self.target_names else {}),
         }
 
     def save_known(self, folder: Path, trained_on: Sequence[Dataset], held_out: Dataset) -> None:
@@ -171,7 +188,7 @@ class _PreparedRows:
 def scaled_targets(data: Dataset, scale: TargetScale | None, dtype: Any) -> np.ndarray:
     t = np.asarray(data.t)
     if scale is None:
-        return t
+        return t.astype(dtype) if t.dtype == np.bool_ else t
     return np.asarray(scale.scale(t.reshape(len(t), -1)), dtype)
 
 
@@ -274,9 +291,10 @@ def _described(folder: Path) -> Run:
             scale=None if scale is None else TargetScale.from_json(scale),
             training=dict(config["training"]),
             net=build(config["network"], config["training"]["seed"]),
+            target_names=tuple(config["targets"]) if config.get("targets") else None,
         )
         inputs, outputs = ends(run.network)
-        if math.prod(run.preparation.shape) != inputs or len(classes or range(outputs)) != outputs:
+        if math.prod(run.preparation.shape) != inputs or len(run.names) != outputs:
             raise ValueError(f"a network of {inputs} inputs and {outputs} outputs does not fit the data")
     except KeyError as error:
         raise damaged(folder, f"target_scale has no {error}") from None
@@ -296,8 +314,9 @@ def check_config(config: Any) -> None:
     check_fields(config, FIELDS, "it")
     if config["format"] != FORMAT:
         raise ValueError(f"its format is {config['format']!r}, and this handgrad reads {FORMAT}")
-    if (config["classes"] is None) == (config["target_scale"] is None):
-        raise ValueError("there are classes or there is target_scale, one of the two")
+    has = [config["classes"] is not None, config["target_scale"] is not None]
+    if sum(has) != (config.get("task") != "multi-label"):
+        raise ValueError("there are classes or there is target_scale, one of the two, or several labels")
     network = config["network"]
     fields = MODEL_NETWORK if "model" in network else NETWORK
     check_fields(network, fields, "network")
