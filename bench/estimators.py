@@ -1,14 +1,16 @@
-"""NetworkClassifier and NetworkRegressor beside scikit-learn's MLPClassifier and MLPRegressor.
+"""NetworkClassifier and NetworkRegressor beside scikit-learn's MLPClassifier and MLPRegressor, and Keras.
 
-``python -m bench.estimators`` writes ESTIMATORS.md, of 8 data sets. Both have the same widths, rate, epochs
+``python -m bench.estimators`` writes ESTIMATORS.md, of 8 data sets. All have the same widths, rate, epochs
 at most and rule to stop by, the same inputs of the same dtype, one thread, and take turns. Seeds are of the
-split, the weights and the order.
+split, the weights and the order. Keras, on JAX, is measured where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.metadata
+import importlib.util
 import os
 import statistics
 import tempfile
@@ -23,6 +25,7 @@ from bench.levels import processor
 from bench.timing import Others
 
 SEEDS = range(5)
+FIRST = 2  # seeds of Keras, which takes long
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,39 @@ def contestants(is_classes: bool, seed: int) -> dict[str, Any]:
     from handgrad.sklearn import NetworkClassifier, NetworkRegressor
 
     ours, theirs = (NetworkClassifier, MLPClassifier) if is_classes else (NetworkRegressor, MLPRegressor)
-    return {"handgrad": ours(random_state=seed), "scikit-learn": theirs(random_state=seed)}
+    made = {"handgrad": ours(random_state=seed), "scikit-learn": theirs(random_state=seed)}
+    return made | ({"Keras": Keras(is_classes, seed)} if has_keras() and seed < FIRST else {})
+
+
+def has_keras() -> bool:
+    return importlib.util.find_spec("keras") is not None and importlib.util.find_spec("jax") is not None
+
+
+class Keras:
+    """The same network, in Keras' own words; whole epochs are one call each, as its ``fit`` makes them."""
+
+    def __init__(self, is_classes: bool, seed: int):
+        self.is_classes, self.seed = is_classes, seed
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        keras.config.set_floatx("float64")
+        outputs = len(np.unique(y)) if self.is_classes else 1
+        layers = keras.layers
+        self.net = keras.Sequential([layers.Dense(100, activation="relu"), layers.Dense(outputs)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if self.is_classes else "mse"
+        self.net.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+        stop = keras.callbacks.EarlyStopping("loss", min_delta=1e-4, patience=10)
+        made = self.net.fit(x, y, batch_size=min(200, len(x)), epochs=200, callbacks=[stop], verbose=0)
+        self.n_iter_ = len(made.history["loss"])
+
+    def score(self, x: np.ndarray, y: np.ndarray) -> float:
+        from sklearn.metrics import accuracy_score, r2_score
+
+        out = np.asarray(self.net(x))
+        return accuracy_score(y, out.argmax(axis=1)) if self.is_classes else r2_score(y, out[:, 0])
 
 
 def fit(estimator: Any, x: np.ndarray, y: np.ndarray, seed: int) -> Fit:
@@ -80,25 +115,33 @@ def fit(estimator: Any, x: np.ndarray, y: np.ndarray, seed: int) -> Fit:
 def measured(x: np.ndarray, y: np.ndarray, is_classes: bool) -> dict[str, list[Fit]]:
     """Of each contestant a fit for each seed; and the first of ours, which compiles."""
     first = fit(contestants(is_classes, 0)["handgrad"], x, y, 0)
-    found: dict[str, list[Fit]] = {"first": [first], "handgrad": [], "scikit-learn": []}
+    found: dict[str, list[Fit]] = {"first": [first], "handgrad": [], "scikit-learn": [], "Keras": []}
     for seed in SEEDS:
         for name, estimator in contestants(is_classes, seed).items():
             found[name].append(fit(estimator, x, y, seed))
     return found
 
 
+def ratio(found: dict[str, list[Fit]], name: str, key: str) -> float:
+    """A peer's time over handgrad's, of the same seed, at the median."""
+    pairs = zip(found["handgrad"], found[name], strict=False)
+    return statistics.median([getattr(t, key) / getattr(o, key) for o, t in pairs] or [np.nan])
+
+
 def line(name: str, x: np.ndarray, found: dict[str, list[Fit]]) -> tuple[str, float, float]:
     """A row of the table, and the ratios of CPU and wall time."""
     ours, theirs = found["handgrad"], found["scikit-learn"]
-    cpu, wall = (
-        statistics.median(getattr(t, key) / getattr(o, key) for o, t in zip(ours, theirs, strict=True))
-        for key in ("cpu", "wall")
-    )
+    cpu, wall = (ratio(found, "scikit-learn", key) for key in ("cpu", "wall"))
     cells = [name, f"{x.shape[0]:,} x {x.shape[1]}"]
     cells += [spread([f.score for f in fits]) for fits in (ours, theirs)]
     cells += [f"{statistics.median(f.epochs for f in fits):.0f}" for fits in (ours, theirs)]
     cells += [f"{statistics.median(f.cpu for f in fits):.2f}" for fits in (found["first"], ours, theirs)]
     cells += [f"{cpu:.1f}", f"{wall:.1f}"]
+    if found["Keras"]:
+        score = statistics.mean(f.score for f in found["Keras"])
+        cells += [f"{score:.3f}", f"{ratio(found, 'Keras', 'cpu'):.0f}"]
+    else:
+        cells += ["-", "-"]
     return f"| {' | '.join(cells)} |", cpu, wall
 
 
@@ -120,7 +163,10 @@ def main() -> None:
     from threadpoolctl import threadpool_limits
 
     warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
-    os.environ["HANDGRAD_THREADS"] = "1"
+    os.environ |= {"HANDGRAD_THREADS": "1"}
+    os.environ |= {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     others, rows, cpus, walls, worse = Others(), [], [], [], []
     with tempfile.TemporaryDirectory() as cache, threadpool_limits(1):
         os.environ["HANDGRAD_CACHE"] = cache
@@ -134,6 +180,12 @@ def main() -> None:
             worse += [name] * differ(found)
     said = f"worse by more than that on {', '.join(worse)}" if worse else "worse by more than that on none"
     columns = "data, size, score of handgrad, scikit-learn, epochs, , first fit, fit, scikit-learn, CPU, wall"
+    columns += ", score of Keras, CPU"
+    keras = (
+        f"Keras {importlib.metadata.version('keras')} on JAX is of {FIRST} seeds, its compiling included."
+        if has_keras()
+        else "Keras was not run: it was not installed."
+    )
     head = f"| {' | '.join(columns.split(', '))} |"
     out.write_text(
         f"""# Estimators beside scikit-learn's
@@ -144,14 +196,19 @@ def main() -> None:
 100 hidden units, Adam 1e-3, batches of about 200, at most 200 epochs, the same rule to stop by. Scores,
 accuracy or R² of the quarter held out, are means ± standard deviations over the seeds: handgrad's is {said}.
 Times are medians, CPU seconds; the first fit compiles, where that is worth it, the others find its code on
-disk. The last two columns are scikit-learn's time over handgrad's, the median over the seeds.
+disk. CPU and wall are scikit-learn's time over handgrad's, the median over the seeds; the last column is
+Keras' CPU time over handgrad's. {keras}
+
+Small sets: what is not worth compiling NumPy computes, in a straight line of its calls, as scikit-learn's own
+loop does; what is left there is the trace (10 ms), an epoch's figures, and the first steps, which go rule by
+rule. The data sets where the time is scikit-learn's, or more, are of that kind.
 
 {head}
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
 At the median of the data sets scikit-learn takes {statistics.median(cpus):.1f} times as long (CPU;
-{statistics.median(walls):.1f} by the wall clock). Keras was not run.
+{statistics.median(walls):.1f} by the wall clock).
 """
     )
 

@@ -61,9 +61,12 @@ class HeldOut:
         ]
 
     def _labels(self) -> list[dict[str, Any]]:
+        """The probability is that of all labels together, as they are predicted."""
+        outputs = self.outputs[self.worst]
+        sure = np.prod(rules.sigmoid(np.abs(outputs)), axis=1)
         return [
-            {"true": self._named(t), "predicted": self._named(y > 0)}
-            for y, t in zip(self.outputs[self.worst], np.asarray(self.part.t)[self.worst], strict=True)
+            {"true": self._named(t), "predicted": self._named(y > 0), "probability": float(p)}
+            for y, t, p in zip(outputs, np.asarray(self.part.t)[self.worst], sure, strict=True)
         ]
 
     def _named(self, holds: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from handgrad.cli.train_options import NOT_OPTIONS, check_nothing_else_changes, 
 from handgrad.data.errors import counted
 from handgrad.train.text import TextRun, build_text, load_text_run
 
-OF_OTHERS = "target task drop impute hidden activation batch_norm show patience".split()
+OF_OTHERS = "target task drop impute resize fit hidden activation batch_norm show patience".split()
 Parts = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
