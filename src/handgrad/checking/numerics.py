@@ -276,9 +276,7 @@ def lengths(rows: np.ndarray) -> np.ndarray:
     return np.where(unit == largest, whole, largest)
 
 
-SIGNS = np.array([-1.0, 1.0])
-
-
 def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random numbers away from zero: ±[0.5, 1.5)."""
-    return rng.uniform(0.5, 1.5, shape) * SIGNS[rng.integers(0, 2, shape)]
+    drawn = rng.uniform(-1.0, 1.0, shape)
+    return np.asarray(drawn + np.copysign(0.5, drawn))
