@@ -164,6 +164,7 @@ def forwards(subject: Subject) -> Sequence[Any]:
 
 Placed = tuple[Source, Edit]
 Right = tuple[Edit, Cause]
+Changed = tuple[float, Placed]  # an edit, and the share of the error that it leaves
 
 
 @dataclass
@@ -173,6 +174,7 @@ class Tries:
     edits: list[list[Placed]] = field(default_factory=list)
     rest: Iterator[list[Placed]] | None = None  # of the functions that were not looked at so far
     right: list[Placed] = field(default_factory=list)
+    pairs: list[tuple[Placed, Placed]] = field(default_factory=list)  # that repair
 
 
 class Repair:
@@ -189,7 +191,7 @@ class Repair:
                 n for x in [*e.trial.values, *e.trial.outs] for n in (*np.shape(x), int(np.size(x))) if n > 1
             )
         )
-        self.changes: dict[bytes, list[Placed]] = {}  # by the gradient that they give, the likeliest edits
+        self.changes: dict[bytes, list[Changed]] = {}  # by the gradient that they give, the likeliest edits
 
     def may_try(self) -> bool:
         """Whether one more edit may be tried; it is counted."""
@@ -249,34 +251,40 @@ class Repair:
         return found
 
     def search_pairs(self) -> list[Cause]:
-        singles = [placed for function in self.edits() for placed in function]
-        singles.sort(key=lambda placed: placed[1].choices)
-        firsts = {id(edit): (source, edit) for source, edit in self.tries.right}
-        for first in list(firsts.values())[:FIRSTS]:
-            for second in singles:
-                cause = self.tried(first, second) if self.may_pair() else None
-                if cause is not None:
-                    return [cause]
-        alive = self.alive(singles)
-        likely = sorted(
-            itertools.combinations(alive[:ALIVE], 2), key=lambda two: two[0][1].choices * two[1][1].choices
-        )
-        for first, second in likely:
-            cause = self.tried(first, second) if self.may_pair() else None
+        """The first pair that repairs; what repairs another input's gradient is tried first."""
+        for pair in self.pairs():
+            cause = self.tried(*pair) if self.may_pair() else None
             if cause is not None:
+                self.tries.pairs.append(pair)
                 return [cause]
         return []
 
-    def may_pair(self) -> bool:
-        return self.clock.allows_repair(self.most * (1 + PAIRS / TRIES))
+    def pairs(self) -> Iterator[tuple[Placed, Placed]]:
+        """The likeliest first: of few choices, and one of them brings the gradient nearer to what is due."""
+        yield from list(self.tries.pairs)
+        singles = [placed for function in self.edits() for placed in function]
+        singles.sort(key=lambda placed: placed[1].choices)
+        firsts = {id(edit): (source, edit) for source, edit in self.tries.right}
+        yield from itertools.product(list(firsts.values())[:FIRSTS], singles)
 
-    def alive(self, singles: list[Placed]) -> list[Placed]:
+        def unlikely(two: tuple[Changed, Changed]) -> float:
+            (left, (_, first)), (other_left, (_, second)) = two
+            return min(left, other_left, 1.0) * first.choices * second.choices
+
+        for one, two in sorted(itertools.combinations(self.alive(singles), 2), key=unlikely):
+            yield one[1], two[1]
+
+    def may_pair(self, share: float = 1.0) -> bool:
+        """Whether one more pair may be tried, or an edit that may be one of two: within a share of them."""
+        return self.clock.allows_repair(self.most * (1 + share * PAIRS / TRIES))
+
+    def alive(self, singles: list[Placed]) -> list[Changed]:
         """The edits that change this gradient, of those that give the same the likeliest two."""
         for placed in singles:
-            if not self.may_pair():
+            if not self.may_pair(0.5):
                 break
             self.tried(placed)
-        return [placed for same in self.changes.values() for placed in same[:ALIKE]]
+        return [changed for same in self.changes.values() for changed in same[:ALIKE]][:ALIVE]
 
     def tried(self, *placed: Placed) -> Cause | None:
         """The cause if these edits together make the gradient right."""
@@ -337,7 +345,7 @@ class Repair:
                 g = None if g is None else self.subject.fit(self.e.index, np.asarray(g))
                 if g is None or not self.e.near(g, due):
                     if len(placed) == 1 and g is not None and g.shape == due.shape and np.isfinite(g).all():
-                        self._keep(g, got, placed[0])
+                        self._keep(g, got, due, placed[0])
                     return False
                 if not self.leaves_right(grads, k):
                     return False
@@ -354,10 +362,11 @@ class Repair:
                 return False
         return True
 
-    def _keep(self, g: np.ndarray, got: np.ndarray, placed: Placed) -> None:
+    def _keep(self, g: np.ndarray, got: np.ndarray, due: np.ndarray, placed: Placed) -> None:
         """An edit that changes the gradient, if not to what is due."""
         if not self.e.near(g, got):
-            self.changes.setdefault(np.round(g, 9).tobytes(), []).append(placed)
+            left = float(np.sum(np.abs(g - due)) / np.sum(np.abs(got - due)))
+            self.changes.setdefault(np.round(g, 9).tobytes(), []).append((left, placed))
 
     def scope(self, source: Source, part: ast.AST) -> Scope:
         """What the names held, seen by running it once."""
