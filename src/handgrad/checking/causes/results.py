@@ -235,27 +235,6 @@ def one_of_several(e: Evidence) -> Iterator[Cause]:
             how = "assigned (=) where it should be added up (+=, np.add.at)?"
             yield e.cause(Kind.ASSIGNED, f"{counts}: {how}", choices=12)
         return
-    yield from _one_index(e)
-
-
-def _one_index(e: Evidence) -> Iterator[Cause]:
-    """Rows met again by an index: only the last of them counted."""
-    for j, index in enumerate(e.trial.values):
-        if not isinstance(index, np.ndarray) or index.dtype.kind not in "iu" or index.size < 2:
-            continue
-        shape = e.out_shape
-        if shape is None or shape[: index.ndim] != index.shape:
-            continue
-        last = {int(i): p for p, i in enumerate(index.ravel())}
-        keep = np.zeros(index.size, bool)
-        keep[list(last.values())] = True
-        whole = np.broadcast_to(keep.reshape(index.shape + (1,) * (len(shape) - index.ndim)), shape).ravel()
-        if e.fits(lambda u, w=whole: e.due(np.where(w, u, 0.0))):
-            said = (
-                f"{e.d} counts only the last use of an index that {e.trial.subject.names[j]} holds "
-                f"more than once: assigned where it should be added up (np.add.at)?"
-            )
-            yield e.cause(Kind.ASSIGNED, said, choices=12)
 
 
 def is_permutation(e: Evidence) -> bool:

@@ -31,7 +31,6 @@ def wrong_shape(e: Evidence) -> Iterator[Cause]:
             yield e.cause(Kind.SHAPE, f"{came}: the numbers are right; reshape it to {wanted}", Explains.LAW)
         elif is_repeated(got.shape, wanted) or got.size < e.x.size:
             yield from _too_small(e, came)
-        yield from _others_shape(e, came)
         yield e.cause(Kind.SHAPE, came, Explains.NOTHING)
 
 
@@ -45,17 +44,6 @@ def _not_summed(e: Evidence, came: str) -> Cause:
         return e.cause(Kind.BROADCAST, f"{came}: what was broadcast is not summed over {along}")
     why = f"{e.name} was broadcast, and its gradient is not summed over {along}; summed, it is right"
     return e.cause(Kind.BROADCAST, f"{came}: {why}", Explains.LAW)
-
-
-def _others_shape(e: Evidence, came: str) -> Iterator[Cause]:
-    """The shape of another input, which got this one's."""
-    for j in e.others:
-        other = e.trial.raw[0][j]
-        has_its = e.trial.values[j].shape == e.got[0].shape
-        if other is not None and has_its and np.shape(other) == e.shape:
-            name = e.trial.subject.names[j]
-            said = f"{came}, and {name}'s the other way round: the two gradients are swapped"
-            yield e.cause(Kind.SWAPPED, said, Explains.LAW, 4)
 
 
 def _other_axes(e: Evidence, came: str) -> Iterator[Cause]:
@@ -78,7 +66,4 @@ def _too_small(e: Evidence, came: str) -> Iterator[Cause]:
             if reduced.size == got.size and e.near(got.reshape(reduced.shape), reduced):
                 yield e.cause(kind, f"{came}: it is also {said} over axis {axis} of {e.name}", Explains.LAW)
                 return
-    if got.size == 1 and e.near(got.reshape(()), np.sum(due)):
-        yield e.cause(kind, f"{came}: it is summed over all of {e.name}", Explains.LAW)
-    else:
-        yield e.cause(kind, f"{came}: it is summed over too many axes, or a slice is taken", Explains.NOTHING)
+    yield e.cause(kind, f"{came}: it is summed over too many axes, or a slice is taken", Explains.NOTHING)

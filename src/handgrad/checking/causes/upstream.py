@@ -58,10 +58,7 @@ def _not_doubled(e: Evidence, u: np.ndarray, g: np.ndarray, double: np.ndarray) 
 
 
 def _partly_ignored(e: Evidence, u: np.ndarray, g: np.ndarray) -> Iterator[Cause]:
-    """Another dout of the same magnitude, sum or first element gives the same: only that is used."""
-    if e.near(e.backward(-u), g):
-        yield e.cause(Kind.UPSTREAM_IGNORED, f"{e.d} ignores the sign of dout", Explains.LAW)
-        return
+    """Another dout of the same sum or first element gives the same: only that is used."""
     if u.size < 2:
         return
     rng = np.random.default_rng(5)

@@ -77,8 +77,6 @@ def group(error: Error, members: list[tuple[int, int]]) -> Iterator[Predicted]:
         rest = {at: J for at, J in zero.items() if at != kept}
         counts = f"{d} counts only the {word} of {here}: is it assigned, not added up?"
         yield error.by(Kind.ASSIGNED, counts, 40, rest)
-    for left, word in ((members[0], "first"), (members[-1], "last")):
-        yield error.by(Kind.OFF_BY_ONE, f"{d} leaves out the {word} of {here}", 40, {left: zero[left]})
     if all(J.shape[0] == J.shape[1] for J in Js.values()):
         yield from changed(error, Js, here)
     if all(error.chain.steps[n].values[j].ndim == 2 for n, _ in members for j in range(len(step.values))):
@@ -87,14 +85,12 @@ def group(error: Error, members: list[tuple[int, int]]) -> Iterator[Predicted]:
 
 
 def changed(error: Error, Js: Change, here: str) -> Iterator[Predicted]:
-    """The Jacobians of all members left out, squared, not transposed."""
+    """The Jacobians of all members left out, or not transposed."""
     d = error.e.d
     if not any(np.any(J - np.diag(np.diag(J))) for J in Js.values()):
         eye = {at: np.eye(len(J)) for at, J in Js.items()}
         kind = Kind.LOCAL_DERIVATIVE
         yield error.by(kind, f"{d} leaves out the local derivative of {here}", 40, eye)
-        squares = {at: J * J for at, J in Js.items()}
-        yield error.by(kind, f"{d} applies the local derivative twice of {here}", 100, squares)
     other = {at: J.T for at, J in Js.items()}
     yield error.by(Kind.TRANSPOSED, f"{d} does not transpose in the backward of {here}", 100, other)
 

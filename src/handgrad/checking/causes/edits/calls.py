@@ -7,7 +7,6 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.checking.causes.edits.kinds import named_kind
 from handgrad.checking.causes.edits.scope import Scope, is_array
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import called, expression
@@ -68,8 +67,6 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     argument = node.args[0] if node.args else owner
     if argument is not None and name in UNWRAPPED:
         yield Edit(UNWRAPPED[name], f"{name} too many", 12, slot, argument)
-    if len(node.args) == 1 and isinstance(scope.held(node.func), types.FunctionType):
-        yield Edit(Kind.WRONG_ARRAY, f"{name} too many", 12, slot, node.args[0])
     if owner is not None and name in CASTS:
         to = f"{name} {' '.join(map(ast.unparse, node.args))}"
         kind = Kind.INTEGER if any(word in to for word in ("int", "round", "long")) else Kind.PRECISION
@@ -82,7 +79,6 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     yield from _slopes(slot, node, scope)
     yield from _other_functions(slot, node, scope)
     yield from _without_keywords(slot, node)
-    yield from _with_keywords(slot, node, scope)
 
 
 def _slopes(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
@@ -118,19 +114,6 @@ def _without_keywords(slot: Slot, node: ast.Call) -> Iterator[Edit]:
         kind = Kind.INTEGER if is_integer else KEYWORDS[keyword.arg]
         rest = [k for k in node.keywords if k is not keyword]
         yield Edit(kind, ast.unparse(keyword), 2, slot, ast.Call(node.func, node.args, rest))
-
-
-def _with_keywords(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
-    """What the author's own function could have been given, and was not: ``stride=stride``."""
-    code = getattr(scope.held(node.func), "__code__", None)
-    if code is None:
-        return
-    given = {keyword.arg for keyword in node.keywords}
-    for name in code.co_varnames[len(node.args) : code.co_argcount]:
-        if name in scope.values and name not in given:
-            keyword = ast.keyword(name, expression(name))
-            made = ast.Call(node.func, node.args, [*node.keywords, keyword])
-            yield Edit(named_kind(name, Kind.FACTOR), f"{name} is not handed on", 4, slot, made)
 
 
 def _renamed(node: ast.Call, name: str) -> ast.Call:

@@ -83,9 +83,6 @@ def added(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if is_result:
         yield from _with_sizes(slot, node, scope)
         yield Edit(Kind.FACTOR, "a minus missing", 4, slot, ast.UnaryOp(ast.USub(), node))
-        for axis in ("0", "1", "-1", "(0, 1)", "(0, 2)"):
-            summed = expression(f"({ast.unparse(node)}).sum(axis={axis})")
-            yield Edit(Kind.BROADCAST, f"a sum over axis {axis} missing", 12, slot, summed)
 
 
 def _is_result(slot: Slot) -> bool:

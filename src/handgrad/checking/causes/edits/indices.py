@@ -71,9 +71,6 @@ def _bounds(slot: Slot, node: ast.Subscript, i: int, part: ast.Slice) -> Iterato
         is_first = is_whole and part.lower is None and ends == {"1"}
         kind = Kind.BROADCAST if is_cut else Kind.GROUP if is_first else Kind.OFF_BY_ONE
         yield Edit(kind, f"{ast.unparse(node)} for {ast.unparse(made)}", 2, slot, made)
-    if part.step is not None and ast.unparse(part.step) != "-1":
-        every = with_part(node, i, ast.Slice(part.lower, part.upper, None))
-        yield Edit(Kind.STRIDE, f"the step of {ast.unparse(node)}", 2, slot, every)
     if part.step is None:
         yield from _strided(slot, node, i, part)
 

@@ -1,4 +1,4 @@
-"""Comparisons turned, masks inverted, conditions joined wrongly."""
+"""Comparisons turned, masks inverted."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ def masks(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if is_name(node) and is_mask(scope.held(node)):
         inverted = ast.UnaryOp(ast.Invert(), node)
         yield Edit(Kind.MASK, f"the mask {ast.unparse(node)} inverted", 2, slot, inverted)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-        yield Edit(Kind.MASK, "one of two conditions", 4, slot, node.left)
-        yield Edit(Kind.MASK, "one of two conditions", 4, slot, node.right)
-        other_op = ast.BitOr() if isinstance(node.op, ast.BitAnd) else ast.BitAnd()
-        yield Edit(Kind.MASK, "and for or", 4, slot, ast.BinOp(node.left, other_op, node.right))
 
 
 def _counts(node: ast.Compare, scope: Scope) -> bool:

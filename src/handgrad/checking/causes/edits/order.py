@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.checking.causes.edits.kinds import factor_kind, named_kind
 from handgrad.checking.causes.edits.scope import Scope
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import (
@@ -70,7 +69,7 @@ def transposed(node: ast.expr) -> ast.expr:
 
 def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.BinOp):
-        yield from _operators(slot, node, scope)
+        yield from _operators(slot, node)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         if not isinstance(node.operand, ast.Constant):
             yield Edit(Kind.FACTOR, "a minus too many", 2, slot, node.operand)
@@ -87,7 +86,7 @@ def swaps(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
             yield Edit(kind, f"arguments of {called(node)} swapped", 3, slot, turned)
 
 
-def _operators(slot: Slot, node: ast.BinOp, scope: Scope) -> Iterator[Edit]:
+def _operators(slot: Slot, node: ast.BinOp) -> Iterator[Edit]:
     """Operands the other way round, and an operator for its opposite."""
     left, op, right = node.left, node.op, node.right
     if isinstance(op, ast.Sub):
@@ -101,15 +100,8 @@ def _operators(slot: Slot, node: ast.BinOp, scope: Scope) -> Iterator[Edit]:
     if isinstance(op, (ast.Add, ast.Sub)):
         opposite: ast.operator = ast.Sub() if isinstance(op, ast.Add) else ast.Add()
         yield Edit(Kind.FACTOR, "the sign of a term", 2, slot, ast.BinOp(left, opposite, right))
-    if isinstance(op, (ast.Mult, ast.Div)):
-        opposite = ast.Div() if isinstance(op, ast.Mult) else ast.Mult()
-        kind = named_kind(ast.unparse(right), factor_kind(right, scope))
-        said = f"{'times' if isinstance(op, ast.Mult) else 'divided by'} {ast.unparse(right)}"
-        yield Edit(kind, said, 4, slot, ast.BinOp(left, opposite, right))
     if isinstance(op, ast.FloorDiv):
         yield Edit(Kind.INTEGER, "// for /", 1, slot, ast.BinOp(left, ast.Div(), right))
-    if isinstance(op, ast.Mod):
-        yield Edit(Kind.OFF_BY_ONE, "%", 12, slot, left)
 
 
 def _swapped(items: list[ast.expr]) -> Iterator[tuple[int, int, list[ast.expr]]]:
@@ -152,9 +144,6 @@ def _flips(slot: Slot, name: str, shape: tuple[int, ...], by_steps: bool) -> Ite
             index = ", ".join([":"] * axis + ["::-1"])
             turned = expression(f"{name}[{index}]" if by_steps else f"{name}.flip({axis})")
             yield Edit(Kind.FLIPPED, f"[::-1] missing on axis {axis}", 4, slot, turned)
-    if len(shape) >= 3:
-        turned = expression(f"{name}[..., ::-1, ::-1]" if by_steps else f"{name}.flip(-1).flip(-2)")
-        yield Edit(Kind.FLIPPED, "[::-1, ::-1] missing", 4, slot, turned)
 
 
 def _aligned(slot: Slot, name: str, shape: tuple[int, ...]) -> Iterator[Edit]:

@@ -1,4 +1,4 @@
-"""Assigned or added up, a statement too many, the sign of what is added, a loop that is left too early."""
+"""Assigned or added up, a statement too many, a loop that is left too early."""
 
 from __future__ import annotations
 
@@ -68,16 +68,12 @@ def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
 
 
 def _added(slot: Slot, node: ast.AugAssign) -> Iterator[Edit]:
-    """+= where =, -= or np.add.at is due."""
+    """+= where = or np.add.at is due."""
     if isinstance(node.op, ast.Add):
         yield Edit(Kind.DOUBLE_PATH, "+= for =", 4, slot, ast.Assign([node.target], node.value))
         if isinstance(node.target, ast.Subscript):
             said = "+= at an index that repeats, for np.add.at"
             yield Edit(Kind.ASSIGNED, said, 1, slot, _added_at(node.target, node.value))
-    if isinstance(node.op, (ast.Add, ast.Sub)):
-        opposite = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
-        turned = ast.AugAssign(node.target, opposite, node.value)
-        yield Edit(Kind.FACTOR, "the sign of a term", 4, slot, turned)
 
 
 def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
