@@ -245,7 +245,8 @@ def test_a_gradient_that_is_not_finite_names_the_layer(clusters):
     x, t = clusters
     net = Sequential(mlp([4, 3], seed=0), Cliff())
     with pytest.raises(
-        NonFiniteError, match=r"the gradient is not finite\. First, the gradient of the output of layer 1"
+        NonFiniteError,
+        match=r"the gradient is not finite\. First, what the backward of layer 1 \(sqrt\) gives",
     ):
         Trainer(net, hg.softmax_cross_entropy, SGD(0.1)).fit(x, t, epochs=3)
 
@@ -254,9 +255,7 @@ def test_data_that_is_not_finite_is_named(clusters):
     x, t = clusters
     bad = x.copy()
     bad[7, 2] = np.nan
-    with pytest.raises(
-        NonFiniteError, match=r"the input x is not finite before the step .*1 nan and 0 infinite"
-    ):
+    with pytest.raises(NonFiniteError, match=r"the input x is not finite before the step .*1 nan of"):
         trainer().fit(bad, t, epochs=1)
 
 
