@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handgrad.checking.forms.arrays import asked_for
+from handgrad.checking.forms.arrays import TorchArrays, asked_for
 from handgrad.checking.memory import names_of
 from handgrad.checking.source import parsed
 from handgrad.checking.subject import (
@@ -28,6 +28,8 @@ from handgrad.checking.subject import (
     parameter_names,
 )
 from handgrad.tree import leaves, tree_map, unflatten
+
+TORCH = TorchArrays()
 
 
 def is_function_class(target: Any) -> bool:
@@ -94,29 +96,7 @@ def _with_backward(target: Any, rebinder: Any) -> Any:
 
 
 def _as_array(x: Any) -> Any:
-    if isinstance(x, torch.Tensor):
-        x = x.detach().cpu()
-        return x.double().numpy().copy() if x.is_floating_point() else x.numpy().copy()
-    return np.array(x, np.float64) if is_float(x) and not isinstance(x, float) else x
-
-
-def _as_tensor(x: Any) -> Any:
-    """A tensor with the array's own memory layout; a read-only or negatively strided array is copied."""
-    if not isinstance(x, (np.ndarray, np.generic)):
-        return x
-    try:
-        return torch.from_numpy(np.asarray(x))
-    except (ValueError, TypeError):
-        return torch.from_numpy(np.array(x))
-
-
-def _as_numpy(out: Any) -> Any:
-    return out.detach().resolve_conj().numpy() if isinstance(out, torch.Tensor) else out
-
-
-def _as_dense(g: torch.Tensor) -> np.ndarray:
-    plain = g.layout is torch.strided and not g.requires_grad
-    return np.asarray(g.numpy() if plain else g.detach().to_dense().numpy(force=True))
+    return x if isinstance(x, float) else TORCH.kept(x)
 
 
 def _subject(
@@ -132,12 +112,12 @@ def _subject(
         if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
             values = [x.astype(complex) if c else x for x, c in zip(values, checked, strict=True)]
         with fixed_randomness(), torch.no_grad():
-            out = called([_as_tensor(x) for x in values])
-        return [_as_numpy(o) for o in leaves(out)]
+            out = called([TORCH.given(x) for x in values])
+        return [TORCH.seen(o) for o in leaves(out)]
 
     def pair(values: Values) -> tuple[list[Any], Back]:
         tensors = [
-            _as_tensor(x).detach().requires_grad_() if c else _as_tensor(x)
+            TORCH.given(x).requires_grad_() if c else TORCH.given(x)
             for x, c in zip(values, checked, strict=True)
         ]
         with fixed_randomness(), torch.enable_grad():
@@ -149,7 +129,7 @@ def _subject(
         def back(douts: list[Any]) -> list[Any]:
             wanted = [x for x, c in zip(tensors, checked, strict=True) if c]
             seeds = [
-                _as_tensor(d)
+                TORCH.given(d)
                 for o, d in zip(out, douts, strict=True)
                 if isinstance(o, torch.Tensor) and o.requires_grad
             ]
@@ -157,9 +137,9 @@ def _subject(
                 return [None] * len(values)
             found = iter(torch.autograd.grad(recorded, wanted, seeds, retain_graph=True, allow_unused=True))
             grads = [next(found) if c else None for c in checked]
-            return [None if g is None else _as_dense(g) for g in grads]
+            return [None if g is None else TORCH.seen(g) for g in grads]
 
-        return [_as_numpy(o) for o in out], back
+        return [TORCH.seen(o) for o in out], back
 
     return Subject(
         name=label(target),

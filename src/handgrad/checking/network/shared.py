@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.checking.equality import same
 from handgrad.checking.findings import Cause, Explains
 from handgrad.checking.kinds import Kind
 from handgrad.checking.network.part import Part
@@ -52,8 +53,8 @@ def between(first: Part, second: Part) -> Cause | None:
     where = f"it is used at two places ({first.name}; {second.name}), and its"
     names, own = first.subject.names, first.subject.parameters
     for k, g in enumerate(got):
-        fits = same(g, due[k]) or (k in own and same(g, added(due[k], due_later[k])))
-        if not fits or not same(got_later[k], due_later[k]):
+        fits = same(g, due[k], NEAR) or (k in own and same(g, added(due[k], due_later[k]), NEAR))
+        if not fits or not same(got_later[k], due_later[k], NEAR):
             said = "second forward overwrites what the first saved for the backward: the gradient of"
             return Cause(
                 Kind.STALE_CACHE,
@@ -62,7 +63,7 @@ def between(first: Part, second: Part) -> Cause | None:
                 Explains.SOME,
             )
     for k in sorted(own):
-        if not same(got[k], added(due[k], due_later[k])):
+        if not same(got[k], added(due[k], due_later[k]), NEAR):
             said = f"backward assigns the gradient of {names[k]}, where those of both places add up"
             return Cause(Kind.ASSIGNED, f"{where} {said}", names[k], Explains.SOME)
     return None
@@ -85,10 +86,3 @@ def douts(outs: list[Any]) -> list[Any]:
 
 def np_copies(grads: list[Any]) -> list[Any]:
     return [None if g is None else np.array(g) for g in grads]
-
-
-def same(a: Any, b: Any) -> bool:
-    if a is None or b is None:
-        return a is b
-    scale = float(np.max(np.abs(b), initial=0.0))
-    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= NEAR * scale))
