@@ -11,8 +11,10 @@ import pytest
 
 from handgrad.cli import report as report_module
 from handgrad.cli.heldout import HeldOut
+from handgrad.cli.show import live_run
 from handgrad.cli.train import data_parts
 from handgrad.train import Trainer, load_run
+from handgrad.view.live.following import NotLive
 
 QUICK = ["--epochs", 3, "--hidden", 16, "--quiet", "--show"]
 HOSTILE = "<i>\"Süd\" & 'co'</i>"
@@ -44,6 +46,36 @@ class Page(HTMLParser):
         if self.tag == "dd":
             self.facts[self.name] = words
         self.tag = ""
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch):
+    """Without the page that trains, which takes a second to make, but where a test asks for it."""
+
+    def refused(folder):
+        raise NotLive("not in this test")
+
+    monkeypatch.setattr(report_module, "live_run", refused)
+
+
+@pytest.fixture
+def live(still, monkeypatch):
+    monkeypatch.setattr(report_module, "live_run", live_run)
+
+
+def test_the_report_has_a_page_that_trains(live, trained):
+    folder, page, _ = trained("digits", *QUICK)
+    _, training = page.framed
+    assert "wasm-unsafe-eval" in training
+    assert f"handgrad show {folder} --live --out live.html" in page.words
+
+
+def test_where_the_page_that_trains_is_too_large_the_report_says_so(live, trained, monkeypatch):
+    monkeypatch.setattr(report_module, "LIVE", 100)
+    folder, page, _ = trained("digits", *QUICK)
+    assert len(page.framed) == 1
+    assert any("its limit is" in words for words in page.words)
+    assert f"handgrad show {folder} --live --out live.html" in page.words
 
 
 def test_the_filters_of_a_convolution(trained):

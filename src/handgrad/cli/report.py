@@ -12,6 +12,7 @@ import numpy as np
 from handgrad import view
 from handgrad.cli.figures import taken_for_what
 from handgrad.cli.heldout import HeldOut
+from handgrad.cli.show import live_run
 from handgrad.cli.train import base_rate
 from handgrad.data import Dataset, permutation
 from handgrad.files import write_atomically
@@ -20,6 +21,7 @@ from handgrad.train import Run, gradient_norms
 from handgrad.train.norms import GRADIENT_NORM
 from handgrad.train.run import build
 from handgrad.view.images import is_image
+from handgrad.view.live.following import NotLive
 from handgrad.view.pages import TooLarge, framed
 from handgrad.view.summary import short
 from handgrad.view.training.norms import layer_norms, parameter_norms
@@ -29,6 +31,7 @@ from handgrad.view.training.weights import TILES, heat_map, legend, tiles
 FILE = "report.html"
 SAMPLE = 512  # examples of the training part on which gradients are measured
 LIMIT = 1_000_000  # bytes of the recording within it
+LIVE = 2_500_000  # and of the page that trains
 CHECKED = 0.25  # seconds for the checker, before and after
 WEIGHTS = "Weights of the first layer"
 UNITS = (
@@ -189,10 +192,13 @@ class Gathered:
         return section("Every step, before and after", note, page, code(command))
 
     def again(self) -> str:
-        note = (
-            "A page that trains this network from the beginning, in the browser: play, pause, step, change."
-        )
-        return section("Once more, live", note, code(f"handgrad show {self.folder} --live --out live.html"))
+        note = "Trains this network from the beginning, here in the browser: play, pause, step, change."
+        command = f"handgrad show {self.folder} --live --out live.html"
+        try:
+            page = framed(live_run(self.folder).html(LIVE), height=900)
+        except (NotLive, TooLarge) as error:
+            page = code(str(error))
+        return section("Once more, live", note, page, code(command))
 
     def recorded(self, i: int) -> str:
         """The page of one example, forward and backward through the network before training and after."""

@@ -127,7 +127,7 @@ def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     from handgrad.train.run import build
 
     if args.live:
-        return live_run(args), None
+        return live_run(Path(args.target), args.check), None
     trained = load_run(args.target)
     after, part = of_network(args, trained, trained.net)
     if not args.before:
@@ -136,20 +136,24 @@ def of_run(args: argparse.Namespace) -> tuple[Picture, Picture | None]:
     return after, picture_of(trained, fresh, part, args, f"{part.name}, before training")
 
 
-def live_run(args: argparse.Namespace) -> Picture:
-    """A training from its beginning, in the page."""
+def live_run(folder: Path, check: float = 0.0) -> Picture:
+    """A training from its beginning, in the page.
+
+    Raises:
+        NotLive: it cannot be computed there.
+    """
     from handgrad.cli.explain import trained_on
     from handgrad.cli.train import data_parts, trainer_of
     from handgrad.view import show_training
 
-    made, x, t = trained_on(Path(args.target))
+    made, x, t = trained_on(folder)
     trainer = trainer_of(made, len(x))
     held, classes, source = None, getattr(made, "classes", None), made.training["source"]
     if hasattr(made, "preparation"):
         part = data_parts(made.training)["test"]
         held = (made.prepared(part.x, "zeros"), made.targets(part))
     size = min(made.training["batch_size"], len(x))
-    options = {"held_out": held, "classes": classes, "title": Path(source).name, "check": args.check}
+    options = {"held_out": held, "classes": classes, "title": Path(source).name, "check": check}
     return show_training(trainer, x, t, batch_size=size, **options)
 
 

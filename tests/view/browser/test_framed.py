@@ -1,5 +1,11 @@
 """The stepping view within the report of a training: its script runs, and no other one does."""
 
+import numpy as np
+
+import handgrad as hg
+from handgrad.layers import mlp
+from handgrad.optim import SGD
+from handgrad.train import Trainer
 from handgrad.view.pages import framed
 from handgrad.view.training.report import Example, examples, report, section
 
@@ -30,6 +36,19 @@ def test_the_view_within_a_report_can_be_stepped_through(browser, tmp_path):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert frame.locator("#caption").text_content() != before
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_page_within_a_report_trains(browser, tmp_path):
+    x, t = np.eye(4, dtype="f"), np.array([0, 1, 1, 0])
+    trainer = Trainer(mlp([4, 3, 2], seed=0), hg.softmax_cross_entropy, SGD(0.1))
+    live = hg.show_training(trainer, x, t, batch_size=2).html()
+    page, complaints = opened_report(browser, tmp_path, section("Live", "", framed(live)))
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-ready=yes]").wait_for(state="attached")
+    frame.locator("#one").click()
+    assert frame.locator("#trained").text_content() == "step 1, epoch 0.500"
     assert complaints == []
     page.context.close()
 

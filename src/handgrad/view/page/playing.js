@@ -50,7 +50,7 @@ export function move(picture, now, node) {
   for (const dot of picture.scene.querySelectorAll(".moving")) dot.remove();
   if (!node || stands.matches) return;
   const isBack = now.phase === "backward";
-  const into = picture.edges.filter((/** @type {any} */ edge) => edge.to.id === node.id && (!isBack || edge.said.length > 1));
+  const into = picture.edges.filter((/** @type {any} */ edge) => edge.to.id === node.id && (!isBack || edge.said.some((/** @type {any} */ { kind }) => kind === "grad")));
   const dots = into.map((/** @type {any} */ edge) => {
     const path = picture.elements.get(edge.id)[0].querySelector(".shaft");
     const dot = s("circle", { class: `moving ${isBack ? "grad" : "value"}`, r: 5.5 });

@@ -22,6 +22,7 @@ from handgrad.view.training.pixels import photograph
 CARD = 112  # pixels of the longer side of an example's image
 VALUES = 24  # of a row that are shown
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {script}"
+SCRIPTS = f"{script_hash()} {script_hash(is_live=True)} 'wasm-unsafe-eval'"  # of the pages framed in it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Example:
 
 
 def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sections: Sequence[str]) -> str:
-    """An HTML document that needs nothing else, and runs no script but that of a page framed in it.
+    """An HTML document that needs nothing else, and runs no script but those of pages framed in it.
 
     Args:
         title: what was trained.
@@ -54,7 +55,7 @@ def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sec
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY.format(script=script_hash())}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY.format(script=SCRIPTS)}">
 <meta name="generator" content="handgrad">
 <title>{escaped(title)}</title>
 <style>{style}</style>
