@@ -153,7 +153,12 @@ def live_run(folder: Path, check: float = 0.0) -> Picture:
         part = data_parts(made.training)["test"]
         held = (made.prepared(part.x, "zeros"), made.targets(part))
     size = min(made.training["batch_size"], len(x))
-    options = {"held_out": held, "classes": classes, "title": Path(source).name, "check": check}
+    options: dict[str, Any] = {
+        "held_out": held,
+        "classes": classes,
+        "title": Path(source).name,
+        "check": check,
+    }
     return show_training(trainer, x, t, batch_size=size, **options)
 
 
