@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.train import Run
     from handgrad.view import Picture
+    from handgrad.view.checking import Checks
 
 HELP = "show every value and gradient of a network"
 DESCRIPTION = """Run a network, or any function of rules, forward and backward once, and write a page to step
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out: there is no folder {args.out.parent}")
     is_run = Path(args.target).is_dir()
     check_options(args, is_run)
+    args.check = checks_of(args.check)
     picture, before = of_run(args) if is_run else (of_file(args), None)
     shown: Any = (
         picture if before is None else before.beside(picture, f"{picture.graph.title}, before and after")
@@ -78,6 +80,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(shown.save(args.out))
     return 0
+
+
+def checks_of(seconds: float) -> Checks | float:
+    """Those that all pictures of a page share: a network's rules are the same through its training."""
+    from handgrad.view.checking import Checks
+
+    return Checks(seconds) if seconds else 0.0
 
 
 def ending_of(args: argparse.Namespace) -> str:

@@ -37,7 +37,7 @@ class Checks:
     """
 
     def __init__(self, budget: float):
-        self.until = time.monotonic() + budget
+        self.left = budget
         self.known: dict[tuple, Verdict] = {}
 
     def verdict(self, op: Op, inputs: tuple, options: dict[str, Any]) -> Verdict:
@@ -47,10 +47,11 @@ class Checks:
         seen = () if is_finite(op) else tuple(as_numpy(x).tobytes() for x in floats(inputs))
         key = (id(rule), *kinds, *options, *given, *seen)
         if key not in self.known:
-            left = self.until - time.monotonic()
-            if left <= 0:
+            if self.left <= 0:
                 return NOT_CHECKED
-            self.known[key] = checked(rule, inputs, options, left)
+            began = time.monotonic()
+            self.known[key] = checked(rule, inputs, options, self.left)
+            self.left -= time.monotonic() - began
         return self.known[key]
 
 

@@ -31,7 +31,7 @@ def record(
     dout: Any = None,
     title: str | None = None,
     examples: Sequence[str] = (),
-    check: float = 0.0,
+    check: float | Checks = 0.0,
 ) -> Graph:
     """Run a computation forward and backward, and keep all of it to be looked at.
 
@@ -46,7 +46,7 @@ def record(
         title: of the picture; by default what the target is called.
         examples: names of the batch's rows, the first axis of the first input.
         check: seconds to spend on checking each rule's backward, once for each kind of input, on the first
-            values that it saw.
+            values that it saw; or the checks that pictures of one page share.
 
     Raises:
         TypeError: the target is none of these, nothing in it was computed by rules, or numbers are complex.
@@ -61,7 +61,7 @@ def record(
     drawn = Recording(run, dout)
     graph = drawn.graph(title or run.name, list(examples))
     if check:
-        checks = Checks(check)
+        checks = check if isinstance(check, Checks) else Checks(check)
         for op in graph.ops:
             op.verdict = checks.verdict(op, op.given, op.options)
     return graph

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.files import write_atomically
+from handgrad.view.checking import Checks
 from handgrad.view.graph import Graph
 from handgrad.view.pages import LIMIT, framed, page
 from handgrad.view.recording import record
@@ -190,7 +191,7 @@ def show(
     dout: Any = None,
     title: str | None = None,
     examples: Sequence[str] = (),
-    check: float = CHECKED,
+    check: float | Checks = CHECKED,
     live: bool = False,
     language: str = "en",
     says: Mapping[str, str | tuple[str, str]] = {},
@@ -213,7 +214,7 @@ def show(
         title: of the picture; by default what the target is called.
         examples: names of the batch's rows, the first axis of the first input.
         check: seconds to spend on checking each rule's backward, once for each kind of input, on the first
-            values that it saw; 0 for none.
+            values that it saw; 0 for none; or ``Checks``, which several pictures share.
         live: whether the page computes: every input, parameter and target can be changed in it, and
             forward, backward and all that is told follow, by the same rules in WebAssembly. Whole numbers of
             a function become floating ones.
