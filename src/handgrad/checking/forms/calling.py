@@ -12,7 +12,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 from handgrad.checking.forms.form import CannotCall
@@ -97,6 +97,8 @@ def parts_of(made: Any) -> list[Any]:
 
 def wanted_by(backward: Callable) -> list[str] | None:
     """The positional parameters that a backward must be given; None where it takes any number."""
+    if type(backward) is FunctionType and not backward.__dict__:  # made anew by each forward: no signature
+        return _wanted_by_code(backward.__code__, len(backward.__defaults__ or ()))
     try:
         parameters = list(inspect.signature(backward).parameters.values())
     except (TypeError, ValueError):
@@ -106,6 +108,13 @@ def wanted_by(backward: Callable) -> list[str] | None:
         return None
     needed = [p.name for p in positional if p.default is p.empty]
     return needed or [p.name for p in positional[:1]]  # backward(dout=1)
+
+
+def _wanted_by_code(code: CodeType, defaults: int) -> list[str] | None:
+    positional = list(code.co_varnames[: code.co_argcount])
+    if code.co_flags & inspect.CO_VARARGS:
+        return None
+    return positional[: len(positional) - defaults] or positional[:1]
 
 
 @functools.lru_cache(maxsize=512)
