@@ -66,6 +66,7 @@ class Source:
         node.args.kw_defaults = [None if d is None else ast.Constant(None) for d in node.args.kw_defaults]
         for argument in [*node.args.args, *node.args.posonlyargs, *node.args.kwonlyargs]:
             argument.annotation = None
+        ast.fix_missing_locations(node)
         if any(isinstance(n, ast.While) for n in ast.walk(node)):
             raise OSError("a while loop might not end")
         called = {
@@ -93,8 +94,7 @@ class Source:
         outer = ast.parse(f"def __outer__({', '.join(free)}):\n    pass").body[0]
         assert isinstance(outer, ast.FunctionDef)
         outer.body = [self.definition]
-        module = ast.fix_missing_locations(ast.Module([outer], []))
-        whole = compile(module, self.file, "exec")
+        whole = compile(ast.Module([outer], []), self.file, "exec")
         outer_code = next(c for c in whole.co_consts if isinstance(c, types.CodeType))
         code = next(c for c in outer_code.co_consts if isinstance(c, types.CodeType))
         cells = dict(zip(free, f.__closure__ or (), strict=True))
@@ -289,39 +289,37 @@ class Repair:
     def tried(self, *placed: Placed) -> Cause | None:
         """The cause if these edits together make the gradient right."""
         undo: list[tuple[Slot, Any]] = []
-        causes, before = [], []
+        before, fixes = [], []
         try:
-            for source, edit in placed:
-                old = edit.slot.get()
-                statement = (
-                    edit.shown[0] if edit.shown else old if isinstance(old, ast.stmt) else edit.slot.statement
-                )
-                causes.append(self.named(source, edit, source.line(statement.lineno, _one_line(statement))))
+            for _, edit in placed:
+                before.append(edit.slot.get())
                 for each in edit.all():
                     held = each.slot.get()
                     undo.append((each.slot, held))
-                    each.slot.put(each.node if isinstance(held, list) else ast.copy_location(each.node, held))
-                before.append(old)
+                    each.slot.put(_located(each.node, held))
             functions = {source.unit.function: source for source, _ in placed}
             made = {id(f): source.made(f.__globals__) for f, source in functions.items()}
             if not self.is_right(made, any(source.unit.is_helper for source, _ in placed), placed):
                 return None
-            for cause, (_, edit), old in zip(causes, placed, before, strict=True):
+            for (_, edit), old in zip(placed, before, strict=True):
                 after = _one_line(edit.node if isinstance(old, ast.stmt) else edit.slot.statement)
                 after = "(without this line)" if after == "pass" else after
-                cause.fix = edit.shown[1] if edit.shown else after
+                fixes.append(edit.shown[1] if edit.shown else after)
         except Exception:  # most edits make no sense
             return None
         finally:
             for slot, old in reversed(undo):
                 slot.put(old)
+        causes = [self.named(*each, *told) for each, *told in zip(placed, before, fixes, strict=True)]
         return causes[0] if len(causes) == 1 else self.both(*causes)
 
-    def named(self, source: Source, edit: Edit, line: Line) -> Cause:
+    def named(self, source: Source, edit: Edit, old: Any, fix: str) -> Cause:
+        """An edit as a cause: the line that it changes, and how that reads then."""
         where = f"in {source.definition.name}, " if source.unit.is_helper else ""
         said = f"{self.e.d} is right with one change: {where}{edit.said}"
         cause = self.e.cause(edit.kind, said, choices=edit.choices)
-        cause.line = line
+        statement = edit.shown[0] if edit.shown else old if isinstance(old, ast.stmt) else edit.slot.statement
+        cause.line, cause.fix = source.line(statement.lineno, _one_line(statement)), fix
         return cause
 
     def both(self, first: Cause, second: Cause) -> Cause:
@@ -452,6 +450,14 @@ def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
     finally:
         sys.setprofile(before)
     return inner[-1:] + outer[-1:]
+
+
+def _located(node: Any, held: Any) -> Any:
+    """What takes the place of a node or of statements, with places in the file throughout."""
+    if isinstance(held, list):
+        ast.fix_missing_locations(ast.Module(node, []))
+        return node
+    return ast.fix_missing_locations(ast.copy_location(node, held))
 
 
 def _one_line(node: ast.AST) -> str:
