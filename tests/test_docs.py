@@ -91,9 +91,9 @@ def test_readme_commands_run(monkeypatch, tmp_path):
     assert len(lines) >= 6
     (wrong,) = [block for block in python_blocks("README.md") if block.startswith("# layers.py")]
     Path("layers.py").write_text(wrong)
-    Path("plays.txt").write_text(text)
+    Path("plays.txt").write_text("ROMEO: " + text[:700])  # an epoch of it takes seconds
     for line in lines:
-        name, *arguments = shlex.split(line)
+        name, *arguments = shlex.split(line.replace("--model gpt --epochs 10", "--model gpt --epochs 1"))
         command = [sys.executable, *(["-m", "handgrad"] if name == "handgrad" else []), *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ran.returncode == (1 if arguments[0] == "check" else 0), f"{line}\n{ran.stdout}{ran.stderr}"
@@ -114,7 +114,7 @@ def test_a_vae_draws_digits(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(ROOT / "docs"), *sys.path])
     vae = importlib.import_module("vae")
     file = tmp_path / "digits.png"
-    vae.main(["--data", "digits", "--epochs", "8", "--out", str(file)])
+    vae.main(["--data", "digits", "--epochs", "5", "--out", str(file)])
     content, side = file.read_bytes(), vae.SCALE * (8 + 2 * vae.GAP)
     width, height = np.frombuffer(content[16:24], ">u4")
     assert (height, width) == ((2 + vae.ROWS) * side, vae.COLUMNS * side)

@@ -27,6 +27,7 @@ MANY = 1_985  # a tenth of the rest
 def verdicts_alone(monkeypatch):
     """What the mistake is called is not looked at, and no rule draws from the global generators."""
     monkeypatch.setattr(checker, "causes_of", lambda trial, result: [])
+    monkeypatch.setattr(checker, "causes_of_two", lambda trial, result: [])
     monkeypatch.setattr(subject, "fixed_randomness", contextlib.nullcontext)
 
 

@@ -179,6 +179,8 @@ NOT_FOUND = """
     upsample cholesky ctc_loss gru gru_step lstm lstm_step multi_head_attention
 """.split()
 """Which need a size, or shapes that hang on each other in ways that are not tried: the user gives them."""
+LONG = "grid_sample gru gru_step lstm multi_head_attention".split()
+"""Seconds of points to look at, or of shapes to try."""
 
 
 def has_options_without_a_default(rule):
@@ -186,7 +188,9 @@ def has_options_without_a_default(rule):
     return any(parameters[name].default is inspect.Parameter.empty for name in rule.options)
 
 
-@pytest.mark.parametrize("name", sorted(hg.rules.ALL))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in sorted(hg.rules.ALL)]
+)
 def test_every_rule(name):
     rule = hg.rules.ALL[name]
     if has_options_without_a_default(rule) or name == "one_hot":
