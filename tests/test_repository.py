@@ -129,3 +129,12 @@ def test_every_module_of_the_bench_says_what_it_is():
     for path in (ROOT / "bench").rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         assert ast.get_docstring(tree) or not tree.body, path
+
+
+def test_the_picture_at_the_top_is_animated_and_small():
+    for look in ("apples", "apples-dark"):
+        picture = (ROOT / f"docs/{look}.png").read_bytes()
+        frames = int.from_bytes(picture.partition(b"acTL")[2][:4], "big")
+        assert frames > 20
+        assert len(picture) < 400_000
+        assert f"docs/{look}.png" in (ROOT / "README.md").read_text(encoding="utf-8")

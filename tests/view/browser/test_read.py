@@ -111,7 +111,7 @@ def test_what_lies_on_an_edge_is_seen_to_do_so(opened):
     assert leaf in {name for _, name, *_ in window.page.evaluate(THROUGH)}
 
 
-LIT = """() => [...document.querySelectorAll(".node.lit")].
+LIT = """() => [...document.querySelectorAll(".node.lit")]
   .map((node) => node.textContent.trim().split(" ")[0])"""
 
 
