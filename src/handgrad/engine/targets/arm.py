@@ -11,8 +11,8 @@ FLUSH = 1 << 24  # flush to zero, in FPCR
 
 class Arm(Target):
     def pause(self, module: Module) -> str:
-        module.declare("llvm.aarch64.hint", "void", ["i32"])
-        return "call void @llvm.aarch64.hint(i32 1)"
+        module.declare("llvm.aarch64.isb", "void", ["i32"])  # its hint to yield does nothing on most
+        return "call void @llvm.aarch64.isb(i32 15)"
 
     def flush(self, f: Function) -> Value:
         saved = f.call("llvm.aarch64.get.fpcr", I64)
