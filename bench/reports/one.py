@@ -52,7 +52,8 @@ def is_named(found: Any, report: Report) -> bool:
 def fixes(file: Path, report: Report, found: Any) -> list[tuple[str, str]]:
     """Each line that the report offers, and the verdict with all of them written in, as its reader would."""
     offered = {}
-    for cause in shown(found):
+    told = [each for cause in shown(found) for each in (cause, cause.second) if each is not None]
+    for cause in told:
         if cause.fix and cause.line is not None and cause.line.file == str(file):
             offered.setdefault(cause.line.number, cause.fix)
     if not offered:
