@@ -20,8 +20,15 @@ def file(tmp_path_factory):
 SHORT = ("--length", "8", "--batch-size", "16", "--quiet")
 
 
-@pytest.mark.parametrize("model", ["gpt", "char_lstm"])
-@pytest.mark.parametrize("symbols", ["characters", "bytes"])
+@pytest.mark.parametrize(
+    ("model", "symbols"),
+    [
+        ("gpt", "characters"),
+        ("char_lstm", "bytes"),
+        pytest.param("gpt", "bytes", marks=pytest.mark.slow),
+        pytest.param("char_lstm", "characters", marks=pytest.mark.slow),
+    ],
+)
 def test_train_resume_and_sample(handgrad, file, tmp_path, model, symbols):
     run = tmp_path / "run"
     options = ("--model", model, "--symbols", symbols, "--engine", "numpy", *SHORT)
