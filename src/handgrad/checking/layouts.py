@@ -11,7 +11,7 @@ from handgrad.checking.findings import Explains, Findings
 from handgrad.checking.kinds import Kind
 from handgrad.checking.subject import Values, copied, joined, parted
 from handgrad.checking.trial import Trial
-from handgrad.checking.trial.rounding import noise_of_gradient
+from handgrad.checking.trial.rounding import noise_of_backward, noise_of_gradient
 
 
 def fortran(x: np.ndarray) -> np.ndarray:
@@ -101,11 +101,12 @@ def _is_huge(trial: Trial) -> bool:
 
 
 def rounding_of_gradients(trial: Trial) -> float:
-    """What rounding leaves of a gradient that cancels, or that rounding of the inputs moves."""
+    """What rounding leaves of a gradient that cancels, or that rounding moves, of the inputs or inside it."""
     noises = [
-        float(np.max(noise_of_gradient(trial, k), initial=0.0))
+        float(np.max(noise(trial, k), initial=0.0))
         for k, c in enumerate(trial.subject.checked)
-        if c and trial.values[k].size
+        for noise in (noise_of_gradient, noise_of_backward)
+        if c and trial.values[k].size and trial.raw[0][k] is not None
     ]
     return max(_cancelled(trial), 64 * max(noises, default=0.0))
 

@@ -60,8 +60,11 @@ class Estimate:
 
 
 NOISE_STEPS = (2.0**-45, 2.0**-22)
+HIDING, FURTHER = 1e-3, range(6, 14)  # values so small may hide noise, which is looked for that far
+RATIOS = (0.71, 1.37)  # and by other steps, as one may lie on stairs by chance
 COARSE_STEP = 2.0**-14  # for values that are flat even at the second
 WIDEST_STEP = max(MORE_STEPS)
+STAIRS = (2.0**-17, 2.0**-14, 2.0**-11, 2.0**-8, 2.0**-5, 2.0**-2)  # steps at which a stair may show
 MOSTLY = 1e-3  # of the values: noise that leaves nothing else to see at a small step
 
 
@@ -73,10 +76,17 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarr
     step stays on; the lesser of both sides, since a jump or a kink at 0 is no noise. What half of the
     smooth outputs have, relative to their size, each has at least; and ``least``, if it does not move.
     Of remainders by 1e-20 and sines of 1e20 the noise is as large as the values, and may grow with the step.
+    A small value may have been the difference of larger numbers, as log(1 + 1e-8) or p - 1 where p is near 1:
+    it comes in stairs, of which a few differences may see none, so more are taken.
     """
     tables = [_both_sides(phi, step) for step in NOISE_STEPS]
     spreads = [_spread(sides) for sides in tables]
     level = np.maximum(*spreads)
+    hides = (np.abs(tables[-1][1][0]) < HIDING) & (level < EPS)
+    if hides.any():
+        more = [_both_sides(phi, ratio * NOISE_STEPS[-1], FURTHER) for ratio in RATIOS]
+        each = [_spread([side]) for sides in more for side in sides]
+        level = np.where(hides, np.maximum(level, np.max(each, axis=0)), level)
     all_noise = [
         spread > MOSTLY * _largest(np.concatenate(sides))
         for spread, sides in zip(spreads, tables, strict=True)
@@ -98,19 +108,32 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarr
     return np.maximum(level, max(EPS, common) * size), is_noise  # an output may sit on a stair by chance
 
 
-def _both_sides(phi: Phi, step: float) -> list[np.ndarray]:
-    return [np.stack([phi(sign * k * step) for k in range(1, 6)]) for sign in (1, -1)]
+def height_of_stairs(phi: Phi) -> np.ndarray:
+    """By how much values change at least where they stay the same over small steps: 1e-16 of 1 - tanh(x)² at
+    x = 18. Of those that never change, 0.
+    """
+    height = np.zeros_like(phi(0.0))
+    flat = np.all([np.ptp(side, axis=0) == 0 for side in _both_sides(phi, NOISE_STEPS[-1])], axis=0)
+    for step in STAIRS if flat.any() else ():
+        changes = np.concatenate([np.abs(np.diff(side, axis=0)) for side in _both_sides(phi, step)])
+        least = np.min(np.where(changes > 0, changes, np.inf), axis=0)
+        height = np.where(flat & (height == 0) & np.isfinite(least), least, height)
+    return height
+
+
+def _both_sides(phi: Phi, step: float, turns: range = range(1, 6)) -> list[np.ndarray]:
+    return [np.stack([phi(sign * k * step) for k in turns]) for sign in (1, -1)]
 
 
 def _spread(sides: list[np.ndarray]) -> np.ndarray:
-    """The noise in both tables of values, by the quieter one; 0 where neither is finite."""
+    """The noise in tables of values, by the quietest; 0 where none is finite."""
     found = []
     for table in sides:
         third = np.diff(table, 3, axis=0)
         fourth = np.diff(third, axis=0)
         spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
         found.append(np.where(np.isfinite(spread), spread, np.inf))
-    lesser = np.minimum(*found)
+    lesser = np.min(found, axis=0)
     return np.where(np.isfinite(lesser), lesser, 0.0)
 
 

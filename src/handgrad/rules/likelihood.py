@@ -133,7 +133,8 @@ def focal(x, t, alpha=0.25, gamma=2.0, reduction="mean"):
 
     def backward(dout):
         safe = xp.where(q > 0, q, xp.ones_like(q))
-        slope = q**gamma * (p - t - gamma * c * p * rest * (2 * t - 1) / safe)
+        apart = (1 - t) * p - t * rest  # p - t, to the last digit where p is all but t
+        slope = q**gamma * (apart - gamma * c * p * rest * (2 * t - 1) / safe)
         return a * slope * to_elements(dout), None
 
     return loss, backward

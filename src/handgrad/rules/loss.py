@@ -388,6 +388,7 @@ def binary_cross_entropy_with_logits(x, t, reduction="mean"):
 
     def backward(dout):
         d = to_elements(dout)
-        return d * (logistic(x) - target), (-d * x if is_floating(t) else None)
+        apart = (1 - target) * logistic(x) - target * logistic(-x)  # where σ(x) is all but t, σ(x) - t is 0
+        return d * apart, (-d * x if is_floating(t) else None)
 
     return loss, backward

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST_JACOBIAN = 4_000_000
 MOST_ELEMENTS, FEWEST_ELEMENTS = 3_000, 40
+UNSEEN = 1e-24  # of dout: a gradient below it may have been rounded to zero, as the rest of 1 is
 WORK = 50_000_000  # for the elements of one input
 
 
@@ -128,7 +129,11 @@ def by_elements(trial: Trial, result: InputTrial) -> None:
         if trial.is_at_kinks:
             c.rough |= ~np.isfinite(got).all(axis=0)  # no choice was made
         doubtful = ~(apart <= tolerance) & ~c.rough
+        if doubtful.any() and all(g is not None for g in result.got):
+            tolerance += SAFETY * rounding.noise_of_backward(trial, k)[:, c.elements]
+            doubtful &= ~(apart <= tolerance)
         wrong = doubtful & ~(apart <= tolerance + rounding.absorbed(trial)) & ~_may_overflow(trial, k, got, c)
+        wrong &= ~((got == 0) & (apart < UNSEEN * np.max(np.abs(trial.douts), axis=1, keepdims=True)))
         apart = np.where(c.rough, 0.0, apart)
     result.wrong = wrong.any(axis=0)
     if result.wrong.any():

@@ -48,6 +48,31 @@ def noise_of_gradient(trial: Trial, k: int) -> np.ndarray:
         return np.where(np.isfinite(noise), noise, 0.0)
 
 
+def noise_of_backward(trial: Trial, k: int) -> np.ndarray:
+    """How far rounding inside the backward moves the gradient, as in p - 1 where p is all but 1: by its third
+    and fourth differences along a line, as of the outputs. No more than float64 can lose between numbers of
+    the inputs' size: what is coarser is the backward's own.
+    """
+    moves = {i: trial.sizes[i] * numerics.signed(trial.rng, trial.sizes[i].shape) for i in trial.checked}
+    largest = max(float(np.max(_magnitudes(trial), initial=0.0)), 1.0)
+
+    def noise(u: np.ndarray) -> np.ndarray:
+        def gradient(t: float) -> np.ndarray:
+            values = [x + t * moves[i] if i in moves else x for i, x in enumerate(trial.values)]
+            return np.ravel(trial.gradients(u, values)[k]).astype(np.float64)
+
+        found = np.maximum(numerics.noise_of(gradient)[0], numerics.height_of_stairs(gradient))
+        return np.minimum(found, 64 * numerics.EPS * largest * float(np.max(np.abs(u), initial=0.0)))
+
+    try:
+        with np.errstate(all="ignore"):
+            return np.stack([noise(u) for u in trial.douts])
+    except (Unfit, OutOfTime):
+        raise
+    except Exception:  # beyond the domain, or of another shape there
+        return np.zeros((len(trial.douts), trial.values[k].size))
+
+
 def level_of_rounding(trial: Trial, k: int) -> np.ndarray:
     """The rounding of the outputs, over the size of each element: no derivative below it can be seen."""
     f0 = np.abs(trial.f0[trial.smooth])
