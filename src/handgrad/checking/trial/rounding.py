@@ -57,7 +57,7 @@ def noise_of_backward(trial: Trial, k: int) -> np.ndarray:
     largest = max(float(np.max(_magnitudes(trial), initial=0.0)), 1.0)
 
     def noise(u: np.ndarray) -> np.ndarray:
-        def gradient(t: float) -> np.ndarray:
+        def gradient(t: complex) -> np.ndarray:
             values = [x + t * moves[i] if i in moves else x for i, x in enumerate(trial.values)]
             return np.ravel(trial.gradients(u, values)[k]).astype(np.float64)
 
