@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -632,3 +633,16 @@ def test_another_global_generator_is_taken_and_left_as_it_was():
         assert np.array_equal(np.random.random_sample(2), due)
     finally:
         np.random.set_bit_generator(before)
+
+
+def test_under_a_profiler():
+    def square(x):
+        return x**2, lambda dout: 3 * x * dout
+
+    with cProfile.Profile() as profile:
+        report = check(square, np.array([1.0, 2.0]))
+        before = profile.getstats()
+        np.sort([1.0])
+    assert report.ok is False
+    assert "2 * x" in str(report)
+    assert len(profile.getstats()) >= len(before) > 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from handgrad.checking.watching import watching
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,8 @@ def lines_run(run: Callable[[], object], files: Iterable[str]) -> Ran:
         if event == "return" and frame.f_code.co_filename in wanted:
             found.add((frame.f_code.co_filename, frame.f_lineno))
 
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
+    with watching(watch):
         run()
-    finally:
-        sys.setprofile(before)
     return found
 
 

@@ -11,7 +11,6 @@ import ast
 import contextlib
 import inspect
 import itertools
-import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +28,7 @@ from handgrad.checking.memory import enclosed, names_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.source import Line, parsed
 from handgrad.checking.subject import Subject, copied, joined, parted
+from handgrad.checking.watching import watching
 from handgrad.checking.work import work_of
 
 # The edits tried in one check, for all its inputs together: fewer where one is much work.
@@ -441,14 +441,11 @@ def locals_of(run: Callable, source: Source, name: str) -> list[dict[str, Any]]:
         elif frame.f_code is source.unit.function.__code__:
             outer.append(dict(frame.f_locals))
 
-    before = sys.getprofile()
-    sys.setprofile(watch)
     try:
-        run()
+        with watching(watch):
+            run()
     except Exception:
         return []
-    finally:
-        sys.setprofile(before)
     return inner[-1:] + outer[-1:]
 
 

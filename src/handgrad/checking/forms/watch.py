@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from handgrad.checking.forms.names import methods_of
+from handgrad.checking.watching import watching
 
 LIBRARIES = ("handgrad", "torch", "jax", "numpy", "autograd", "scipy")
 
@@ -35,12 +36,8 @@ def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
             with contextlib.suppress(Exception):  # objects may do anything when they are asked for a name
                 _look(frame, seen)
 
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
+    with watching(watch):
         made = run()
-    finally:
-        sys.setprofile(before)
     seen.unheard = list(dict.fromkeys(seen.unheard))
     return made, seen
 
