@@ -639,10 +639,11 @@ def test_under_a_profiler():
     def square(x):
         return x**2, lambda dout: 3 * x * dout
 
+    def afterwards():
+        return report.ok
+
     with cProfile.Profile() as profile:
         report = check(square, np.array([1.0, 2.0]))
-        before = profile.getstats()
-        np.sort([1.0])
-    assert report.ok is False
+        assert afterwards() is False
     assert "2 * x" in str(report)
-    assert len(profile.getstats()) >= len(before) > 0
+    assert afterwards.__code__ in {entry.code for entry in profile.getstats()}
