@@ -1,7 +1,6 @@
 """Everyone has ended when a run has, whatever comes in between."""
 
 import ctypes
-import gc
 import os
 import signal
 import subprocess
@@ -152,7 +151,6 @@ def test_workers_end_with_their_team(asleep):
     time.sleep(0.01)
     assert all(thread.is_alive() for thread in threads)
     del crew
-    gc.collect()
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)

@@ -177,7 +177,11 @@ def zoomed(window, key, scale=3.0):
         }""",
         [key, scale],
     )
-    window.page.wait_for_selector(f'.near > .entries[data-ask="0 {key}"]')
+    window.page.wait_for_selector(entries_of(key))
+
+
+def entries_of(key):
+    return f'.near > .entries[data-ask="0 {key}"]'
 
 
 def test_nearest_of_all_each_entry_is_a_cell_with_its_gradient(page, tmp_path):
@@ -194,6 +198,8 @@ def test_nearest_of_all_each_entry_is_a_cell_with_its_gradient(page, tmp_path):
             f"d {array.uses[0].op.number}.{SLOTS[name]}": array.uses[0].dx,
         }
         zoomed(window, f"v {array.number}")
+        for key in keys:
+            page.wait_for_selector(entries_of(key))
         found = {told["key"]: told for told in page.evaluate(NEAREST)}
         assert found[f"v {array.number}"]["said"].startswith(said)
         value, grad = (found[key]["cells"] for key in keys)
