@@ -25,6 +25,7 @@ from bench.workload import NAMES, named
 RESULTS = Path(__file__).parent / "PRODUCTS.md"
 TURN = 5e-4  # seconds that a run takes
 TIMES = 2  # runs in a turn
+WARM = 0.015  # seconds before the runs of several threads
 PAUSE = 0.04  # for the threads of the one before, which spin on a core of the next one's for up to 25 ms
 OTHER_LAYERS = {  # (rows, D, M)
     "lenet": [(100, 400, 120), (100, 120, 84), (100, 84, 10)],
@@ -153,9 +154,16 @@ def seconds(contestants: dict[str, Callable[[int], object]], rounds: int, thread
         for name, run in turns:
             if threads > 1:
                 time.sleep(PAUSE)
-                run(1)  # which wakes its own
+                warm_up(run, counts[name])
             best[name] = min(best[name], *(timed(run, counts[name]) for _ in range(TIMES)))
     return best
+
+
+def warm_up(run: Callable[[int], object], n: int) -> None:
+    """Until its threads are awake, each on a core of its own."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < WARM:
+        run(n)
 
 
 def took(clock: Callable[[], float], run: Callable[[int], object], n: int) -> float:
