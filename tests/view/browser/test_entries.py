@@ -209,4 +209,4 @@ def test_nearest_of_all_each_entry_is_a_cell_with_its_gradient(page, tmp_path):
             for i, words in found[key]["cells"]:
                 assert abs(evaluated(words) - numbers.reshape(-1)[i]) <= 6e-3 * np.abs(numbers).max()
     page.locator(".near.value > .entries .cell").first.hover()
-    assert re.match(r"\w\[\d, \d.*\] = ", page.locator("#asked p").last.text_content())
+    assert re.match(r"\w+\[\d+, \d+.*\] = ", page.locator("#asked p").last.text_content())
