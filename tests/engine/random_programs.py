@@ -433,7 +433,7 @@ def picked(draw, pool, labels):
     index = draw.pick([draw.places(n, *draw.shape(2)), *(i for i in labels if n >= 3)])
     if size(x) // n * size(index) > LARGEST:
         return x
-    if draw.chance(2):
+    if draw.chance(2) or isinstance(x, np.ndarray):  # which takes no symbol for an index
         return hg.take(x, index, axis=axis)
     before = tuple(part(draw, m) for m in shape(x)[:axis])
     return x[(*before, index, *draw.pick(((), (...,), (None,))))]
