@@ -82,8 +82,15 @@ def closed_lock() -> int:
 
 
 def new_desk() -> np.ndarray:
+    """A leader's own, who never sleeps at it."""
     desk = aligned(WORDS * 8).view(np.int64)
-    desk[YIELD], desk[PATIENCE], desk[LOCK] = yield_address(), LOOKS, closed_lock()
+    desk[YIELD] = yield_address()
+    return desk
+
+
+def with_a_lock(desk: np.ndarray) -> np.ndarray:
+    """A worker's, who sleeps on a lock."""
+    desk[PATIENCE], desk[LOCK] = LOOKS, closed_lock()
     desk[ACQUIRE] = address_of(ctypes.pythonapi.PyThread_acquire_lock)
     desk[RELEASE] = address_of(ctypes.pythonapi.PyThread_release_lock)
     return desk
@@ -93,7 +100,7 @@ class Worker:
     """A thread at its desk."""
 
     def __init__(self, number: int):
-        self.desk = desk = new_desk()
+        self.desk = desk = with_a_lock(new_desk())
         serve = calls().serve
         self.thread = threading.Thread(
             target=lambda: serve(desk.ctypes.data, number), name=f"handgrad-{number}", daemon=True
