@@ -112,9 +112,8 @@ class Variable(Recorded):
 
     shape = property(lambda self: shape(self.value))
     ndim = property(lambda self: len(shape(self.value)))
-    size = property(
-        lambda self: self.value.size if is_tensor(self.value) else size(self.value)
-    )  # PyTorch's is a method
+    # Of a tensor it is a method, as PyTorch's is.
+    size = property(lambda self: self.value.size if is_tensor(self.value) else size(self.value))
     T = property(lambda self: namespace.transpose(self))
     mT = property(lambda self: call_function(np.swapaxes, (self, -1, -2), {}))
     real = property(lambda self: self)

@@ -39,9 +39,8 @@ class NativeSteps(ManySteps):
         )
         self.state = side_by_side(leaves(self.between(self.structure)))
         self.places = addresses(self.state)
-        self.programs: dict[
-            int, Program
-        ] = {}  # by batch size: steps that were traced, until they are compiled
+        # By batch size: steps that were traced, until they are compiled; and their code.
+        self.programs: dict[int, Program] = {}
         self.codes: dict[int, Code] = {}
         self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
         self.latest: Progress | None = None

@@ -31,11 +31,8 @@ class TracedSteps(NumpySteps):
 
     def advance(self, progress: Progress, order: np.ndarray, batch_size: int, steps: int) -> Progress:
         here = picked(order, progress.batch, batch_size, steps)
-        step, x, t = (
-            self.train_step,
-            self.train_step.cast(self.x[here]),
-            self.train_step.cast(rows(self.t, here)),
-        )
+        step = self.train_step
+        x, t = step.cast(self.x[here]), step.cast(rows(self.t, here))
         function = self.function(progress, x, t, len(here))
         if function is None:
             return step.step(progress, x, t)[0]
