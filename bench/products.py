@@ -20,13 +20,13 @@ import numpy as np
 
 from bench.levels import parser_for, report, tell
 from bench.tables import table
+from bench.timing import PAUSE
 from bench.workload import NAMES, named
 
 RESULTS = Path(__file__).parent / "PRODUCTS.md"
 TURN = 5e-4  # seconds that a run takes
 TIMES = 2  # runs in a turn
 WARM = 0.015  # seconds before the runs of several threads
-PAUSE = 0.04  # for the threads of the one before, which spin on a core of the next one's for up to 25 ms
 OTHER_LAYERS = {  # (rows, D, M)
     "lenet": [(100, 400, 120), (100, 120, 84), (100, 84, 10)],
     "resnet8": [(64, 64, 10)],
@@ -145,25 +145,28 @@ def seconds(contestants: dict[str, Callable[[int], object]], rounds: int, thread
     timed = functools.partial(took, time.thread_time if threads == 1 else time.perf_counter)
     counts, best = {}, dict.fromkeys(contestants, math.inf)
     for name, run in contestants.items():
-        run(counts.setdefault(name, 1))
+        counts[name] = 1
+        awaken(run, 1, threads)
         while min(timed(run, counts[name]) for _ in range(3)) * counts[name] < TURN / 2:
             counts[name] *= 2
     rng, turns = random.Random(0), list(contestants.items())
     for _ in range(rounds):
         rng.shuffle(turns)  # since each leaves the caches as it likes
         for name, run in turns:
-            if threads > 1:
-                time.sleep(PAUSE)
-                warm_up(run, counts[name])
+            awaken(run, counts[name], threads)
             best[name] = min(best[name], *(timed(run, counts[name]) for _ in range(TIMES)))
     return best
 
 
-def warm_up(run: Callable[[int], object], n: int) -> None:
-    """Until its threads are awake, each on a core of its own."""
+def awaken(run: Callable[[int], object], n: int, threads: int) -> None:
+    """Run until its threads are awake, each on a core of its own, and the threads of others sleep."""
+    if threads > 1:
+        time.sleep(PAUSE)
     began = time.perf_counter()
-    while time.perf_counter() - began < WARM:
+    while True:
         run(n)
+        if threads == 1 or time.perf_counter() - began > WARM:
+            return
 
 
 def took(clock: Callable[[], float], run: Callable[[int], object], n: int) -> float:

@@ -23,6 +23,7 @@ from handgrad.rules.margin import *
 from handgrad.rules.matrix_functions import *
 from handgrad.rules.normalisation import *
 from handgrad.rules.ordering import *
+from handgrad.rules.piecewise import *
 from handgrad.rules.pooling import *
 from handgrad.rules.positions import *
 from handgrad.rules.products import *
