@@ -1,11 +1,10 @@
 """Every rule, forward and backward, traced into a program that NumPy runs to the same numbers."""
 
 import numpy as np
-import pytest
 
 from handgrad.program import trace
 from handgrad.tree import leaves, tree_map
-from tests.rules.cases import CASES
+from tests.rules.cases import CASES, every
 
 
 def splits(case):
@@ -16,7 +15,7 @@ def splits(case):
     return inputs[:last], constant
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@every(CASES)
 def test_program_gives_the_rule_s_numbers(case):
     inputs, constant = splits(case)
     arrays = tree_map(lambda x: np.asarray(x) if isinstance(x, (int, float)) else x, inputs)
@@ -45,7 +44,7 @@ def assert_same(case, got, wanted):
     np.testing.assert_allclose(got, wanted, rtol=ulps * 2**-52, atol=ulps * 2**-52)
 
 
-@pytest.mark.parametrize("case", CASES[::7], ids=lambda case: case.id)
+@every(CASES[::7])
 def test_program_runs_on_other_values(case):
     """What was traced on some numbers holds for others: no value was looked at."""
     inputs, constant = splits(case)

@@ -14,7 +14,7 @@ from handgrad.tree import leaves, tree_map
 from tests.program.contiguous import assert_same_bits, run
 from tests.program.random_programs import arrays, random_function
 from tests.program.test_every_rule import splits
-from tests.rules.cases import CASES
+from tests.rules.cases import CASES, every
 
 X = np.zeros((2, 3), np.float32)
 ROW, COLUMN, ONE = np.zeros(3, np.float32), np.zeros((2, 1), np.float32), np.zeros((), np.float32)
@@ -443,7 +443,7 @@ def test_what_is_given_back_may_be_an_input_or_a_constant():
     assert program(ONE) == 6
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@every(CASES)
 def test_every_rule_keeps_its_bits(case):
     inputs, constant = splits(case)
     given = tree_map(lambda x: np.asarray(x) if isinstance(x, (int, float)) else x, inputs)

@@ -7,8 +7,11 @@ is a family of rules, and its function of that name gives the family's cases.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 from handgrad.rules import ALL
 
@@ -30,4 +33,30 @@ def beyond_some() -> frozenset[str]:
 
 
 BEYOND_SOME = beyond_some()
+
+
+def every(cases: Iterable[Case]) -> Callable[[Callable[[Case], None]], Callable[[str], None]]:
+    """A test of each case, as one of each rule: to pytest a test of its own costs more than many take.
+
+    Which case it was is noted with what failed.
+    """
+    of_rule: dict[str, list[Case]] = {}
+    for case in cases:
+        of_rule.setdefault(case.rule.name, []).append(case)
+
+    def decorate(test: Callable[[Case], None]) -> Callable[[str], None]:
+        def test_of_rule(name: str) -> None:
+            for case in of_rule[name]:
+                try:
+                    test(case)
+                except BaseException as error:
+                    error.add_note(f"in the case {case.id}")
+                    raise
+
+        test_of_rule.__doc__ = test.__doc__
+        return pytest.mark.parametrize("name", of_rule)(test_of_rule)
+
+    return decorate
+
+
 ALIASES = {name for name, rule in ALL.items() if name != rule.name}
