@@ -39,7 +39,7 @@ SOME_ROWS, MANY_ROWS = 4, 32  # that read panels from a near cache, and from a f
 
 # Products of few elements are made of parts of their sums.
 FEW = 2**12
-PARTS = range(32, 3, -1)  # how many, the best first
+PARTS = range(64, 3, -1)  # how many, the best first
 TERMS = 256  # of a part, at least
 
 

@@ -249,7 +249,8 @@ def is_for_dots(c: Contraction, lanes: int) -> bool:
         return False
     if c.sizes[c.along] == 1 and len(c.sums) > 1 and MANY_LANES * c.sizes[inner] >= lanes:
         return c.x.strides[inner] in (1, 2) and c.y.strides[inner] == 1 and c.sizes[inner] <= CHAIN
-    is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= NEAR // 2
+    near = NEAR // 2 if len(c.sums) == 1 else FAR // 2  # pieces that lie apart come late from beyond it
+    is_near = c.sizes[c.along] * c.depth * c.dtype.itemsize <= near
     is_long = c.sizes[inner] >= LEAST_DEPTH_OF_DOTS or (len(c.sums) > 1 and c.sizes[inner] % lanes == 0)
     fits = is_long and c.depth <= MOST_DEPTH_OF_DOTS and is_near
     return fits and c.x.strides[inner] == 1 and (c.y.strides[inner] == 1 or len(c.sums) == 1)
