@@ -183,7 +183,7 @@ def assert_equation(text):
     left, right = text.rsplit(" = ", 1)
     if right == ROUNDING or "…" in left:
         return
-    assert_comes_to(left.replace("×", "*").replace("÷", "/"), right)
+    assert_comes_to(left.replace(" × ", " * ").replace(" ÷ ", " / "), right)  # and not that of 2×10⁻⁵
 
 
 def assert_comes_to(expression, result):

@@ -143,6 +143,11 @@ def neuron_net(x1, x2, *w):
     return (hg.tanh(out) - 1.0) ** 2
 
 
+def tiny(x, y, z):
+    """Products and powers of numbers that are written with powers of ten."""
+    return x * y * z + x / z + x**2 * y
+
+
 def cancelling(x, W):
     """The mean taken away, a bias before it has no effect; sin² + cos² has none either."""
     z = x @ W
@@ -175,6 +180,7 @@ def filtered(x, k):
 
 
 rng = np.random.default_rng(0)
+BEGINNING = rng.bit_generator.state
 
 
 def four():
@@ -257,6 +263,7 @@ TRUE = {
     "boxes": lambda: show(Boxes(), np.array(3.0)),
     "twice": lambda: show(Twice(), rng.normal(0, 1, (2, 3))),
     "neurons": lambda: show(neuron_net, 0.5, -1.0, *rng.normal(0, 1, 13).round(2).tolist(), check=0),
+    "tiny": lambda: show(tiny, 1.2e-7, 3.4e-6, 2.5e9),
     "cancelling": lambda: show(cancelling, rng.normal(0, 1, (5, 3)), rng.normal(0, 1, (3, 2)), check=0),
     "softmax": of_softmax,
     "smoothed": of_smoothed,
@@ -290,6 +297,8 @@ TRUE = {
 
 @functools.cache
 def picture(name):
+    """The same numbers in it whatever was made before."""
+    rng.bit_generator.state = BEGINNING
     return TRUE[name]()
 
 

@@ -303,7 +303,7 @@ def test_any_docstring_gives_formulas(doc):
 @pytest.mark.parametrize(
     "name", [n for n, r in ALL.items() if r.broadcasts and n not in ("dropout", "where", "batch_norm")]
 )
-@pytest.mark.parametrize("numbers", [(0.3, 0.7), (-1.7, 2.2), (2.0, -3.0)])
+@pytest.mark.parametrize("numbers", [(0.3, 0.7), (-1.7, 2.2), (2.0, -3.0), (1.2e-5, 3.4e-6), (-2.3e-7, 3.0)])
 def test_formulas_with_numbers_come_to_what_they_say(name, numbers):
     """out = 2 · 3 = 6: computed again from what is written."""
     rule = ALL[name]
