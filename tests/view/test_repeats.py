@@ -33,9 +33,10 @@ def test_turns_of_a_loop_are_one_box_of_boxes():
     graph = of_recurrent(20)
     (loop,) = graph.root.boxes
     assert (loop.name, loop.turns, loop.told_size) == ("rules 1 to 80", 20, "× 20, 80 rules")
-    assert [turn.title for turn in loop.boxes[:2]] == [
-        "rules 1 to 4 turn 1 of 20",
-        "rules 5 to 8 turn 2 of 20",
+    assert loop.title == "for x in steps"
+    assert [(turn.name, turn.title) for turn in loop.boxes[:2]] == [
+        ("rules 1 to 4", "turn 1 of 20"),
+        ("rules 5 to 8", "turn 2 of 20"),
     ]
     assert [[op.name for op in turn.ops] for turn in loop.boxes] == [["matmul", "matmul", "add", "tanh"]] * 20
     assert [op.name for op in graph.root.ops] == ["sum"]

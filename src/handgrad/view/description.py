@@ -171,8 +171,9 @@ class Describer:
         parent = box.parent.number if box.parent is not None else -1
         return {
             "name": box.name,
-            "short": inner,
+            "short": "" if box.is_run and box.label else inner,
             "label": box.label,
+            "title": box.title,
             "size": box.told_size,
             "parent": parent,
             "isRun": box.is_run,

@@ -153,8 +153,11 @@ def partial_sums(array: Array) -> dict[int, tuple[Any, float]]:
     return {number: returned(uses) for number, uses in inside.items() if len(uses) > 1 and number >= 0}
 
 
-def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
-    """A rule's formulas with the numbers plugged in, ``out = 100 · 2 = 200``; none where there are arrays."""
+def plugged(op: Op, formulas: Formulas) -> dict[str, list[list | None]]:
+    """A rule's formulas with the numbers plugged in, ``out = 100 · 2 = 200``; none where there are arrays.
+
+    None in the place of a gradient that nobody asked for, as that by the 2 of x².
+    """
     arrays = [use.array for use in op.inputs if use.array is not None]
     if len(op.outputs) != 1 or any(size(array.value) != 1 for array in (*arrays, op.outputs[0])):
         return {"forward": [], "backward": []}
@@ -162,15 +165,26 @@ def plugged(op: Op, formulas: Formulas) -> dict[str, list[list]]:
     numbers |= {name: short(float(x)) for name, x in (sizes(op, formulas) | numeric_options(op)).items()}
     out = op.outputs[0]
     general = [formulas.forward] if formulas.forward else []
-    made = {"forward": [worked_out(f, numbers, spelled(out.value)) for f in general], "backward": []}
+    made: dict[str, list[list | None]] = {"forward": [], "backward": []}
+    made["forward"] += [worked_out(f, numbers, spelled(out.value)) for f in general]
     if out.grad is not None:
         numbers |= {"out": spelled(out.value), "dout": spelled(out.grad)}
         dxs = {f"d{use.name}": use.dx for use in op.inputs if use.dx is not None}
         numbers |= {name: spelled(dx) for name, dx in dxs.items()}
         for formula in formulas.backward:
-            dx = dxs.get(formula.partition("=")[0].strip())
-            made["backward"].append(worked_out(formula, numbers, spelled(dx) if dx is not None else ""))
+            dx = dxs.get(left_of(formula))
+            said = worked_out(formula, numbers, spelled(dx) if dx is not None else "")
+            made["backward"].append(None if left_of(formula) in not_asked_for(op) else said)
     return made
+
+
+def left_of(formula: str) -> str:
+    return formula.partition("=")[0].strip()
+
+
+def not_asked_for(op: Op) -> set[str]:
+    """The gradients by inputs that have none."""
+    return {f"d{use.name}" for use in op.inputs if use.dx is None}
 
 
 def meanings(op: Op, formulas: Formulas) -> list[str]:

@@ -12,6 +12,7 @@ from handgrad.arrays import is_integer
 from handgrad.once import once
 from handgrad.rules import Rule
 from handgrad.view.checking import Verdict
+from handgrad.view.formulas.formula import defaults_of, is_usual
 from handgrad.view.rounding import told
 from handgrad.view.summary import Summary, as_numpy, summary
 
@@ -130,8 +131,10 @@ class Op:
 
     @property
     def told_options(self) -> str:
-        """Those that were given, in a small line: axis=0, keepdims=True."""
-        return ", ".join(f"{name}={value}" for name, value in self.options.items() if value is not None)
+        """Those that are not what they would be anyway, in a small line: axis=0, keepdims=True."""
+        usual = defaults_of(self.rule)
+        told = {n: x for n, x in self.options.items() if x is not None and not is_usual(x, usual.get(n))}
+        return ", ".join(f"{name}={value}" for name, value in told.items())
 
     @property
     def below(self) -> str:
@@ -161,7 +164,9 @@ class Box:
 
     @property
     def title(self) -> str:
-        """Its name, and what it is: 1 Affine(784, 50)."""
+        """Its name, and what it is: 1 Affine(784, 50); of rules that have no name, what they are alone."""
+        if self.is_run and self.label:
+            return self.label
         return f"{self.name} {self.label}".strip()
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 import numpy as np
 
 from handgrad.view.graph import Box, Op
+from handgrad.view.loops import loop_around
 
 FEW = 12  # things in a box up to which nothing is gathered
 LEAST = 4  # turns that are gathered
@@ -70,11 +71,11 @@ def repeats(kinds: np.ndarray, period: int) -> Iterator[tuple[int, int]]:
 
 
 def all_turns(turns: list[list[Thing]], parent: Box) -> Box:
-    """A box for turns of a loop, or for layers in a row."""
+    """A box for turns of a loop, called as that stands in the code, or for layers in a row."""
     layers = [[thing for thing in turn if isinstance(thing, Box) and not thing.is_run] for turn in turns]
     is_named = len(layers[0]) == 1
     name = named(layers[0][0], layers[-1][0]) if is_named else rules_from(turns[0], turns[-1])
-    made = Box(-1, name, "", parent, is_run=True, turns=len(turns))
+    made = Box(-1, name, "" if is_named else loop_of(turns[0]), parent, is_run=True, turns=len(turns))
     for i, turn in enumerate(turns, 1):
         if len(turn) == 1:
             put(turn[0], made)
@@ -84,6 +85,20 @@ def all_turns(turns: list[list[Thing]], parent: Box) -> Box:
         for thing in turn:
             put(thing, one)
     return made
+
+
+def loop_of(turn: list[Thing]) -> str:
+    """The author's loop of which this is a turn, around those that are boxes in it already."""
+    ops = [op for thing in turn for op in ([thing] if isinstance(thing, Op) else thing.all_ops())]
+    inside = [box for thing in turn if isinstance(thing, Box) for box in within(thing)]
+    return loop_around([op.places for op in ops], frozenset(box.label for box in inside if box.turns))
+
+
+def within(box: Box) -> Iterator[Box]:
+    """A box and all inside it."""
+    yield box
+    for inner in box.boxes:
+        yield from within(inner)
 
 
 def named(first: Box, last: Box) -> str:

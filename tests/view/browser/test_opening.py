@@ -51,7 +51,7 @@ def test_a_large_network_begins_as_its_layers(opened):
 def test_a_long_chain_begins_as_one_loop_and_opens_as_fifty_runs(opened):
     window = opened("chain")
     (loop,) = [node for node in window.drawn()[0]["nodes"] if node["id"][0] == "b"]
-    assert loop["texts"] == ["rules 1 to 10,000", "× 5,000, 10,000 rules"]
+    assert loop["texts"] == ["for i in range(10000)", "× 5,000, 10,000 rules"]
     window.act(loop["id"])
     nodes = [node for node in window.drawn()[0]["nodes"] if node["id"][0] == "b"]
     assert [node["texts"][:2] for node in nodes[1:3]] == [

@@ -85,8 +85,8 @@ def binary_cross_entropy_with_logits(
 
 def _classes_last(input: Any, target: Any) -> tuple[Any, Any]:
     """Classes are the second axis, or the first of a single example."""
-    if len(shape(input)) < 2:
-        return input, target
+    if len(shape(input)) <= 2:
+        return input, target  # they are the last already
     by_index = shape(target) != shape(input)
     return moveaxis(input, 1, -1), target if by_index else moveaxis(target, 1, -1)
 

@@ -82,6 +82,11 @@ def defaults_of(rule: Any) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
+def is_usual(given: Any, usual: Any) -> bool:
+    """Whether an option is what it would be anyway."""
+    return given is usual or (isinstance(given, (int, float, str)) and bool(given == usual))
+
+
 @functools.cache
 def _said(doc: str | None) -> list[tuple[str, list[str]]]:
     """Each paragraph's condition, "" for none, and its formulas."""
@@ -105,7 +110,7 @@ def _is_so(part: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
     name, equals, value = part.partition("=")
     found, usual = given.get(name), defaults.get(name)
     if not equals:
-        return found is not usual and not (isinstance(found, (int, float, str)) and found == usual)
+        return not is_usual(found, usual)
     return isinstance(found, (int, float, str)) and found == ast.literal_eval(value)
 
 

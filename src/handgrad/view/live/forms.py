@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from handgrad.arrays import size
-from handgrad.view.equations import WITH, numeric_options, sizes
+from handgrad.view.equations import WITH, left_of, not_asked_for, numeric_options, sizes
 from handgrad.view.formulas.formula import Formulas, mathml
 from handgrad.view.formulas.notation import Slot, kinds_of, signed, template
 from handgrad.view.graph import Op
@@ -20,8 +20,8 @@ def forms(op: Op, formulas: Formulas) -> dict[str, Any] | None:
     """The formulas of a rule of numbers, as the page fills them in; None where there are arrays.
 
     Each is [its left side, its right side with slots, whether that is in parentheses before = result, the
-    name of the result]. Slots are ["slot", name, whether a negative number is in parentheses, whether any is
-    that is not digits alone].
+    name of the result], or None of a gradient that nobody asked for. Slots are ["slot", name, whether a
+    negative number is in parentheses, whether any is that is not digits alone].
     """
     arrays = [use.array for use in op.inputs if use.array is not None]
     if len(op.outputs) != 1 or any(size(array.value) != 1 for array in (*arrays, op.outputs[0])):
@@ -36,7 +36,9 @@ def forms(op: Op, formulas: Formulas) -> dict[str, Any] | None:
     back = [*filled_in, "out", "dout", *gradients] if has_gradient else filled_in
     return {
         "forward": [form(f, filled_in, fixed, "out") for f in forward],
-        "backward": [form(f, back, fixed, f.partition("=")[0].strip()) for f in backward],
+        "backward": [
+            None if left_of(f) in not_asked_for(op) else form(f, back, fixed, left_of(f)) for f in backward
+        ],
     }
 
 

@@ -3,7 +3,9 @@
 import { Edge, Frame, Shape, Tag, BESIDE, CELL_AIR, VALUE, cell_width, cut, label_height, label_width, layout, level_of, title_width, words_width } from "./layout.js";
 import { WIDEST, rougher, roomy } from "./figures.js";
 import { lineOf } from "./words.js";
-import { gradKey, useKey, valueKey } from "./origins.js";
+import { boxKey, gradKey, useKey, valueKey } from "./origins.js";
+
+const BORDER = 24; // beside a label, for the edges that lead past it
 
 /** How a node looks: as the still picture has it. @param {any} recording @param {any} node */
 export function shapeOf(recording, node) {
@@ -17,7 +19,7 @@ export function shapeOf(recording, node) {
 }
 
 /** @param {any} box */
-export const titleOf = (box) => (box.label ? `${box.short} ${box.label}` : box.short);
+export const titleOf = (box) => `${box.short} ${box.label}`.trim();
 
 /**
  * Below a node: a sum of gradients at a fan-out, a wrong backward, a number that is not finite, a difference.
@@ -36,8 +38,11 @@ export function marksOf(recording, { id, kind, of }) {
   return marks;
 }
 
-/** What stands at an edge: the value above the line, the gradient that comes back below; of a reference that alone. */
-export function saidAt(recording, edge) {
+/**
+ * What stands at an edge: the value above the line, the gradient that comes back below; of a reference that alone.
+ * @param {any} recording @param {any} edge @param {number} room that there is for all
+ */
+export function saidAt(recording, edge, room) {
   if (edge.count) {
     const lines = [`${edge.count.toLocaleString("en")} arrays`];
     const tag = new Tag(lines);
@@ -46,10 +51,18 @@ export function saidAt(recording, edge) {
   const value = recording.words(recording.summary(edge.array.value));
   const grad = recording.words(recording.gradientOf(edge));
   const said = [{ kind: "value", words: value, lines: value.lines, key: valueKey(edge.array.id) }];
-  const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? "" : gradKey(edge.array.id);
+  const back = edge.uses.length === 1 ? useKey(edge.uses[0]) : edge.uses.length ? boxKey(edge.array.id, edge.to.of.id) : gradKey(edge.array.id);
   if (grad) said.push({ kind: "grad", words: grad, key: back, lines: grad.lines.length > 1 ? grad.lines.slice(1) : grad.lines });
   const told = grad && edge.from.kind === "reference" ? said.slice(1) : said; // the value stands with the array itself
-  return told.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => ({ ...each, tag: tagOf(each) })).map((each) => ({ ...each, room: roomOf(each) }));
+  return told.map((each) => ({ ...each, lines: each.lines.map(lineOf) })).map((each) => placed(each, room)).map((each) => ({ ...each, room: roomOf(each) }));
+}
+
+/** With its tag; where that is too wide for all its numbers, in words. @param {any} said @param {number} room */
+function placed(said, room) {
+  const tag = tagOf(said);
+  if (!said.words.cells || tag.width <= room - 2 * BORDER) return { ...said, tag };
+  const words = { ...said.words, cells: undefined };
+  return { ...said, words, tag: tagOf({ ...said, words }) };
 }
 
 /** A matrix whose numbers are written out, or words and a thumbnail. @param {any} said */
@@ -89,8 +102,8 @@ function saidWithin({ words, lines, tag, ...said }, { room, words: { cells: were
   return { ...said, words, lines: short, tag: new Tag(short, tag.rows, tag.columns), room };
 }
 
-/** The same for an edge. @param {any} recording @param {any} edge */
-export const toldAgain = (recording, edge) => saidAt(recording, edge).map((said, i) => saidWithin(said, edge.said[i]));
+/** The same for an edge. @param {any} recording @param {any} edge @param {number} room */
+export const toldAgain = (recording, edge, room) => saidAt(recording, edge, room).map((said, i) => saidWithin(said, edge.said[i]));
 
 /**
  * Where everything goes, no wider than a room if that can be.
@@ -99,7 +112,7 @@ export const toldAgain = (recording, edge) => saidAt(recording, edge).map((said,
 export function arranged(recording, room) {
   const { nodes, edges } = recording.visible();
   const shapes = new Map(nodes.map((node) => [node.id, shapeOf(recording, node)]));
-  for (const edge of edges) edge.said = saidAt(recording, edge);
+  for (const edge of edges) edge.said = saidAt(recording, edge, room);
   const boxes = [...new Set(nodes.flatMap((node) => recording.above(node.box)))].sort((a, b) => a.id - b.id);
   const named = (box) => (box < 0 ? null : `g${box}`);
   const frames = new Map(boxes.map((box) => [`g${box.id}`, new Frame(named(box.parent), undefined, undefined, title_width(titleOf(box)))]));

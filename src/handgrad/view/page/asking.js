@@ -53,7 +53,7 @@ function light(recording, parts, mark) {
 function sameAs(recording, key) {
   const [kind, at] = key.split(" ");
   if (kind === "g") return [key, ...recording.arrays[at].uses.filter((/** @type {any} */ use) => use.dx >= 0).map(useKey)];
-  if (kind === "v") return [key];
+  if (kind === "v" || kind === "b") return [key];
   const [op, slot] = at.split(".");
   const array = recording.arrays[recording.ops[op].inputs[slot].array];
   return array.uses.length === 1 && !array.isOutput ? [key, gradKey(array.id)] : [key];

@@ -42,8 +42,8 @@ function grid(recording, name, key, kind) {
   };
   const rows = Array.from({ length: numbers.length / columns }, (_, r) =>
     h("tr", { class: r && r % height === 0 ? "apart" : null }, Array.from({ length: columns }, (_, c) => cellAt(r * columns + c))));
-  return h("table", { class: `grid ${kind}`, "data-ask": askedBy(recording, key), onkeydown: (/** @type {KeyboardEvent} */ event) => moved(event, columns) },
-    h("caption", {}, name), h("tbody", {}, rows));
+  return h("div", {}, h("table", { class: `grid ${kind}`, "data-ask": askedBy(recording, key), onkeydown: (/** @type {KeyboardEvent} */ event) => moved(event, columns) },
+    h("caption", {}, name), h("tbody", {}, rows)));
 }
 
 /** Arrow keys go from entry to entry. @param {KeyboardEvent} event @param {number} columns */

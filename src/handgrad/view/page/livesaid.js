@@ -92,7 +92,7 @@ export function pluggedOf(forms, numbers) {
     const whole = isFenced && numbers[result] !== undefined ? ["mrow", ["mo", "("], right, ["mo", ")"]] : right;
     return ["mrow", left, ["mo", "="], whole, ...(numbers[result] === undefined ? [] : [["mo", "="], ["mn", numbers[result]]])];
   };
-  return forms ? { forward: forms.forward.map(made), backward: forms.backward.map(made) } : { forward: [], backward: [] };
+  return forms ? { forward: forms.forward.map(made), backward: forms.backward.map((form) => form && made(form)) } : { forward: [], backward: [] };
 }
 
 /** What is told of an example at a loss. @param {number} own @param {ArrayLike<number> | null} chances @param {ArrayLike<any> | null} t */

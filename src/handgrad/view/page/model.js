@@ -14,7 +14,7 @@ export const counted = (ops) => `${ops.length.toLocaleString("en")} rule${ops.le
  *   sum: string[], wholeSum: string, partial: Record<string, number>, isOutput: boolean, uses: Use[] }} Held
  * @typedef {{ id: number, rule: number, label: string, below: string, box: number, inputs: Use[], outputs: number[], verdict: number,
  *   says: string, rows: string[], answers: any[], notes: string[][], isFinite: Record<string, boolean>, hasGradient: boolean, [more: string]: any }} Op
- * @typedef {{ id: number, name: string, short: string, label: string, size: string, parent: number, isRun: boolean, turns: number, ops: number[], open: boolean }} Box
+ * @typedef {{ id: number, name: string, short: string, label: string, title: string, size: string, parent: number, isRun: boolean, turns: number, ops: number[], open: boolean }} Box
  * @typedef {{ id: string, kind: "op" | "box" | "leaf" | "sink" | "reference", of: any, box: number, first: number, last: number }} Node
  * @typedef {{ phase: string, at: number, node?: Node | null }} Moment
  */
@@ -225,7 +225,7 @@ export class Recording {
 
   nameOf(node) {
     if (node.kind === "op") return this.opName(node.of);
-    return node.of.label ? `${node.of.name} ${node.of.label}` : node.of.name;
+    return node.of.title;
   }
 
   opName(op) {

@@ -1,19 +1,20 @@
 // Where each number comes from: of entries of small arrays, the computation that made them.
 
 import { short } from "./figures.js";
-import { Speech } from "./speech.js";
+import { Speech, few } from "./speech.js";
 
 const CLOSE = 1e-3; // how far what is told may be from the number itself, for rounding, as a share of the largest
 const LONGEST = 150; // letters of a formula in letters
 
 /**
- * An array as it is shown: "v 3" the value of array 3, "g 3" all of its gradient, "d 5.1" what comes back by input 1 of rule 5.
+ * An array as it is shown: "v 3" the value of array 3, "g 3" all of its gradient, "d 5.1" what comes back by input 1 of rule 5, "b 3.7" what comes back to array 3 from box 7.
  * @typedef {string} Key
  * @typedef {{ name: string, letters: string, lines: string[], parts: [Key, number][] }} Origin
  */
 
 export const valueKey = (/** @type {number} */ array) => `v ${array}`;
 export const gradKey = (/** @type {number} */ array) => `g ${array}`;
+export const boxKey = (/** @type {number} */ array, /** @type {number} */ box) => `b ${array}.${box}`;
 export const useKey = (/** @type {any} */ { op, slot }) => `d ${op}.${slot}`;
 
 /** The summary of what a key names. @param {any} recording @param {Key} key */
@@ -21,8 +22,8 @@ export function summaryAt(recording, key) {
   const [kind, at] = key.split(" ");
   if (kind === "v") return recording.summary(recording.arrays[at].value);
   if (kind === "g") return recording.summary(recording.arrays[at].grad);
-  const [op, slot] = at.split(".");
-  return recording.summary(recording.ops[op].inputs[slot].dx);
+  const [one, other] = at.split(".");
+  return recording.summary(kind === "b" ? recording.arrays[one].partial[other] : recording.ops[one].inputs[other].dx);
 }
 
 /** All numbers of what a key names. @param {any} recording @param {Key} key */
@@ -48,8 +49,9 @@ export function originOf(recording, key, place) {
     const array = recording.arrays[at];
     return array.maker < 0 ? given(recording, key, place, array.name) : ofRule(recording, recording.ops[array.maker], "outputs", recording.ops[array.maker].outputs.indexOf(array.id), place);
   }
-  if (kind === "g") return ofSum(recording, recording.arrays[at], place);
+  if (kind === "g") return ofSum(recording, key, recording.arrays[at], place);
   const [op, slot] = at.split(".").map(Number);
+  if (kind === "b") return ofSum(recording, key, recording.arrays[op], place, slot);
   return ofRule(recording, recording.ops[op], "gradients", slot, place);
 }
 
@@ -59,16 +61,18 @@ function given(recording, key, place, name) {
   return { name, letters: "", lines: [`${entryName(name, place, summaryAt(recording, key).shape)} = ${number}`], parts: [] };
 }
 
-/** A gradient that comes back several ways is their sum. @param {any} recording @param {any} array @param {number} place @returns {Origin} */
-function ofSum(recording, array, place) {
-  const uses = array.uses.filter((/** @type {any} */ use) => use.dx >= 0);
-  if (!uses.length) return given(recording, gradKey(array.id), place, array.gradName);
-  if (uses.length === 1 && array.dout < 0) return originOf(recording, useKey(uses[0]), place);
+/** A gradient that comes back several ways, of a box those in it, is their sum. @param {any} recording @param {Key} key @param {any} array @param {number} place @param {number} box @returns {Origin} */
+function ofSum(recording, key, array, place, box = -1) {
+  const isInside = (/** @type {any} */ use) => box < 0 || recording.above(recording.ops[use.op].box).includes(recording.boxes[box]);
+  const uses = array.uses.filter((/** @type {any} */ use) => use.dx >= 0 && isInside(use));
+  const dout = box < 0 ? array.dout : -1;
+  if (!uses.length) return given(recording, key, place, array.gradName);
+  if (uses.length === 1 && dout < 0) return originOf(recording, useKey(uses[0]), place);
   const ways = uses.map((/** @type {any} */ use) => numbersAt(recording, useKey(use))[place]);
-  if (array.dout >= 0) ways.unshift(recording.page.numbersOf(recording.summary(array.dout))[place]);
-  const name = entryName(array.gradName, place, recording.summary(array.grad).shape);
-  const sum = ways.map((way, i) => (i && way < 0 ? `(${short(Number(way))})` : short(Number(way)))).join(" + ");
-  return { name, letters: "", lines: [`${name} = ${sum} = ${short(Number(numbersAt(recording, gradKey(array.id))[place]))}`],
+  if (dout >= 0) ways.unshift(recording.page.numbersOf(recording.summary(dout))[place]);
+  const name = entryName(array.gradName, place, summaryAt(recording, key).shape);
+  const sum = few(ways.map((way, i) => (i && way < 0 ? `(${short(Number(way))})` : short(Number(way)))), " + ");
+  return { name, letters: "", lines: [`${name} = ${sum} = ${short(Number(numbersAt(recording, key)[place]))}`],
     parts: uses.map((/** @type {any} */ use) => /** @type {[Key, number]} */ ([useKey(use), place])) };
 }
 

@@ -170,8 +170,8 @@ export class Panel {
     const last = recording.ops[box.ops.at(-1)];
     const inside = recording.arrays.filter((a) => a.maker < 0 && a.role === "parameter" && recording.above(a.box).includes(box));
     return [
-      h("h2", {}, box.label ? `${box.name} ${box.label}` : box.name),
-      h("p", { class: "muted" }, box.size),
+      h("h2", {}, box.title),
+      h("p", { class: "muted" }, box.title.startsWith(box.name) ? box.size : `${box.name}, ${box.size}`),
       h("p", {}, h("button", { onclick: () => this.app.toggle(box) }, word(box.open ? "close" : "open"))),
       this.notes(recording, box.ops.map((op) => recording.ops[op])),
       inside.length ? section("Parameters", inside.slice(0, 20).map((array) => this.pair(recording, array, array.gradName))) : null,

@@ -66,7 +66,7 @@ export class Picture {
       this.elements.set(id, elements.map((old, at) => (at === i ? fresh : old)).slice(0, i + 1));
     };
     this.edges.forEach((edge, i) => {
-      edge.said = toldAgain(this.recording, edge);
+      edge.said = toldAgain(this.recording, edge, this.room);
       put(edge.id, 1, this.drawnLabel(edge, this.plan.labels[i]));
     });
     for (const node of this.nodes) {
@@ -88,7 +88,7 @@ export class Picture {
     this.places.set(`g${box.id}`, { x: (left + right) / 2, y: top + TITLE / 2, width, height: TITLE });
     return s("g", { class: "frame", "data-box": box.id },
       s("rect", { x: left, y: top, width, height: bottom - top, rx: 10 }),
-      s("g", { role: "button", tabindex: 0, "aria-label": `close ${box.name} ${box.label}`.trim(), onclick: close, onkeydown: pressed(close) },
+      s("g", { role: "button", tabindex: 0, "aria-label": `close ${titleOf(box)}`, onclick: close, onkeydown: pressed(close) },
         s("rect", { class: "handle", x: left, y: top, width, height: TITLE, rx: 10 }),
         s("text", { x: left + 10, y: top + 16, "font-size": NAME }, `▾ ${title}`)));
   }

@@ -31,11 +31,16 @@ export function foldable(panel) {
   border.setAttribute("aria-valuemin", String(LEAST));
   border.setAttribute("aria-valuemax", "2000");
   const button = h("button", { id: "fold", title: word("the details, shown or not (d)"), onclick: () => fold(!root.classList.contains("folded")) }, word("details"));
-  const fold = (/** @type {boolean} */ is) => {
-    root.classList.toggle("folded", is);
-    button.setAttribute("aria-expanded", String(!is));
+  let isFolded = false; // where there is room for it
+  const show = (/** @type {boolean} */ is) => {
+    root.classList.toggle("folded", !is);
+    button.setAttribute("aria-expanded", String(is));
   };
-  narrow.onchange = () => fold(narrow.matches);
-  fold(narrow.matches);
+  const fold = (/** @type {boolean} */ is) => {
+    isFolded = is;
+    show(!is);
+  };
+  narrow.onchange = () => show(!narrow.matches && !isFolded);
+  show(!narrow.matches);
   return { border, button, fold, turn: () => button.click() };
 }

@@ -121,6 +121,6 @@ export class Speech {
 const held = (number) => [number, number.startsWith("−") ? SUM : number.includes("×") ? PRODUCT : ATOM];
 
 /** The first of many. @param {string[]} words @param {string} between */
-function few(words, between) {
+export function few(words, between) {
   return words.length <= MOST ? words.join(between) : `${words.slice(0, MOST - 2).join(between)} … (${words.length - MOST + 2} more)`;
 }
