@@ -49,7 +49,7 @@ class Expected:
     def name(self, node):
         if node[0] == "b":
             box = self.graph.boxes[int(node[1:])]
-            return f"{box.name} {box.label}".strip()
+            return box.label if box.is_run and box.label else f"{box.name} {box.label}".strip()
         op = self.graph.ops[int(node[1:])]
         has_box = op.box.number >= 0 and not op.box.is_run
         return f"{op.box.name} · {op.label}" if has_box else op.label

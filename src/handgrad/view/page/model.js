@@ -225,7 +225,7 @@ export class Recording {
 
   nameOf(node) {
     if (node.kind === "op") return this.opName(node.of);
-    return node.of.title;
+    return node.kind === "box" ? node.of.title : node.of.name;
   }
 
   opName(op) {
