@@ -66,7 +66,9 @@ def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sec
 <dl class="figures">{_pairs(figures, "<div><dt>{}</dt><dd>{}</dd></div>")}</dl>
 <dl class="facts">{_pairs(facts, "<dt>{}</dt><dd>{}</dd>")}</dl>
 </header>
+<main>
 {"".join(sections)}
+</main>
 </body>
 </html>
 """
@@ -74,7 +76,7 @@ def report(title: str, figures: Mapping[str, str], facts: Mapping[str, str], sec
 
 def picture(svg: str, *below: str) -> str:
     """A section that is an SVG document, with HTML below it."""
-    return f"<section>{svg}{_told(below)}</section>\n"
+    return f"<section>{_scrolled(svg)}{_told(below)}</section>\n"
 
 
 def section(heading: str, note: str, *content: str) -> str:
@@ -164,7 +166,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return f"<tr>{''.join(f'<{tag}{look}>{escaped(word)}</{tag}>' for word, look in pairs)}</tr>"
 
     body = "".join(cells("td", row) for row in rows)
-    return f'<div class="scroll"><table>{cells("th", head)}{body}</table></div>'
+    return _scrolled(f"<table>{cells('th', head)}{body}</table>")
+
+
+def _scrolled(content: str) -> str:
+    """What may be wider than a phone, to be moved by finger or by keys."""
+    return f'<div class="scroll" tabindex="0">{content}</div>'
 
 
 def _is_number(words: str) -> bool:
