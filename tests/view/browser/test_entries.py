@@ -192,6 +192,7 @@ def test_nearest_of_all_each_entry_is_a_cell_with_its_gradient(page, tmp_path):
     arrays = {a.name: a for a in picture.graph.arrays}
     for name, said in (("x", "5 × 12"), ("W", "12 × 30 ["), ("t", "3 × 5 × 4 [0, 0:5, 0:4]")):
         window.button("fit into the window (0)")
+        window.views()
         array = arrays[name]
         keys = {
             f"v {array.number}": array.value,

@@ -91,7 +91,7 @@ def test_paper_is_light_and_has_all_of_it(opened, scheme):
     window = opened("residual", color_scheme=scheme)
     (before,) = window.views()
     window.page.emulate_media(media="print", color_scheme=scheme)
-    window.page.wait_for_timeout(100)
+    window.page.wait_for_selector("svg.picture[viewBox]")
     ground = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
     outer = window.page.locator("svg.picture").bounding_box()
@@ -103,7 +103,7 @@ def test_paper_is_light_and_has_all_of_it(opened, scheme):
     for selector in ("h1", "#caption"):
         assert window.page.locator(selector).is_visible()
     window.page.emulate_media(media="screen", color_scheme=scheme)
-    window.page.wait_for_timeout(100)
+    window.page.wait_for_selector("svg.picture:not([viewBox])")
     assert window.views()[0] == pytest.approx(before)
     theme = window.page.evaluate("document.documentElement.dataset.theme")
     assert theme == scheme
