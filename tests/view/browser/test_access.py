@@ -2,6 +2,8 @@
 
 import pytest
 
+from .networks import graphs
+
 RUN = """async (rule) => (await axe.run({ runOnly: rule ? [rule] : undefined })).violations
   .filter(({ impact }) => impact === "serious" || impact === "critical")
   .map(({ id, nodes }) => [id, nodes.slice(0, 5).map(({ html, any }) => [html, any[0]?.message])])"""
@@ -33,6 +35,19 @@ def test_nothing_serious_in_the_list_of_keys(opened, axe):
     window.page.evaluate(axe)
     window.press("?")
     assert violations(window) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_in_a_loop_that_is_open_and_near_its_entries(opened, axe, scheme):
+    window = opened("recurrent", as_it_opens=True, color_scheme=scheme)
+    window.page.evaluate(axe)
+    (loop,) = (box for box in graphs("recurrent")[0].boxes if box.turns)
+    window.act(f"b{loop.number}")
+    assert window.page.evaluate(RUN, None) == []
+    for _ in range(5):
+        window.button("larger")
+    window.page.wait_for_selector(".near > .entries")
+    assert window.page.evaluate(RUN, None) == []
 
 
 @pytest.mark.parametrize("name", ["apples", "chain", "training"])

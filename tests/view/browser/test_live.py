@@ -258,6 +258,17 @@ def test_a_result_cannot_be_live():
         hg.show(hg.variable(2.0) * 3.0, live=True)
 
 
+def test_the_details_stay_where_they_were_read(page):
+    """A number that changes does not move them; another rule begins at the top."""
+    window = page("fanned")
+    scroll = "() => document.getElementById('panel').scrollTop"
+    window.page.evaluate("() => document.getElementById('panel').scrollTo(0, 120)")
+    write(window, "a", -2.0, (0, 0))
+    assert window.page.evaluate(scroll) == 120
+    window.press("Home", "ArrowRight", "ArrowRight")
+    assert window.page.evaluate(scroll) == 0
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_keeps_anyone_out(page, axe, theme):
     window = page("fanned")

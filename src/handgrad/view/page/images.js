@@ -3,14 +3,28 @@
 import { bytesOf } from "./data.js";
 import { h } from "./dom.js";
 
-/** Levels from -127 to 127, around zero; -128 is not finite. @param {any} thumb @param {any} colours */
-export function thumbnail([width, height, packed, isImage], colours) {
+/** @param {any} thumb @param {any} colours */
+export const thumbnail = (thumb, colours) => painted(h("canvas", {}), thumb, colours);
+
+const EASEL = h("canvas", {});
+EASEL.getContext("2d", { willReadFrequently: true });
+/** @type {WeakMap<any[], string>} */
+const ADDRESSES = new WeakMap();
+
+/** The same as an address that holds all of it. @param {any} thumb @param {any} colours */
+export function address(thumb, colours) {
+  if (!ADDRESSES.has(thumb)) ADDRESSES.set(thumb, painted(EASEL, thumb, colours).toDataURL());
+  return ADDRESSES.get(thumb);
+}
+
+/** Levels from -127 to 127, around zero; -128 is not finite. @param {HTMLCanvasElement} canvas @param {any} thumb @param {any} colours */
+function painted(canvas, [width, height, packed, isImage], colours) {
   const levels = typeof packed === "string" ? new Int8Array(bytesOf(packed).buffer) : packed;
-  const canvas = h("canvas", { width, height });
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(width, height);
   const table = isImage ? colours.grey : colours.diverging;
-  levels.forEach((level, i) => pixels.data.set([...table[level + 128], 255], 4 * i));
+  levels.forEach((/** @type {number} */ level, /** @type {number} */ i) => pixels.data.set([...table[level + 128], 255], 4 * i));
   context.putImageData(pixels, 0, 0);
   return canvas;
 }

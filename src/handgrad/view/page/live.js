@@ -19,6 +19,8 @@ class Told {
     this.stored = said.stored;
     this.kept = new Map();
     this.stamp = -1;
+    /** @type {any[] | null} */
+    this.thumbBefore = null;
     /** @type {(() => any[]) | null} of a loss: each example's own */
     this.own = null;
   }
@@ -99,7 +101,14 @@ class Told {
   get thumb() {
     const { live, thumb } = this.said;
     if (!live) return thumb;
-    return this.numbers.length > 1 && !this.told.isLabels ? this.once("thumb", () => thumbOf(this.numbers, live.grid)) : undefined;
+    return this.numbers.length > 1 && !this.told.isLabels ? this.once("thumb", () => this.sameThumb(thumbOf(this.numbers, live.grid))) : undefined;
+  }
+
+  /** The one before, where the new one looks as it does. @param {any[]} thumb */
+  sameThumb(thumb) {
+    const isSame = this.thumbBefore?.every((/** @type {any} */ part, /** @type {number} */ i) => (i === 2 ? part.every((/** @type {number} */ level, /** @type {number} */ k) => level === thumb[2][k]) : part === thumb[i]));
+    if (!isSame) this.thumbBefore = thumb;
+    return this.thumbBefore;
   }
 
   /** The numbers of a small matrix, written out. */

@@ -15,13 +15,16 @@ const section = (title, ...content) => h("section", {}, h("h3", {}, word(title))
 export class Panel {
   constructor(app) {
     this.app = app;
+    /** @type {any} what all of it is about */
+    this.shown = null;
     this.element = h("aside", { id: "panel", tabindex: 0, "aria-label": "details" });
   }
 
   show(recording, node) {
     const content = { op: this.op, box: this.box, leaf: this.array, sink: this.array, reference: this.array }[node.kind];
     this.element.replaceChildren(...content.call(this, recording, node.of));
-    this.element.scrollTop = 0;
+    if (this.shown !== node.of) this.element.scrollTop = 0;
+    this.shown = node.of;
   }
 
   op(recording, op) {
@@ -193,6 +196,7 @@ export class Panel {
 
   // Of nothing in particular: what goes in, what comes out, what is inside.
   overview(recording) {
+    this.shown = null;
     const outputs = recording.arrays.filter((array) => array.isOutput);
     const outer = recording.boxes.filter((box) => box.parent < 0).slice(0, 40);
     this.element.replaceChildren(...[

@@ -3,7 +3,7 @@
 import { arranged, fitted, marksOf, titleOf, toldAgain } from "./arrange.js";
 import { pressed, s } from "./dom.js";
 import { shaded, valueOf } from "./figures.js";
-import { thumbnail } from "./images.js";
+import { address } from "./images.js";
 import { AIR, BELOW, BESIDE, LEADING, LONGEST, NAME, SMALL, TITLE, VALUE, cut, head_of, met, path_of, shaft, words_width } from "./layout.js";
 import { Looking } from "./looking.js";
 import { Near } from "./near.js";
@@ -174,7 +174,7 @@ export class Picture {
     const look = words.pale ? `${kind} pale` : kind;
     if (words.cells) return s("g", { class: look, "data-ask": ask }, this.drawnCells(words, tag, at));
     const picture = width > 0 ? [
-      s("image", { ...at, class: words.thumb[3] ? null : "heat", preserveAspectRatio: "none", href: thumbnail(words.thumb, this.recording.page.colours).toDataURL() }),
+      s("image", { ...at, class: words.thumb[3] ? null : "heat", preserveAspectRatio: "none", href: address(words.thumb, this.recording.page.colours) }),
       s("rect", { ...at, class: "border" })] : [];
     const first = middle - LEADING * (lines.length / 2 - 0.78);
     const beside = width > 0 ? left + width + BESIDE : left;
