@@ -139,8 +139,12 @@ PAGES: dict[str, tuple[Callable[[], Picture], str]] = {
 }
 BESIDE = {"xor": ("XOR, by sigmoids and by rectifiers", ("xor-sigmoid", "xor-relu"))}
 STYLE = """:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-li { margin: .7rem 0 } a { font-weight: 600 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 1.2rem }
+.cards { padding: 0; list-style: none }
+.cards a { font-weight: 600; display: block }
+.cards img { width: 100%; height: 170px; object-fit: cover; object-position: left top }
+.cards img { display: block; margin-bottom: .5rem; border: 1px solid #8886; border-radius: 8px }
 .two { max-width: none; margin: 0 } .two iframe { width: 49.5%; height: 98vh; border: 1px solid #8886 }
 @media (max-width: 800px) { .two iframe { width: 100% } }"""
 
@@ -153,6 +157,12 @@ def document(title: str, body: str, kind: str = "") -> str:
     )
 
 
+def card(name: str, title: str, words: str, picture: str) -> str:
+    """A page in the index, with the still picture of one."""
+    link = f'<a href="{name}.html"><img src="{picture}.svg" alt="">{escape(title)}</a>'
+    return f"<li>{link}{escape(words)}</li>"
+
+
 def write(folder: Path, names: list[str]) -> list[Path]:
     """The pages of those names, and the index of all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,21 +172,22 @@ def write(folder: Path, names: list[str]) -> list[Path]:
         picture = PAGES[name][0]()
         titles[name] = picture.graph.title
         written.append(picture.save(folder / f"{name}.html"))
+        picture.svg(folder / f"{name}.svg", depth=0)
         print(f"{written[-1].stat().st_size:>10,} bytes in {written[-1]}", flush=True)
     for name, (title, parts) in BESIDE.items():
         if set(parts) <= set(names):
             frames = "".join(f'<iframe src="{part}.html" title="{part}"></iframe> ' for part in parts)
             (folder / f"{name}.html").write_text(document(title, frames, "two"), encoding="utf-8")
-    items = [f'<li><a href="{n}.html">{escape(titles[n])}</a><br>{escape(PAGES[n][1])}</li>' for n in names]
+    items = [card(name, titles[name], PAGES[name][1], name) for name in names]
     both = [
-        f'<li><a href="{name}.html">{escape(title)}</a><br>Both beside each other.</li>'
+        card(name, title, "Both beside each other.", parts[0])
         for name, (title, parts) in BESIDE.items()
         if set(parts) <= set(names)
     ]
     told = (
         "<h1>handgrad: live pages</h1><p>Each is one file that works offline. Change any number; let it "
         "train; plant a mistake in a backward, and see what the checker says.</p>"
-        f"<ul>{''.join(items + both)}</ul>"
+        f'<ul class="cards">{"".join(items + both)}</ul>'
     )
     (folder / "index.html").write_text(document("handgrad: live pages", told), encoding="utf-8")
     return [*written, folder / "index.html"]

@@ -10,7 +10,7 @@ import pytest
 import handgrad as hg
 from handgrad.layers import mlp
 from handgrad.view import show
-from handgrad.view.scripts import MODULES, page_file
+from handgrad.view.scripts import LIVE, MODULES, page_file
 from handgrad.view.sentences import known
 from handgrad.view.showing import Series
 
@@ -125,7 +125,7 @@ def test_it_speaks_chinese_and_english_where_it_is(page, tmp_path):
 def test_every_word_of_the_page_has_its_chinese():
     chinese = set(re.findall(r'"((?:[^"\\]|\\.)+)": "', page_file("words.js")))
     used = set()
-    for name in MODULES:
+    for name in (*MODULES, *LIVE):
         if name in ("builtins", "layout"):
             continue
         source = page_file(f"{name}.js")

@@ -1,5 +1,7 @@
 // What an address says of a page: #step=7&open=att,blocks.0&language=zh, and ?embed for slides.
 
+import { speak } from "./words.js";
+
 /** What is asked for. */
 export function asked() {
   const found = new URLSearchParams(location.hash.slice(1));
@@ -9,6 +11,9 @@ export function asked() {
     isEmbedded: new URLSearchParams(location.search).has("embed"), isLesson: found.has("lesson"), hides: found.has("ask"),
   };
 }
+
+/** In the language that is asked for, else the author's. @param {any} page */
+export const speakAsAsked = (page) => speak(asked().language ?? page.language);
 
 /** The address of what is seen now. @param {any} app @param {Record<string, string>} more */
 export function hashOf(app, more = {}) {

@@ -1,11 +1,11 @@
 // The page as a whole: recordings side by side, their steps, what is chosen and what is open.
 
-import { asked, openNamed } from "./address.js";
+import { asked, openNamed, speakAsAsked } from "./address.js";
 import { followAsking } from "./asking.js";
 import { bar, legend, steps } from "./bar.js";
 import { Lesson } from "./lesson.js";
 import { move, Playing } from "./playing.js";
-import { speak, spoken, word } from "./words.js";
+import { spoken, word } from "./words.js";
 import { h } from "./dom.js";
 import { Recording } from "./model.js";
 import { Panel, told } from "./panel.js";
@@ -22,7 +22,7 @@ export class App {
   constructor(page, extended) {
     this.page = page;
     const wanted = asked();
-    speak(wanted.language ?? page.language);
+    speakAsAsked(page);
     document.documentElement.classList.toggle("embedded", wanted.isEmbedded);
     this.position = page.positions ? page.positions.length - 1 : 0;
     const shown = page.positions ? [page.graphs[this.position]] : page.graphs;

@@ -3,6 +3,7 @@
 import { h, s } from "./dom.js";
 import { indexOfLargest } from "./livesaid.js";
 import { figure } from "./figures.js";
+import { word } from "./words.js";
 
 const CURVE = { width: 340, height: 150, left: 46, bottom: 20, top: 8, right: 8 };
 const GRID = 40; // points of a side of a surface
@@ -42,7 +43,7 @@ export class Curves {
     this.svg.replaceChildren(
       ...marks.flatMap((value) => [s("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
         s("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, this.isShare ? `${Math.round(100 * value)} %` : figure(value, 2))]),
-      s("text", { x: width - right, y: height - 4, "text-anchor": "end" }, `step ${last.toLocaleString("en")}`), ...paths);
+      s("text", { x: width - right, y: height - 4, "text-anchor": "end" }, `${word("step")} ${last.toLocaleString("en")}`), ...paths);
   }
 }
 
@@ -62,7 +63,7 @@ function framed(title, width, height) {
 export class Surface {
   /** @param {any} told @param {any} data @param {boolean} isClasses */
   constructor(told, data, isClasses) {
-    const { canvas, element } = framed("what it says, place by place", 2 * SIDE, 2 * SIDE);
+    const { canvas, element } = framed(word("what it says, place by place"), 2 * SIDE, 2 * SIDE);
     this.canvas = canvas;
     this.element = element;
     canvas.setAttribute("style", `width:${SIDE}px;height:${SIDE}px`);
@@ -136,8 +137,8 @@ export class Line {
   constructor(told, data) {
     this.told = told;
     this.data = data;
-    this.svg = s("svg", { viewBox: "0 0 340 180", class: "curves", role: "img", "aria-label": "what it says, and the examples" });
-    this.element = h("figure", {}, h("figcaption", {}, "what it says, and the examples"), this.svg);
+    this.svg = s("svg", { viewBox: "0 0 340 180", class: "curves", role: "img", "aria-label": word("what it says, and the examples") });
+    this.element = h("figure", {}, h("figcaption", {}, word("what it says, and the examples")), this.svg);
   }
 
   /** @param {any} run */
@@ -197,7 +198,7 @@ export class Text {
     this.symbols = symbols;
     this.data = data;
     this.lines = h("div", { class: "said" });
-    this.element = h("figure", {}, h("figcaption", {}, "symbols, and what it expects after each"), this.lines);
+    this.element = h("figure", {}, h("figcaption", {}, word("symbols, and what it expects after each")), this.lines);
   }
 
   /** @param {any} run */
@@ -231,7 +232,7 @@ export class Confusion {
   /** @param {string[] | null} names @param {boolean} isHeldOut */
   constructor(names, isHeldOut) {
     this.names = names;
-    this.title = `what was taken for what, ${isHeldOut ? "held out" : "of the examples"}`;
+    this.title = `${word("what was taken for what")}, ${word(isHeldOut ? "held out" : "of the examples")}`;
     this.element = h("figure", { class: "confusion" });
   }
 
@@ -247,7 +248,7 @@ export class Confusion {
       return h("td", { style: `--share:${(100 * share).toFixed(0)}%`, class: i === j ? "right" : null, title: `${nameOf(i)} taken for ${nameOf(j)}: ${n}` }, n || "");
     };
     const all = [...Array(classes).keys()];
-    this.element.replaceChildren(h("figcaption", {}, `${this.title}: ${(100 * right).toFixed(1)} % right`),
+    this.element.replaceChildren(h("figcaption", {}, `${this.title}: ${(100 * right).toFixed(1)} % ${word("right")}`),
       classes > 12 ? h("p", { class: "muted" }, `${classes} classes`) : h("table", {},
         h("thead", {}, h("tr", {}, h("td"), all.map((k) => h("th", { scope: "col" }, nameOf(k))))),
         h("tbody", {}, all.map((i) => h("tr", {}, h("th", { scope: "row" }, nameOf(i)), all.map((j) => cell(i, j)))))));

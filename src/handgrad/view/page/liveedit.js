@@ -5,6 +5,7 @@ import { isBig } from "./livemodule.js";
 import { placeOf } from "./livesaid.js";
 import { figure, short } from "./figures.js";
 import { sizeOf } from "./livewords.js";
+import { word } from "./words.js";
 
 const FEW = 64; // numbers that stand side by side, and below
 const ACROSS = 8; // so many in a row
@@ -29,17 +30,17 @@ export class Editor {
     this.trainer = null;
     /** @type {any} what was there before the number moved */
     this.before = null;
-    this.name = h("select", { "aria-label": "what to change", onchange: () => this.show(live.inputs[Number(this.name.value)]) },
+    this.name = h("select", { "aria-label": word("what to change"), onchange: () => this.show(live.inputs[Number(this.name.value)]) },
       live.inputs.map((/** @type {any} */ input, /** @type {number} */ i) => input.name && h("option", { value: i }, input.name)));
     this.fields = h("span", { class: "fields" });
-    this.step = h("input", { type: "number", value: 0.01, step: "any", min: 0, "aria-label": "h, how far a nudge goes" });
+    this.step = h("input", { type: "number", value: 0.01, step: "any", min: 0, "aria-label": word("h, how far a nudge goes") });
     this.effect = h("p", { id: "effect", "aria-live": "polite" });
-    this.rate = h("input", { type: "number", value: 0.1, step: "any", "aria-label": "learning rate η" });
-    this.element = h("section", { id: "live", "aria-label": "change a number" },
+    this.rate = h("input", { type: "number", value: 0.1, step: "any", "aria-label": `${word("learning rate")} η` });
+    this.element = h("section", { id: "live", "aria-label": word("change a number") },
       h("div", { class: "row" }, this.name, this.fields,
-        h("span", { class: "group" }, this.button("−h", "less by h", () => this.nudge(-1)), this.button("+h", "more by h", () => this.nudge(1)), h("label", {}, "h ", this.step)),
-        h("span", { class: "group" }, this.button("w ← w − η·dw", "a step against the gradient", () => this.update()), h("label", {}, "η ", this.rate),
-          this.button("back to the start", "every number as it was", () => this.toStart()))),
+        h("span", { class: "group" }, this.button("−h", word("less by h"), () => this.nudge(-1)), this.button("+h", word("more by h"), () => this.nudge(1)), h("label", {}, "h ", this.step)),
+        h("span", { class: "group" }, this.button("w ← w − η·dw", word("a step against the gradient"), () => this.update()), h("label", {}, "η ", this.rate),
+          this.button(word("back to the start"), word("every number as it was"), () => this.toStart()))),
       this.effect);
     const [first] = live.inputs.filter((/** @type {any} */ input) => input.name && live.gradientOf(input));
     this.show(first ?? live.inputs[0]);
@@ -172,7 +173,7 @@ export class Editor {
     const { value, objective, slope } = this.before;
     const really = this.live.objective() - objective;
     if (slope === null) return `${this.input.name} has no gradient; the output moved by ${plus(really)}`;
-    return `predicted by the gradient: ${plus(slope * (this.value(at) - value))}, really: ${plus(really)}`;
+    return `${word("predicted by the gradient")}: ${plus(slope * (this.value(at) - value))}, ${word("really")}: ${plus(really)}`;
   }
 
   /** @param {string} words */
@@ -195,27 +196,27 @@ export class Editor {
 
   nudge(/** @type {number} */ sign) {
     const by = sign * Number(this.step.value);
-    if (!by) return this.tell("h is how far a nudge goes: a number that is not 0");
+    if (!by) return this.tell(word("h is how far a nudge goes: a number that is not 0"));
     const isWhole = isBig(this.live.numbersOf(this.input));
     this.change(this.at, this.value(this.at) + (isWhole ? sign : by), true);
   }
 
   update() {
     const rate = Number(this.rate.value);
-    if (!Number.isFinite(rate) || this.rate.value === "") return this.tell("η is a number, how far a step goes");
+    if (!Number.isFinite(rate) || this.rate.value === "") return this.tell(word("η is a number, how far a step goes"));
     const before = this.live.objective();
     let predicted = 0;
     for (const input of this.live.moved()) for (const d of this.live.gradientOf(input)) predicted -= rate * Number(d) ** 2;
     this.live.update(rate);
     this.trainer?.give();
-    this.tell(`w ← w − ${figure(rate)}·dw: predicted by the gradient: ${plus(predicted)}, really: ${plus(this.live.objective() - before)}`);
+    this.tell(`w ← w − ${figure(rate)}·dw: ${word("predicted by the gradient")}: ${plus(predicted)}, ${word("really")}: ${plus(this.live.objective() - before)}`);
     this.renew(true);
   }
 
   toStart() {
     this.live.toStart();
     this.trainer?.give();
-    this.tell("every number is as it was");
+    this.tell(word("every number is as it was"));
     this.renew(true);
   }
 
@@ -267,7 +268,7 @@ export class Editor {
           numbers()[at] = event.shiftKey ? Math.max(low, value - near * (high - low)) : Math.min(high, value + near * (high - low));
         }
       this.live.run();
-      this.tell(`the output moved by ${plus(this.live.objective() - this.before.objective)}`);
+      this.tell(`${word("the output moved by")} ${plus(this.live.objective() - this.before.objective)}`);
       this.renew(false);
     };
     canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {

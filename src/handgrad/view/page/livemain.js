@@ -1,5 +1,6 @@
 // Where a page that computes begins.
 
+import { speakAsAsked } from "./address.js";
 import { App } from "./app.js";
 import { loaded } from "./data.js";
 import { h } from "./dom.js";
@@ -10,6 +11,7 @@ import { followSystem } from "./theme.js";
 
 followSystem();
 loaded().then(async (page) => {
+  speakAsAsked(page);
   const live = await Live.of(page);
   const trainer = page.training && await Trainer.of(live, page);
   const app = new App(page, (/** @type {any} */ app) => {

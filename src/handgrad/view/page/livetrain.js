@@ -5,6 +5,7 @@ import { Confusion, Curves, Line, Surface, Text, Weights } from "./livecharts.js
 import { Examples, permutation } from "./livedata.js";
 import { Run } from "./liverun.js";
 import { figure, short } from "./figures.js";
+import { word } from "./words.js";
 
 const SPEEDS = [["1 step a second", 1], ["10 steps a second", 10], ["100 steps a second", 100], ["as fast as it goes", Infinity]];
 const BUSY = 12; // milliseconds of a frame in which steps are made
@@ -26,20 +27,20 @@ export class Trainer {
     this.drawnAt = 0;
     this.owed = 0;
     this.last = 0;
-    this.curves = [new Curves("loss, of each mini-batch", ({ loss }) => loss, false), ...(told.metrics ? [new Curves("accuracy, of each mini-batch", ({ right }) => right, true)] : [])];
+    this.curves = [new Curves(word("loss, of each mini-batch"), ({ loss }) => loss, false), ...(told.metrics ? [new Curves(word("accuracy, of each mini-batch"), ({ right }) => right, true)] : [])];
     this.pictures = told.pictures.map((/** @type {any} */ picture) => ({
       surface: () => new Surface(picture, data, Boolean(told.metrics)), curve: () => new Line(picture, data),
       weights: () => new Weights(picture), text: () => new Text(told.classes, data), confusion: () => new Confusion(told.classes, data.isHeldOut),
     })[picture.kind]());
-    this.play = h("button", { id: "train", onclick: () => this.toggle() }, "▶ train");
-    this.speed = h("select", { "aria-label": "speed" }, SPEEDS.map(([words], i) => h("option", { value: i, selected: i === 3 }, words)));
+    this.play = h("button", { id: "train", onclick: () => this.toggle() }, `▶ ${word("train")}`);
+    this.speed = h("select", { "aria-label": word("speed") }, SPEEDS.map(([words], i) => h("option", { value: i, selected: i === 3 }, word(String(words)))));
     this.state = h("p", { id: "trained", class: "numbers" });
     this.rows = h("div", { id: "runs" });
-    this.second = h("button", { onclick: () => this.beside() }, "a second run beside");
-    this.element = h("section", { id: "training", "aria-label": "training" },
-      h("div", { class: "row" }, this.play, h("button", { id: "one", onclick: () => this.one() }, "one step"), this.speed,
-        h("button", { id: "again", onclick: () => this.again() }, "back to the start"), this.second,
-        h("button", { id: "less", "aria-expanded": "true", onclick: () => this.fold() }, "pictures"), this.state),
+    this.second = h("button", { onclick: () => this.beside() }, word("a second run beside"));
+    this.element = h("section", { id: "training", "aria-label": word("training") },
+      h("div", { class: "row" }, this.play, h("button", { id: "one", onclick: () => this.one() }, word("one step")), this.speed,
+        h("button", { id: "again", onclick: () => this.again() }, word("back to the start")), this.second,
+        h("button", { id: "less", "aria-expanded": "true", onclick: () => this.fold() }, word("pictures")), this.state),
       this.rows,
       h("div", { class: "pictures" }, this.curves.map(({ element }) => element), this.pictures.map(({ element }) => element)));
     this.element.trainer = this; // for who looks at the page from outside
@@ -63,7 +64,7 @@ export class Trainer {
 
   toggle() {
     this.isPlaying = !this.isPlaying;
-    this.play.textContent = this.isPlaying ? "❚❚ pause" : "▶ train";
+    this.play.textContent = this.isPlaying ? `❚❚ ${word("pause")}` : `▶ ${word("train")}`;
     this.last = performance.now();
     this.owed = 0;
     if (this.isPlaying) requestAnimationFrame((now) => this.frame(now));
@@ -108,13 +109,13 @@ export class Trainer {
     if (this.runs.length > 1) {
       this.runs.pop();
       this.shown = 0;
-      this.second.textContent = "a second run beside";
+      this.second.textContent = word("a second run beside");
     } else {
       const [{ page, data }] = this.runs;
       const run = await Run.of(page, this.told, data, "second");
       run.begin(this.told.seed + 1);
       this.runs.push(run);
-      this.second.textContent = "only one run";
+      this.second.textContent = word("only one run");
     }
     this.drawRows();
     this.draw(true);
@@ -135,13 +136,13 @@ export class Trainer {
   /** @param {Run} run @param {number} i */
   row(run, i) {
     const why = h("p", { class: "why", "aria-live": "polite" });
-    const rate = h("input", { type: "number", step: "any", min: 0, value: run.rate ?? Number(run.lr.toPrecision(4)), "aria-label": `learning rate, ${run.name} run`,
+    const rate = h("input", { type: "number", step: "any", min: 0, value: run.rate ?? Number(run.lr.toPrecision(4)), "aria-label": `${word("learning rate")}, ${word(`${run.name} run`)}`,
       onchange: () => {
         const value = Number(rate.value);
         run.rate = rate.value !== "" && Number.isFinite(value) ? value : null;
         rate.value = run.rate ?? Number(run.lr.toPrecision(4));
       } });
-    const seed = h("input", { type: "number", step: 1, min: 0, value: run.seed, "aria-label": `seed, ${run.name} run`,
+    const seed = h("input", { type: "number", step: 1, min: 0, value: run.seed, "aria-label": `${word("seed")}, ${word(`${run.name} run`)}`,
       onchange: () => {
         const value = Math.trunc(Number(seed.value));
         seed.value = value >= 0 && value < 2 ** 32 ? value : run.seed;
@@ -150,19 +151,19 @@ export class Trainer {
       } });
     const told = this.told.mistakes;
     const explained = () => {
-      why.textContent = run.mistake < 0 ? "" : `the checker: ${told[run.mistake][1]}`;
+      why.textContent = run.mistake < 0 ? "" : `${word("the checker")}: ${told[run.mistake][1]}`;
     };
-    const mistake = h("select", { "aria-label": `mistake, ${run.name} run`, onchange: () => {
+    const mistake = h("select", { "aria-label": `${word("mistake")}, ${word(`${run.name} run`)}`, onchange: () => {
       run.plant(Number(mistake.value));
       explained();
-    } }, h("option", { value: -1 }, "no mistake in a backward"), told.map(([words], k) => h("option", { value: k, selected: k === run.mistake }, words)));
+    } }, h("option", { value: -1 }, word("no mistake in a backward")), told.map(([words], k) => h("option", { value: k, selected: k === run.mistake }, words)));
     const show = h("input", { type: "radio", name: "shown", checked: i === this.shown, "aria-label": `show the ${run.name} run in the pictures`, onchange: () => {
       this.shown = i;
       this.draw(true);
     } });
     explained();
     return h("div", { class: "run-row" }, h("span", { class: `key-run run${i}` }), this.runs.length > 1 ? show : null, h("span", {}, this.told.optimiser.replace(/\(.*/s, "")),
-      h("label", {}, "learning rate ", rate), h("label", {}, "seed ", seed), told.length ? mistake : null, h("span", { class: "numbers", id: `said${i}` }), why);
+      h("label", {}, `${word("learning rate")} `, rate), h("label", {}, `${word("seed")} `, seed), told.length ? mistake : null, h("span", { class: "numbers", id: `said${i}` }), why);
   }
 
   /** @param {boolean} isWhole whether the graph is laid out anew too */
@@ -173,10 +174,10 @@ export class Trainer {
     this.runs.forEach((each, i) => {
       const place = this.rows.querySelector(`#said${i}`);
       const { last } = each;
-      if (place) place.textContent = each.failed || (last ? `loss ${short(last.loss)}` : "");
+      if (place) place.textContent = each.failed || (last ? `${word("loss")} ${short(last.loss)}` : "");
     });
     const { step, batches } = run;
-    this.state.textContent = `step ${step.toLocaleString("en")}, epoch ${figure(step / batches, 3)}`;
+    this.state.textContent = `${word("step")} ${step.toLocaleString("en")}, ${word("epoch")} ${figure(step / batches, 3)}`;
     this.take(run);
     this.app.live.fill();
     this.app.renew(isWhole);
@@ -211,6 +212,6 @@ function dataOf(page, told) {
 /** What of the data is in the page. @param {any} told @param {any} data */
 function dataNotice(told, data) {
   const words = [data.x.count < told.whole && `trained on ${data.x.count.toLocaleString("en")} of ${told.whole.toLocaleString("en")} examples, drawn at random to go into the page`,
-    told.mistakes.length && "a seed other than the trainer's own draws its weights in the page, with the same spread"];
+    told.mistakes.length && word("a seed other than the trainer's own draws its weights in the page, with the same spread")];
   return h("p", { class: "muted" }, words.filter(Boolean).join("; "));
 }

@@ -22,6 +22,15 @@ const CHINESE = {
   "look at a node without opening it": "查看节点而不打开", "move the picture": "移动图", "larger, smaller, fit": "放大、缩小、适合", "open, close all boxes": "打开、关闭所有框",
   "show or fold the details": "显示或收起详情", "play, pause": "播放、暂停", "full screen for a class": "课堂全屏", "hide answers, show one": "隐藏答案,显示一个",
   "open a box": "打开框", "a presenter's keys": "演示器的键", "Shift with arrows": "Shift 加箭头", "double click": "双击", "Ctrl with wheel, two fingers": "Ctrl 加滚轮,两指",
+  "train": "训练", "training": "训练", "one step": "一步", "back to the start": "回到开始", "a second run beside": "并排再训练一次", "only one run": "只留一次", "pictures": "图",
+  "1 step a second": "每秒 1 步", "10 steps a second": "每秒 10 步", "100 steps a second": "每秒 100 步", "as fast as it goes": "尽可能快", "epoch": "轮", "loss": "损失",
+  "learning rate": "学习率", "seed": "种子", "mistake": "错误", "first run": "第一次", "second run": "第二次", "no mistake in a backward": "反向中没有错误", "the checker": "检查器",
+  "loss, of each mini-batch": "损失,每个小批", "accuracy, of each mini-batch": "准确率,每个小批", "what it says, place by place": "它在各处的回答", "what it says, and the examples": "它的回答与样本",
+  "symbols, and what it expects after each": "符号,以及它预期的下一个", "what was taken for what": "把什么当成了什么", "held out": "留出的样本", "of the examples": "训练样本", "right": "正确",
+  "a seed other than the trainer's own draws its weights in the page, with the same spread": "用别的种子时,权重在页面里按同样的分布抽取",
+  "what to change": "要改什么", "change a number": "改一个数", "h, how far a nudge goes": "h,每次改动多少", "less by h": "减 h", "more by h": "加 h", "a step against the gradient": "逆着梯度走一步",
+  "every number as it was": "每个数恢复原样", "every number is as it was": "每个数都已恢复原样", "h is how far a nudge goes: a number that is not 0": "h 是每次改动的量:一个不为 0 的数",
+  "η is a number, how far a step goes": "η 是一个数:一步走多远", "predicted by the gradient": "梯度的预测", "really": "实际", "the output moved by": "输出变化了",
   "mean": "均值", "else": "其余", "0 up to rounding": "0(舍入误差内)", "empty": "空", "number": "数", "Steps": "步骤", "checkpoint": "检查点",
 };
 
