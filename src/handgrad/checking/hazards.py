@@ -8,7 +8,7 @@ one need not.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from handgrad.checking.randomness import draws
 from handgrad.checking.states import state
 from handgrad.checking.subject import (
     BackwardFailed,
-    Subject,
     Unfit,
     Values,
     copied,
@@ -36,15 +35,12 @@ from handgrad.checking.trial.rounding import is_extreme, level_of_rounding
 
 def look(trial: Trial, findings: Findings) -> None:
     """Every hazard but the forward's own randomness, at the point of a trial."""
-    for hazard in (
-        nothing_is_mutated,
-        backward_repeats,
-        uses_are_apart,
-        linear_in_dout,
-        dtypes,
-        state,
-        layouts,
-    ):
+    first: tuple[Callable[[Trial, Findings], None], ...] = (
+        (what_was_returned, one_object)
+        if first_use_stands(trial)
+        else (nothing_is_mutated, backward_repeats, uses_are_apart)
+    )
+    for hazard in (*first, linear_in_dout, dtypes, state, layouts):
         if hazard is layouts and any(cause.kind == Kind.MUTATES for cause in findings.causes):
             continue  # a view that is written into shows the same mistake again
         trial.clock.look(hazard.__name__.replace("_", " "))
@@ -78,6 +74,39 @@ def forward_repeats(trial: Trial, findings: Findings) -> None:
     )
 
 
+def first_use_stands(trial: Trial) -> bool:
+    """Whether the trial's first backward gives again what it gave, after all the forwards since and one at
+    other values, and neither drew a number nor wrote into an array. Then no look at each of these is needed.
+    """
+    first, u = trial.first, trial.douts[0]
+    try:
+        with quiet():
+            trial.subject.pair(copied(elsewhere(trial)))
+            again, drew = _watched(lambda: trial.gradients_by(first.back, u))
+    except Exception:  # which of the looks it fails in is told by each
+        return False
+    count = len(first.outs)
+    names = [*trial.subject.names, *["out"] * count, *["dout"] * count]
+    before = [*trial.values, *trial.outs, *parted(first.u, trial.outs)]
+    after = [*first.values, *map(np.asarray, first.outs), *first.douts]
+    return not drew and all_same(trial.raw[0], again) and not any(_changed(names, before, after))
+
+
+def _watched(call: Callable[[], Any]) -> tuple[Any, bool]:
+    """What a call returns, and whether it draws from a global generator."""
+    with fixed_randomness():
+        at_first = drawn()
+    with fixed_randomness():
+        return call(), drawn() != at_first
+
+
+def what_was_returned(trial: Trial, findings: Findings) -> None:
+    """The gradients as the backward returned them: their dtypes, and whose memory they are."""
+    first = trial.first
+    _tell_dtypes(trial, findings, first.grads)
+    _tell_shared(trial.subject.names, findings, first.values, first.douts, first.grads)
+
+
 def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     subject = trial.subject
     values = copied(trial.values)
@@ -93,11 +122,7 @@ def nothing_is_mutated(trial: Trial, findings: Findings) -> None:
     before = copied(values)
     douts = parted(trial.douts[0], outs)
     given = [d.copy() for d in douts]
-    with fixed_randomness():
-        at_first = drawn()
-    with fixed_randomness():
-        grads = back(given)
-        drew = drawn() != at_first
+    grads, drew = _watched(lambda: back(given))
     several = len(douts) > 1
     names = [f"dout[{i}]" if several else "dout" for i in range(len(douts))]
     for name in _changed(names, douts, given):
@@ -259,14 +284,19 @@ def uses_are_apart(trial: Trial, findings: Findings) -> None:
             choices=10,
         )
         return
-    if subject.reused is not None:
-        _same_object(trial, findings, alone, subject.reused())
+    one_object(trial, findings)
 
 
-def _same_object(trial: Trial, findings: Findings, alone: list[Any], again: Subject) -> None:
-    """One layer object used twice: one use after the other must be right; two before a backward is noted."""
-    u = trial.douts[0]
-    _, back = again.pair(copied(elsewhere(trial)))
+def one_object(trial: Trial, findings: Findings) -> None:
+    """One layer object used twice: one use after the other must be right; two before a backward is noted.
+
+    So must be a function that keeps something between calls; of others the uses are apart already.
+    """
+    subject = trial.subject
+    if subject.reused is None or (subject.memory is not None and not subject.memory.objects):
+        return
+    u, alone, again, other = trial.douts[0], trial.raw[0], subject.reused(), elsewhere(trial)
+    _, back = again.pair(copied(other))
     before = trial.gradients_by(back, u)
     before = [None if g is None else np.array(g) for g in before]
     outs, back = again.pair(copied(trial.values))
@@ -293,7 +323,7 @@ def _same_object(trial: Trial, findings: Findings, alone: list[Any], again: Subj
             )
         return
     _, first = again.pair(copied(trial.values))
-    _, second_back = again.pair(copied(elsewhere(trial)))
+    _, second_back = again.pair(copied(other))
     trial.gradients_by(second_back, u)
     is_random = any(cause.kind == Kind.RANDOM for cause in findings.causes)
     if not is_random and not all_same(alone, trial.gradients_by(first, u)):

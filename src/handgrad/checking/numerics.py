@@ -79,28 +79,23 @@ def noise_of(phi: Phi, smooth: Any = True, least: float = 0.0) -> tuple[np.ndarr
     A small value may have been the difference of larger numbers, as log(1 + 1e-8) or p - 1 where p is near 1:
     it comes in stairs, of which a few differences may see none, so more are taken.
     """
-    tables = [_both_sides(phi, step) for step in NOISE_STEPS]
-    spreads = [_spread(sides) for sides in tables]
-    level = np.maximum(*spreads)
-    hides = (np.abs(tables[-1][1][0]) < HIDING) & (level < EPS)
+    tables = np.stack([_both_sides(phi, step) for step in NOISE_STEPS])
+    spreads, last = _spread(tables), tables[-1, 1, 0]
+    level = spreads.max(axis=0)
+    hides = (np.abs(last) < HIDING) & (level < EPS)
     if hides.any():
-        more = [_both_sides(phi, ratio * NOISE_STEPS[-1], FURTHER) for ratio in RATIOS]
-        each = [_spread([side]) for sides in more for side in sides]
-        level = np.where(hides, np.maximum(level, np.max(each, axis=0)), level)
-    all_noise = [
-        spread > MOSTLY * _largest(np.concatenate(sides))
-        for spread, sides in zip(spreads, tables, strict=True)
-    ]
-    is_noise = np.any(all_noise, axis=0)
+        more = np.concatenate([_both_sides(phi, ratio * NOISE_STEPS[-1], FURTHER) for ratio in RATIOS])
+        level = np.where(hides, np.maximum(level, _spread(more[:, None]).max(axis=0)), level)
+    is_noise = np.any(spreads > MOSTLY * _largest(tables, (1, 2)), axis=0)
     if is_noise.any():
-        level = np.where(is_noise, np.maximum(level, _spread(_both_sides(phi, WIDEST_STEP))), level)
-    flat = np.all([np.ptp(side, axis=0) == 0 for side in tables[-1]], axis=0)
+        widest = _spread(_both_sides(phi, WIDEST_STEP)[None])[0]
+        level = np.where(is_noise, np.maximum(level, widest), level)
+    flat = (np.ptp(tables[-1], axis=1) == 0).all(axis=0)
     if flat.any():
         coarse = np.stack([phi(k * COARSE_STEP) for k in range(1, 6)])
         stairs = flat & np.isfinite(coarse).all(axis=0)
         hidden = np.maximum(np.max(np.abs(np.diff(coarse, axis=0)), axis=0) / 2, least)
         level = np.maximum(level, np.where(stairs, hidden, 0.0))
-    last = tables[-1][1][0]
     size = np.where(np.isfinite(last), np.abs(last), 0.0)
     with np.errstate(all="ignore"):
         shares = np.sort((level / size)[(size > 0) & smooth])
@@ -113,39 +108,39 @@ def height_of_stairs(phi: Phi) -> np.ndarray:
     x = 18. Of those that never change, 0.
     """
     height = np.zeros_like(phi(0.0))
-    flat = np.all([np.ptp(side, axis=0) == 0 for side in _both_sides(phi, NOISE_STEPS[-1])], axis=0)
+    flat = (np.ptp(_both_sides(phi, NOISE_STEPS[-1]), axis=1) == 0).all(axis=0)
     for step in STAIRS if flat.any() else ():
-        changes = np.concatenate([np.abs(np.diff(side, axis=0)) for side in _both_sides(phi, step)])
-        least = np.min(np.where(changes > 0, changes, np.inf), axis=0)
+        changes = np.abs(np.diff(_both_sides(phi, step), axis=1))
+        least = np.min(np.where(changes > 0, changes, np.inf), axis=(0, 1))
         height = np.where(flat & (height == 0) & np.isfinite(least), least, height)
     return height
 
 
-def _both_sides(phi: Phi, step: float, turns: range = range(1, 6)) -> list[np.ndarray]:
-    return [np.stack([phi(sign * k * step) for k in turns]) for sign in (1, -1)]
+def _both_sides(phi: Phi, step: float, turns: range = range(1, 6)) -> np.ndarray:
+    """Values beyond 0 and before it: (2, turns, ...)."""
+    return np.stack([[phi(sign * k * step) for k in turns] for sign in (1, -1)])
 
 
-def _spread(sides: list[np.ndarray]) -> np.ndarray:
-    """The noise in tables of values, by the quietest; 0 where none is finite."""
-    found = []
-    for table in sides:
-        third = np.diff(table, 3, axis=0)
-        fourth = np.diff(third, axis=0)
-        spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
-        found.append(np.where(np.isfinite(spread), spread, np.inf))
-    lesser = np.min(found, axis=0)
+def _spread(tables: np.ndarray) -> np.ndarray:
+    """The noise in tables of values, (n, sides, turns, ...) -> (n, ...), by the quieter side; 0 where none is
+    finite.
+    """
+    third = np.diff(tables, 3, axis=2)
+    fourth = np.diff(third, axis=2)
+    spread = np.minimum(_root_mean_square(third) / 20**0.5, _root_mean_square(fourth) / 70**0.5)
+    lesser = np.min(np.where(np.isfinite(spread), spread, np.inf), axis=1)
     return np.where(np.isfinite(lesser), lesser, 0.0)
 
 
-def _largest(table: np.ndarray) -> np.ndarray:
-    return np.asarray(np.max(np.abs(np.where(np.isfinite(table), table, 0.0)), axis=0))
+def _largest(tables: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
+    return np.asarray(np.max(np.abs(np.where(np.isfinite(tables), tables, 0.0)), axis=axis))
 
 
-def _root_mean_square(table: np.ndarray) -> np.ndarray:
-    """Over the first axis, without squares that overflow or are rounded to zero."""
-    unit = _largest(table)
+def _root_mean_square(tables: np.ndarray) -> np.ndarray:
+    """Over the turns, without squares that overflow or are rounded to zero."""
+    unit = _largest(tables, 2)
     unit = np.where(unit > 0, unit, 1.0)
-    return np.asarray(unit * np.sqrt(np.mean((table / unit) ** 2, axis=0)))
+    return np.asarray(unit * np.sqrt(np.mean((tables / unit[:, :, None]) ** 2, axis=2)))
 
 
 def derivative(phi: Phi, f0: np.ndarray, noise: np.ndarray) -> Estimate:

@@ -57,9 +57,11 @@ class TorchArrays(Arrays):
             return torch.from_numpy(np.array(x))
 
     def seen(self, x: Any) -> Any:
-        if not isinstance(x, sys.modules["torch"].Tensor):
+        torch = sys.modules["torch"]
+        if not isinstance(x, torch.Tensor):
             return x
-        return x.detach().to_dense().resolve_conj().resolve_neg().cpu().numpy()
+        x = x if x.layout is torch.strided else x.detach().to_dense()
+        return x.numpy(force=True)
 
     def handed(self, tree: Any, values: list[Any]) -> Any:
         if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from handgrad.checking.following.trace import Recording
 from handgrad.checking.following.tracing import traced
 from handgrad.checking.numerics import Estimate
 from handgrad.checking.quietly import quiet
-from handgrad.checking.subject import BackwardFailed, Subject, Unfit, Values, copied, joined, parted
+from handgrad.checking.subject import Back, BackwardFailed, Subject, Unfit, Values, copied, joined, parted
 from handgrad.checking.trial import directions, elements, rounding
 from handgrad.checking.trial.directions import SAFETY
 from handgrad.checking.trial.results import InputTrial
@@ -34,6 +34,18 @@ DOUTS = 3
 MOST_LOOKS = 3  # at what is left when elements without a derivative are left out
 LEAST = 1e-9  # of a gradient that is brought to the size of the others
 DOUBTS = ("shape", "mismatch", "not finite", "missing")
+
+
+@dataclass
+class Use:
+    """One forward and its backward: the arrays that they were given and gave, themselves and no copies."""
+
+    values: Values
+    outs: list[Any]
+    back: Back
+    u: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    douts: list[Any] = field(default_factory=list)  # u, as it was given
+    grads: list[Any] = field(default_factory=list)
 
 
 class Trial:
@@ -52,13 +64,14 @@ class Trial:
         self.rng = np.random.default_rng([seed, 7])
         self.seed = seed
         with quiet():
-            self.outs, back = subject.pair(copied(values))
-            self.outs = [np.array(o) for o in self.outs]
+            given = copied(values)
+            self.first = Use(given, *subject.pair(given))
+            self.outs = [np.array(o) for o in self.first.outs]
             self.f0 = joined(self.outs)
             self.douts = [numerics.signed(self.rng, self.f0.shape) for _ in range(many)]
             self.smooth = np.isfinite(self.f0)
             self.douts = [np.where(self.smooth, u, 0.0) for u in self.douts]
-            self.raw = self._all_gradients(back)
+            self.raw = self._all_gradients(self.first)
         self.noise = np.zeros_like(self.f0)
         self.is_noise = np.zeros(self.f0.shape, bool)  # outputs that change by chance at any step
         self.use_complex = use_complex  # None: not known yet; True: proven at another point
@@ -88,22 +101,26 @@ class Trial:
     def checked(self) -> list[int]:
         return [k for k, is_checked in enumerate(self.subject.checked) if is_checked]
 
-    def _all_gradients(self, back: Callable) -> list[list[Any]]:
+    def _all_gradients(self, first: Use) -> list[list[Any]]:
         """For every dout; by a forward of its own each, where a backward can be called but once."""
-        found = [self.gradients_by(back, self.douts[0])]
+        first.u, first.douts = self.douts[0], parted(self.douts[0], self.outs)
+        first.grads = self._answer(first.back, first.douts)
+        found = [self.fitted(first.grads)]
         try:
-            return found + [self.gradients_by(back, u) for u in self.douts[1:]]
+            return found + [self.gradients_by(first.back, u) for u in self.douts[1:]]
         except BackwardFailed:
             return found + [self.gradients(u) for u in self.douts[1:]]
 
-    def gradients_by(self, back: Callable, u: np.ndarray) -> list[Any]:
+    def gradients_by(self, back: Back, u: np.ndarray) -> list[Any]:
+        return self.fitted(self._answer(back, parted(u, self.outs)))
+
+    def _answer(self, back: Back, douts: list[Any]) -> list[Any]:
         try:
-            grads = back(parted(u, self.outs))
+            return back(douts)
         except (Unfit, OutOfTime):
             raise
         except Exception as error:
             raise BackwardFailed(f"raises {type(error).__name__}: {told(error)}") from error
-        return self.fitted(grads)
 
     def fitted(self, grads: list[Any]) -> list[Any]:
         """One array for each input.
@@ -216,21 +233,29 @@ class Trial:
         """
         if not self.use_complex or not self.f0.size:
             return False
-        moves = {k: self._direction(k) for k in self.checked}
-        got = {k: [grads[k] for grads in self.raw] for k in self.checked}
-        if any(g is not None and g.shape != moves[k].shape for k in moves for g in got[k]):
+        moves = {k: self._direction(k) for k in self.checked if self.values[k].size}
+        for grads in self.raw:
+            if any(grads[k] is not None and grads[k].shape != self.values[k].shape for k in self.checked):
+                return False
+        if not moves:
             return False
-        gv = {k: np.stack([directions.products(g, v) for g in got[k]]) for k, v in moves.items()}
-        size = {k: float(np.max(numerics.lengths(terms), initial=0.0)) for k, terms in gv.items()}
-        weight = {k: 1 / size[k] if LEAST < size[k] < 1 / LEAST else 1.0 for k in moves}
-        moves = {k: weight[k] * v for k, v in moves.items()}
+        v = np.concatenate([v.ravel() for v in moves.values()])
+        gv = np.stack([directions.products(self._joined(grads, moves), v) for grads in self.raw])
+        starts = np.cumsum([0, *(v.size for v in moves.values())])
+        size = np.maximum.reduceat(np.abs(gv).max(axis=0), starts[:-1])
+        weight = np.where((size > LEAST) & (size < 1 / LEAST), 1 / size, 1.0)
+        moves = {k: w * v for w, (k, v) in zip(weight, moves.items(), strict=True)}
         try:
             e = numerics.exact(numerics.complex_step(self.phi(moves)), self.f0, self.smooth)
         except Exception:  # not carried through here
             return False
-        whole = np.concatenate([weight[k] * terms for k, terms in gv.items()], axis=1)
-        v = np.concatenate([v.ravel() for v in moves.values()])
-        return directions.Line(self, e, whole, v).is_right
+        each = np.repeat(weight, np.diff(starts))
+        return directions.Line(self, e, each * gv, each * v).is_right
+
+    def _joined(self, grads: list[Any], moves: dict[int, np.ndarray]) -> np.ndarray:
+        """The gradients of some inputs as one vector; of no gradient, zeros."""
+        parts = [np.zeros(v.size) if grads[k] is None else grads[k].ravel() for k, v in moves.items()]
+        return np.concatenate(parts)
 
     def run(self) -> list[InputTrial]:
         """Each checked input, by directions."""
