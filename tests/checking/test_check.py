@@ -458,8 +458,7 @@ def test_a_mistake_beside_a_kink_is_found():
 
 
 def test_what_cannot_be_told():
-    noise = np.random.default_rng(0)
-    report = check(lambda x: (x * noise.standard_normal(), lambda dout: dout), 2.0)
+    report = check(lambda x: (x * np.random.default_rng().standard_normal(), lambda dout: dout), 2.0)
     assert (report.ok, report.verdict) == (None, UNCLEAR)
     assert report.doubts
     assert "seed" in str(report), "what to do"

@@ -20,7 +20,7 @@ from handgrad.checking.kinds import Kind
 from handgrad.checking.network import consequences, first_wrong, parts_of
 from handgrad.checking.quietly import quiet
 from handgrad.checking.report import KINK, RIGHT, UNCLEAR, UNDEFINED, WRONG, InputReport, Report, Worst
-from handgrad.checking.source import Ran, line_of_gradient, lines_run
+from handgrad.checking.source import Ran, line_of_error, line_of_gradient, lines_run
 from handgrad.checking.subject import BackwardFailed, Subject, Unfit, at_place, copied, own_randomness
 from handgrad.checking.targets import subject_of
 from handgrad.checking.trial import InputTrial, Trial
@@ -84,7 +84,7 @@ def check(
     for x in leaves(list(inputs)):
         if isinstance(x, np.ndarray):
             plain(x, "an input to check", kinds="fiub")
-    with own_randomness(), quiet():
+    with own_randomness(target), quiet():
         subject = subject_of(target, inputs, options, loss, adapter, methods)
         if not any(subject.checked):
             subject = subject_of(
@@ -208,7 +208,13 @@ class Examination:
             self.findings.wrong(Kind.SHAPE, str(error), explains=Explains.LAW)
         except BackwardFailed as error:
             self.findings.wrong(*raised(str(error)))
+            self.findings.causes[-1].line = line_of_error(error.__cause__, self._files())
         return None
+
+    def _files(self) -> set[str]:
+        """The author's."""
+        codes = [getattr(f, "__code__", None) for f in (*self.subject.functions(), *self.subject.code)]
+        return {code.co_filename for code in codes if code is not None}
 
     def _without_data(self, trial: Trial) -> Trial:
         """Inputs whose gradient is not asked for need none."""
@@ -293,8 +299,7 @@ class Examination:
     def _returns(self) -> Ran:
         """The lines on which the author's functions return, seen by running a backward once more."""
         if self.ran is None:
-            codes = [getattr(f, "__code__", None) for f in self.subject.functions()]
-            self.ran = lines_run(self._run_once, {code.co_filename for code in codes if code is not None})
+            self.ran = lines_run(self._run_once, self._files())
         return self.ran
 
     def _run_once(self) -> None:

@@ -60,7 +60,7 @@ def reachable(f: types.FunctionType, seen: set[int]) -> Iterator[Any]:
     for held in [*named, *enclosed(f), *defaults, *vars(f).values()]:
         if isinstance(held, types.FunctionType) and held.__globals__ is f.__globals__:
             yield from reachable(held, seen)
-        elif isinstance(held, KEPT):
+        else:
             yield held
 
 

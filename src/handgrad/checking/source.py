@@ -71,6 +71,18 @@ def lines_run(run: Callable[[], object], files: Iterable[str]) -> Ran:
     return found
 
 
+def line_of_error(error: BaseException | None, files: Iterable[str]) -> Line | None:
+    """The last line in some files that an error came through."""
+    wanted, found = set(files), None
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file in wanted:
+            found = Line(file, trace.tb_lineno, linecache.getline(file, trace.tb_lineno).strip())
+        trace = trace.tb_next
+    return found
+
+
 def backwards(tree: ast.AST) -> Iterator[ast.AST]:
     """The functions in a source that may be the backward, the likeliest first."""
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]

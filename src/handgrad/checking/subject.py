@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.random import mtrand
 
+from handgrad.checking.generators import Rewind, generators_of, rewinds
 from handgrad.checking.memory import Memory
 from handgrad.rules.rule import Rule
 from handgrad.tree import leaves, unflatten
@@ -120,8 +121,11 @@ SEED = 20101
 PYTHONS = random.Random(SEED).getstate()
 
 
+OWN: dict[int, tuple[Any, Rewind]] = {}  # the author's generators, while he is checked
+
+
 class fixed_randomness:
-    """The global generators start at the same place inside."""
+    """The global generators, and those of the author's own, start at the same place inside."""
 
     def __enter__(self) -> None:
         np.random.seed(SEED)
@@ -129,21 +133,30 @@ class fixed_randomness:
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.default_generator.manual_seed(SEED)
+        for _, rewind in OWN.values():
+            rewind()
 
     def __exit__(self, *exc: Any) -> None:
         pass
 
 
 def drawn() -> tuple[float, ...]:
-    """A number of each global generator, which tells where it is."""
+    """A number of each generator, which tells where it is."""
     torch = sys.modules.get("torch")
     torchs = () if torch is None else (float(torch.rand((), dtype=torch.float64)),)
-    return (np.random.random(), random.random(), *torchs)
+    owns = [_number(generator) for generator, _ in OWN.values()]
+    return (np.random.random(), random.random(), *torchs, *owns)
+
+
+def _number(generator: Any) -> float:
+    if hasattr(generator, "random"):
+        return float(generator.random())
+    return float(sys.modules["torch"].rand((), generator=generator, dtype=sys.modules["torch"].float64))
 
 
 @contextlib.contextmanager
-def own_randomness() -> Iterator[None]:
-    """Whatever is drawn inside, the caller's global generators go on after it as if nothing had been."""
+def own_randomness(target: Any = None) -> Iterator[None]:
+    """Whatever is drawn inside, the caller's generators go on after it as if nothing had been."""
     theirs, numpys, pythons = (
         mtrand.get_bit_generator(),
         np.random.get_state(legacy=False),
@@ -154,9 +167,15 @@ def own_randomness() -> Iterator[None]:
     is_other = not isinstance(theirs, np.random.MT19937)  # which np.random.seed cannot seed
     if is_other:
         mtrand.set_bit_generator(np.random.MT19937(SEED))
+    found = {id(g): (g, rewinds(g)) for g in generators_of(target) if id(g) not in OWN}
+    mine = {key: (g, rewind) for key, (g, rewind) in found.items() if rewind is not None}
+    OWN.update(mine)
     try:
         yield
     finally:
+        for key, (_, rewind) in mine.items():
+            rewind()
+            del OWN[key]
         if is_other:
             mtrand.set_bit_generator(theirs)
         np.random.set_state(numpys)

@@ -441,3 +441,14 @@ def conv_transpose_stride_ignored(x, W, stride=2):
         return dx, weight_gradient(dout, x, W.shape[2], stride)
 
     return input_gradient(W, x, length, stride), backward
+
+
+@mutant("assigned", normal((2, 2, 7), (3, 2, 3)))
+def conv_windows_added_into_a_view(x, W):
+    def backward(dout):
+        dx = np.zeros_like(x)
+        windows = np.lib.stride_tricks.sliding_window_view(dx, W.shape[2], axis=2, writeable=True)
+        windows += np.einsum("nop,ock->ncpk", dout, W)  # np.add.at(windows, ..., )
+        return dx, weight_gradient(x, dout, W.shape[2])
+
+    return convolve(x, W), backward

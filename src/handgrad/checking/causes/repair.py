@@ -99,6 +99,7 @@ class Source:
         code = next(c for c in outer_code.co_consts if isinstance(c, types.CodeType))
         cells = dict(zip(free, f.__closure__ or (), strict=True))
         closure = tuple(cells[name] for name in code.co_freevars)
+        code = code.replace(co_firstlineno=f.__code__.co_firstlineno)  # so that its source is found
         made = types.FunctionType(code, namespace, f.__name__, f.__defaults__, closure)
         made.__kwdefaults__ = f.__kwdefaults__
         made.__module__ = f.__module__

@@ -11,12 +11,13 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 from handgrad.checking.forms.form import CannotCall
 from handgrad.checking.source import parsed
+from handgrad.tree import tree_map
 
 DOUT_NAMES = ("dout", "dy", "dz", "grad", "grad_out", "grad_output", "upstream", "delta", "gradient", "error")
 DOUT = re.compile(
@@ -88,6 +89,43 @@ class Plan:
             "node": lambda i: SimpleNamespace(inputs=xs, op=None, out=made, value=made),
         }
         return [found[kind](which) for kind, which in self.takes]
+
+
+def options_of_each(forward: Callable, backward: Callable, options: dict) -> tuple[dict, dict]:
+    """Those of a forward and those of its backward: each gets what it takes, and the forward what neither
+    names. What a backward must have by keyword it has as its forward does by default.
+    """
+    taken, back = parameters_of(forward), parameters_of(backward)
+    needed = [n for n, p in back.items() if p.kind == p.KEYWORD_ONLY and p.default is p.empty and n in taken]
+    defaults = {n: taken[n].default for n in needed if taken[n].default is not taken[n].empty}
+    own = {k: v for k, v in options.items() if k in taken or k not in back}
+    return own, defaults | {k: v for k, v in options.items() if k in back}
+
+
+def parameters_of(f: Callable) -> dict[str, inspect.Parameter]:
+    """By name; none where they cannot be had."""
+    try:
+        return dict(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def with_its_cache(found: Plan, call: Callable[[list[Any]], Any], xs: tuple, made: Any) -> Plan:
+    """Of several things beside the output, what the backward takes as its cache: all, or the one that it runs
+    with.
+    """
+    rest = [i for i in range(len(parts_of(made))) if i not in found.outs]
+    if len(rest) < 2 or ("cache", 0) not in found.takes:
+        return found
+    one = [tuple(("part", i) if take == ("cache", 0) else take for take in found.takes) for i in rest[::-1]]
+    for each in (found, *(replace(found, takes=takes) for takes in one)):
+        try:
+            dout = tree_map(lambda o: o * 0 + 1.0, each.out(made))
+            call(each.arguments(dout, xs, made))
+        except Exception:  # it is not this one
+            continue
+        return each
+    return found
 
 
 def parts_of(made: Any) -> list[Any]:

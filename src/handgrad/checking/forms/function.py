@@ -14,7 +14,15 @@ from handgrad.arrays import sum_to
 from handgrad.checking.forms.arrays import NUMPY, Arrays, asked_for, kept_tree
 from handgrad.checking.forms.calling import CACHES, Plan, plan, returned_names, wanted_by
 from handgrad.checking.forms.form import Asked, CannotCall, Form
-from handgrad.checking.forms.gradients import aligned, gradient_names, in_dict, placed, times
+from handgrad.checking.forms.gradients import (
+    aligned,
+    are_like_an_input,
+    by_return,
+    gradient_names,
+    in_dict,
+    placed,
+    times,
+)
 from handgrad.checking.memory import Memory
 from handgrad.checking.subject import (
     Back,
@@ -164,7 +172,7 @@ def _runs(
         def back(douts: list[Any]) -> list[Any]:
             with arrays.precise():
                 grads = backward(douts_like(out, [arrays.given(d) for d in douts]))
-            return [arrays.seen(g) for g in aligned(grads, tree, names)]
+            return [arrays.seen(g) for g in aligned(by_return(grads, backward, names, tree), tree, names)]
 
         return [arrays.seen(o) for o in leaves(out)], back
 
@@ -205,19 +213,24 @@ def of_rule(rule: Rule, inputs: tuple, options: dict) -> Subject:
 
 # A loss and its gradients.
 
-GRADIENTS = ("grads", "gradients", "grad", "gradient", "dparams", "d")
+GRADIENTS = ("grads", "gradients", "grad", "gradient", "dparams", "d", "g", "jac")
 
 
-def returns_gradients(f: Callable, made: Any, names: list[str], tree: list[Any]) -> bool:
-    """Whether what f returned is a loss and its gradients: a number, and what is called so."""
+def returns_gradients(f: Callable, made: Any, names: list[str], tree: list[Any], is_plain: bool) -> bool:
+    """Whether what f returned is a loss and its gradients: a number, and what is called so.
+
+    ``is_plain``: no rule took part, so what has no name may be them as well, if it is like an input.
+    """
     if not isinstance(made, (tuple, list)) or len(made) != 2 or np.shape(made[0]) != () or callable(made[1]):
         return False
     called = returned_names(f)
-    second = called[1] if len(called) == 2 else None
+    first, second = called if len(called) == 2 else (None, None)
+    if second is None and is_plain and are_like_an_input(made[1], tree):
+        return True
     if isinstance(made[1], dict):
         keys = [*names, *(str(key) for x in tree if isinstance(x, dict) for key in x)]
         return any(in_dict(made[1], key) is not None for key in keys)
-    return second in GRADIENTS or any(second in gradient_names(name) for name in names)
+    return second in GRADIENTS or any(second in gradient_names(name) for name in (*names, first or ""))
 
 
 def of_loss_and_gradients(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from handgrad.checking.forms.calling import LABELS, returned_names
 from handgrad.checking.subject import Unfit, counted, is_float
 from handgrad.tree import leaves, tree_map
 
@@ -37,7 +39,7 @@ def aligned(grads: Any, tree: list[Any], names: list[str] | None = None) -> list
     if not isinstance(grads, (tuple, list)):
         grads = (grads,)
     if len(grads) != len(tree):
-        floating = [any(map(is_float, leaves(x))) for x in tree]
+        floating = [_has_floats(x) for x in tree]
         if len(grads) != sum(floating):
             raise Unfit(
                 f"backward returned {counted(len(grads), 'gradient')} for {counted(len(tree), 'input')}"
@@ -45,6 +47,17 @@ def aligned(grads: Any, tree: list[Any], names: list[str] | None = None) -> list
         given = iter(grads)
         grads = [next(given) if floats else None for floats in floating]
     return [leaf for x, dx in zip(tree, grads, strict=True) for leaf in _of_input(x, dx)]
+
+
+def by_return(grads: Any, backward: Callable, names: list[str], tree: list[Any]) -> Any:
+    """Fewer gradients than inputs by input, where the return statement calls each so: ``return dx, db``."""
+    floating = sum(map(_has_floats, tree))
+    if not isinstance(grads, (tuple, list)) or len(grads) in (len(tree), floating) or len(tree) == 1:
+        return grads
+    called = returned_names(backward)
+    inputs = [next((n for n in names if c in gradient_names(n)), None) for c in called]
+    is_known = len(inputs) == len(grads) == len({*inputs} - {None})
+    return dict(zip(inputs, grads, strict=True)) if is_known else grads
 
 
 def _is_like_only(grads: dict, tree: list[Any]) -> bool:
@@ -85,21 +98,45 @@ def _of_input(x: Any, dx: Any) -> list[Any]:
 
 
 def placed(grads: Any, tree: list[Any], names: list[str]) -> list[Any]:
-    """``aligned``, or where there are fewer gradients than inputs, each with the input of its shapes alone.
+    """``aligned``, or where there are fewer gradients than inputs, that of the first input like them.
+
+    By their shapes if they can be, else by how they are nested; no labels.
 
     Raises:
-        Unfit: there are more than one such input, or none.
+        Unfit: there is no such input.
     """
     try:
         return aligned(grads, tree, names)
     except Unfit:
-        shapes = [np.shape(g) for g in leaves(grads)]
-        fitting = [k for k, x in enumerate(tree) if [np.shape(part) for part in leaves(x)] == shapes]
-        if len(fitting) != 1:
+        like = [k for k, x in enumerate(tree) if _nesting(x) == _nesting(grads) and _has_floats(x)]
+        like.sort(key=lambda k: (_shapes(tree[k]) != _shapes(grads), names[k].lower() in LABELS))
+        if not like:
             raise
         whole: list[Any] = [None] * len(tree)
-        whole[fitting[0]] = grads
+        whole[like[0]] = grads
         return [leaf for x, dx in zip(tree, whole, strict=True) for leaf in _of_input(x, dx)]
+
+
+def _has_floats(x: Any) -> bool:
+    return any(map(is_float, leaves(x)))
+
+
+def _shapes(tree: Any) -> list[tuple[int, ...]]:
+    return [np.shape(x) for x in leaves(tree)]
+
+
+def _nesting(tree: Any) -> Any:
+    """How lists, tuples and dicts are nested, without what is in them."""
+    if isinstance(tree, dict):
+        return {key: _nesting(x) for key, x in tree.items()}
+    return [_nesting(x) for x in tree] if isinstance(tree, (list, tuple)) else None
+
+
+def are_like_an_input(grads: Any, tree: list[Any]) -> bool:
+    """Whether these arrays, not only numbers, have the shapes and the nesting of one of the inputs."""
+    return any(map(np.shape, leaves(grads))) and any(
+        _nesting(x) == _nesting(grads) and _shapes(x) == _shapes(grads) for x in tree if _has_floats(x)
+    )
 
 
 def times(dout: Any, grads: Any) -> Any:

@@ -75,8 +75,8 @@ def of_jax(target: Any, inputs: tuple, options: dict, tried: Tried | None = None
     tree = tree_map(lambda x: np.array(x, np.float64) if is_float(x) else x, list(inputs))
     tree = tree_map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, tree)
     flat = leaves(tree)
-    checked = [is_float(x) for x in flat]
     static = set(getattr(target, "nondiff_argnums", ()))
+    checked = [is_float(x) and i not in static for i, part in enumerate(tree) for x in leaves(part)]
 
     def given(values: Values) -> list[Any]:
         xs = [jax.numpy.array(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in values]

@@ -16,7 +16,16 @@ import numpy as np
 
 from handgrad.checking.equality import all_same
 from handgrad.checking.forms.arrays import NUMPY, Arrays, arrays_of, asked_for, kept_tree
-from handgrad.checking.forms.calling import CACHES, Plan, is_dout, planned, returned_names, wanted_by
+from handgrad.checking.forms.calling import (
+    CACHES,
+    Plan,
+    is_dout,
+    options_of_each,
+    planned,
+    returned_names,
+    wanted_by,
+    with_its_cache,
+)
 from handgrad.checking.forms.form import Asked, CannotCall, Form
 from handgrad.checking.forms.gradients import gradient_names, in_dict, times
 from handgrad.checking.forms.names import is_layer, methods_of
@@ -116,9 +125,7 @@ class Way:
         known = getattr(layer, "input_names", names)
         names = known if len(known) == len(names) else names
         self.names = names + self._extras(forward, backward, names, len(inputs) - self.own)
-        taken, back_taken = (set(inspect.signature(f).parameters) for f in (forward, backward))
-        self.options = {k: v for k, v in options.items() if k in taken or k not in back_taken}
-        self.back_options = {k: v for k, v in options.items() if k not in self.options}
+        self.options, self.back_options = options_of_each(forward, backward, options)
         self.is_whole = self.forward_name == self.backward_name  # loss(x, t) -> (loss, grads)
         self.plan: Plan | None = None
         self.attribute: str | None = None  # the output, where the forward returns nothing
@@ -164,7 +171,8 @@ class Way:
             self.plan = Plan((("dout", 0),), _outputs(found, names))
         else:
             what = self.what(self.backward_name)
-            self.plan = planned(forward, backward, self.names, found, what, self.back_options)
+            plan = planned(forward, backward, self.names, found, what, self.back_options)
+            self.plan = with_its_cache(plan, lambda xs: backward(*xs, **self.back_options), tuple(xs), found)
         return found
 
     def _is_slope(self, wanted: str) -> bool:

@@ -19,7 +19,10 @@ from handgrad.checking.forms.watch import Watched, sibling, watched
 from handgrad.checking.memory import Memory
 from handgrad.checking.subject import Subject, fixed_randomness, is_float, label, parameter_names
 from handgrad.rules.rule import describe
+from handgrad.tape.refusals import HistoryLost
 from handgrad.tree import leaves, tree_map
+
+PEERS = {"handgrad", "torch", "jax", "autograd"}  # who differentiates
 
 
 class PlainFunction(Form):
@@ -38,15 +41,13 @@ class PlainFunction(Form):
         tree = kept_tree(arrays, inputs)
         memory = Memory(f)
 
-        def run() -> Any:
-            with fixed_randomness(), memory.kept(), arrays.precise():
-                return f(*arrays.handed(tree, leaves(tree)), **options)
-
-        made, seen = watched(run)
+        given = arrays.handed(tree, leaves(tree))
+        with fixed_randomness(), memory.kept(), arrays.precise():
+            made, seen = watched(lambda: f(*given, **options))
         arrays = self._arrays(arrays, made, seen)
         if holds_backward(made):
             return of_pair(f, inputs, options, names=names, memory=memory, arrays=arrays)
-        if returns_gradients(f, made, names, tree):
+        if returns_gradients(f, made, names, tree, is_plain=not seen.libraries & PEERS):
             return of_loss_and_gradients(f, inputs, options, arrays)
         beside = sibling(label(f), getattr(f, "__globals__", {}))
         if beside is not None:
@@ -54,6 +55,14 @@ class PlainFunction(Form):
         if seen.unheard:
             raise CannotCall(self._unheard(seen))
         return self._differentiated(made, arrays, inputs, options)
+
+    def _without_backward(self, made: Any, error: Exception) -> str:
+        name = label(self.target)
+        return (
+            f"{name} returned {describe(made)} and no backward, and as a function of rules, which needs none,"
+            f" it cannot be recorded ({error}). If its backward is another function, give both: "
+            f"check(({name}, its_backward), ...); else return (out, backward), or (loss, grads)"
+        )
 
     def _arrays(self, given: Arrays, made: Any, seen: Watched) -> Arrays:
         """Those of the inputs, or of the library that NumPy's were handed to."""
@@ -86,7 +95,10 @@ class PlainFunction(Form):
 
             return of_jax(self.target, inputs, options)
         if any(is_float(x) for x in leaves(made)):
-            return of_function(self.target, inputs, options)
+            try:
+                return of_function(self.target, inputs, options)
+            except (HistoryLost, AttributeError) as error:
+                raise CannotCall(self._without_backward(made, error)) from error
         raise TypeError(
             f"{label(self.target)} returned {describe(made)}: a rule returns the pair (out, backward), and "
             f"any other function is made of rules"

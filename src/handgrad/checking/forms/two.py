@@ -10,10 +10,19 @@ from typing import Any, Self
 import numpy as np
 
 from handgrad.checking.forms.arrays import Arrays, arrays_of
-from handgrad.checking.forms.calling import CACHES, Plan, is_dout, planned, returned_names, wanted_by
+from handgrad.checking.forms.calling import (
+    CACHES,
+    Plan,
+    is_dout,
+    options_of_each,
+    planned,
+    returned_names,
+    wanted_by,
+    with_its_cache,
+)
 from handgrad.checking.forms.form import Asked, Form
 from handgrad.checking.forms.function import of_loss_and_gradients, of_pair, with_answered
-from handgrad.checking.forms.gradients import times
+from handgrad.checking.forms.gradients import by_return, times
 from handgrad.checking.forms.names import is_layer
 from handgrad.checking.subject import Subject, fixed_randomness, label, numbers_of, parameter_names
 from handgrad.tree import tree_map
@@ -97,9 +106,7 @@ class Two:
     def __init__(self, forward: Callable, backward: Callable, names: list[str], own: int, options: dict):
         self.forward, self.backward, self.own = forward, backward, own
         self.names = self._with_extras(names)
-        taken = _parameters(forward)
-        self.options = {k: v for k, v in options.items() if k in taken or k not in _parameters(backward)}
-        self.back_options = {k: v for k, v in options.items() if k not in self.options}
+        self.options, self.back_options = options_of_each(forward, backward, options)
         self.plan: Plan | None = None
 
     def _with_extras(self, names: list[str]) -> list[str]:
@@ -122,10 +129,14 @@ class Two:
                 self.forward, self.backward, self.names, made, label(self.backward), self.back_options
             )
             if self.plan.douts:
+                self.plan = with_its_cache(self.plan, self._answer, xs, made)
                 return "dout"
-            found = self.backward(*self.plan.arguments(None, xs, made), **self.back_options)
+            found = self._answer(self.plan.arguments(None, xs, made))
         is_loss = isinstance(found, tuple) and len(found) == 2 and np.shape(found[0]) == ()
         return "loss" if is_loss and np.shape(self.plan.out(made)) != () else "slope"
+
+    def _answer(self, arguments: list[Any]) -> Any:
+        return self.backward(*arguments, **self.back_options)
 
     def pair(self, *xs: Any) -> tuple[Any, Callable]:
         """``(out, backward)``."""
@@ -133,8 +144,9 @@ class Two:
         plan, made = self.plan, self.forward(*xs[: self.own], **self.options)
 
         def back(dout: Any) -> Any:
-            grads = self.backward(*plan.arguments(dout, xs, made), **self.back_options)
-            return grads if plan.douts else times(dout, grads)
+            grads = self._answer(plan.arguments(dout, xs, made))
+            grads = grads if plan.douts else times(dout, grads)
+            return by_return(grads, self.backward, self.names, list(xs))
 
         return plan.out(made), back
 
@@ -142,11 +154,4 @@ class Two:
         """``(loss, grads)``."""
         assert self.plan is not None
         made = self.forward(*xs[: self.own], **self.options)
-        return self.backward(*self.plan.arguments(None, xs, made), **self.back_options)
-
-
-def _parameters(f: Callable) -> set[str]:
-    try:
-        return set(inspect.signature(f).parameters)
-    except (TypeError, ValueError):
-        return set()
+        return self._answer(self.plan.arguments(None, xs, made))

@@ -24,7 +24,7 @@ class Watched:
     """What one run of a function called."""
 
     unheard: list[str] = field(default_factory=list)  # backwards of the author's, by name
-    libraries: set[str] = field(default_factory=set)  # whose code ran
+    libraries: set[str] = field(default_factory=set)  # whose code ran; of handgrad's, its rules
 
 
 def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
@@ -45,7 +45,8 @@ def watched(run: Callable[[], Any]) -> tuple[Any, Watched]:
 def _look(frame: FrameType, seen: Watched) -> None:
     module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     if module in LIBRARIES:
-        seen.libraries.add(module)
+        if module != "handgrad" or frame.f_globals["__name__"].startswith("handgrad.rules"):
+            seen.libraries.add(module)
         return
     code = frame.f_code
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
@@ -73,12 +74,11 @@ def is_torch_context(x: Any) -> bool:
 
 
 HALVES = (("forward", "backward"), ("fwd", "bwd"), ("forward", "back"), ("forward", "grad"))
+ADDED = ("{}_backward", "{}_bwd", "{}_backprop", "{}_vjp", "{}_pullback", "backward_{}", "backprop_{}")
 
 
 def sibling(name: str, beside: dict[str, Any]) -> str | None:
-    """The backward that stands beside a forward: ``affine_backward`` beside ``affine_forward``."""
-    for forward, backward in HALVES:
-        other = name.replace(forward, backward)
-        if forward in name and other != name and callable(beside.get(other)):
-            return other
-    return None
+    """The backward beside a forward: ``affine_backward`` beside ``affine_forward``, or beside ``affine``."""
+    halves = [name.replace(forward, backward) for forward, backward in HALVES if forward in name]
+    names = [*halves, *(added.format(name) for added in ADDED)]
+    return next((other for other in names if other != name and callable(beside.get(other))), None)

@@ -68,7 +68,7 @@ def check_kernel(
     tree = tree_map(lambda x: kept(x, givers, form.name), list(inputs))
     names = parameter_names(reference, len(inputs))
     held = library(arrays or library_of(kernel, inputs))
-    with own_randomness(), quiet():
+    with own_randomness(kernel), quiet():
         readable = Reference(reference, tree, library_of(reference))
         called = Kernel(kernel, reference, tree, names, held)
         caller = Caller(called, readable, leaves(tree), flat_names(names, inputs), form, seed)

@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterator
 
 from handgrad.checking.causes.edits.anew import anew
-from handgrad.checking.causes.edits.calls import calls
+from handgrad.checking.causes.edits.calls import calls, roots
 from handgrad.checking.causes.edits.carries import carries
 from handgrad.checking.causes.edits.factors import added, dropped, names
 from handgrad.checking.causes.edits.indices import indices, letters
@@ -36,6 +36,7 @@ MAKERS: tuple[Maker, ...] = (
     indices,
     letters,
     calls,
+    roots,
     names,
     dropped,
     added,

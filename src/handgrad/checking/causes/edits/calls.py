@@ -81,6 +81,15 @@ def calls(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     yield from _without_keywords(slot, node)
 
 
+def roots(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
+    """A root missing below a line: the variance for the deviation."""
+    is_quotient = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    if is_quotient and not isinstance(node.right, ast.Constant):
+        root = ast.BinOp(node.right, ast.Pow(), ast.Constant(0.5))
+        said = f"the root of {ast.unparse(node.right)} missing"
+        yield Edit(Kind.LOCAL_DERIVATIVE, said, 4, slot, ast.BinOp(node.left, node.op, root))
+
+
 def _slopes(slot: Slot, node: ast.Call, scope: Scope) -> Iterator[Edit]:
     """``z * (1 - z)`` for ``sigmoid(z)``, where z is its output and not its input; so of tanh."""
     z = ast.unparse(node.args[0]) if len(node.args) == 1 else ""

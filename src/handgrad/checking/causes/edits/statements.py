@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from handgrad.checking.causes.edits.scope import Scope
 from handgrad.checking.causes.edits.slots import Edit, Slot
 from handgrad.checking.causes.edits.syntax import expression
@@ -16,7 +18,7 @@ def statements(slot: Slot, node: Any, scope: Scope) -> Iterator[Edit]:
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and not isinstance(node.value, ast.Constant):
         yield from _assigned(slot, node.targets[0], node.value)
     if isinstance(node, ast.AugAssign):
-        yield from _added(slot, node)
+        yield from _added(slot, node, scope)
     if isinstance(node, (ast.AugAssign, ast.Expr)) and isinstance(slot.index, int):
         is_step = isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub)
         kind = Kind.UPDATED_WEIGHTS if is_step else Kind.DOUBLE_PATH
@@ -67,13 +69,25 @@ def _assigned(slot: Slot, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
         yield Edit(Kind.ASSIGNED, "assigned at an index, not added up", 1, slot, _added_at(target, value))
 
 
-def _added(slot: Slot, node: ast.AugAssign) -> Iterator[Edit]:
+def _added(slot: Slot, node: ast.AugAssign, scope: Scope) -> Iterator[Edit]:
     """+= where = or np.add.at is due."""
     if isinstance(node.op, ast.Add):
         yield Edit(Kind.DOUBLE_PATH, "+= for =", 4, slot, ast.Assign([node.target], node.value))
         if isinstance(node.target, ast.Subscript):
             said = "+= at an index that repeats, for np.add.at"
             yield Edit(Kind.ASSIGNED, said, 1, slot, _added_at(node.target, node.value))
+        elif overlaps(scope.held(node.target)):
+            said = f"+= into {ast.unparse(node.target)}, a view in which elements share memory, for np.add.at"
+            whole = ast.Subscript(node.target, ast.Constant(...), ast.Load())
+            yield Edit(Kind.ASSIGNED, said, 1, slot, _added_at(whole, node.value))
+
+
+def overlaps(x: Any) -> bool:
+    """Whether an array has fewer places in memory than elements, as windows that overlap have."""
+    if not isinstance(x, np.ndarray) or x.size == 0:
+        return False
+    extent = sum((n - 1) * abs(s) for n, s in zip(x.shape, x.strides, strict=True)) + x.itemsize
+    return x.size * x.itemsize > extent
 
 
 def _added_at(target: ast.Subscript, value: ast.expr) -> ast.Expr:
