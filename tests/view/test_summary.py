@@ -119,6 +119,16 @@ def test_what_is_zero_up_to_rounding_says_so():
     assert summary(1e-17, is_rounding=True).lines == ("0 up to rounding",)
 
 
+def test_of_many_matrices_the_first_that_is_not_all_zero_is_drawn():
+    """As of the gradient that one step of a loop gives back to all steps' inputs."""
+    x = np.zeros((5, 3, 4))
+    x[2, 1, 3] = -2.0
+    assert thumb(x).levels.tolist() == [[0] * 4, [0, 0, 0, -LEVELS], [0] * 4]
+    x[1, 0, 0] = np.nan
+    assert thumb(x).levels[0, 0] == -LEVELS - 1
+    assert thumb(np.zeros((5, 3, 4))).levels.shape == (3, 4)
+
+
 def test_a_thumbnail_is_even_about_zero():
     made = thumb(np.array([[-2.0, 0.0, 1.0, np.nan]]))
     assert made.levels.tolist() == [[-LEVELS, 0, round(LEVELS / 2), -LEVELS - 1]]

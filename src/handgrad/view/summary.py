@@ -238,7 +238,7 @@ def listed(array: np.ndarray) -> str:
 
 
 def thumb(numbers: np.ndarray) -> Thumb:
-    """A heat map around zero, reduced to means of blocks; of many images the first."""
+    """A heat map around zero, reduced to means of blocks; of many matrices the first that is not all zero."""
     grid, is_image = as_grid(numbers)
     scale = np.max(np.abs(grid), initial=0.0, where=np.isfinite(grid))
     grid = reduced(reduced(grid, SIDE).T, SIDE).T
@@ -254,9 +254,15 @@ def as_grid(numbers: np.ndarray) -> tuple[np.ndarray, bool]:
     if numbers.ndim == 2:
         return numbers, False
     if channels_last(numbers.shape[-3:]):
-        one = upright(numbers.reshape(-1, *numbers.shape[-3:])[0])
+        one = upright(first_filled(numbers.reshape(-1, *numbers.shape[-3:])))
         return one if one.ndim == 2 else one.mean(axis=-1), True
-    return numbers.reshape(-1, *numbers.shape[-2:])[0], is_image(numbers.shape[-2:])
+    return first_filled(numbers.reshape(-1, *numbers.shape[-2:])), is_image(numbers.shape[-2:])
+
+
+def first_filled(stack: np.ndarray) -> np.ndarray:
+    """The first of many that has something in it: of a gradient by one step's input, that of this step."""
+    is_filled = stack.reshape(len(stack), -1).any(axis=1)
+    return stack[np.argmax(is_filled)]
 
 
 def reduced(grid: np.ndarray, most: int) -> np.ndarray:

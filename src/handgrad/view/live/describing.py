@@ -164,7 +164,8 @@ def labels(graph: Graph, said: dict[str, Any]) -> set[int]:
 def grid_of(size: tuple[int, ...]) -> list[Any]:
     """How a picture is made of an array of this shape: rows, columns, numbers to average, is it an image.
 
-    Numbers of one cell lie next to each other (channels last); what is beyond the first image is left out.
+    Numbers of one cell lie next to each other (channels last); of several images the page draws the first
+    that is not all zero.
     """
     if len(size) < 2:
         return [1, math.prod(size), 1, False, 1]

@@ -63,6 +63,23 @@ export const rougher = (words, digits) => words.replace(NUMBER, (number) => {
 /** With room for any number in place of each. @param {string} words */
 export const roomy = (words) => (words.endsWith(":") ? words : words.replace(NUMBER, (number) => (number.length < WIDEST.length ? WIDEST : number)));
 
+/** Where an element stands. @param {number} index @param {number[]} shape */
+export function placeOf(index, shape) {
+  const place = [];
+  for (const n of [...shape].reverse()) {
+    place.unshift(index % n);
+    index = Math.floor(index / n);
+  }
+  return place;
+}
+
+/** Where the first of many begins that has something in it. @param {ArrayLike<any>} numbers @param {number} size of each */
+export function firstFilled(numbers, size) {
+  let i = 0;
+  while (i < numbers.length && Number(numbers[i]) === 0) i++;
+  return i < numbers.length ? Math.floor(i / size) * size : 0;
+}
+
 /** To the nearest whole number, halves to the even one. @param {number} value */
 export function evenly(value) {
   const near = Math.round(value);

@@ -2,8 +2,7 @@
 
 import { h } from "./dom.js";
 import { isBig } from "./livemodule.js";
-import { placeOf } from "./livesaid.js";
-import { figure, short } from "./figures.js";
+import { figure, placeOf, short } from "./figures.js";
 import { sizeOf } from "./livewords.js";
 import { word } from "./words.js";
 

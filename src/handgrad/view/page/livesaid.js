@@ -1,6 +1,6 @@
 // What is told of rules, as handgrad.view.equations, answers and notes say it, for numbers that change.
 
-import { short } from "./figures.js";
+import { placeOf, short } from "./figures.js";
 
 const SYMBOLS = { add: "+", subtract: "−", multiply: "×", divide: "÷" };
 const TOLD = 1e-3; // how far a product may be off, for rounding, and be called equal
@@ -63,16 +63,6 @@ function ofNumbers(dout, local, dx, at) {
   const product = dout * local;
   if (![dout, local, dx].every(Number.isFinite) || Math.abs(product - dx) > TOLD * Math.max(Math.abs(product), Math.abs(dx))) return null;
   return [at, `${enclosed(short(dout))} × ${enclosed(short(local))} = ${short(dx)}`];
-}
-
-/** Where an element stands. @param {number} index @param {number[]} shape */
-export function placeOf(index, shape) {
-  const place = [];
-  for (const n of [...shape].reverse()) {
-    place.unshift(index % n);
-    index = Math.floor(index / n);
-  }
-  return place;
 }
 
 /** A formula with numbers in its slots. @param {any} tree @param {Record<string, string>} numbers @returns {any} */

@@ -1,6 +1,6 @@
 // An array in a few words and a small picture, as handgrad.view.summary says it, for numbers that change.
 
-import { WIDEST, evenly, short } from "./figures.js";
+import { WIDEST, evenly, firstFilled, short } from "./figures.js";
 
 const DIGITS = 4;
 const ROUGH = 3;
@@ -125,10 +125,11 @@ export function thumbOf(numbers, [rows, columns, channels, isImage, apart]) {
   const sums = new Float64Array(height * width);
   const [down, across] = [blocks(rows, height), blocks(columns, width)];
   let [scale, lowest, highest] = [0, Infinity, -Infinity];
+  const first = firstFilled(numbers, rows * columns * apart);
   for (let r = 0; r < rows; r++)
     for (let c = 0; c < columns; c++) {
       let v = 0;
-      const at = (r * columns + c) * apart;
+      const at = first + (r * columns + c) * apart;
       for (let k = 0; k < channels; k++) v += Number(numbers[at + k]);
       v /= channels;
       const size = Math.abs(v);

@@ -3,7 +3,7 @@
 import { fitted } from "./arrange.js";
 import { askedBy } from "./asking.js";
 import { s } from "./dom.js";
-import { shaded, short } from "./figures.js";
+import { firstFilled, placeOf, shaded, short } from "./figures.js";
 import { AIR } from "./layout.js";
 import { summaryAt } from "./origins.js";
 
@@ -66,12 +66,12 @@ export class Near {
     };
     const cells = Array.from({ length: down.count * across.count }, (_, i) => cellAt(Math.floor(i / across.count), i % across.count));
     return s("g", { class: "entries", "data-ask": askedBy(recording, key), "stroke-width": 0.6 / scale },
-      s("rect", { class: "under", x: left, y: top, width, height }),
+      s("rect", { class: "under", x: left, y: top + high, width: wide * across.count, height: high * down.count }),
       s("text", { class: "small", x: left, y: top + 0.75 * high, "font-size": LETTERS / scale }, array.words + sliceOf(array, down, across, columns)), cells);
   }
 }
 
-/** A matrix of an array: all of one, the first of more, of the chosen example; null where its numbers are not kept. @param {any} recording @param {any} summary */
+/** A matrix of an array: all of one, of more the first that is not all zero, of the chosen example; null where its numbers are not kept. @param {any} recording @param {any} summary */
 function ofExample(recording, summary) {
   const { shape, stored: [, , , reduction] } = summary;
   if (reduction) return null;
@@ -82,8 +82,10 @@ function ofExample(recording, summary) {
   const [rows, columns] = [own.at(-2) ?? 1, own.at(-1) ?? 1];
   let largest = 0;
   for (const v of numbers) if (Math.abs(Number(v)) < Infinity) largest = Math.max(largest, Math.abs(Number(v)));
-  const lead = (isOne ? [recording.example] : []).concat(own.slice(0, -2).map(() => 0), own.length > 1 && rows === 1 ? [0] : []);
-  return { numbers, rows, columns, largest, lead, isWhole: numbers.length === rows * columns, first: isOne ? recording.example * size : 0, words: shape.join(" × ") };
+  const start = isOne ? recording.example * size : 0;
+  const filled = firstFilled(numbers.subarray(start, start + size), rows * columns);
+  const lead = [...(isOne ? [recording.example] : []), ...placeOf(filled / (rows * columns), own.slice(0, -2)), ...(own.length > 1 && rows === 1 ? [0] : [])];
+  return { numbers, rows, columns, largest, lead, isWhole: numbers.length === rows * columns, first: start + filled, words: shape.join(" × ") };
 }
 
 /** A row in several lines. @param {number} n @param {number} room */

@@ -1,6 +1,6 @@
 // Where each number comes from: of entries of small arrays, the computation that made them.
 
-import { short } from "./figures.js";
+import { placeOf, short } from "./figures.js";
 import { Speech, few } from "./speech.js";
 
 const CLOSE = 1e-3; // how far what is told may be from the number itself, for rounding, as a share of the largest
@@ -30,14 +30,7 @@ export function summaryAt(recording, key) {
 const numbersAt = (recording, key) => recording.page.numbersOf(summaryAt(recording, key));
 
 /** x[0, 1] @param {string} name @param {number} place @param {number[]} shape */
-export function entryName(name, place, shape) {
-  const at = [];
-  for (let i = shape.length - 1, rest = place; i >= 0; i--) {
-    at.unshift(rest % shape[i]);
-    rest = Math.floor(rest / shape[i]);
-  }
-  return at.length ? `${name}[${at.join(", ")}]` : name;
-}
+export const entryName = (name, place, shape) => (shape.length ? `${name}[${placeOf(place, shape).join(", ")}]` : name);
 
 /**
  * Where an entry comes from; only its number where that is not told.
