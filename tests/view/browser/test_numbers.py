@@ -66,7 +66,7 @@ def test_the_panel_of_every_rule(opened, name):
         assert forward(op).rpartition(" = ")[2] in panel.replace("\n=\n", " = ")
         arrays = [use.array for use in op.inputs if use.array is not None] + op.outputs
         assert window.page.locator("#panel .facts.value .numbers").all_text_contents() == [
-            told(array.value) for array in arrays
+            array.told.words for array in arrays
         ]
         uses = [(f"d{use.name}", use.dx) for use in op.inputs if use.dx is not None]
         grads = uses + [("dout", out.grad) for out in op.outputs if out.grad is not None]

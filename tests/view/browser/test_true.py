@@ -85,11 +85,12 @@ class Reader:
         met = set()
         for edge, words in drawn["edges"].items():
             array, uses = self.behind(edge)
-            met |= {id(use) for use in uses} if words["value"] else set()
+            is_told = words["value"] is not None or edge.startswith("e:r")  # whose value is told elsewhere
+            met |= {id(use) for use in uses} if is_told else set()
             if words["value"]:
                 self.value(words["value"], array)
             dx = added([use.dx for use in uses]) if uses else array.dout
-            assert (words["grad"] is None) == (dx is None or not words["value"]), edge
+            assert (words["grad"] is None) == (dx is None or not is_told), edge
             if words["grad"]:
                 spoken.assert_gradient(words["grad"], self.row(array, dx), noise=self.noise)
         for node in drawn["nodes"]:
@@ -125,7 +126,7 @@ class Reader:
         return own_loss(array.maker, self.example)
 
     def node(self, node):
-        kind, number = node["id"][0], int(node["id"][1:])
+        kind, number = kind_and_number(node["id"])
         words = [text for text in node["texts"] if text not in [*node["marks"], "▸"]]
         if kind == "o":
             op = self.graph.ops[number]
@@ -136,8 +137,7 @@ class Reader:
         else:
             arrays = [self.graph.arrays[number]] if kind == "l" else []
         if kind == "b":
-            count = sum(1 for _ in self.graph.boxes[number].all_ops())
-            assert words[-1] == f"{count:,} rule{'s' * (count > 1)}"
+            assert words[-1] == size_of(self.graph.boxes[number])
         self.marks(node["marks"], arrays)
 
     def marks(self, marks, arrays):
@@ -180,11 +180,12 @@ class Reader:
     def panels(self):
         """Of each node that is drawn."""
         ids = self.window.node_ids(self.place)
-        read = {"o": self.op, "b": self.box, "l": self.leaf, "s": self.leaf}
+        read = {"o": self.op, "b": self.box, "l": self.leaf, "s": self.leaf, "r": self.leaf}
         for node, panel in zip(ids, self.window.page.evaluate(VISIT, ids), strict=True):
             assert not re.search(r"\d", panel["left"]), panel["left"]
-            of = {"o": self.graph.ops, "b": self.graph.boxes}.get(node[0], self.graph.arrays)
-            read[node[0]](panel, of[int(node[1:])])
+            kind, number = kind_and_number(node)
+            of = {"o": self.graph.ops, "b": self.graph.boxes}.get(kind, self.graph.arrays)
+            read[kind](panel, of[number])
 
     def op(self, panel, op):
         assert panel["heading"] == op.name
@@ -367,7 +368,7 @@ class Reader:
 
     def box(self, panel, box):
         ops = list(box.all_ops())
-        assert panel["place"] == f"{len(ops):,} rule{'s' * (len(ops) > 1)}"
+        assert panel["place"].removeprefix(f"{box.name}, ") == size_of(box)
         self.outputs(panel["sections"]["Output"], ops[-1].outputs, ["dout"] * len(ops[-1].outputs))
         if "Parameters" in panel["sections"]:
             inside = [a for a in self.graph.arrays if a.role == "parameter" and box in a.box.above()]
@@ -481,6 +482,16 @@ class Reader:
             assert any(
                 n == name and (s == wanted or abs(s - wanted) <= tolerance) for (n, _), s in sizes.items()
             )
+
+
+def size_of(box):
+    count = sum(1 for _ in box.all_ops())
+    return f"× {box.turns:,}, " * (box.turns > 0) + f"{count:,} rule{'s' * (count > 1)}"
+
+
+def kind_and_number(node):
+    """Of l3 its letter and number; r3_b2 is array 3, named again beside box 2."""
+    return node[0], int(node[1:].partition("_")[0])
 
 
 # What has to be there.
