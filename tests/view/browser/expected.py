@@ -87,11 +87,17 @@ class Expected:
         last = len(self.graph.ops) - 1
         later = {n for n in nodes if n[0] in "ob" and self.ops[n][-1] not in went}
         later |= {n for n in nodes if n[0] == "s" and last not in went}
+        later |= {n for n in nodes if n[0] == "r" and self.maker(n) not in {None, *went}}
         arrays = {edge: self.array(edge) for edge in edges}
         later_edges = {e for e, a in arrays.items() if a.maker is not None and a.maker.number not in went}
         is_back = self.steps[step][0] == "backward"
         unanswered = {e for e in edges if not self.answered(e, came, is_back)}
         return {"later": later, "laterEdges": later_edges, "unanswered": unanswered}
+
+    def maker(self, reference):
+        """The rule that made what is named again: r3_b2 is array 3 beside box 2."""
+        maker = self.graph.arrays[int(reference[1:].partition("_")[0])].maker
+        return None if maker is None else maker.number
 
     def answered(self, edge, came, is_back):
         uses = self.uses(edge)
