@@ -25,7 +25,7 @@ from handgrad.engine.targets.target import Target
 from handgrad.program import Program
 
 SMALL = 2e6  # operations in a step below which one thread is quicker, in a call of many steps
-SMALL_CALL = 5e7  # and in a call of one, for which threads must be woken
+SMALL_CALL = 5e6  # and in a call of one, whose threads may have to be woken
 
 
 class NotCompiledWarning(UserWarning):
