@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PEERS ?= 0
-JOBS ?= 2
 N ?= 2000
+# One more than two cores: tests of pages wait for the browser.
+JOBS ?= 3
 NPM := $(shell command -v npm)
 TEST_ENV := $(VENV)/.test $(if $(NPM),$(VENV)/.axe) $(if $(filter 1,$(PEERS)),$(VENV)/.peers)
 
