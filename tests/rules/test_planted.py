@@ -80,4 +80,4 @@ def test_factory_objects_to(planted, checks):
     case = Case(planted, "planted", lambda r: tuple(normal(r, *draws[name]) for name in planted.inputs))
     for check in checks.split():
         with pytest.raises(AssertionError):
-            getattr(factory, f"test_{check}")(case)
+            getattr(factory, f"test_{check}").of_case(case)

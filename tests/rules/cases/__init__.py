@@ -54,6 +54,7 @@ def every(cases: Iterable[Case]) -> Callable[[Callable[[Case], None]], Callable[
                     raise
 
         test_of_rule.__doc__ = test.__doc__
+        test_of_rule.of_case = test
         return pytest.mark.parametrize("name", of_rule)(test_of_rule)
 
     return decorate
