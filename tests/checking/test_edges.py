@@ -19,8 +19,8 @@ from tests.rules.numerics import is_differentiable
 from .edges import MISTAKES, drawn, gradients, is_seen
 from .planted import planted
 
-QUICK, ALL, EACH = 150, 20_000, 50
-MANY = 1_985  # a tenth of the rest
+QUICK, ALL, EACH = 100, 20_000, 50
+MANY = 1_990  # a tenth of the rest
 
 
 @pytest.fixture(autouse=True)
