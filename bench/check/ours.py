@@ -25,9 +25,10 @@ from bench.check.common import (
     table,
 )
 from handgrad.checking import check
+from tests.checking.crossed import RIGHT
 from tests.checking.mutants.corpus import Entry
 from tests.peers import torch_samples
-from tests.rules.cases import CASES, Case
+from tests.rules.cases import Case
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _share(number: int, shares: int, limit: int | None) -> tuple[dict[str, list[
     entries = some([entry for entry in fresh_entries() if not entry.causes], limit)[share]
     judged = {
         ENTRIES: [judge_entry(entry) for entry in progress(entries, ENTRIES)],
-        RULES: [_judge_rule(case) for case in progress(some(CASES, limit)[share], RULES)],
+        RULES: [_judge_rule(case) for case in progress(some(RIGHT, limit)[share], RULES)],
     }
     skipped: Counter[str] = Counter()
     cases = some(list(torch_samples.cases(skipped, part=share)), limit and limit // shares)

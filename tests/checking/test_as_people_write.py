@@ -147,3 +147,17 @@ def test_what_takes_no_gradient_is_no_input_to_check():
     report = check(power, 3.0, np.abs(X) + 0.1)
     assert report.ok
     assert [i.name for i in report.inputs] == ["x"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_tensors_that_require_gradients(dtype):
+    """As they stand in a training: a plain function of PyTorch's, and one with a backward beside it."""
+    torch = pytest.importorskip("torch")
+    x, W = (torch.nn.Parameter(torch.from_numpy(a).to(getattr(torch, dtype))) for a in (X, X.T.copy()))
+
+    def product(x, W):
+        return x @ W, lambda dout: (dout @ W.T, x.T @ dout)
+
+    assert check(torch.matmul, x, W).ok
+    assert check(product, x, W).ok
+    assert check(lambda x, W: (x @ W, lambda dout: (dout @ W.T, 2 * (x.T @ dout))), x, W).ok is False
