@@ -163,7 +163,7 @@ def of_objects(values: list[Any], name: str) -> tuple[np.ndarray, str]:
 def moment(value: Any) -> Any:
     """A date or a time, which without a zone is taken for UTC, as NumPy has it."""
     if value is None:
-        return np.datetime64("NaT")
+        return np.datetime64("NaT", "us")
     if getattr(value, "tzinfo", None) is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
     return np.datetime64(value, "us")
