@@ -98,7 +98,7 @@ def parted(vector: np.ndarray, outs: list[Any]) -> list[Any]:
 
 def is_float(x: Any) -> bool:
     """Whether an input is one to differentiate by."""
-    dtype = getattr(x, "dtype", None)
+    dtype: Any = getattr(x, "dtype", None)
     if hasattr(dtype, "is_floating_point"):  # PyTorch's, of a tensor that may refuse to be an array
         return bool(dtype.is_floating_point)
     return isinstance(x, float) or getattr(dtype, "kind", "") == "f"
