@@ -1,11 +1,13 @@
 """Backward passes in more of the styles in which people write them."""
 
 import importlib.util
+import random
 
 import numpy as np
 import pytest
 
 from handgrad.checking import check
+from handgrad.checking.forms.form import CannotCall
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(4, 3))
@@ -161,3 +163,35 @@ def test_tensors_that_require_gradients(dtype):
     assert check(torch.matmul, x, W).ok
     assert check(product, x, W).ok
     assert check(lambda x, W: (x @ W, lambda dout: (dout @ W.T, 2 * (x.T @ dout))), x, W).ok is False
+
+
+GENERATORS = [np.random.default_rng(1), np.random.RandomState(np.random.PCG64(1)), random.Random(1)]
+
+
+@pytest.mark.parametrize("generator", [*GENERATORS, random.SystemRandom()], ids=lambda g: type(g).__name__)
+def test_a_generator_of_the_author_s_own(generator):
+    """It is put back for each use; of one without a state nothing can be told."""
+
+    def scaled(x):
+        factor = generator.random()
+        return x * factor, lambda dout: dout * factor
+
+    assert check(scaled, X).ok is (True if generator in GENERATORS else None)
+
+
+def test_one_gradient_of_two_inputs_that_are_alike():
+    """It may be right by either, so nobody guesses by which; where it has a name, that says it."""
+    x = RNG.normal(size=(3, 3))
+
+    def unnamed(x, W):
+        y = x @ W
+        return np.sum(y**2), x.T @ (2 * y)
+
+    def named(x, W):
+        y = x @ W
+        loss, dW = np.sum(y**2), x.T @ (2 * y)
+        return loss, dW
+
+    with pytest.raises(CannotCall, match="x and W are alike: return it as dW"):
+        check(unnamed, x, x + 1)
+    assert check(named, x, x + 1).ok

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import sys
 import types
@@ -63,14 +62,16 @@ def is_generator(x: Any) -> bool:
 
 
 def rewinds(generator: Any) -> Rewind | None:
-    """What puts a generator back to where it is now; None for one of the system's, which has no state."""
-    with contextlib.suppress(NotImplementedError, AttributeError):
+    """What puts a generator back to where it is now; None for one that has no state, as the system's."""
+    try:
         if isinstance(generator, np.random.Generator):
             bits, at = generator.bit_generator, generator.bit_generator.state
             return lambda: setattr(bits, "state", at)
         if isinstance(generator, random.Random):
             state = generator.getstate()
             return lambda: generator.setstate(state)
-        kept = generator.get_state()
+        is_numpys = isinstance(generator, np.random.RandomState)
+        kept = generator.get_state(legacy=False) if is_numpys else generator.get_state()
         return lambda: generator.set_state(kept)
-    return None
+    except NotImplementedError:  # which those say that have none
+        return None

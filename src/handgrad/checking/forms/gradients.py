@@ -98,22 +98,28 @@ def _of_input(x: Any, dx: Any) -> list[Any]:
 
 
 def placed(grads: Any, tree: list[Any], names: list[str]) -> list[Any]:
-    """``aligned``, or where there are fewer gradients than inputs, that of the first input like them.
+    """``aligned``, or where there are fewer gradients than inputs, that of the one input like them.
 
     By their shapes if they can be, else by how they are nested; no labels.
 
     Raises:
-        Unfit: there is no such input.
+        Unfit: there is no such input, or it cannot be told which of several it is.
     """
     try:
         return aligned(grads, tree, names)
-    except Unfit:
+    except Unfit as error:
         like = [k for k, x in enumerate(tree) if _nesting(x) == _nesting(grads) and _has_floats(x)]
-        like.sort(key=lambda k: (_shapes(tree[k]) != _shapes(grads), names[k].lower() in LABELS))
         if not like:
             raise
+        ranks = {k: (_shapes(tree[k]) != _shapes(grads), names[k].lower() in LABELS) for k in like}
+        best = [names[k] for k in like if ranks[k] == min(ranks.values())]
+        if len(best) > 1:
+            raise Unfit(
+                f"there is one gradient, and {' and '.join(best)} are alike: return it as d{best[-1]}, by "
+                f'that name, or as {{"{best[-1]}": ...}}'
+            ) from error
         whole: list[Any] = [None] * len(tree)
-        whole[like[0]] = grads
+        whole[names.index(best[0])] = grads
         return [leaf for x, dx in zip(tree, whole, strict=True) for leaf in _of_input(x, dx)]
 
 
