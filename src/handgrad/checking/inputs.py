@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.form import CannotCall
 from handgrad.checking.forms.function import RuleForm
 from handgrad.checking.forms.networks import Network
@@ -35,7 +36,7 @@ from handgrad.checking.specs import (
     sizes_of,
     variants,
 )
-from handgrad.checking.subject import Subject, Unfit, copied, counted, is_float, label, parted
+from handgrad.checking.subject import Subject, Unfit, copied, counted, label, parted
 from handgrad.checking.targets import form_of, subject_of
 from handgrad.rules.rule import Rule
 from handgrad.tree import tree_map
@@ -161,7 +162,7 @@ class Probe:
         fits = len(grads) == len(subject.values) and all(
             g is not None and np.shape(subject.fit(k, np.asarray(g))) == np.shape(x)
             for k, (g, x) in enumerate(zip(grads, subject.values, strict=True))
-            if is_float(x)
+            if is_floating(x)
         )
         return self.ANSWERED if fits else self.FINE
 

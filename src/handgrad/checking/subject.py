@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.random import mtrand
 
+from handgrad.arrays import is_floating
 from handgrad.checking.generators import Rewind, generators_of, rewinds
 from handgrad.checking.memory import Memory
 from handgrad.rules.rule import Rule
@@ -96,21 +97,13 @@ def parted(vector: np.ndarray, outs: list[Any]) -> list[Any]:
     return douts
 
 
-def is_float(x: Any) -> bool:
-    """Whether an input is one to differentiate by."""
-    dtype: Any = getattr(x, "dtype", None)
-    if hasattr(dtype, "is_floating_point"):  # PyTorch's, of a tensor that may refuse to be an array
-        return bool(dtype.is_floating_point)
-    return isinstance(x, float) or getattr(dtype, "kind", "") == "f"
-
-
 def narrow_of(inputs: tuple) -> frozenset[int]:
     """Which of the inputs' arrays are float32."""
     return frozenset(k for k, x in enumerate(leaves(list(inputs))) if getattr(x, "dtype", None) == np.float32)
 
 
 def as_float64(x: Any) -> Any:
-    return np.array(x, np.float64) if is_float(x) else x
+    return np.array(x, np.float64) if is_floating(x) else x
 
 
 def copied(values: Values) -> Values:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.checking.subject import as_float64, is_float
+from handgrad.arrays import is_floating
+from handgrad.checking.subject import as_float64
 from handgrad.tree import leaves, tree_map, unflatten
 
 
@@ -65,7 +66,7 @@ class TorchArrays(Arrays):
 
     def handed(self, tree: Any, values: list[Any]) -> Any:
         if any(map(np.iscomplexobj, values)):  # PyTorch mixes no dtypes
-            values = [x.astype(complex) if is_float(x) else x for x in values]
+            values = [x.astype(complex) if is_floating(x) else x for x in values]
         return super().handed(tree, values)
 
 
@@ -109,14 +110,7 @@ def asked_for(inputs: Iterable[Any]) -> list[bool]:
     where any does."""
     flat = leaves(list(inputs))
     chosen = [getattr(x, "requires_grad", None) is True for x in flat]
-    return [
-        (is_float(x) or _is_floating_tensor(x)) and (wanted or not any(chosen))
-        for x, wanted in zip(flat, chosen, strict=True)
-    ]
-
-
-def _is_floating_tensor(x: Any) -> bool:
-    return is_of("torch", "Tensor", x) and x.is_floating_point()
+    return [is_floating(x) and (wanted or not any(chosen)) for x, wanted in zip(flat, chosen, strict=True)]
 
 
 def kept_tree(arrays: Arrays, inputs: tuple) -> list[Any]:

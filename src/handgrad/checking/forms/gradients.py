@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.calling import LABELS, returned_names
-from handgrad.checking.subject import Unfit, counted, is_float
+from handgrad.checking.subject import Unfit, counted
 from handgrad.tree import leaves, tree_map
 
 
@@ -124,7 +125,7 @@ def placed(grads: Any, tree: list[Any], names: list[str]) -> list[Any]:
 
 
 def _has_floats(x: Any) -> bool:
-    return any(map(is_float, leaves(x)))
+    return any(map(is_floating, leaves(x)))
 
 
 def _shapes(tree: Any) -> list[tuple[int, ...]]:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.gradients import aligned
 from handgrad.checking.subject import (
     Back,
@@ -18,7 +19,6 @@ from handgrad.checking.subject import (
     Values,
     copied,
     flat_names,
-    is_float,
     label,
     numbers_of,
     parameter_names,
@@ -72,11 +72,11 @@ def of_jax(target: Any, inputs: tuple, options: dict, tried: Tried | None = None
 
     ``tried``: it runs once or twice, so that compiling its loops would take longer than all else.
     """
-    tree = tree_map(lambda x: np.array(x, np.float64) if is_float(x) else x, list(inputs))
+    tree = tree_map(lambda x: np.array(x, np.float64) if is_floating(x) else x, list(inputs))
     tree = tree_map(lambda x: np.asarray(x) if isinstance(x, jax.Array) else x, tree)
     flat = leaves(tree)
     static = set(getattr(target, "nondiff_argnums", ()))
-    checked = [is_float(x) and i not in static for i, part in enumerate(tree) for x in leaves(part)]
+    checked = [is_floating(x) and i not in static for i, part in enumerate(tree) for x in leaves(part)]
 
     def given(values: Values) -> list[Any]:
         xs = [jax.numpy.array(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in values]

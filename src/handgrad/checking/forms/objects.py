@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from handgrad.arrays import is_floating
 from handgrad.checking.equality import all_same
 from handgrad.checking.forms.arrays import NUMPY, Arrays, arrays_of, asked_for, kept_tree
 from handgrad.checking.forms.calling import (
@@ -49,7 +50,6 @@ from handgrad.checking.subject import (
     fixed_randomness,
     flat_names,
     independent,
-    is_float,
     label,
     narrow_of,
     parameter_names,
@@ -496,5 +496,5 @@ def _unanswered(names: list[str], flat: list[Any], answered: list[bool], way: Wa
     return [
         f"{way.backward_name} gives no gradient for {name}, so it is taken as data, not checked"
         for name, x, is_answered in zip(names, flat, answered, strict=True)
-        if is_float(x) and not is_answered
+        if is_floating(x) and not is_answered
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.arrays import NUMPY, Arrays, JaxArrays, TorchArrays, arrays_of, kept_tree
 from handgrad.checking.forms.form import Asked, CannotCall, Form
 from handgrad.checking.forms.function import (
@@ -17,7 +18,7 @@ from handgrad.checking.forms.two import of_two
 from handgrad.checking.forms.values import is_value, of_values
 from handgrad.checking.forms.watch import Watched, sibling, watched
 from handgrad.checking.memory import Memory
-from handgrad.checking.subject import Subject, fixed_randomness, is_float, label, parameter_names
+from handgrad.checking.subject import Subject, fixed_randomness, label, parameter_names
 from handgrad.rules.rule import describe
 from handgrad.tape.refusals import HistoryLost
 from handgrad.tree import leaves, tree_map
@@ -94,7 +95,7 @@ class PlainFunction(Form):
             from handgrad.checking.forms.jax_own import of_jax
 
             return of_jax(self.target, inputs, options)
-        if any(is_float(x) for x in leaves(made)):
+        if any(is_floating(x) for x in leaves(made)):
             try:
                 return of_function(self.target, inputs, options)
             except (HistoryLost, AttributeError) as error:
@@ -106,4 +107,4 @@ class PlainFunction(Form):
 
 
 def _tensor(x: Any, arrays: Arrays) -> Any:
-    return arrays.given(arrays.kept(x)) if is_float(x) and not isinstance(x, float) else x
+    return arrays.given(arrays.kept(x)) if is_floating(x) and not isinstance(x, float) else x

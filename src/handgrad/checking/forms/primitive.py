@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.form import Asked, Form
 from handgrad.checking.forms.function import of_pair
-from handgrad.checking.subject import Subject, is_float, label, parameter_names
+from handgrad.checking.subject import Subject, label, parameter_names
 
 
 class Primitive(Form):
@@ -27,7 +28,7 @@ class Primitive(Form):
     def subject(self, inputs: tuple, options: dict) -> Subject:
         primitive = self.target
         vjps = sys.modules["autograd.core"].primitive_vjps[primitive]
-        numbers = tuple(k for k, x in enumerate(inputs) if is_float(x))
+        numbers = tuple(k for k, x in enumerate(inputs) if is_floating(x))
 
         def f(*xs: Any, **named: Any) -> tuple[Any, Callable]:
             out = primitive.fun(*xs, **named)

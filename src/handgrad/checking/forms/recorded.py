@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from handgrad.arrays import is_floating
 from handgrad.checking.subject import (
     Back,
     Subject,
@@ -13,7 +14,6 @@ from handgrad.checking.subject import (
     douts_like,
     fixed_randomness,
     flat_names,
-    is_float,
     label,
     parameter_names,
 )
@@ -30,7 +30,7 @@ def of_function(f: Callable, inputs: tuple, options: dict, names: list[str] | No
     """
     tree = tree_map(as_float64, list(inputs))
     flat = leaves(tree)
-    checked = [is_float(x) for x in flat]
+    checked = [is_floating(x) for x in flat]
 
     def call(values: Values) -> Any:
         with fixed_randomness():

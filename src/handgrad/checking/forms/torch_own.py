@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from handgrad.arrays import is_floating
 from handgrad.checking.forms.arrays import TorchArrays, asked_for
 from handgrad.checking.memory import names_of
 from handgrad.checking.source import parsed
@@ -22,7 +23,6 @@ from handgrad.checking.subject import (
     Values,
     fixed_randomness,
     flat_names,
-    is_float,
     label,
     numbers_of,
     parameter_names,
@@ -102,7 +102,7 @@ def _as_array(x: Any) -> Any:
 def _subject(
     target: Any, call: Callable, tree: list, flat: list, options: dict, asked: list[bool] | None = None
 ) -> Subject:
-    checked = asked or [is_float(x) and not isinstance(x, float) for x in flat]
+    checked = asked or [is_floating(x) and not isinstance(x, float) for x in flat]
     is_flat = all(x is y for x, y in zip(tree, flat, strict=False)) and len(tree) == len(flat)
 
     def called(xs: list[Any]) -> Any:

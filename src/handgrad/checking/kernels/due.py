@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import is_floating
 from handgrad.checking import numerics
 from handgrad.checking.kernels.arithmetic import Arithmetic, Format, coarser
 from handgrad.checking.kernels.by_program import Run
-from handgrad.checking.subject import is_float
 
 DRAWS = 16
 WIDE = 8.0  # root mean squares of what is drawn that an element may be off by: see bench/KERNELS.md
@@ -192,7 +192,7 @@ def digits(off: np.ndarray, exact: np.ndarray) -> float:
 def own_gradient_is_right(reference: Reference, due: Due, outputs: int, seed: list[int]) -> bool:
     """Whether the gradient that is due is the derivative of the reference's values, along one direction."""
     rng = np.random.default_rng(seed)
-    floats = [k for k, x in enumerate(due.values) if is_float(x)]
+    floats = [k for k, x in enumerate(due.values) if is_floating(x)]
     moves = {k: numerics.sizes(due.values[k]) * numerics.signed(rng, due.values[k].shape) for k in floats}
 
     def phi(t: complex) -> np.ndarray:
