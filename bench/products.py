@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.levels import parser_for, report, tell
 from bench.tables import table
-from bench.timing import PAUSE
+from bench.timing import rest
 from bench.workload import NAMES, named
 
 RESULTS = Path(__file__).parent / "PRODUCTS.md"
@@ -161,7 +161,7 @@ def seconds(contestants: dict[str, Callable[[int], object]], rounds: int, thread
 def awaken(run: Callable[[int], object], n: int, threads: int) -> None:
     """Run until its threads are awake, each on a core of its own, and the threads of others sleep."""
     if threads > 1:
-        time.sleep(PAUSE)
+        rest()
     began = time.perf_counter()
     while True:
         run(n)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-PAUSE = 0.04  # for the threads of the one before, which spin on a core of the next one's for up to 25 ms
+PIECE, LONGEST = 0.01, 1.0  # seconds: how often is looked whether threads rest, and for how long at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,19 @@ def seconds_of(call: Callable[[int], object], n: int) -> float:
     return time.perf_counter() - began
 
 
+def rest() -> None:
+    """Wait until the threads of the contestant before have ceased to spin on a core of the next one's.
+
+    OpenBLAS's do so for some 100 ms, oneDNN's for a few.
+    """
+    end = time.perf_counter() + LONGEST
+    busy = PIECE
+    while busy > PIECE / 10 and time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(PIECE)
+        busy = time.process_time() - before
+
+
 def interleaved(
     contestants: Mapping[str, Callable[[int], object]], unit: int, rounds: int, turn: float = 0.2
 ) -> dict[str, Spread]:
@@ -39,12 +52,12 @@ def interleaved(
     counts, times = {}, {name: [] for name in contestants}
     for name, steps in contestants.items():
         steps(unit)  # compile, fill caches
-        time.sleep(PAUSE)
+        rest()
         counts[name] = unit * max(1, math.ceil(turn / max(seconds_of(steps, unit), 1e-6)))
         steps(counts[name])
     for _ in range(rounds):
         for name, steps in contestants.items():
-            time.sleep(PAUSE)
+            rest()
             times[name].append(seconds_of(steps, counts[name]) / counts[name])
     return {name: spread(seconds) for name, seconds in times.items()}
 
