@@ -1,4 +1,6 @@
-"""``make bench``: measures, prints, and writes RESULTS.md; with ``--only``, measures a part and prints it."""
+"""``make bench``: measures, prints, and writes RESULTS.md, or on a processor without AVX-512 RESULTS_AVX2.md;
+with ``--only``, measures a part, and writes it where ``--write`` asks for it.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import accuracy, memory, race, scaling, startup, subnormals
+from bench.levels import processor
 from bench.tables import table
 from bench.workload import NAMES
+from handgrad.engine.targets.here import levels
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
 ENGINE = "native"
 
 CHAIN = """
@@ -35,14 +38,19 @@ print(forward - began, backward - forward, freed - backward)
 """
 
 
+def results() -> Path:
+    """The file for processors like this one."""
+    return Path(__file__).with_name("RESULTS.md" if "avx512" in levels() else "RESULTS_AVX2.md")
+
+
 def heading(engine: str) -> Iterator[str]:
     yield "# Measurements"
     yield ""
     yield (
         f"Python {platform.python_version()}, NumPy {version('numpy')}, PyTorch {version('torch')}, "
-        f"JAX {version('jax')}, {os.cpu_count()} cores of {platform.machine()}, all used by everyone; "
-        f"handgrad's engine is {engine}. Each table is of one run, contestants taking turns; medians; "
-        f"ratio = their time / handgrad's, so above 1 handgrad is faster."
+        f"JAX {version('jax')}, {os.cpu_count()} cores of {processor()} with {levels()[0]}, all used by "
+        f"everyone; handgrad's engine is {engine}. Each table is of one run, contestants taking turns; "
+        f"medians; ratio = their time / handgrad's, so above 1 handgrad is faster."
     )
 
 
@@ -84,7 +92,8 @@ def sections(engine: str, rounds: int) -> dict[str, Callable[[], Iterator[str]]]
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=sections("", 0), help="these parts; nothing is written")
+    parser.add_argument("--only", nargs="+", choices=sections("", 0), help="these parts")
+    parser.add_argument("--write", action="store_true", help="the parts, where not all are measured")
     parser.add_argument("--engine", choices=("numpy", "native", "jax"), default=ENGINE)
     parser.add_argument("--rounds", type=int, default=15, help="of each workload")
     return parser.parse_args()
@@ -98,8 +107,8 @@ def main() -> None:
         for line in part():
             print(line, flush=True)
             lines.append(line)
-    if not asked.only:
-        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if asked.write or not asked.only:
+        results().write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
