@@ -119,6 +119,7 @@ def unexecuted(lesson: list[Cell], lang: str) -> NotebookNode:
 
 # What a cell prints, and what of it may differ from one run to the next.
 
+TIMES = re.compile(r"[\d,]+ times as fast")
 DIGITS = re.compile(r"\b\d+ digits\b")  # proven: how many depends on the processor's rounding
 RESIDUE = re.compile("−?[0-9.]+×10⁻(¹[⁴-⁹]|[²³⁴-⁹][⁰¹²³⁴-⁹])")  # what rounding left of 0
 
@@ -138,7 +139,7 @@ def texts(cell: NotebookNode) -> list[NotebookNode]:
 
 def steady(text: str) -> str:
     """A text without what may differ."""
-    return DIGITS.sub("digits", RESIDUE.sub("0", text))
+    return TIMES.sub("times as fast", DIGITS.sub("digits", RESIDUE.sub("0", text)))
 
 
 def differences(lesson: list[Cell], made: NotebookNode) -> list[str]:

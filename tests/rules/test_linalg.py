@@ -77,6 +77,20 @@ def test_qr_of_dependent_columns_has_no_derivative():
     assert not np.isfinite(dx).all()
 
 
+@pytest.mark.parametrize("shape", [(2, 2), (3, 3), (3, 5)])
+def test_qr_has_a_derivative_where_only_the_last_column_of_a_square_depends_on_others(shape):
+    M = shape[0]
+    x = rng.normal(size=shape)
+    x[:, M - 1] = 2 * x[:, 0]
+    weights = rng.normal(size=(M, M)), rng.normal(size=shape)
+
+    def f(x):
+        return sum(hg.sum(w * out) for w, out in zip(weights, hg.qr(x), strict=True))
+
+    v, h = rng.normal(size=shape), 1e-6
+    assert_close(np.sum(hg.grad(f)(x) * v), (f(x + h * v) - f(x - h * v)) / (2 * h), 1e-8)
+
+
 def test_cholesky_and_eigh_take_the_symmetric_part():
     x = np.array([[2.0, 5.0], [-4.0, 3.0]])
     for rule in (hg.cholesky, hg.eigh):

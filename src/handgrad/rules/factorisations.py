@@ -84,8 +84,8 @@ def qr(x):
     Δx = ΔQ R + Q ΔR, Qᵀ ΔQ is antisymmetric and below the diagonal that of Qᵀ Δx R⁻¹.
 
     x (..., M, N) -> (..., M, K), (..., K, N), K = min(M, N). Of a wide x = [X Y] with X square, Q R₁ = X and
-    R₂ = Qᵀ Y: dY = Q dR₂, and Y dR₂ᵀ is added to dQ. The first K columns of x must be independent; where they
-    are not, R is singular and the gradient is not finite.
+    R₂ = Qᵀ Y: dY = Q dR₂, and Y dR₂ᵀ is added to dQ. All columns of a tall x must be independent, of another
+    the first M - 1; where they are not, R is singular there and the gradient is not finite.
 
     Raises:
         ValueError: x has less than two axes.
@@ -105,7 +105,8 @@ def qr(x):
         inside, outside = dR, None
         if min(m, n) > 1:
             C = _lower(scaled - transposed(scaled) + turned - transposed(turned), -1)
-            inside = dR + _over(C, R)
+            first = _over(C[..., :-1], R[..., :-1, :-1])  # the last column of C is 0, and so of C R⁻ᵀ
+            inside = dR + xp.concat([first, C[..., -1:]], axis=-1)
         if m > n:
             outside = _over(dQ - Q @ turned, R)
         return Q @ inside if outside is None else Q @ inside + outside
