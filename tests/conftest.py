@@ -1,6 +1,15 @@
+import signal
 import sys
+import threading
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeds_interrupts():
+    """What a shell runs in the background ignores them, and so would the commands that tests run."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
