@@ -187,6 +187,7 @@ def digits(text):
 
 @pytest.mark.parametrize(("name", "title"), SECTIONS)
 def test_section(name, title, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # of the tests outside, not of those of a document
     path = ROOT / name
     sections = sections_of(path.read_text(encoding="utf-8"))
     place = next(i for i, section in enumerate(sections) if heading(section) == title)

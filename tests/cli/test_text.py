@@ -13,7 +13,7 @@ def file(tmp_path_factory):
     r = random.Random(0)
     words = ["the", "cat", "sat", "on", "a", "mat"]
     path = tmp_path_factory.mktemp("text") / "cats.txt"
-    path.write_text("".join(" ".join(r.choices(words, k=5)) + ".\n" for _ in range(60)))
+    path.write_text("".join(" ".join(r.choices(words, k=5)) + ".\n" for _ in range(30)))
     return path
 
 
