@@ -159,14 +159,14 @@ def makers(workload: Workload, engine: str) -> dict[str, Callable[[Workload], St
 def made(
     workload: Workload, engine: str, only: tuple[str, ...] = ()
 ) -> tuple[dict[str, Steps], dict[str, str]]:
-    """The contestants, each warmed up by an epoch; and why those that cannot run are left out."""
+    """The contestants, each warmed up; and why those that cannot run are left out."""
     ready, left_out = {}, {}
     for name, make in makers(workload, engine).items():
         if only and name not in only:
             continue
         try:
             steps = make(workload)
-            steps(workload.epoch_steps())
+            steps(workload.unit)
             ready[name] = steps
         except Exception as error:
             if name in (OURS, OURS_NUMPY, NUMPY):
@@ -175,7 +175,7 @@ def made(
     return ready, left_out
 
 
-def difference(workload: Workload, engine: str, singly: int = 20, together: int = 20) -> dict[str, float]:
+def difference(workload: Workload, engine: str, singly: int, together: int) -> dict[str, float]:
     """The largest relative difference of each one's losses from ours: of single steps, then of many at once.
 
     Without dropout, for which each has its own random numbers.

@@ -18,7 +18,7 @@ def report(name: str, engine: str, rounds: int) -> Iterator[str]:
     contestants, left_out = made(workload, engine)
     floor = workload.product_flops() / (reached := peak())
     others = Others()
-    times = interleaved(contestants, workload.epoch_steps(), rounds)
+    times = interleaved(contestants, workload.unit, rounds)
     yield (
         f"The products of a step are {workload.product_flops() / 1e6:.3g} Mflop: at {reached / 1e9:.0f} "
         f"Gflop/s, the most that products reach here, {time_of(floor)}, the floor. {others}\n"
@@ -41,9 +41,10 @@ def report(name: str, engine: str, rounds: int) -> Iterator[str]:
 
 
 def agreement(name: str, engine: str) -> str:
-    apart = difference(named(name), engine)
+    singly = 20 if named(name).widths else 10
+    apart = difference(named(name), engine, singly, together=singly)
     worst = max(apart, key=apart.__getitem__)
     without = " without dropout" if named(name).dropout else ""
     text = f"Losses{without} differ from handgrad's by at most {apart[worst]:.1e} ({worst})"
     timed = "" if named(name).batch_norm or not named(name).widths else f"; {SKLEARN} is only timed"
-    return f"{text} over 20 steps one by one and 20 in a call{timed}."
+    return f"{text} over {singly} steps one by one and {singly} in a call{timed}."

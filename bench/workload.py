@@ -70,6 +70,13 @@ class Workload:
     def epoch_steps(self) -> int:
         return len(self.examples()[0]) // self.batch
 
+    @property
+    def unit(self) -> int:
+        """Steps that are timed together at least: an epoch, of which scikit-learn makes no part; of networks
+        that take long, and that it does not have, few.
+        """
+        return self.epoch_steps() if self.widths else 2
+
     def product_flops(self) -> int:
         """Of the matrix products of a step: forward, by the weights, and by all inputs but the data."""
         products = [2 * self.batch * D * M for D, M in itertools.pairwise(self.widths)]
