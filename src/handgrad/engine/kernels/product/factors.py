@@ -13,11 +13,13 @@ from handgrad.engine.kernels.product.contraction import Contraction, Factor
 from handgrad.engine.kernels.product.guards import restricted
 from handgrad.engine.kernels.product.microkernel import Counters, Panel
 from handgrad.engine.kernels.product.plan import Plan, tiles
-from handgrad.engine.kernels.product.source import Block, Size, as_int, copy, copy_pairs
+from handgrad.engine.kernels.product.source import Block, Size, as_int, as_value, copy, copy_pairs
 from handgrad.engine.kernels.product.sums import Part
 
 if TYPE_CHECKING:
     from handgrad.engine.kernels.product.product import Piece
+
+STRETCH = 16  # lines of x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,23 @@ class Factors:
         if not self.plan.packs_x:
             return 0
         rows = self.plan.block * self.plan.tile.rows or self.turns(self.c.row_loops)
-        return self.lines * rows
+        return self.lines_of_x * rows
+
+    @property
+    def lines_of_x(self) -> int:
+        """Lines that a panel of x has room for: a last one's vector must not reach into the next panel, which
+        has been begun before it.
+        """
+        return self.lines + (self.lanes if self.is_copied_in_stretches else 0)
+
+    @property
+    def is_copied_in_stretches(self) -> bool:
+        """Whether some lines of all panels of x are copied, then the next ones: those of one panel lie so far
+        apart that they push each other out of the caches before the next panel reads on in them.
+        """
+        c = self.c
+        is_across = c.x.strides[c.down] == 1 and len(c.sums) == 1 and not c.x.guards
+        return is_across and not self.plan.in_pairs and self.lines > STRETCH
 
     def start(self, loop: int) -> Value:
         return self.starts.get(loop, i64(0))
@@ -147,14 +165,25 @@ class Factors:
         """Each tile's rows as a panel of their own."""
         c = self.c
         self.first_row = runs[0].begin
-        with self.nest([] if self.plan.rows_outside else c.outer_rows) as outer:
+        with self.nest([] if self.plan.rows_outside else c.outer_rows) as outer, self.stretches(part) as some:
             for rows in runs:
                 with self.f.loop(rows.begin, rows.end, rows.tile) as i:
                     row = self.f.binary("add", i, self.start(c.down))
                     here = {**at, **outer, **part.at, c.down: row}
                     lines = self.lines_of(c.x, part)
-                    block = Block(self.address(c.x, here), c.x.strides[c.down], rows.tile, lines)
+                    block = Block(self.address(c.x, here), c.x.strides[c.down], rows.tile, lines, some)
                     self.copy(block, self.panel_of_x({**at, **outer}, i), rows.tile)
+
+    @contextlib.contextmanager
+    def stretches(self, part: Part) -> Iterator[dict[int, tuple[Size, Size]]]:
+        """Which lines of x are copied at once, in a loop."""
+        if not self.is_copied_in_stretches:
+            yield {}
+            return
+        ((loop, n),) = part.loops
+        with self.f.loop(i64(0), as_value(n), STRETCH) as first:
+            end = self.f.intrinsic("smin", self.f.binary("add", first, i64(STRETCH)), as_value(n))
+            yield {loop: (first, end)}
 
     def panel_of_x(self, at: Counters, i: Value) -> Value:
         f, c = self.f, self.c
@@ -162,7 +191,7 @@ class Factors:
         if not self.plan.rows_outside:
             outer = f.binary("mul", self.flat(c.outer_rows, at), i64(self.sizes[c.down]))
             row = f.binary("add", outer, row)
-        return f.offset(self.panels_of_x, f.binary("mul", row, i64(self.lines)), self.type.scalar)
+        return f.offset(self.panels_of_x, f.binary("mul", row, i64(self.lines_of_x)), self.type.scalar)
 
     def x(self, at: Counters, part: Part, i: Value, size: int) -> Panel:
         c = self.c

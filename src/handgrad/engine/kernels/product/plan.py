@@ -20,7 +20,8 @@ FMA, DOTS, PAIRS = Fma(), Dots(), Pairs()
 
 WORTH_COPYING = 3  # tiles that use a panel of y
 WORTH_COPYING_X = 64  # multiplications that use a line of a panel of x
-MOST_COPIED = 1 << 20  # bytes of rows of x
+WORTH_COPYING_DEEP_X = 48  # the same, of over CHAIN terms: lines push each other out of the caches
+MOST_COPIED = 1 << 22  # bytes of rows of x
 MOST_PAIRS = 1 << 19
 NEAR = 1 << 19  # bytes that stay in a near cache
 FAR = 1 << 17  # bytes that may come from beyond it
@@ -172,7 +173,8 @@ def with_copies(plan: Plan, c: Contraction, rows: int, all_rows: int, columns: i
     block = 0
     if may_block and bytes_of_x > NEAR >= bytes_of_y and (is_slow or not is_across):
         block = max(NEAR // 4 // (tile.rows * lines * size), 1)
-    is_worth = is_slow and panels * tile.rows * tile.units >= WORTH_COPYING_X
+    worth = WORTH_COPYING_DEEP_X if c.depth > CHAIN else WORTH_COPYING_X
+    is_worth = is_slow and panels * tile.rows * tile.units >= worth
     is_worth = is_worth and not c.x.guards
     packs_x = in_pairs or (is_worth and (block > 0 or bytes_of_x <= MOST_COPIED))
     by_rows = bool(c.outer_rows) and plan.cut is None and bytes_of_y <= NEAR and not packs_x
