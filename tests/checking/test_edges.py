@@ -19,7 +19,7 @@ from tests.rules.numerics import is_differentiable
 from .edges import MISTAKES, drawn, gradients, is_seen
 from .planted import planted
 
-QUICK, ALL, EACH = 50, 20_000, 50
+QUICK, ALL, EACH = 100, 20_000, 50
 MANY = 1_990  # a tenth of the rest
 
 

@@ -72,8 +72,9 @@ def test_small_products_exhaustively(M, form, dtype, level):
 @LEVELS
 @DTYPES
 def test_rows_copied_for_a_turned_factor_stay_in_their_memory(dtype, level):
-    """Those of a training's x.T @ dout. Some lines of all at a time, the last of fewer."""
-    sizes = [(300, 100, 128), (50, 70, 1030), (13, 66, 300), (7, 130, 17), (65, 70, 513)]
+    """A training's x.T @ dout: as many as fit near; and some lines of all at a time, the last of fewer."""
+    products("first turned", [(784, 200, 128), (1000, 272, 131)], dtype, 1, level)
+    sizes = [(50, 70, 1030), (13, 66, 300), (7, 130, 17), (65, 70, 513)]
     for size in sizes:
         assert products("first turned", [size], dtype, 1, level) == products(
             "first turned", [size], dtype, 2, level

@@ -8,7 +8,7 @@ from tests.engine.random_programs import random_program
 from tests.engine.support import assert_means, compiled
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.integers(1, 30), st.sampled_from([1, 2, 3]))
 def test_random_programs_mean_what_they_mean_on_numpy(data, length, threads):
     program, args = random_program(lambda choices: data.draw(st.sampled_from(choices)), length)
