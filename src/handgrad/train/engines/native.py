@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.arrays import shape, xp
 from handgrad.program import Program, check_finite, repeated, stable_trace
 from handgrad.train.engines.base import READ_AHEAD, ManySteps, as_like, check_rows, ordered, rates
+from handgrad.train.engines.copies import Copies
 from handgrad.train.kept import as_array
 from handgrad.train.progress import Progress
 from handgrad.train.step import Step
@@ -44,6 +45,7 @@ class NativeSteps(ManySteps):
         self.codes: dict[int, Code] = {}
         self.told: dict[int, list[np.ndarray]] = {}  # by batch size: what steps give beside their state
         self.latest: Progress | None = None
+        self.copies = Copies()
 
     def run(
         self, progress: Progress, indices: np.ndarray, size: int
@@ -74,9 +76,8 @@ class NativeSteps(ManySteps):
             return 0, progress, error
         if done < count:  # a step that failed has written over the state
             return self.run(progress, indices[: int(done) * size], size)
-        held = self.between(unflatten(self.structure, [a.copy() for a in self.state]))
-        if self.transposed:
-            held = tree_map(lambda a: np.array(a, order="C"), held)
+        as_the_network_has_them = self.between(unflatten(self.structure, self.state))
+        held = unflatten(self.structure, self.copies.of(leaves(as_the_network_has_them)))
         self.latest = progress.stepped(held, count, self.totals(progress, made, indices, size))
         return count, self.latest, None
 
