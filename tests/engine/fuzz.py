@@ -4,11 +4,13 @@
     python -m tests.engine.fuzz 1 --first 4711   # one of them again
     HANDGRAD_CPU=sse2 python -m tests.engine.fuzz 20000   # all at one level, else each at some level
 
-Each program is known by its number. Two processes share the work; one that dies, as it would if native code
-touched memory that is not its own, or comes to no end, is reported like any other failure.
+Each program is known by its number; every second one is compiled with thresholds drawn anew. Two processes
+share the work; one that dies, as it would if native code touched memory that is not its own, or comes to no
+end, is reported like any other failure.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -24,6 +26,7 @@ from handgrad.program import Program, repeated
 from handgrad.program.program import symbols
 from tests.engine.random_programs import random_program
 from tests.engine.support import arrays_in, assert_means, compiled
+from tests.engine.thresholds import drawn
 
 LONGEST = 30
 PATIENCE = 120  # seconds for one program
@@ -38,15 +41,15 @@ def program_of(number, length=None):
 
     level = os.environ.get("HANDGRAD_CPU", "")
     longest = pick((3, 10, LONGEST))
-    drawn = int(rng.integers(1, longest + 1))
+    rules = int(rng.integers(1, longest + 1))
     options = {
         "threads": pick((1, 1, 2, 3)),
         "target": here.at_level(level or pick(("native", "native", *here.levels()))),
     }
-    program, args = random_program(pick, drawn if length is None else length)
+    program, args = random_program(pick, rules if length is None else length)
     if pick([True] + [False] * 9):
         program, args = in_a_loop(pick, program, args)
-    return program, args, options, drawn
+    return program, args, options, rules
 
 
 def in_a_loop(pick, program, args):
@@ -75,7 +78,9 @@ def failure(number, length=None):
     """What is wrong with a program; None if nothing is."""
     try:
         program, args, options, _ = program_of(number, length)
-        assert_means(compiled(program, **options), args)
+        with thresholds(number):
+            code = compiled(program, **options)
+        assert_means(code, args)
         return None
     except Exception as error:
         if isinstance(error, AssertionError):
@@ -83,14 +88,22 @@ def failure(number, length=None):
         return traceback.format_exc()
 
 
+def thresholds(number):
+    """Those that the program of that number is compiled with."""
+    if number % 2 == 0:
+        return contextlib.nullcontext()
+    rng = np.random.default_rng([number, 1])
+    return drawn(lambda choices: choices[rng.integers(len(choices))])
+
+
 def shortest(number):
     """The failure of the shortest beginning of a program that fails, and its length."""
-    *_, drawn = program_of(number)
-    for length in range(1, drawn + 1):
+    *_, rules = program_of(number)
+    for length in range(1, rules + 1):
         found = failure(number, length)
         if found is not None:
             return length, found
-    return drawn, failure(number)
+    return rules, failure(number)
 
 
 def work(first, step, stop, at, failures):

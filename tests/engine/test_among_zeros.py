@@ -5,6 +5,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.engine import Code, explain
+from handgrad.engine.kernels.product import contraction, kernel as product_kernel, plan, woven
 from handgrad.engine.targets import here
 from handgrad.program import optimise, trace
 from tests.engine.support import assert_close, run, same_bits
@@ -128,3 +129,43 @@ def test_what_follows_a_convolution_is_computed_in_its_tiles():
     *_, last = Code(program, workers=1).schedule.kernels
     assert last.name == "product"
     assert [node.name for node in last.stores] == ["maximum"]
+
+
+def test_sums_that_are_cut(monkeypatch):
+    """Sums so short are cut as long ones are, so that windows, borders and cuts meet in every way."""
+    monkeypatch.setenv("HANDGRAD_CACHE", "off")  # plans are no longer what their programs say
+    for module in (contraction, plan, product_kernel, woven):
+        monkeypatch.setattr(module, "LONG", 24)
+    monkeypatch.setattr(plan, "CHAIN", 12)
+    levels = here.levels()
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        program, arrays = a_program(rng, seed % 2 == 0, np.float64)
+        code = Code(program, workers=1 + seed % 3, small=0, target=here.at_level(levels[seed % len(levels)]))
+        assert_close(run(code, arrays), program(*arrays))
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize("sizes", [(128, 17, 9, 7, 1), (120, 33, 8, 14, 2), (3, 2, 4, 1300, 1)])
+def test_long_sums(is_last, sizes):
+    """More terms than are summed at once: over 120 channels forward, over 1,300 pixels a line for dW."""
+    rng = np.random.default_rng(0)
+    C, K, H, V, stride = sizes
+    way = ([(1, 1), (1, 1)], (stride, stride), (1, 1), is_last)
+    x = rng.normal(size=(2, H, V, C) if is_last else (2, C, H, V))
+    W = rng.normal(size=(3, 3, C, K) if is_last else (K, C, 3, 3))
+    dout = rng.normal(size=convolution(x, W, *way).shape)
+
+    def step(x, W, dout):
+        out, backward = hg.vjp(lambda x, W: convolution(x, W, *way), x, W)
+        return out, *backward(dout)
+
+    wanted = step(x, W, dout)
+    arrays = [a.astype(np.float32) for a in (x, W, dout)]
+    first = None
+    for threads in (1, 3):
+        got = run(Code(optimise(trace(step, *arrays)), workers=threads, small=0), arrays)
+        for mine, exact in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(mine, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
+        first = first or got
+        assert same_bits(got, first)

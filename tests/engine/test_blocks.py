@@ -119,3 +119,10 @@ def test_other_products_are_not(shapes):
     """Of many elements, of short sums, of a prime number of terms."""
     program = trace(lambda x, y: x.T @ y, *(np.zeros(shape, np.float32) for shape in shapes))
     assert [k.name for k in compiled(program, 2).schedule.kernels] == ["product"]
+
+
+def test_a_sum_over_no_axis_of_many_elements():
+    x = some((300, 300), np.float64)
+    np.testing.assert_array_equal(
+        run(compiled(trace(lambda x: xp.sum(xp.sin(x), axis=()), x)), [x])[0], np.sin(x)
+    )

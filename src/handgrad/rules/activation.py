@@ -88,7 +88,7 @@ def gelu(x, approximate="none"):
 def _normal(x):
     """Φ(x) and φ(x). From erfc, Φ keeps its digits in the lower tail."""
     near = xp.clip(x, -40.0, 40.0)  # φ(40) is 0 in any dtype; the square cannot overflow
-    density = xp.exp(-near * near / 2) / math.sqrt(2 * math.pi)
+    density = xp.exp(-near * near / 2) * (1 / math.sqrt(2 * math.pi))
     return xp.erfc(near * -math.sqrt(0.5)) / 2, density
 
 

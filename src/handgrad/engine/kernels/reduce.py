@@ -90,7 +90,7 @@ def in_blocks(node: Node, uses: object) -> Node | None:
     Where what is summed lies in pieces, this also goes through them as they lie, not from far to far.
     The blocks follow from the shape alone, so that no number of threads changes the order of a sum.
     """
-    if not isinstance(node, Reduce) or node.x.size < MANY:
+    if not isinstance(node, Reduce) or not node.axes or node.x.size < MANY:
         return None
     if node.size >= (FEW_IN_PIECES if node.is_in_pieces else FEW):
         return None

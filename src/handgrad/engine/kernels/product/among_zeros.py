@@ -14,11 +14,9 @@ from typing import NamedTuple
 
 from handgrad.engine.access import Affine, Coordinates, Shape, affine
 from handgrad.engine.kernels.concatenate import Concatenate, laid_among_zeros
-from handgrad.engine.kernels.product.contraction import FEW_ROWS, Inside
+from handgrad.engine.kernels.product.contraction import FEW_ROWS, MOST_TURNS, Inside
 from handgrad.engine.lowering import Load, Lowering, NotAffine, mapped
 from handgrad.engine.nodes import Gather, Node, View
-
-MOST_TURNS = 9  # of a loop that guards restrict
 
 
 class Phase(NamedTuple):

@@ -19,6 +19,8 @@ from handgrad.engine.lowering import Load
 from handgrad.once import once
 
 FEW_ROWS = 6  # too few to keep the processor busy
+MOST_TURNS = 9  # of a loop over a window
+LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
 NO_ROW, NO_COLUMN = -2, -1  # the loops of one turn
 
 
@@ -203,9 +205,19 @@ def contraction(
 def by_strides(
     space: tuple[int, ...], outputs: int, operands: tuple[Operand, Operand]
 ) -> tuple[tuple[int, ...], tuple[Operand, Operand]]:
-    """The loops that are summed in the order in which the larger array lies, so that most of them are one."""
+    """The loops that are summed in the order in which the larger array lies, so that most of them are one.
+
+    Where a sum will be cut, windows among zeros are whole in each part.
+    """
     larger = max(operands, key=lambda operand: operand.load.array.size).load.offset
-    sums = sorted(range(outputs, len(space)), key=lambda loop: -abs(larger.stride(loop)))
+    guards = [guard.offset for operand in operands for guard in operand.guards]
+    is_cut = math.prod(space[outputs:]) > LONG
+
+    def outermost_first(loop: int) -> tuple[bool, int]:
+        is_window = space[loop] <= MOST_TURNS and any(guard.stride(loop) for guard in guards)
+        return is_cut and is_window, -abs(larger.stride(loop))
+
+    sums = sorted(range(outputs, len(space)), key=outermost_first)
     order = [*range(outputs), *sums]
     place = {loop: n for n, loop in enumerate(order)}
 

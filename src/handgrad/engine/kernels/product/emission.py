@@ -150,7 +150,8 @@ class Emission(Factors):
         if rows.tile == 1 or not any(guard.strides[c.down] for guard in c.guards):
             return {}
         ends = rows.begin, rows.end, self.start(c.down)
-        if part.at or not all(end.text.lstrip("-").isdigit() for end in ends):
+        is_elsewhere = any(c.guarded(guard) in part.at for guard in c.guards)
+        if is_elsewhere or not all(end.text.lstrip("-").isdigit() for end in ends):
             return None
         places = range(as_int(rows.begin), as_int(rows.end), rows.tile)
         return borders(c, [as_int(ends[2]) + i for i in places], rows.tile)

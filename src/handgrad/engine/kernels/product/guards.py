@@ -59,10 +59,12 @@ def restricted(
     """Of the loops those turns that all guards let through, at the other loops' counters ``at``; a part of
     the sums begins at its loops' counters there.
     """
+    turns_of = {span.loop: span.turns for span in spans}
     for guard in guards:
-        loop = c.guarded(guard)
-        turns = next(span.turns for span in spans if span.loop == loop)
-        begin, end = turns_inside(f, base(f, guard, at), guard.strides[loop], guard.size, turns)
+        loop, stride = c.guarded(guard), guard.strides[c.guarded(guard)]
+        if loop not in turns_of:  # of which this part has one turn: all is inside, or nothing
+            loop, stride = spans[0].loop, 0
+        begin, end = turns_inside(f, base(f, guard, at), stride, guard.size, turns_of[loop])
         spans = [
             span._replace(
                 begin=f.intrinsic("smax", as_value(span.begin), begin),

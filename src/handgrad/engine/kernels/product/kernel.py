@@ -23,8 +23,8 @@ from handgrad.engine.kernels.product.among_zeros import (
     viewed,
     whole,
 )
-from handgrad.engine.kernels.product.contraction import Operand
-from handgrad.engine.kernels.product.plan import LONG, NEAR
+from handgrad.engine.kernels.product.contraction import LONG, Operand
+from handgrad.engine.kernels.product.plan import NEAR
 from handgrad.engine.kernels.product.product import Product
 from handgrad.engine.kernels.product.shapes import in_panels, is_wider
 from handgrad.engine.kernels.reduce import Reduce

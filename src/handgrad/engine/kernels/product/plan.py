@@ -12,7 +12,7 @@ import itertools
 import math
 from typing import NamedTuple
 
-from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.contraction import LONG, Contraction
 from handgrad.engine.kernels.product.microkernel import Dots, Fma, Microkernel, Pairs, Tile
 from handgrad.engine.runtime.memory import LINE
 
@@ -26,7 +26,6 @@ MOST_PAIRS = 1 << 19
 NEAR = 1 << 19  # bytes that stay in a near cache
 FAR = 1 << 17  # bytes that may come from beyond it
 AHEAD = 32  # turns, in which what is asked for comes even from memory
-LONG = 1024  # terms from which on a sum is made of shorter ones, which keep their digits
 CHAIN = 256  # terms of those
 MOST_DEPTH_OF_DOTS = 4096  # of deeper ones, the sums would lose digits
 LEAST_DEPTH_OF_DOTS = 32
@@ -310,5 +309,10 @@ def cut_at(c: Contraction, terms: int, apart: bool) -> Cut:
         if inside * size > terms or place == 0:
             break
         inside *= size
-    block = max(terms // inside, 1)
+    block = evenly(c.sizes[c.sums[place]], max(terms // inside, 1))
     return Cut(place, block + block % 2 if inside == 1 else block, apart)
+
+
+def evenly(n: int, most: int) -> int:
+    """Turns of a block: at most so many, and fewer, but not less than half, where all are then alike."""
+    return next((block for block in range(most, most // 2, -1) if n % block == 0), most)

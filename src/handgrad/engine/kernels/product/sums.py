@@ -8,11 +8,13 @@ import math
 from collections.abc import Callable, Container, Iterator
 
 from handgrad.engine.emit.ir import Function, Type, Value, i64, number
-from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.contraction import MOST_TURNS, Contraction
 from handgrad.engine.kernels.product.guards import Span, Stretch
 from handgrad.engine.kernels.product.microkernel import Counters, Panel, Tile
-from handgrad.engine.kernels.product.plan import Plan
+from handgrad.engine.kernels.product.plan import FAR, Plan
 from handgrad.engine.kernels.product.source import Size, as_value, halved
+
+FEW_TURNS = 8  # too few for an innermost loop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Part:
 
     @staticmethod
     def whole(c: Contraction) -> Part:
-        return Part({}, [(loop, c.sizes[loop]) for loop in c.sums])
+        return Part({}, windows_outside(c, [(loop, c.sizes[loop]) for loop in c.sums]))
 
     def lines(self, plan: Plan, f: Function) -> list[tuple[int, Size]]:
         """The loops over a panel's lines."""
@@ -45,6 +47,21 @@ class Part:
         return strides
 
 
+def windows_outside(c: Contraction, loops: list[tuple[int, Size]]) -> list[tuple[int, Size]]:
+    """The loops over a panel's lines, those over windows among zeros outside the others.
+
+    At a border a window has fewer turns: innermost, it would be foretold wrongly again and again.
+    """
+    windows = {c.guarded(guard) for guard in c.x.guards}
+    inside = [(loop, n) for loop, n in loops if loop not in windows]
+    turns = math.prod(n if isinstance(n, int) else 0 for _, n in inside)
+    reach = sum((c.sizes[loop] - 1) * abs(c.x.strides[loop]) for loop, _ in inside) * c.dtype.itemsize
+    is_short = all(c.sizes[loop] <= MOST_TURNS for loop in windows)
+    if not is_short or turns < FEW_TURNS or reach > FAR:
+        return loops
+    return [*((loop, n) for loop, n in loops if loop in windows), *inside]
+
+
 class Sums:
     def __init__(self, f: Function, c: Contraction, plan: Plan, vector: Type):
         self.f, self.c, self.plan, self.vector = f, c, plan, vector
@@ -62,7 +79,8 @@ class Sums:
             if c.sizes[loop] % cut.block:
                 left = f.binary("sub", i64(c.sizes[loop]), start)
                 turns = f.intrinsic("smin", left, i64(cut.block))
-            yield Part({**at, loop: start}, [(loop, turns), *((each, c.sizes[each]) for each in inner)])
+            loops = [(loop, turns), *((each, c.sizes[each]) for each in inner)]
+            yield Part({**at, loop: start}, windows_outside(c, loops))
 
     def of(
         self,

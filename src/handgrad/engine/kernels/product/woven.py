@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from handgrad.engine.access import affine
 from handgrad.engine.emit.ir import Function, Value, i64
 from handgrad.engine.kernels.concatenate import FILLED
-from handgrad.engine.kernels.product.contraction import Contraction
+from handgrad.engine.kernels.product.contraction import LONG, Contraction
 from handgrad.engine.kernels.product.emission import Emission
 from handgrad.engine.kernels.product.factors import Columns, Rows
 from handgrad.engine.kernels.product.microkernel import Counters, Tile
-from handgrad.engine.kernels.product.plan import LONG, Plan
+from handgrad.engine.kernels.product.plan import Plan
 from handgrad.engine.kernels.product.sums import Part
 from handgrad.engine.lowering import Load
 
