@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
+import math
 from collections.abc import Callable
 
-from handgrad.engine.access import spelled_out
+from handgrad.engine.access import counter, spelled_out
 from handgrad.engine.kernels.concatenate import Concatenate, apart_among_zeros
 from handgrad.engine.kernels.product.kernel import Contract, in_parts, matmul
 from handgrad.engine.kernels.product.woven import are_woven
@@ -28,6 +30,7 @@ from handgrad.engine.nodes import (
 )  # fmt: skip
 
 Uses = dict[Node, int]
+SOME = 8  # elements that make a loop along vectors
 
 
 def rewritten(graph: Graph) -> Graph:
@@ -161,6 +164,51 @@ def squeezed_product(node: Node, uses: Uses) -> Node | None:
     return dataclasses.replace(product, shape=node.shape, of_x=of_x, of_y=of_y, sizes=sizes)
 
 
+def in_finer_axes(node: Node, uses: Uses) -> Node | None:
+    """An operation on an array whose axes were made one, where that is no view: on the axes as they were.
+
+    So the gradient of a pooling, whose windows lie apart, is read by what follows as it lies.
+    """
+    if not isinstance(node, Elementwise):
+        return None
+    merged = next((x for x in node.nodes if x.shape == node.shape and is_merged(x)), None)
+    if not isinstance(merged, Reshape):
+        return None
+    axes = finer_axes(node.shape, merged.x.shape)
+    if axes is None or not (axes[-1][-1:] == (2,) or axes[-1][-1:] >= (SOME,)):
+        return None
+
+    def finer(x: Node) -> Node:
+        sizes = (1,) * (len(node.shape) - len(x.shape)) + x.shape
+        parts = (some if n != 1 else (1,) * len(some) for n, some in zip(sizes, axes, strict=True))
+        shape = tuple(itertools.chain(*parts))
+        return x.x if isinstance(x, Reshape) and x.x.shape == shape else Reshape(shape, x.dtype, x)
+
+    operands = tuple(finer(x) if isinstance(x, Node) else x for x in node.operands)
+    made = dataclasses.replace(node, shape=merged.x.shape, operands=operands)
+    return Reshape(node.shape, node.dtype, made)
+
+
+def is_merged(x: Node) -> bool:
+    """Whether it is another shape of what is no array in order, and cannot be read by its own axes."""
+    if not isinstance(x, Reshape) or not isinstance(x.x, Transpose | Elementwise):
+        return False
+    return x.source(tuple(counter(i, n) for i, n in enumerate(x.shape))) is None
+
+
+def finer_axes(shape: tuple[int, ...], finer: tuple[int, ...]) -> list[tuple[int, ...]] | None:
+    """For each axis those that it was made of; None where one was made of parts of others."""
+    found, rest = [], list(finer)
+    for n in shape:
+        some: list[int] = []
+        while rest and (math.prod(some) < n or not some):
+            some.append(rest.pop(0))
+        if math.prod(some) != n or not some:
+            return None
+        found.append(tuple(some))
+    return found if not rest else None
+
+
 def padded_apart(node: Node, uses: Uses) -> Node | None:
     """A product of views of an array among zeros, of which only those that lie near are stored."""
     if not isinstance(node, Contract):
@@ -187,6 +235,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     summed_product,
     sliced_product,
     squeezed_product,
+    in_finer_axes,
     padded_apart,
     in_parts,
     in_blocks,

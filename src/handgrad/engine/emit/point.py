@@ -169,9 +169,13 @@ class Point:
         """Compute a kernel's values in order, then write those that are stored, perhaps over what was
         read.
         """
-        for node, e in values:
-            if node not in self.made:
-                self.made[node] = self.value(e)
+        self.compute(values)
         for node, _ in values:
             if node in stores:
                 self.store(node, place, self.made[node], step)
+
+    def compute(self, values: list[tuple[Node, Any]]) -> None:
+        """A kernel's values in order."""
+        for node, e in values:
+            if node not in self.made:
+                self.made[node] = self.value(e)

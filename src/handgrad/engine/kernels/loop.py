@@ -24,6 +24,7 @@ from handgrad.engine.kernels.nest import (
 from handgrad.engine.lowering import Load, Lowering, loads
 from handgrad.engine.nodes import Node
 
+SOME_PAIRS = 4  # turns of a loop around one of two, along which vectors run then
 ROWS_AHEAD = 2  # how far a gather asks ahead
 
 
@@ -79,6 +80,9 @@ class LoopEmitter:
         if along_source is not None:
             self.transpose(values[0], along_source, ranges, strides)
             return
+        if self.are_pairs(values):
+            self.pairs(values, ranges, strides)
+            return
         with nest(f, outer) as counters:
             if not ranges:
                 point = Point(f, self.pointers, {}, finite=finite)
@@ -109,6 +113,49 @@ class LoopEmitter:
             place, _ = point.address(e)
             if place.lanes == 1:
                 f.prefetch(f.offset(self.pointers[e.array], place, memory_type(e.dtype).scalar), 2)
+
+    def are_pairs(self, values: list) -> bool:
+        """Whether the innermost loop has two turns, and vectors run better along the one around it."""
+        if self.sizes[-1:] != [2] or len(self.sizes) < 2 or self.lanes == 1:
+            return False
+        around = len(self.sizes) - 2
+        is_whole = self.kernel.partition not in dict(self.groups[-1] + self.groups[-2])
+        has_gathers = any(e.gathers for e in loads([e for _, e in values]))
+        return is_whole and not has_gathers and self.sizes[around] >= SOME_PAIRS
+
+    def pairs(self, values: list, ranges: list[Bounds], strides: tuple) -> None:
+        """Both turns of the innermost loop, along vectors of the one around it; their results are written by
+        turns. What is left over is made by shorter vectors.
+        """
+        f, around = self.f, len(ranges) - 2
+        n, width, done = self.sizes[around], self.lanes, 0
+        with nest(f, [(g, *ranges[g]) for g in range(around)]) as counters:
+            row = total(f, [(count, strides[g]) for g, count in counters.items()])
+            while width:
+                end = done + (n - done) // width * width
+                with f.loop(i64(done), i64(end), width) as i:
+                    place = f.binary("add", row, f.binary("shl", i, i64(1)))
+                    self.pair(values, {**counters, around: i}, place, width)
+                width, done = width // 2, end
+
+    def pair(self, values: list, counters: dict[int, Value], place: Value, width: int) -> None:
+        f, around = self.f, len(self.sizes) - 2
+        points = [
+            Point(
+                f, self.pointers, {**counters, around + 1: i64(turn)}, around, width, None, self.site.finite
+            )
+            for turn in range(2)
+        ]
+        for point in points:
+            point.compute(values)
+        for node, _ in values:
+            if node in self.kernel.stores:
+                first, second = (f.splat(point.made[node], width) for point in points)
+                if width > 1:
+                    ends = [[(e + k * width) // 2 + e % 2 * width for e in range(width)] for k in range(2)]
+                    first, second = (f.shuffle(first, second, picked) for picked in ends)
+                points[0].store(node, place, first)
+                points[0].store(node, f.binary("add", place, i64(width)), second)
 
     def transpose(self, value: tuple[Node, Any], other: int, ranges: list, strides: tuple) -> None:
         """A copy whose source runs in order along another loop than its result: by square blocks."""

@@ -15,7 +15,7 @@ from handgrad.engine.kernels.concatenate import lay, within
 from handgrad.engine.kernels.kernel import AddingKernel, Bounds, Kernel, Site
 from handgrad.engine.kernels.nest import collapsed, nest, ranges_of
 from handgrad.engine.lowering import Apply, Load, Lowering, Number, loads
-from handgrad.engine.nodes import Node, OfOne
+from handgrad.engine.nodes import Node, OfOne, Reshape, Transpose
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +33,19 @@ class Unwindows(OfOne):
 
 
 def _unwindows(build: Any, out: Any, x: Any, *how: Any, **options: Any) -> Node:
-    return Unwindows(out.shape, np.dtype(out.dtype), build.array(x), of_windows(x, *how, **options))
+    windows, x = of_windows(x, *how, **options), build.array(x)
+    return side_by_side(x, windows) or Unwindows(out.shape, np.dtype(out.dtype), x, windows)
+
+
+def side_by_side(x: Node, how: Windowing) -> Node | None:
+    """Windows that fill the array and do not overlap: it is a view of them. None where they are not so."""
+    parts = zip(how.axes, how.counts, how.size, how.stride, how.dilation, strict=True)
+    if not all(size * count == how.shape[a] and (size, 1) == (s, d) for a, count, size, s, d in parts):
+        return None
+    ndim = len(how.shape)
+    order = [axis for a in range(ndim) for axis in ([a, ndim + how.axes.index(a)] if a in how.axes else [a])]
+    moved = Transpose(tuple(x.shape[axis] for axis in order), x.dtype, x, tuple(order))
+    return Reshape(how.shape, x.dtype, moved)
 
 
 OPERATIONS = {"unwindows": _unwindows}
