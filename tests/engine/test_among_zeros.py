@@ -169,3 +169,15 @@ def test_long_sums(is_last, sizes):
             np.testing.assert_allclose(mine, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
         first = first or got
         assert same_bits(got, first)
+
+
+def test_what_follows_a_strided_gradient_is_a_pass_of_its_own():
+    """Its places are made in phases, far apart: what is read beside them would come late, again and again."""
+    x, W = np.ones((2, 16, 8, 16), np.float32), np.ones((4, 16, 3, 3), np.float32)
+    dout = np.ones((2, 4, 4, 8), np.float32)
+
+    def step(x, W, dout):
+        return hg.where(x > 0, hg.conv2d.vjp(x, W, stride=2, padding=1)[1](dout)[0], 0)
+
+    kernels = Code(optimise(trace(step, x, W, dout)), workers=1).schedule.kernels
+    assert [kernel.name for kernel in kernels if kernel.node.size == x.size] == ["product", "loop"]

@@ -72,7 +72,6 @@ class Kernel:
     """
 
     name: ClassVar[str]
-    has_epilogue: ClassVar[bool] = False  # whether elementwise values can be computed of what it makes
     is_native: ClassVar[bool] = True  # whether it is code, or computed by NumPy
     keeps_to_slices: ClassVar[bool] = True  # whether each thread makes a slice, or the first one all
     writes_in_order: ClassVar[bool] = True  # each element at the point that it is made for
@@ -122,6 +121,11 @@ class Kernel:
         return self.space
 
     # What may be joined to it.
+
+    @property
+    def has_epilogue(self) -> bool:
+        """Whether elementwise values can be computed of what it makes."""
+        return False
 
     def may_join(self, host: Kernel) -> bool:
         """Whether its values can be computed in another kernel's loops, after that one's own."""

@@ -32,7 +32,10 @@ class LoopKernel(Kernel):
     """Elementwise values over a space."""
 
     name = "loop"
-    has_epilogue = True
+
+    @property
+    def has_epilogue(self) -> bool:
+        return True
 
     @classmethod
     def of(cls, node: Node, lowering: Lowering) -> LoopKernel:

@@ -257,7 +257,6 @@ class ContractKernel(Kernel):
     """A contraction, and what follows from each element of it."""
 
     name = "product"
-    has_epilogue = True
     node: Contract
 
     def __init__(self, node: Contract, operands: list[tuple[Operand, Operand]]):
@@ -272,6 +271,11 @@ class ContractKernel(Kernel):
     @property
     def output_space(self) -> tuple:
         return self.node.shape
+
+    @property
+    def has_epilogue(self) -> bool:
+        """Not where its places are made in phases: they lie apart, and so would what is read beside them."""
+        return len(self.node.phases) == 1
 
     @property
     def divisible(self) -> list[int]:
