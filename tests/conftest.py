@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 import threading
@@ -14,9 +15,12 @@ def heeds_interrupts():
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """Compiled code goes to a folder of this run, never to the user's."""
+    """Compiled code goes to a folder of this run, never to the user's; all processes of the run share it."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    place.mkdir(mode=0o700, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HANDGRAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HANDGRAD_CACHE", str(place))
         yield
 
 

@@ -42,7 +42,7 @@ def compared(step, arrays, level="native", kernels=()):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_width_of_a_plane(level, dtype):
     rng = np.random.default_rng(0)
-    for width in (1, 2, 3, 4, 5, 7, 8, 13, 14, 16, 31):
+    for width in (1, 3, 4, 7, 14, 31):
         x = rng.normal(size=(2, 3, 4, 2 * width)).astype(dtype)
         dout = rng.normal(size=(2, 3, 2, width)).astype(dtype)
         compared(pooled((2, 2), (2, 3)), [x, dout], level, {"unwindows"})
@@ -89,6 +89,19 @@ def test_heads_that_are_put_together():
         return hg.tanh(merged) + y, merged * merged
 
     compared(step, [x, y])
+
+
+def test_another_shape_of_what_was_put_together():
+    """Shapes of shapes, of an array that is stored by its finer axes."""
+    rng = np.random.default_rng(5)
+    w, y = rng.normal(size=(1, 16, 2, 1, 2, 2)), rng.normal(size=(16, 4, 2))
+
+    def step(w, y):
+        x = hg.tanh(hg.unwindows(w, (1, 16, 4, 2), (2, 2), 1, (2, 3)))
+        z = hg.reshape(hg.reshape(x, (16, 8)), (16, 4, 2))
+        return hg.sum(z * y, axis=(1, 2)), hg.mean(hg.reshape(x, (1, 4, 4, 8)), axis=(0, 2, 3))
+
+    compared(step, [w, y])
 
 
 def test_windows_with_a_rest_are_added_as_before():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.engine.access import ZERO, Affine, Coordinates, Gathered, broadcast, row_major
-from handgrad.engine.nodes import Elementwise, Fill, Leaf, Node, Reshape, View
+from handgrad.engine.nodes import Elementwise, Fill, Leaf, Node, Reshape, View, base_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -98,7 +98,7 @@ class Lowering:
         if isinstance(node, View):
             source = node.source(coordinates)
             if source is None:
-                raise NotAffine(node.x if isinstance(node, Reshape) else node)
+                raise NotAffine(base_of(node))
             return self.lower(node.x, source)
         if not isinstance(node, Elementwise):
             raise NotAffine(node)

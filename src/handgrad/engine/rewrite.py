@@ -149,6 +149,12 @@ def sliced_product(node: Node, uses: Uses) -> Node | None:
     return dataclasses.replace(product, shape=node.shape, x=x, y=y, sizes=sizes)
 
 
+def reshaped_once(node: Node, uses: Uses) -> Node | None:
+    """A shape of a shape: the last one."""
+    is_twice = isinstance(node, Reshape) and isinstance(node.x, Reshape)
+    return dataclasses.replace(node, x=base_of(node)) if is_twice else None
+
+
 def squeezed_product(node: Node, uses: Uses) -> Node | None:
     """A product with axes of size one more or less, so that what follows it has its shape."""
     if not (isinstance(node, Reshape) and isinstance(node.x, Contract) and uses[node.x] == 1):
@@ -182,7 +188,8 @@ def in_finer_axes(node: Node, uses: Uses) -> Node | None:
         sizes = (1,) * (len(node.shape) - len(x.shape)) + x.shape
         parts = (some if n != 1 else (1,) * len(some) for n, some in zip(sizes, axes, strict=True))
         shape = tuple(itertools.chain(*parts))
-        return x.x if isinstance(x, Reshape) and x.x.shape == shape else Reshape(shape, x.dtype, x)
+        base = base_of(x)
+        return base if base.shape == shape else Reshape(shape, x.dtype, base)
 
     operands = tuple(finer(x) if isinstance(x, Node) else x for x in node.operands)
     made = dataclasses.replace(node, shape=merged.x.shape, operands=operands)
@@ -234,6 +241,7 @@ RULES: tuple[Callable[[Node, Uses], Node | None], ...] = (
     logistic,
     summed_product,
     sliced_product,
+    reshaped_once,
     squeezed_product,
     in_finer_axes,
     padded_apart,
