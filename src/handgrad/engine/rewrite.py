@@ -151,8 +151,9 @@ def sliced_product(node: Node, uses: Uses) -> Node | None:
 
 def reshaped_once(node: Node, uses: Uses) -> Node | None:
     """A shape of a shape: the last one."""
-    is_twice = isinstance(node, Reshape) and isinstance(node.x, Reshape)
-    return dataclasses.replace(node, x=base_of(node)) if is_twice else None
+    if not (isinstance(node, Reshape) and isinstance(node.x, Reshape)):
+        return None
+    return dataclasses.replace(node, x=base_of(node))
 
 
 def squeezed_product(node: Node, uses: Uses) -> Node | None:
