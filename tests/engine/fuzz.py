@@ -110,6 +110,8 @@ def work(first, step, stop, at, failures):
     """Every ``step``-th program; ``at`` says which is under way."""
     warnings.simplefilter("error", NotCompiledWarning)
     for number in range(first, stop, step):
+        if not multiprocessing.parent_process().is_alive():
+            return
         at.value = number
         if failure(number) is not None:
             length, found = shortest(number)
