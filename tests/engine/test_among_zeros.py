@@ -5,10 +5,10 @@ import pytest
 
 import handgrad as hg
 from handgrad.engine import Code, explain
-from handgrad.engine.kernels.product import contraction, kernel as product_kernel, plan, woven
 from handgrad.engine.targets import here
 from handgrad.program import optimise, trace
 from tests.engine.support import assert_close, run, same_bits
+from tests.engine.thresholds import PRODUCT, having
 
 
 def convolution(x, W, width, stride, dilation, is_last):
@@ -134,14 +134,13 @@ def test_what_follows_a_convolution_is_computed_in_its_tiles():
 def test_sums_that_are_cut(monkeypatch):
     """Sums so short are cut as long ones are, so that windows, borders and cuts meet in every way."""
     monkeypatch.setenv("HANDGRAD_CACHE", "off")  # plans are no longer what their programs say
-    for module in (contraction, plan, product_kernel, woven):
-        monkeypatch.setattr(module, "LONG", 24)
-    monkeypatch.setattr(plan, "CHAIN", 12)
     levels = here.levels()
     for seed in range(40):
         rng = np.random.default_rng(seed)
         program, arrays = a_program(rng, seed % 2 == 0, np.float64)
-        code = Code(program, workers=1 + seed % 3, small=0, target=here.at_level(levels[seed % len(levels)]))
+        target = here.at_level(levels[seed % len(levels)])
+        with having({PRODUCT: {"LONG": 24, "CHAIN": 12}}):
+            code = Code(program, workers=1 + seed % 3, small=0, target=target)
         assert_close(run(code, arrays), program(*arrays))
 
 

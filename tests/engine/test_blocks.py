@@ -123,6 +123,5 @@ def test_other_products_are_not(shapes):
 
 def test_a_sum_over_no_axis_of_many_elements():
     x = some((300, 300), np.float64)
-    np.testing.assert_array_equal(
-        run(compiled(trace(lambda x: xp.sum(xp.sin(x), axis=()), x)), [x])[0], np.sin(x)
-    )
+    (made,) = run(compiled(trace(lambda x: xp.sum(xp.exp(x), axis=()), x)), [x])
+    np.testing.assert_allclose(made, np.exp(x), rtol=1e-15)

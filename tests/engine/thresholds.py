@@ -45,14 +45,23 @@ CHOICES = {
 
 
 @contextlib.contextmanager
-def drawn(pick):
-    """Each threshold as it is, or one of its choices; in every module that has it."""
+def having(values):
+    """Thresholds by where they are and name, set in every module there that has them."""
     with contextlib.ExitStack() as stack:
-        for where, choices in CHOICES.items():
+        for where, some in values.items():
             modules = [m for name, m in sorted(sys.modules.items()) if name.startswith(where)]
-            for name, some in choices.items():
-                value = pick((None, None, *some))
-                for module in modules if value is not None else ():
-                    if hasattr(module, name):
-                        stack.enter_context(mock.patch.object(module, name, value))
+            for name, value in some.items():
+                having_it = [module for module in modules if hasattr(module, name)]
+                assert having_it, f"no module in {where} has {name}"
+                for module in having_it:
+                    stack.enter_context(mock.patch.object(module, name, value))
         yield
+
+
+def drawn(pick):
+    """Each threshold as it is, or one of its choices."""
+    values = {
+        where: {name: pick((None, None, *some)) for name, some in choices.items()}
+        for where, choices in CHOICES.items()
+    }
+    return having({w: {n: v for n, v in some.items() if v is not None} for w, some in values.items()})

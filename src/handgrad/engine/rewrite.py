@@ -31,6 +31,7 @@ from handgrad.engine.nodes import (
 
 Uses = dict[Node, int]
 SOME = 8  # elements that make a loop along vectors
+PAIR = 2  # as many as are made at once, along vectors of the loop around them
 
 
 def rewritten(graph: Graph) -> Graph:
@@ -182,7 +183,7 @@ def in_finer_axes(node: Node, uses: Uses) -> Node | None:
     if not isinstance(merged, Reshape):
         return None
     axes = finer_axes(node.shape, merged.x.shape)
-    if axes is None or not (axes[-1][-1:] == (2,) or axes[-1][-1:] >= (SOME,)):
+    if axes is None or (axes[-1][-1] < SOME and axes[-1][-1] != PAIR):
         return None
 
     def finer(x: Node) -> Node:

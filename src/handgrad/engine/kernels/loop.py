@@ -143,12 +143,8 @@ class LoopEmitter:
 
     def pair(self, values: list, counters: dict[int, Value], place: Value, width: int) -> None:
         f, around = self.f, len(self.sizes) - 2
-        points = [
-            Point(
-                f, self.pointers, {**counters, around + 1: i64(turn)}, around, width, None, self.site.finite
-            )
-            for turn in range(2)
-        ]
+        turns = ({**counters, around + 1: i64(turn)} for turn in range(2))
+        points = [Point(f, self.pointers, at, around, width, None, self.site.finite) for at in turns]
         for point in points:
             point.compute(values)
         for node, _ in values:

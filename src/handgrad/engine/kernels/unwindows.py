@@ -34,10 +34,10 @@ class Unwindows(OfOne):
 
 def _unwindows(build: Any, out: Any, x: Any, *how: Any, **options: Any) -> Node:
     windows, x = of_windows(x, *how, **options), build.array(x)
-    return side_by_side(x, windows) or Unwindows(out.shape, np.dtype(out.dtype), x, windows)
+    return as_a_view(x, windows) or Unwindows(out.shape, np.dtype(out.dtype), x, windows)
 
 
-def side_by_side(x: Node, how: Windowing) -> Node | None:
+def as_a_view(x: Node, how: Windowing) -> Node | None:
     """Windows that fill the array and do not overlap: it is a view of them. None where they are not so."""
     parts = zip(how.axes, how.counts, how.size, how.stride, how.dilation, strict=True)
     if not all(size * count == how.shape[a] and (size, 1) == (s, d) for a, count, size, s, d in parts):
