@@ -13,12 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 FORMAT = 1  # of an entry, and of what its name is made from
-LIMIT = 256 * 2**20  # bytes of all entries
+LIMIT = 256 * 2**20  # bytes of all entries, but for those of the last minute
+TIDIED_EVERY = 60.0  # seconds: to look at each of ten thousand entries takes longer than to write one
 STALE = 3600.0  # seconds after which a part is nobody's any more
 
 _MAGIC = b"handgrad"
 _DIGEST = 32
 _ENTRY = re.compile(r"[0-9a-f]{40}\.code")
+_TIDIED = ".tidied"  # when it was done last, by any process
 _PART = re.compile(r"\.[0-9a-f]{40}\.code\..*\.part")
 
 
@@ -56,7 +58,8 @@ def write(entries: list[tuple[list[str | bytes], bytes]]) -> None:
         for parts, payload in entries:
             key = _key(parts)
             _write(place / f"{key.hex()}.code", _MAGIC + _digest(payload, key) + payload)
-        _tidy(place)
+        if _is_due(place / _TIDIED):
+            _tidy(place)
 
 
 def folder() -> Path | None:
@@ -133,6 +136,15 @@ def _write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
+
+
+def _is_due(stamp: Path) -> bool:
+    """Whether to tidy, and if so, tells the others that it is being done."""
+    with contextlib.suppress(FileNotFoundError):
+        if abs(time.time() - stamp.stat().st_mtime) < TIDIED_EVERY:  # abs: a clock may have been set back
+            return False
+    stamp.touch(mode=0o600)
+    return True
 
 
 def _tidy(place: Path) -> None:
