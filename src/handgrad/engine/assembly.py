@@ -23,11 +23,14 @@ from handgrad.engine.kernels.kernel import Called, Kernel, Setting, Site, innerm
 from handgrad.engine.lowering import walk
 from handgrad.engine.nodes import Constant, Node
 from handgrad.engine.runtime.memory import LINE
-from handgrad.engine.schedule import Schedule, slices
+from handgrad.engine.schedule import Schedule, parts_of
 from handgrad.engine.targets.target import Target
 
 STATUS_WORDS = 4
 BARRIER_BYTES = 256
+Group = list[tuple[Kernel, Called]]  # which are called together, in rounds
+Groups = list[Group]
+
 KERNEL = "kernel"  # what a kernel's function is called until its name is known
 
 BARRIER = """
@@ -65,12 +68,12 @@ done:
 """
 
 
-def segments(kernels: list[Kernel]) -> list[list[Kernel]]:
-    """The kernels in runs between those that NumPy computes."""
-    runs: list[list[Kernel]] = [[]]
-    for kernel in kernels:
-        if kernel.is_native:
-            runs[-1].append(kernel)
+def segments(groups: list[list[Kernel]]) -> list[list[list[Kernel]]]:
+    """The groups of kernels in runs between those that NumPy computes."""
+    runs: list[list[list[Kernel]]] = [[]]
+    for group in groups:
+        if group[0].is_native:
+            runs[-1].append(group)
         else:
             runs.append([])
     return runs
@@ -78,8 +81,7 @@ def segments(kernels: list[Kernel]) -> list[list[Kernel]]:
 
 def setting(kernel: Kernel, threads: int, target: Target, bfloat16: bool) -> Setting:
     """What a kernel is written for, once it is known which of its loops is divided."""
-    parts = [] if kernel.partition is None else slices(kernel.space[kernel.partition], threads)
-    return Setting(target, parts, bfloat16)
+    return Setting(target, parts_of(kernel, threads), bfloat16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +91,9 @@ class Call:
     function: str
     arrays: tuple[tuple[Node, int], ...]
 
-    def emit(self, run: Run, where: dict[Node, Value]) -> None:
+    def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
         arrays = [run.f.offset(where[a], i64(n), "i8") for a, n in self.arrays]
-        given = ", ".join(f"{x.type} {x.text}" for x in (*arrays, run.scratch, run.status, run.thread))
+        given = ", ".join(f"{x.type} {x.text}" for x in (*arrays, run.scratch, run.status, part))
         run.f.do(f"call void {run.functions.get(self.function, f'@{self.function}')}({given})")
 
 
@@ -119,8 +121,12 @@ class Assembly:
         self.functions: dict[Hashable, str] = {}
         self.modules: dict[str, Module] = {}
         self.segments = [
-            [(kernel, kernel.prepared(self)) for kernel in kernels] for kernels in segments(schedule.kernels)
+            [self.prepared(group) for group in groups] for groups in segments(schedule.groups)
         ]
+
+    def prepared(self, group: list[Kernel]) -> Group:
+        """Kernels with what is called for them."""
+        return [(kernel, kernel.prepared(self)) for kernel in group]
 
     def texts(self) -> list[str]:
         """A module for each distinct kernel, and one for the runs, whose table goes on with their addresses.
@@ -186,18 +192,18 @@ class Assembly:
         """The function of a kernel, in a module of its own, named by what it does."""
         module = Module(self.target)
         parameters = [(f"a{n}", PTR, "noalias") for n in range(len(arrays))]
-        parameters += [("scratch", PTR, "noalias"), (STATUS[1:], PTR, ""), ("thread", I64, "")]
+        parameters += [("scratch", PTR, "noalias"), (STATUS[1:], PTR, ""), ("part", I64, "")]
         f = module.function(KERNEL, parameters, attributes="noinline")
         where = dict(zip(arrays, f.args, strict=False))
         pointers = {a: where[self.memory(a)] for a in (*kernel.arrays, *kernel.stores)}
         checks = any(getattr(e, "op", None) == "check_finite" for e in walk(kernel.expressions))
         finite = f.variable(I64, i64(0)) if checks else i64(0)
-        scratch, status, thread = f.args[-3:]
+        scratch, status, part = f.args[-3:]
         given = setting(kernel, self.schedule.threads, self.target, self.bfloat16)
-        site = Site(given.target, given.parts, given.bfloat16, f, pointers, thread, scratch, finite)
+        site = Site(given.target, given.parts, given.bfloat16, f, pointers, part, scratch, finite)
         self.scratch = max(self.scratch, kernel.scratch(site))
         if self.schedule.threads > 1 and kernel.partition is None and not kernel.is_private:
-            with f.when(f.compare("icmp eq", thread, i64(0))):
+            with f.when(f.compare("icmp eq", part, i64(0))):
                 kernel.emit(site)
         else:
             kernel.emit(site)
@@ -222,14 +228,14 @@ class Runs:
         self.module = Module(self.target)
         if self.schedule.threads > 1:
             self.module.add(BARRIER.replace("PAUSE", self.target.pause(self.module)))
-        for n, calls in enumerate(assembly.segments):
-            Run(self, f"run{n}", calls)
+        for n, groups in enumerate(assembly.segments):
+            Run(self, f"run{n}", groups)
 
 
 class Run:
     """A function that calls kernels, one after the other."""
 
-    def __init__(self, runs: Runs, title: str, calls: list[tuple[Kernel, Called]]):
+    def __init__(self, runs: Runs, title: str, groups: Groups):
         self.assembly, self.schedule, self.target = runs.assembly, runs.schedule, runs.target
         parameters = [(n, PTR, "") for n in ("table", "arena", "status", "barrier")]
         parameters += [("thread", I64, ""), ("yield", PTR, "")]
@@ -244,7 +250,7 @@ class Run:
         self.functions = self.addresses() if runs.by_address else {}
         where = self.places()
         self.constants: dict[Node, Value] = {n: x for n, x in where.items() if isinstance(n, Constant)}
-        self.calls(calls, where)
+        self.calls(groups, where)
         if saved is not None:
             self.target.restore(self.f, saved)
 
@@ -267,15 +273,25 @@ class Run:
             where[node] = self.f.offset(self.arena, i64(place), "i8")
         return where
 
-    def calls(self, calls: list[tuple[Kernel, Called]], where: dict[Node, Value]) -> None:
-        """Kernels one after the other; between phases threads wait for each other."""
-        phase = calls[0][0].phase if calls else 0
-        for kernel, call in calls:
-            if kernel.phase > phase:
+    def calls(self, groups: Groups, where: dict[Node, Value]) -> None:
+        """Kernels one after the other, or in rounds; between phases threads wait for each other."""
+        phase = groups[0][0][0].phase if groups else 0
+        for group in groups:
+            first, _ = group[0]
+            if first.phase > phase:
                 self.wait()
-                phase = kernel.phase
+                phase = first.phase
+            if first.rounds == 1:
+                self.round(group, where, self.thread)
+                continue
+            before = i64(0) if first.is_private else self.f.binary("mul", self.thread, i64(first.rounds))
+            with self.f.loop(before, self.f.binary("add", before, i64(first.rounds))) as part:
+                self.round(group, where, part)
+
+    def round(self, group: Group, where: dict[Node, Value], part: Value) -> None:
+        for kernel, call in group:
             with self.clocked(self.number.get(kernel)):
-                call.emit(self, where)
+                call.emit(self, where, part)
 
     def is_fine(self) -> Value:
         """Whether nothing was flagged."""

@@ -103,7 +103,7 @@ class Clock:
         share = f" {100 * cycles / self.total:5.1f} % "
         if kernel.inside or not kernel.product_flops or not cycles:
             return share + " " * 8
-        reached = kernel.product_flops / self.workers * self.calls[numbers[0]] / cycles
+        reached = kernel.product_flops / self.workers / kernel.rounds * self.calls[numbers[0]] / cycles
         return f"{share}{100 * reached / self.peak:4.0f} %  "
 
 

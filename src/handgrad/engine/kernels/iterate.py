@@ -98,7 +98,7 @@ class IterateKernel(ScanKernel):
 
 
 class Iteration(Steps):
-    def emit(self, run: Run, where: dict[Node, Value]) -> None:
+    def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
         f, kernel, status = run.f, self.kernel, run.status
         held = Held(self, run, where)
         body = held.body

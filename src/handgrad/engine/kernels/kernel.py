@@ -29,15 +29,16 @@ Bounds = tuple[Value, Value]
 class Called(Protocol):
     """A call of a kernel."""
 
-    def emit(self, run: Run, where: dict[Node, Value]) -> None:
-        """The instructions of it; ``where`` arrays are."""
+    def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
+        """The instructions of it; ``where`` arrays are, and which ``part`` of the divided loop it takes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """What a kernel is written for.
 
-    ``parts`` say where each thread's part of the divided loop begins and ends; none, where it is not divided.
+    ``parts`` say where each part of the divided loop begins and ends, one or more in a row for each thread;
+    none, where it is not divided.
     """
 
     target: Target
@@ -51,17 +52,17 @@ class Site(Setting):
 
     f: Function
     pointers: dict[Node, Value]
-    thread: Value
+    part: Value  # which of the parts
     scratch: Value
     finite: Value  # where it is noted that a value that is checked is not finite
 
     @once
     def bounds(self) -> Bounds | None:
-        """Where this thread's part of the divided loop begins and ends."""
+        """Where this part of the divided loop begins and ends."""
         if not self.parts:
             return None
         share, n = i64(self.parts[0][1]), i64(self.parts[-1][1])
-        start = self.f.intrinsic("umin", self.f.binary("mul", self.thread, share), n)
+        start = self.f.intrinsic("umin", self.f.binary("mul", self.part, share), n)
         return start, self.f.intrinsic("umin", self.f.binary("add", start, share), n)
 
 
@@ -85,6 +86,7 @@ class Kernel:
         self.stores = {n for n, _ in values} if stores is None else set(stores)
         self.phase = 0  # the threads meet between phases
         self.partition: int | None = None  # the loop that is divided among threads
+        self.rounds = 1  # in which each thread takes its part of that
         self.is_private = False  # whether each thread calls it for itself
 
     def __repr__(self) -> str:
@@ -242,7 +244,7 @@ class Kernel:
         stored = tuple((n.dtype, n.shape, place(n) if n in self.stores else -1) for n in self.makes)
         own = (self.node.shape, self.node.dtype, [place(n) for n in self._others()])
         return (
-            self.name, self.space, self.partition, self.is_private, stored, repr(own), self.details(),
+            self.name, self.space, self.partition, self.rounds, self.is_private, stored, repr(own), self.details(),
             signature(self.expressions, place, made),
         )  # fmt: skip
 

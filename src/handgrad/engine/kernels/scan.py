@@ -251,7 +251,7 @@ class ScanKernel(Kernel):
 
     def prepared(self, assembly: Assembly) -> Steps:
         loads = [load for _, load in self.values]
-        calls = [(kernel, kernel.prepared(assembly)) for kernel in self.inner.kernels]
+        calls = [assembly.prepared(group) for group in self.inner.groups]
         memory = assembly.memory
         given = [(memory(load.array), load.offset.start * load.dtype.itemsize) for load in loads]
         return Steps(self, tuple(given), calls)
@@ -266,9 +266,9 @@ class Steps:
 
     kernel: ScanKernel
     given: tuple[tuple[Node, int], ...]
-    calls: list[tuple[Kernel, Any]]
+    calls: list[list[tuple[Kernel, Any]]]
 
-    def emit(self, run: Run, where: dict[Node, Value]) -> None:
+    def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
         f, held = run.f, Held(self, run, where)
         self.keep_first(run, held)
         with f.loop(*self.bounds(run)) as step:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 from handgrad.engine.kernels.kernel import Kernel, counters
 from handgrad.engine.kernels.loop import LoopKernel
-from handgrad.engine.lowering import Lowering
+from handgrad.engine.lowering import Load, Lowering
 from handgrad.engine.nodes import Node, Reshape, cast
 from handgrad.engine.order import Order
 from handgrad.engine.schedule.division import partition_of, stays_inside
 from handgrad.engine.schedule.memory import places_of
+from handgrad.engine.schedule.rounds import grouped
+from handgrad.once import once
+
+Link = tuple[Load, Kernel, Kernel]  # an array's elements, who reads, who writes
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
     """Kernels in order, with their phases, and a place for every array that they store."""
 
-    kernels: list[Kernel]
+    groups: list[list[Kernel]]  # which threads take together, in rounds
     threads: int
     places: dict[Node, int]  # offsets in the arena, in bytes
     size: int  # of the arena
     donated: dict[Node, Node]  # nodes that are written over an input
+
+    @once
+    def kernels(self) -> list[Kernel]:
+        return [kernel for group in self.groups for kernel in group]
 
     @property
     def phases(self) -> int:
@@ -46,16 +55,10 @@ def scheduled(
         kernel.arrange(threads)
     plan = Plan(kernels, donated, threads)
     outside = {*outputs, *plan.donated} - plan.copied
-    order = list(plan.order)
-    if threads > 1:
-        for kernel in order:
-            kernel.partition = partition_of(kernel, plan.maker, threads)
-        for kernel in order:
-            kernel.phase = plan.phase(kernel)
-    order.sort(key=lambda k: k.phase)
-    moments = [k.phase if threads > 1 else i for i, k in enumerate(order)]
-    places, size = places_of(order, moments, outside)
-    return Schedule(order, threads, places, size, plan.donated)
+    groups = plan.groups()
+    moments = [k.phase if threads > 1 else i for i, group in enumerate(groups) for k in group]
+    places, size = places_of([kernel for group in groups for kernel in group], moments, outside)
+    return Schedule(groups, threads, places, size, plan.donated)
 
 
 class Plan:
@@ -93,21 +96,41 @@ class Plan:
             node = copy.node
         self.donated[node] = target
 
-    def phase(self, kernel: Kernel) -> int:
+    def groups(self) -> list[list[Kernel]]:
+        """The kernels in order, those together that threads take in rounds; phases and what is divided
+        are noted with each.
+        """
+        order, threads = list(self.order), max(self.threads, 2)
+        for kernel in order:
+            kernel.partition = partition_of(kernel, self.maker, threads)
+        for kernel in order:
+            kernel.phase = self.phase(kernel, threads)
+        phases = itertools.groupby(sorted(order, key=lambda k: k.phase), lambda k: k.phase)
+        groups = [group for _, phase in phases for group in grouped(list(phase), self)]
+        if self.threads > 1:
+            return groups
+        for kernel in order:
+            kernel.phase = 0
+            if kernel.rounds == 1:
+                kernel.partition = None
+        return groups if any(k.rounds > 1 for k in order) else [[k] for k in order]
+
+    def phase(self, kernel: Kernel, threads: int) -> int:
         """The first phase in which all that it needs is there; those of earlier kernels are known."""
-        phase = 0
+        return max(
+            (k.phase + (not stays_inside(*link, threads)) for k, link in self.links(kernel)), default=0
+        )
+
+    def links(self, kernel: Kernel) -> Iterator[tuple[Kernel, Link]]:
+        """The kernels that it must wait for, each with what is read of the one that writes."""
         for load in kernel.reads:
-            maker = self.maker.get(load.array)
-            if maker is not None and maker is not kernel:
-                phase = max(phase, maker.phase + (not stays_inside(load, kernel, maker, self.threads)))
-        for node in kernel.stores:
-            target = self.donated.get(node)
-            for reader in self.readers.get(target, ()) if target is not None else ():
+            maker = self.maker.get(load.array, kernel)
+            if maker is not kernel:
+                yield maker, (load, kernel, maker)
+        for target in (self.donated[node] for node in kernel.stores if node in self.donated):
+            for reader in self.readers.get(target, ()):
                 if reader is not kernel:
-                    reads = [load for load in reader.reads if load.array is target]
-                    inside = all(stays_inside(load, reader, kernel, self.threads) for load in reads)
-                    phase = max(phase, reader.phase + (not inside))
-        return phase
+                    yield from ((reader, (load, reader, kernel)) for load in reader.reads if load.array is target)
 
 
 def copying(node: Node, target: Node) -> Kernel:

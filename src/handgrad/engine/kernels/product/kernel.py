@@ -338,7 +338,7 @@ class ContractKernel(Kernel):
         return self.product(setting).scratch_bytes
 
     def emit(self, site: Site) -> None:
-        self.product(site).emit(site.f, site.pointers, site.scratch, site.thread, site.finite)
+        self.product(site).emit(site.f, site.pointers, site.scratch, site.part, site.finite)
 
 
 def touched(operand: Operand) -> Load:

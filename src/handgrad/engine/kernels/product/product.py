@@ -1,4 +1,4 @@
-"""Contractions, planned for each thread's share, as code."""
+"""Contractions, planned for each part of one of their loops, as code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def are_pairs(dtype: np.dtype, target: Target) -> bool:
 
 
 class Product:
-    """The kernel of a contraction, planned for the slices that threads take of one loop; in phases one after
+    """The kernel of a contraction, planned for the parts of one loop that threads take; in phases one after
     the other, where it has such.
     """
 
@@ -59,10 +59,10 @@ class Product:
         count = len(self.pieces)
         return (f"{count} phases: " if count > 1 else "") + "; ".join(texts)
 
-    def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, finite: Value) -> None:
-        """The whole product, or the slice of it that is this thread's."""
+    def emit(self, f: Function, pointers: dict, scratch: Value, part: Value, finite: Value) -> None:
+        """The whole product, or a part of it."""
         for piece in self.pieces:
-            piece.emit(f, pointers, scratch, thread, finite)
+            piece.emit(f, pointers, scratch, part, finite)
 
 
 class Piece:
@@ -117,7 +117,7 @@ class Piece:
             sizes[self.apart] = size
         return Emission(self, plan, sizes)
 
-    def emit(self, f: Function, pointers: dict, scratch: Value, thread: Value, finite: Value) -> None:
+    def emit(self, f: Function, pointers: dict, scratch: Value, part: Value, finite: Value) -> None:
         c = self.contraction
         if 0 in (c.sizes[loop] for loop in c.loops if loop not in c.sums):
             return
@@ -127,17 +127,15 @@ class Piece:
             if self.apart is None:
                 emission.emit(f, pointers, scratch, {}, finite)
             elif size:
-                start = {self.apart: f.binary("mul", thread, i64(share))}
-                with f.when(self.takes(f, thread, size)):
+                start = {self.apart: f.binary("mul", part, i64(share))}
+                with f.when(self.takes(f, part, size)):
                     emission.emit(f, pointers, scratch, start, finite)
 
-    def takes(self, f: Function, thread: Value, size: int) -> Value:
-        """Whether this thread's slice has that size."""
-        mine = [t for t, (start, stop) in enumerate(self.slices) if stop - start == size]
-        found = f.compare("icmp eq", thread, i64(mine[0]))
-        for other in mine[1:]:
-            found = f.binary("or", found, f.compare("icmp eq", thread, i64(other)))
-        return found
+    def takes(self, f: Function, part: Value, size: int) -> Value:
+        """Whether a part has that size."""
+        sizes = [stop - start for start, stop in self.slices]  # the same ones in a row
+        before = f.binary("sub", part, i64(sizes.index(size)))
+        return f.compare("icmp ult", before, i64(sizes.count(size)))
 
 
 def together(pieces: list[Piece], registers: int) -> list[Piece]:
