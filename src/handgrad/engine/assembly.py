@@ -28,6 +28,7 @@ from handgrad.engine.targets.target import Target
 
 STATUS_WORDS = 4
 BARRIER_BYTES = 256
+COUNTER_WORD, COUNTERS = 8, 8  # of the barrier: how many parts of a loop were taken since threads met
 Group = list[tuple[Kernel, Called]]  # which are called together, in rounds
 Groups = list[Group]
 
@@ -44,6 +45,8 @@ entry:
   br i1 %all, label %last, label %wait
 last:
   store atomic i64 0, ptr %barrier monotonic, align 8
+  %taken = getelementptr i8, ptr %barrier, i64 64
+  store <8 x i64> zeroinitializer, ptr %taken, align 64
   %next = add i64 %mine, 1
   store atomic i64 %next, ptr %generation release, align 8
   ret void
@@ -120,9 +123,7 @@ class Assembly:
         self.scratch = 0
         self.functions: dict[Hashable, str] = {}
         self.modules: dict[str, Module] = {}
-        self.segments = [
-            [self.prepared(group) for group in groups] for groups in segments(schedule.groups)
-        ]
+        self.segments = [[self.prepared(group) for group in groups] for groups in segments(schedule.groups)]
 
     def prepared(self, group: list[Kernel]) -> Group:
         """Kernels with what is called for them."""
@@ -250,7 +251,10 @@ class Run:
         self.functions = self.addresses() if runs.by_address else {}
         where = self.places()
         self.constants: dict[Node, Value] = {n: x for n, x in where.items() if isinstance(n, Constant)}
+        self.taken = 0  # counters since threads met
         self.calls(groups, where)
+        if self.taken:
+            self.wait()
         if saved is not None:
             self.target.restore(self.f, saved)
 
@@ -284,9 +288,22 @@ class Run:
             if first.rounds == 1:
                 self.round(group, where, self.thread)
                 continue
-            before = i64(0) if first.is_private else self.f.binary("mul", self.thread, i64(first.rounds))
-            with self.f.loop(before, self.f.binary("add", before, i64(first.rounds))) as part:
+            with self.rounds(first) as part:
                 self.round(group, where, part)
+
+    @contextlib.contextmanager
+    def rounds(self, kernel: Kernel) -> Iterator[Value]:
+        """The parts that a thread makes: all of its own slice, or those that no other has taken yet."""
+        f, count = self.f, kernel.rounds
+        if self.schedule.threads > 1 and kernel.is_dynamic and self.taken < COUNTERS:
+            counter = f.offset(f.args[3], i64(COUNTER_WORD + self.taken), "i64")
+            self.taken += 1
+            with f.asked(counter, i64(count * self.schedule.threads)) as part:
+                yield part
+            return
+        first = i64(0) if kernel.is_private else f.binary("mul", self.thread, i64(count))
+        with f.loop(first, f.binary("add", first, i64(count))) as part:
+            yield part
 
     def round(self, group: Group, where: dict[Node, Value], part: Value) -> None:
         for kernel, call in group:
@@ -300,6 +317,7 @@ class Run:
         return f.compare("icmp eq", raised, i64(0))
 
     def wait(self) -> None:
+        self.taken = 0
         if self.schedule.threads > 1:
             with self.clocked(len(self.assembly.counted)):
                 self.f.do(f"call void @barrier(ptr %barrier, i64 {self.schedule.threads}, ptr %yield)")

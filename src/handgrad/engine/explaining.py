@@ -59,11 +59,21 @@ def kernels(stages: Stages, clock: Clock | None) -> str:
 
 def _phases(stages: Stages, schedule: Schedule, clock: Clock | None, indent: str = "") -> Iterator[str]:
     phase = -1
-    for kernel in schedule.kernels:
-        if kernel.phase != phase:
-            phase = kernel.phase
+    for group in schedule.groups:
+        if group[0].phase != phase:
+            phase = group[0].phase
             yield f"{indent}phase {phase}"
-        yield from _lines(stages, kernel, clock, indent + "    ")
+        if len(group) > 1:
+            yield f"{indent}    {_rounds(group[0], schedule.threads)}"
+        for kernel in group:
+            yield from _lines(stages, kernel, clock, indent + "    " * (1 + (len(group) > 1)))
+
+
+def _rounds(kernel: Kernel, threads: int) -> str:
+    """How kernels are taken together."""
+    if kernel.is_dynamic and threads > 1:
+        return f"together, in {kernel.rounds * threads} parts, each by the thread that is free"
+    return f"together, in {kernel.rounds} rounds" + " of each thread" * (threads > 1)
 
 
 def _lines(stages: Stages, kernel: Kernel, clock: Clock | None, indent: str) -> Iterator[str]:

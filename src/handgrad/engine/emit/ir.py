@@ -355,6 +355,20 @@ class Function:
         self.do(f"br label %{tag}.head")
         self.label(f"{tag}.done")
 
+    @contextlib.contextmanager
+    def asked(self, counter: Value, stop: Value) -> Iterator[Value]:
+        """while (i = counter++) < stop, where other threads count too."""
+        tag = self.fresh("asked")[1:]
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.head")
+        index = self.put(f"atomicrmw add ptr {counter.text}, i64 1 monotonic", I64)
+        more = self.compare("icmp slt", index, stop)
+        self.do(f"br i1 {more.text}, label %{tag}.body, label %{tag}.done")
+        self.label(f"{tag}.body")
+        yield index
+        self.do(f"br label %{tag}.head")
+        self.label(f"{tag}.done")
+
     def carrying(
         self,
         start: Value,

@@ -87,6 +87,7 @@ class Kernel:
         self.phase = 0  # the threads meet between phases
         self.partition: int | None = None  # the loop that is divided among threads
         self.rounds = 1  # in which each thread takes its part of that
+        self.is_dynamic = False  # whether a thread takes the next round of all, not of its own part
         self.is_private = False  # whether each thread calls it for itself
 
     def __repr__(self) -> str:
@@ -244,8 +245,8 @@ class Kernel:
         stored = tuple((n.dtype, n.shape, place(n) if n in self.stores else -1) for n in self.makes)
         own = (self.node.shape, self.node.dtype, [place(n) for n in self._others()])
         return (
-            self.name, self.space, self.partition, self.rounds, self.is_private, stored, repr(own), self.details(),
-            signature(self.expressions, place, made),
+            self.name, self.space, self.partition, self.rounds, self.is_private, stored, repr(own),
+            self.details(), signature(self.expressions, place, made),
         )  # fmt: skip
 
     def _others(self) -> list[Node]:

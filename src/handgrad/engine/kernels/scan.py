@@ -241,7 +241,9 @@ class ScanKernel(Kernel):
             for load in k.reads
             if load.array in before
         ]
-        return self.inner.phases > 1 or not all(stays_inside(*link, self.inner.threads) for link in links)
+        if self.inner.phases > 1 or any(kernel.is_dynamic for kernel in self.inner.kernels):
+            return True
+        return not all(stays_inside(*link, self.inner.threads) for link in links)
 
     # How it is called.
 

@@ -130,7 +130,9 @@ class Plan:
         for target in (self.donated[node] for node in kernel.stores if node in self.donated):
             for reader in self.readers.get(target, ()):
                 if reader is not kernel:
-                    yield from ((reader, (load, reader, kernel)) for load in reader.reads if load.array is target)
+                    yield from (
+                        (reader, (load, reader, kernel)) for load in reader.reads if load.array is target
+                    )
 
 
 def copying(node: Node, target: Node) -> Kernel:

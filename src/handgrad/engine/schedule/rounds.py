@@ -18,7 +18,7 @@ from handgrad.engine.schedule.division import VECTOR, are_cut_at_vectors, slices
 if TYPE_CHECKING:
     from handgrad.engine.schedule.phases import Link, Plan
 
-NEAR = 1 << 18  # bytes of a round's arrays: half of a core's own cache
+NEAR = 1 << 18  # bytes of a round's arrays: half of a core's second cache, or less
 WORTH = 512  # operations of a product in a round, for each byte that every round reads (and copies) anew
 
 
@@ -26,6 +26,7 @@ def grouped(phase: list[Kernel], plan: Plan) -> list[list[Kernel]]:
     """The kernels of a phase, those together that are taken in rounds, in an order in which they can be."""
     groups: list[list[Kernel]] = []
     where: dict[Kernel, int] = {}
+    linked: set[int] = set()  # groups of which a thread needs in another group what it made itself
     of_turns: dict[int, list[int]] = {}  # the groups whose divided loops have so many
     for kernel in phase:
         turns = turns_of(kernel)
@@ -38,11 +39,14 @@ def grouped(phase: list[Kernel], plan: Plan) -> list[list[Kernel]]:
             alike.append(len(groups))
             groups.append([])
         groups[where[kernel]].append(kernel)
-    for group in groups:
+        linked |= {g for one, _ in links if one != where[kernel] for g in (one, where[kernel])}
+    for g, group in enumerate(groups):
         rounds = rounds_of(group, plan.threads)
         for kernel in group:
-            kernel.rounds = rounds
-    return groups if any(kernel.rounds > 1 for kernel in phase) else [[kernel] for kernel in phase]
+            kernel.rounds, kernel.is_dynamic = rounds, rounds > 1 and g not in linked
+    if all(kernel.rounds == 1 for kernel in phase):
+        return [[kernel] for kernel in phase]
+    return [one for g in groups for one in ([g] if g[0].rounds > 1 else [[kernel] for kernel in g])]
 
 
 def may_join(group: int, links: list[tuple[int, Link]], turns: int) -> bool:
