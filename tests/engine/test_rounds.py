@@ -6,11 +6,14 @@ import pytest
 import handgrad as hg
 from handgrad.arrays import xp
 from handgrad.program import repeated, trace
-from tests.engine.support import assert_close, compiled, interpreted, run, same_bits
+from tests.engine.support import arrays_in, assert_close, compiled, interpreted, run, same_bits
+from tests.engine.test_scans import CASES
 from tests.engine.thresholds import having
 
 rng = np.random.default_rng(0)
-SMALL = {"handgrad.engine.schedule.rounds": {"NEAR": 256, "WORTH": 0}}
+ROUNDS = "handgrad.engine.schedule.rounds"
+SMALL = {ROUNDS: {"NEAR": 256, "NARROW": 1, "WORTH": 0}}
+SMALLER = {ROUNDS: {"NEAR": 16, "NARROW": 1, "WORTH": 0}}
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +105,7 @@ def test_the_next_part_is_taken_by_whoever_is_free_where_no_slice_is_read_again(
     x = rng.standard_normal((12, 5)) + 7
     for f, dynamic in ((apart, True), (again, False)):
         program = trace(f, x)
-        with having({"handgrad.engine.schedule.rounds": {"NEAR": 16, "WORTH": 0}}):
+        with having(SMALLER):
             code = compiled(program, 3)
         assert groups(code)
         assert all(k.is_dynamic == dynamic for group in groups(code) for k in group)
@@ -161,6 +164,39 @@ def test_steps_of_a_loop_take_their_parts_anew(threads):
     assert any(group[0].rounds > 1 for group in loop.inside.groups)
     one = run(compiled(program, donated=over), arrays, donated=over)
     assert same_bits(run(code, arrays, donated=over), one)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_in_the_steps_of_a_scan(name, threads):
+    """Where threads divide each step, and where each makes steps of its own."""
+    f, args = CASES[name]
+    program = trace(f, *args)
+    with having(SMALLER):
+        code = compiled(program, threads)
+    assert same_bits(run(code, arrays_in(args)), run(compiled(program), arrays_in(args)))
+    if name == "nothing carried, gradients":
+        *_, loop = (k for k in code.schedule.kernels if k.inside)
+        assert loop.sharers == threads
+        assert any(group[0].rounds > 1 for group in loop.inside.groups)
+
+
+def test_a_sum_of_columns_is_not_cut_into_pieces_of_lines():
+    """Nor is a scatter whose parts would each look at all that is added."""
+    x, i = rng.standard_normal((40, 256)), rng.integers(0, 40, 4000)
+
+    def columns(x):
+        return (s := xp.sum(x, axis=0)), x / s
+
+    def scattered(x, i):
+        return (s := xp.scatter_add(xp.take(x, i, axis=0) * 2, i, x.shape)), xp.sum(s * x, axis=1)
+
+    for f, args in ((columns, [x]), (scattered, [x, i])):
+        program = trace(f, *args)
+        with having({ROUNDS: {"NEAR": 256, "WORTH": 0}}):
+            code = compiled(program, 2)
+        assert_close(run(code, args), interpreted(program, args))
+        assert all(k.rounds == 1 for k in code.schedule.kernels if k.name in ("scatter", "reduce"))
 
 
 def test_they_are_explained():

@@ -40,7 +40,7 @@ CHOICES = {
     KERNELS + "scatter": {"WIDE": (4, 20), "SHORT": (1, 3), "SPARE": (1, 2)},
     KERNELS + "scan": {"SOME_STEPS": (1,)},
     KERNELS + "concatenate": {"MOST": (2,)},
-    "handgrad.engine.schedule.rounds": {"NEAR": (64, 1024), "WORTH": (0, 4)},
+    "handgrad.engine.schedule.rounds": {"NEAR": (64, 1024), "NARROW": (1,), "WORTH": (0, 4)},
     "handgrad.engine.fusion": {"WORTH_STORING": (1, 100), "DEEPEST": (3,), "MOST_VALUES": (2, 5)},
 }
 

@@ -295,7 +295,7 @@ class Run:
     def rounds(self, kernel: Kernel) -> Iterator[Value]:
         """The parts that a thread makes: all of its own slice, or those that no other has taken yet."""
         f, count = self.f, kernel.rounds
-        if self.schedule.threads > 1 and kernel.is_dynamic and self.taken < COUNTERS:
+        if kernel.is_dynamic and self.taken < COUNTERS:
             counter = f.offset(f.args[3], i64(COUNTER_WORD + self.taken), "i64")
             self.taken += 1
             with f.asked(counter, i64(count * self.schedule.threads)) as part:

@@ -71,7 +71,7 @@ def _phases(stages: Stages, schedule: Schedule, clock: Clock | None, indent: str
 
 def _rounds(kernel: Kernel, threads: int) -> str:
     """How kernels are taken together."""
-    if kernel.is_dynamic and threads > 1:
+    if kernel.is_dynamic:
         return f"together, in {kernel.rounds * threads} parts, each by the thread that is free"
     return f"together, in {kernel.rounds} rounds" + " of each thread" * (threads > 1)
 

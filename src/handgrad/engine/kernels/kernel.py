@@ -172,6 +172,11 @@ class Kernel:
         """How far apart in what it stores the turns of its divided loop lie."""
         return math.prod(self.output_space[(self.partition or 0) + 1 :])
 
+    @property
+    def scales(self) -> bool:
+        """Whether a part of its divided loop takes a part of its time."""
+        return True
+
     def may_write_over(self, node: Node, array: Node) -> bool:
         """Whether it may write a node over an array: it reads that only at the place that it writes, and
         before it writes there.

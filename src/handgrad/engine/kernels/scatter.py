@@ -109,6 +109,11 @@ class ScatterKernel(AddingKernel):
         ((loop, step),) = place.strides
         return (loop, place.start, step) if step > 0 else None
 
+    @property
+    def scales(self) -> bool:
+        """Not where each part looks whose everything is."""
+        return self.partition is not None and self.slice(self.partition) is not None
+
     def details(self) -> Hashable:
         return (self.node.x.shape, *(self.slice(axis) for axis in range(len(self.node.shape))))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handgrad.engine.schedule.phases import Link, Plan
 
 NEAR = 1 << 18  # bytes of a round's arrays: half of a core's second cache, or less
+NARROW = 64  # bytes from turn to turn: of less, as of columns, parts are pieces of lines
 WORTH = 512  # operations of a product in a round, for each byte that every round reads (and copies) anew
 
 
@@ -43,7 +44,8 @@ def grouped(phase: list[Kernel], plan: Plan) -> list[list[Kernel]]:
     for g, group in enumerate(groups):
         rounds = rounds_of(group, plan.threads)
         for kernel in group:
-            kernel.rounds, kernel.is_dynamic = rounds, rounds > 1 and g not in linked
+            kernel.rounds = rounds
+            kernel.is_dynamic = rounds > 1 and plan.threads > 1 and g not in linked
     if all(kernel.rounds == 1 for kernel in phase):
         return [[kernel] for kernel in phase]
     return [one for g in groups for one in ([g] if g[0].rounds > 1 else [[kernel] for kernel in g])]
@@ -55,10 +57,13 @@ def may_join(group: int, links: list[tuple[int, Link]], turns: int) -> bool:
 
 
 def turns_of(kernel: Kernel) -> int:
-    """Of the loop that is divided; 0 where none is."""
-    if kernel.partition is None or not (kernel.is_native and kernel.keeps_to_slices) or kernel.inside:
+    """Of the loop that is divided; 0 where none is, or where parts of it would take more than their time."""
+    divided = kernel.partition
+    if divided is None or not kernel.keeps_to_slices or not kernel.scales:
         return 0
-    return kernel.space[kernel.partition]
+    steps = [kernel.block * kernel.node.dtype.itemsize]
+    steps += [load.offset.stride(divided) * load.dtype.itemsize for load in kernel.reads]
+    return kernel.space[divided] if max(steps) >= NARROW else 0
 
 
 def rounds_of(group: list[Kernel], threads: int) -> int:
@@ -98,6 +103,7 @@ def parts_of(kernel: Kernel, threads: int) -> list[tuple[int, int]]:
     """Where each round of each thread begins and ends; none, where no loop is divided."""
     if kernel.partition is None:
         return []
+    threads = 1 if kernel.is_private else threads
     n = kernel.space[kernel.partition]
     size = slices(n, threads)[0][1] // kernel.rounds
     return [(min(k * size, n), min((k + 1) * size, n)) for k in range(threads * kernel.rounds)]
