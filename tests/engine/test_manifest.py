@@ -373,8 +373,8 @@ def test_the_room_that_many_objects_need():
 
 
 def test_many_calls_are_made_into_code_quickly():
-    """Past some number of kernels the module that calls them is not optimised, and does the same."""
-    square, length = rng.standard_normal((6, 6)), building.MANY_CALLS + 2
+    """The module that calls kernels is not optimised, and does the same."""
+    square, length = rng.standard_normal((6, 6)), 102
 
     def f(x):
         for n in range(length):
@@ -382,9 +382,9 @@ def test_many_calls_are_made_into_code_quickly():
         return x
 
     code = Code(program(f, square), workers=2)
-    assert len(code.schedule.kernels) > building.MANY_CALLS
+    assert len(code.schedule.kernels) > 100
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(building, "MANY_CALLS", 10_000)
+        patch.setattr(native, "PLAIN", native.SPEED)
         patch.setattr(manifest, "SOURCES", "others")
         optimised = Code(program(f, square), workers=2)
     assert set(optimised.stages.__dict__) >= {"assembly"}

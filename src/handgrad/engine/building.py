@@ -21,8 +21,6 @@ from handgrad.once import once
 from handgrad.program import Program
 from handgrad.program.passes import optimise
 
-MANY_CALLS = 100  # of kernels in a step; 167 take 0.3 of 14 µs longer where their calls are not optimised
-
 
 @dataclasses.dataclass(eq=False)
 class Stages:
@@ -88,8 +86,7 @@ class Built:
 def built(stages: Stages) -> Built:
     assembly = stages.assembly
     *kernels, runs = assembly.texts()
-    is_long = len(assembly.counted) > MANY_CALLS
-    modules = dict.fromkeys(kernels, native.SPEED) | {runs: native.PLAIN if is_long else native.SPEED}
+    modules = dict.fromkeys(kernels, native.SPEED) | {runs: native.PLAIN}
     entries, objects = compiled(modules, stages.target)
     return Built(
         functions=list(assembly.modules),
