@@ -9,7 +9,7 @@ from handgrad.engine import NotCompiledWarning
 from handgrad.engine.explaining import explain
 from handgrad.engine.targets.here import at_level, levels
 from handgrad.program import trace
-from tests.engine.support import arrays_in, assert_means, compiled, run, same_bits
+from tests.engine.support import arrays_in, assert_close, assert_means, compiled, interpreted, run, same_bits
 
 rng = np.random.default_rng(0)
 
@@ -207,6 +207,23 @@ def test_threads_divide_steps_that_carry_nothing():
     assert two.inner.threads == 1
     assert two.room.nbytes <= 2 * one.room.nbytes
     assert loop_of(lambda W, xs: apart(W, xs[:7]), args, 2).sharers == 1  # too few to be worth it
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_loop_in_steps_that_threads_divide_keeps_what_it_was_given(threads):
+    """The inner loop's gradient reads what was carried before each of its steps, the first among them."""
+    W, xs = rng.normal(size=(4, 4)) / 2, rng.normal(size=(13, 5, 3, 4))
+
+    def loss(W, x):
+        _, ys = hg.scan(lambda h, row: (n := hg.tanh(h @ W + row), n), x[0] / 2, x)
+        return hg.sum(hg.square(ys))
+
+    program = trace(lambda W, xs: hg.scan(lambda carry, x: (carry, hg.grad(loss)(W, x)), (), xs)[1], W, xs)
+    code = compiled(program, threads)
+    assert any(k.sharers == threads for k in code.schedule.kernels if k.inside)
+    one = run(compiled(program), [W, xs])
+    assert_close(one, interpreted(program, [W, xs]))
+    assert same_bits(run(code, [W, xs]), one)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

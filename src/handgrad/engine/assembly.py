@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 
@@ -28,7 +29,7 @@ from handgrad.engine.targets.target import Target
 
 STATUS_WORDS = 4
 BARRIER_BYTES = 256
-COUNTER_WORD, COUNTERS = 8, 8  # of the barrier: how many parts of a loop were taken since threads met
+COUNTER_WORD, COUNTERS = 8, 8  # of the barrier: each how many parts of a group were taken since threads met
 Group = list[tuple[Kernel, Called]]  # which are called together, in rounds
 Groups = list[Group]
 
@@ -45,8 +46,8 @@ entry:
   br i1 %all, label %last, label %wait
 last:
   store atomic i64 0, ptr %barrier monotonic, align 8
-  %taken = getelementptr i8, ptr %barrier, i64 64
-  store <8 x i64> zeroinitializer, ptr %taken, align 64
+  %taken = getelementptr i64, ptr %barrier, i64 COUNTER_WORD
+  store <COUNTERS x i64> zeroinitializer, ptr %taken, align 64
   %next = add i64 %mine, 1
   store atomic i64 %next, ptr %generation release, align 8
   ret void
@@ -228,7 +229,9 @@ class Runs:
         self.by_address = by_address
         self.module = Module(self.target)
         if self.schedule.threads > 1:
-            self.module.add(BARRIER.replace("PAUSE", self.target.pause(self.module)))
+            known = {"PAUSE": self.target.pause(self.module)}
+            known |= {"COUNTER_WORD": str(COUNTER_WORD), "COUNTERS": str(COUNTERS)}
+            self.module.add(functools.reduce(lambda text, pair: text.replace(*pair), known.items(), BARRIER))
         for n, groups in enumerate(assembly.segments):
             Run(self, f"run{n}", groups)
 
@@ -251,7 +254,7 @@ class Run:
         self.functions = self.addresses() if runs.by_address else {}
         where = self.places()
         self.constants: dict[Node, Value] = {n: x for n, x in where.items() if isinstance(n, Constant)}
-        self.taken = 0  # counters since threads met
+        self.taken = 0  # counters in use at this place, since the threads last met
         self.calls(groups, where)
         if self.taken:
             self.wait()
@@ -293,7 +296,7 @@ class Run:
 
     @contextlib.contextmanager
     def rounds(self, kernel: Kernel) -> Iterator[Value]:
-        """The parts that a thread makes: all of its own slice, or those that no other has taken yet."""
+        """The parts that a thread makes: those of its own slice, or any that no other has taken yet."""
         f, count = self.f, kernel.rounds
         if kernel.is_dynamic and self.taken < COUNTERS:
             counter = f.offset(f.args[3], i64(COUNTER_WORD + self.taken), "i64")
@@ -301,7 +304,7 @@ class Run:
             with f.asked(counter, i64(count * self.schedule.threads)) as part:
                 yield part
             return
-        first = i64(0) if kernel.is_private else f.binary("mul", self.thread, i64(count))
+        first = f.binary("mul", self.thread, i64(count))
         with f.loop(first, f.binary("add", first, i64(count))) as part:
             yield part
 
@@ -309,6 +312,10 @@ class Run:
         for kernel, call in group:
             with self.clocked(self.number.get(kernel)):
                 call.emit(self, where, part)
+
+    def is_first(self) -> Value:
+        """Whether this is the first of the threads."""
+        return self.f.compare("icmp eq", self.thread, i64(0))
 
     def is_fine(self) -> Value:
         """Whether nothing was flagged."""

@@ -64,16 +64,16 @@ def _phases(stages: Stages, schedule: Schedule, clock: Clock | None, indent: str
             phase = group[0].phase
             yield f"{indent}phase {phase}"
         if len(group) > 1:
-            yield f"{indent}    {_rounds(group[0], schedule.threads)}"
+            yield f"{indent}    {_parts(group[0], schedule.threads)}"
         for kernel in group:
             yield from _lines(stages, kernel, clock, indent + "    " * (1 + (len(group) > 1)))
 
 
-def _rounds(kernel: Kernel, threads: int) -> str:
-    """How kernels are taken together."""
+def _parts(kernel: Kernel, threads: int) -> str:
+    """How kernels are made together."""
     if kernel.is_dynamic:
-        return f"together, in {kernel.rounds * threads} parts, each by the thread that is free"
-    return f"together, in {kernel.rounds} rounds" + " of each thread" * (threads > 1)
+        return f"together, in {kernel.rounds * threads} parts, each by a thread that is free"
+    return f"together, in {kernel.rounds} parts of each thread's slice"
 
 
 def _lines(stages: Stages, kernel: Kernel, clock: Clock | None, indent: str) -> Iterator[str]:
@@ -101,7 +101,8 @@ class Clock:
         self.slowest = cycles.max(axis=0)  # of the threads
         self.total = cycles.sum(axis=1).max()
         self.waiting = cycles[:, -1].mean() / self.total
-        self.calls = code.calls()[0]
+        self.calls = code.calls().mean(axis=0)  # of each thread
+        self.average = cycles.mean(axis=0)
         self.workers = code.workers
         self.number = {kernel: n for n, kernel in enumerate(code.assembly.counted)}
         self.peak = peak()
@@ -109,7 +110,7 @@ class Clock:
     def told(self, kernel: Kernel) -> str:
         """Its share of the time, and of a product its share of the peak."""
         numbers = [self.number[k] for k in innermost([kernel])]
-        cycles = self.slowest[numbers].sum()
+        cycles = (self.average if kernel.is_dynamic else self.slowest)[numbers].sum()
         share = f" {100 * cycles / self.total:5.1f} % "
         if kernel.inside or not kernel.product_flops or not cycles:
             return share + " " * 8

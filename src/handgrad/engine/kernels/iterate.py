@@ -99,7 +99,7 @@ class IterateKernel(ScanKernel):
 
 class Iteration(Steps):
     def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
-        f, kernel, status = run.f, self.kernel, run.status
+        f, kernel, status, taken = run.f, self.kernel, run.status, run.taken
         held = Held(self, run, where)
         body = held.body
         self.copy(run, held)
@@ -116,8 +116,8 @@ class Iteration(Steps):
             run.wait()
             with f.when(run.is_fine()):
                 f.store(f.binary("add", step, i64(1)), done)
-        run.status = status
-        with f.when(f.compare("icmp eq", run.thread, i64(0))):
+        run.status, run.taken = status, max(taken, run.taken)  # where there was no step, no thread has waited
+        with f.when(run.is_first()):
             f.store(f.load(done, I64), held.results[body.carried])
 
     def copy(self, run: Run, held: Held) -> None:
@@ -131,7 +131,7 @@ class Iteration(Steps):
         ]
         if not copied:
             return
-        with f.when(f.compare("icmp eq", run.thread, i64(0))):
+        with f.when(run.is_first()):
             for i, x in copied:
                 f.copy(held.starts[i], held.results[i], x.nbytes)
         run.wait()

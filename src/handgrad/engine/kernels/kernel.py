@@ -86,8 +86,8 @@ class Kernel:
         self.stores = {n for n, _ in values} if stores is None else set(stores)
         self.phase = 0  # the threads meet between phases
         self.partition: int | None = None  # the loop that is divided among threads
-        self.rounds = 1  # in which each thread takes its part of that
-        self.is_dynamic = False  # whether a thread takes the next round of all, not of its own part
+        self.rounds = 1  # in how many parts each thread makes its slice
+        self.is_dynamic = False  # whether a thread takes any part that is left, not those of its own slice
         self.is_private = False  # whether each thread calls it for itself
 
     def __repr__(self) -> str:

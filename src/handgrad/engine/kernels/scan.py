@@ -10,6 +10,7 @@ what its steps store.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +198,9 @@ class ScanKernel(Kernel):
             kernel.is_private = is_shared or self.is_private
         inside = 1 if is_shared else threads
         self.inner = scheduled(list(body.kernels), inside, body.graph.outputs, self.in_place)
+        if not self.waits:
+            for kernel in body.kernels:
+                kernel.is_dynamic = False  # a step reads what its own thread made in the one before
         size = self.inner.size * self.sharers
 
         def take(nbytes: int) -> int:
@@ -227,7 +231,7 @@ class ScanKernel(Kernel):
         body = self.node.body
         return [x.nbytes for x in body.after] + [self.node.length * x.nbytes for x in body.written]
 
-    @once
+    @property
     def waits(self) -> bool:
         """Whether threads meet between steps."""
         if self.inner.threads == 1:
@@ -241,9 +245,7 @@ class ScanKernel(Kernel):
             for load in k.reads
             if load.array in before
         ]
-        if self.inner.phases > 1 or any(kernel.is_dynamic for kernel in self.inner.kernels):
-            return True
-        return not all(stays_inside(*link, self.inner.threads) for link in links)
+        return self.inner.phases > 1 or not all(stays_inside(*link, self.inner.threads) for link in links)
 
     # How it is called.
 
@@ -271,13 +273,14 @@ class Steps:
     calls: list[list[tuple[Kernel, Any]]]
 
     def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
-        f, held = run.f, Held(self, run, where)
+        f, held, taken = run.f, Held(self, run, where), run.taken
         self.keep_first(run, held)
         with f.loop(*self.bounds(run)) as step:
             moving = held.parts(self.time(f, step)) | self.carry(run, held, step)
             run.calls(self.calls, held.still | moving)
             if self.kernel.waits:
                 run.wait()
+        run.taken = max(taken, run.taken)  # where there was no step, no thread has waited
 
     def bounds(self, run: Run) -> tuple[Value, Value]:
         """The steps that a thread makes."""
@@ -297,7 +300,7 @@ class Steps:
         """What was given to be carried, in the sequence of what is carried to each step."""
         f, body = run.f, held.body
         if body.kept:
-            with f.when(f.compare("icmp eq", run.thread, i64(0))):
+            with contextlib.nullcontext() if self.kernel.is_private else f.when(run.is_first()):
                 for x, i in body.kept.items():
                     here = held.part(x, i, self.time(f, i64(0)))
                     f.copy(held.starts[body.carry.index(x)], here, x.nbytes)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 FORMAT = 1  # of an entry, and of what its name is made from
-LIMIT = 256 * 2**20  # bytes of all entries, but for those of the last minute
+LIMIT = 256 * 2**20  # bytes of all entries, when they were last looked at
 TIDIED_EVERY = 60.0  # seconds: to look at each of ten thousand entries takes longer than to write one
 STALE = 3600.0  # seconds after which a part is nobody's any more
 

@@ -23,7 +23,7 @@ Link = tuple[Load, Kernel, Kernel]  # an array's elements, who reads, who writes
 class Schedule:
     """Kernels in order, with their phases, and a place for every array that they store."""
 
-    groups: list[list[Kernel]]  # which threads take together, in rounds
+    groups: list[list[Kernel]]  # each one kernel, or some that threads make together, part by part
     threads: int
     places: dict[Node, int]  # offsets in the arena, in bytes
     size: int  # of the arena
@@ -97,29 +97,23 @@ class Plan:
         self.donated[node] = target
 
     def groups(self) -> list[list[Kernel]]:
-        """The kernels in order, those together that threads take in rounds; phases and what is divided
-        are noted with each.
+        """The kernels in order, those together that threads make in parts; phases and what is divided are
+        noted with each.
         """
-        order, threads = list(self.order), max(self.threads, 2)
+        order = list(self.order)
+        if self.threads == 1:
+            return [[kernel] for kernel in order]
         for kernel in order:
-            kernel.partition = partition_of(kernel, self.maker, threads)
+            kernel.partition = partition_of(kernel, self.maker, self.threads)
         for kernel in order:
-            kernel.phase = self.phase(kernel, threads)
+            kernel.phase = self.phase(kernel)
         phases = itertools.groupby(sorted(order, key=lambda k: k.phase), lambda k: k.phase)
-        groups = [group for _, phase in phases for group in grouped(list(phase), self)]
-        if self.threads > 1:
-            return groups
-        for kernel in order:
-            kernel.phase = 0
-            if kernel.rounds == 1:
-                kernel.partition = None
-        return groups if any(k.rounds > 1 for k in order) else [[k] for k in order]
+        return [group for _, phase in phases for group in grouped(list(phase), self)]
 
-    def phase(self, kernel: Kernel, threads: int) -> int:
+    def phase(self, kernel: Kernel) -> int:
         """The first phase in which all that it needs is there; those of earlier kernels are known."""
-        return max(
-            (k.phase + (not stays_inside(*link, threads)) for k, link in self.links(kernel)), default=0
-        )
+        needed = (k.phase + (not stays_inside(*link, self.threads)) for k, link in self.links(kernel))
+        return max(needed, default=0)
 
     def links(self, kernel: Kernel) -> Iterator[tuple[Kernel, Link]]:
         """The kernels that it must wait for, each with what is read of the one that writes."""
