@@ -168,14 +168,13 @@ def test_steps_of_a_loop_take_their_parts_anew(threads):
     assert same_bits(run(code, arrays, donated=over), one)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("name", CASES)
-def test_in_the_steps_of_a_scan(name, threads):
+def test_in_the_steps_of_a_scan(name):
     """Where threads divide each step, and where each makes steps of its own."""
     f, args = CASES[name]
     program = trace(f, *args)
     with having(SMALLER):
-        code = compiled(program, threads)
+        code = compiled(program, 3)
     assert same_bits(run(code, arrays_in(args)), run(compiled(program), arrays_in(args)))
 
 
