@@ -30,7 +30,7 @@ def grouped(phase: list[Kernel], plan: Plan) -> list[list[Kernel]]:
     groups: list[list[Kernel]] = []
     where: dict[Kernel, int] = {}
     touching: dict[tuple[int, Node], set[int]] = {}  # the groups of so many turns that touch an array
-    apart: set[int] = set()  # those whose threads read of each other's slices nothing, nor write over them
+    apart: set[int] = set()  # those that no other group of the phase needs, and that need no other
     for kernel in phase:
         before = {where[other] for other, _ in plan.links(kernel) if other in where}
         turns = turns_in_parts(kernel, plan.threads)
