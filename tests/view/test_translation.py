@@ -1,12 +1,14 @@
 """What the translation of the layout knows, and what it refuses."""
 
 import json
+import random
 import shutil
 import subprocess
 
 import pytest
 
 from handgrad.view.scripts import MODULES, joined, module
+from handgrad.view.svg import number
 from handgrad.view.translation import Untranslatable, translated
 
 PROGRAM = '''
@@ -64,6 +66,15 @@ def test_it_means_the_same():
     space = {}
     exec(program, space)
     assert run(translated([program], ["main"])) == json.loads(json.dumps(space["main"]()))
+
+
+def test_coordinates_are_rounded_alike():
+    """Halves of a hundredth go to even where they are exact, and else to where the number lies."""
+    rng = random.Random(0)
+    halves = [k / 8 for k in range(-40, 41)] + [rng.randint(-99999, 99999) / 1000 for _ in range(2000)]
+    numbers = [*halves, *(rng.uniform(-500, 500) for _ in range(500)), 230.075, 1.005, -0.001, 0.0, 1e9]
+    program = f"def main():\n    return [number(x) for x in {numbers}]\n"
+    assert run(translated([program], ["main"])) == [number(x) for x in numbers]
 
 
 @pytest.mark.parametrize(

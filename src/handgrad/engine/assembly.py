@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 
@@ -30,10 +29,10 @@ from handgrad.engine.targets.target import Target
 STATUS_WORDS = 4
 BARRIER_BYTES = 256
 COUNTER_WORD, COUNTERS = 8, 8  # of the barrier: each how many parts of a group were taken since threads met
-Group = list[tuple[Kernel, Called]]  # which are called together, in rounds
-Groups = list[Group]
-
 KERNEL = "kernel"  # what a kernel's function is called until its name is known
+
+Group = list[tuple[Kernel, Called]]  # which are called together, part by part
+Groups = list[Group]
 
 BARRIER = """
 define internal void @barrier(ptr %barrier, i64 %threads, ptr %yield) noinline nounwind {
@@ -69,7 +68,7 @@ patient:
 done:
   ret void
 }
-"""
+""".replace("COUNTER_WORD", str(COUNTER_WORD)).replace("COUNTERS", str(COUNTERS))
 
 
 def segments(groups: list[list[Kernel]]) -> list[list[list[Kernel]]]:
@@ -229,9 +228,7 @@ class Runs:
         self.by_address = by_address
         self.module = Module(self.target)
         if self.schedule.threads > 1:
-            known = {"PAUSE": self.target.pause(self.module)}
-            known |= {"COUNTER_WORD": str(COUNTER_WORD), "COUNTERS": str(COUNTERS)}
-            self.module.add(functools.reduce(lambda text, pair: text.replace(*pair), known.items(), BARRIER))
+            self.module.add(BARRIER.replace("PAUSE", self.target.pause(self.module)))
         for n, groups in enumerate(assembly.segments):
             Run(self, f"run{n}", groups)
 
@@ -244,7 +241,7 @@ class Run:
         parameters = [(n, PTR, "") for n in ("table", "arena", "status", "barrier")]
         parameters += [("thread", I64, ""), ("yield", PTR, "")]
         self.f = runs.module.function(title, parameters)
-        self.table, self.arena, self.status, _, self.thread, _ = self.f.args
+        self.table, self.arena, self.status, self.barrier, self.thread, _ = self.f.args
         self.number = {kernel: n for n, kernel in enumerate(self.assembly.counted)}
         saved = self.target.flush(self.f)
         own = self.own(self.schedule.size, self.assembly.scratch)
@@ -281,37 +278,33 @@ class Run:
         return where
 
     def calls(self, groups: Groups, where: dict[Node, Value]) -> None:
-        """Kernels one after the other, or in rounds; between phases threads wait for each other."""
+        """Kernels one after the other, or part by part; between phases threads wait for each other."""
         phase = groups[0][0][0].phase if groups else 0
         for group in groups:
             first, _ = group[0]
             if first.phase > phase:
                 self.wait()
                 phase = first.phase
-            if first.rounds == 1:
-                self.round(group, where, self.thread)
-                continue
-            with self.rounds(first) as part:
-                self.round(group, where, part)
+            with self.parts(first) as part:
+                for kernel, call in group:
+                    with self.clocked(self.number.get(kernel)):
+                        call.emit(self, where, part)
 
     @contextlib.contextmanager
-    def rounds(self, kernel: Kernel) -> Iterator[Value]:
+    def parts(self, kernel: Kernel) -> Iterator[Value]:
         """The parts that a thread makes: those of its own slice, or any that no other has taken yet."""
         f, count = self.f, kernel.rounds
-        if kernel.is_dynamic and self.taken < COUNTERS:
-            counter = f.offset(f.args[3], i64(COUNTER_WORD + self.taken), "i64")
+        if count == 1:
+            yield self.thread
+        elif kernel.is_dynamic and self.taken < COUNTERS:
+            counter = f.offset(self.barrier, i64(COUNTER_WORD + self.taken), "i64")
             self.taken += 1
             with f.asked(counter, i64(count * self.schedule.threads)) as part:
                 yield part
-            return
-        first = f.binary("mul", self.thread, i64(count))
-        with f.loop(first, f.binary("add", first, i64(count))) as part:
-            yield part
-
-    def round(self, group: Group, where: dict[Node, Value], part: Value) -> None:
-        for kernel, call in group:
-            with self.clocked(self.number.get(kernel)):
-                call.emit(self, where, part)
+        else:
+            first = f.binary("mul", self.thread, i64(count))
+            with f.loop(first, f.binary("add", first, i64(count))) as part:
+                yield part
 
     def is_first(self) -> Value:
         """Whether this is the first of the threads."""

@@ -1,7 +1,6 @@
 """The layout in the page is that of the still picture: it is the same one, translated."""
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +19,6 @@ LAID_OUT = """([nodes, edges, frames, within, width]) => {
     boxes: [...found.boxes].map(([box, at]) => [box, [at.left, at.top, at.right, at.bottom]]),
     paths: found.edges.map((points) => [path_of(shaft(points)), head_of(points)]) };
 }"""
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 WORDS = [
     "x1",
     "softmax_cross_entropy",
@@ -58,15 +56,7 @@ def test_the_page_lays_out_as_the_still_picture_does(page, graph, width):
     assert theirs["labels"] == [pytest.approx(list(at)) for at in found.labels]
     boxes = {box: pytest.approx([at.left, at.top, at.right, at.bottom]) for box, at in found.boxes.items()}
     assert dict(map(tuple, theirs["boxes"])) == boxes
-    paths = [path for points in found.edges for path in (path_of(shaft(points)), head_of(points))]
-    for path, ours in zip([path for both in theirs["paths"] for path in both], paths, strict=True):
-        assert NUMBER.sub("#", path) == NUMBER.sub("#", ours)
-        assert numbers(path) == pytest.approx(numbers(ours), abs=0.011)
-
-
-def numbers(path):
-    """A path's, which are rounded: the last digits of two may be neighbours."""
-    return [float(n) for n in NUMBER.findall(path)]
+    assert theirs["paths"] == [[path_of(shaft(points)), head_of(points)] for points in found.edges]
 
 
 def test_words_take_the_same_room(page):

@@ -273,14 +273,13 @@ class Steps:
     calls: list[list[tuple[Kernel, Any]]]
 
     def emit(self, run: Run, where: dict[Node, Value], part: Value) -> None:
-        f, held, taken = run.f, Held(self, run, where), run.taken
+        f, held = run.f, Held(self, run, where)
         self.keep_first(run, held)
         with f.loop(*self.bounds(run)) as step:
             moving = held.parts(self.time(f, step)) | self.carry(run, held, step)
             run.calls(self.calls, held.still | moving)
             if self.kernel.waits:
                 run.wait()
-        run.taken = max(taken, run.taken)  # where there was no step, no thread has waited
 
     def bounds(self, run: Run) -> tuple[Value, Value]:
         """The steps that a thread makes."""

@@ -113,5 +113,6 @@ export function py_setdefault(x, key, value) {
   return x.get(key);
 }
 
-/** To a hundredth of a pixel, without idle zeros. @param {number} x */
-export const py_number = (x) => String(Math.round(x * 100) / 100 + 0);
+/** To a hundredth of a pixel, without idle zeros; halves, which are odd eighths, to even. @param {number} x */
+export const py_number = (x) =>
+  String((Math.abs(x * 8) % 2 === 1 ? Math.round(x * 50) / 50 : Number(x.toFixed(2))) + 0);
